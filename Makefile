@@ -1,0 +1,47 @@
+# Everything runs in .venv, which `make env` builds with uv (yours, or one bootstrapped into it).
+# TORCH_INDEX=URL make env   takes torch from another index, for example a smaller CPU build.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+TORCH := 'torch==2.11.*' 'torchaudio==2.11.*'
+
+.PHONY: env demo test lint format lock bench-env clean
+
+env: $(READY)
+
+$(READY): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "sovdeck needs Python 3.11 or newer; '$(PYTHON)' is older. Try: make env PYTHON=python3.12" >&2; exit 2; }
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@command -v uv >/dev/null 2>&1 || test -x $(VENV)/bin/uv || $(PY) -m pip install --quiet uv
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; export VIRTUAL_ENV="$(CURDIR)/$(VENV)"; set -e; \
+	  if [ -n "$(TORCH_INDEX)" ]; then uv pip install --index-url "$(TORCH_INDEX)" $(TORCH); \
+	    grep -vE '^(torch|torchaudio|nvidia-|triton|cuda-)' requirements.lock > $(VENV)/lock.txt; \
+	  else cp requirements.lock $(VENV)/lock.txt; fi; \
+	  uv pip install --quiet -r $(VENV)/lock.txt; \
+	  uv pip install --quiet --no-deps -e .
+	@touch $(READY)
+
+demo: env
+	@$(VENV)/bin/sovdeck demo $(ARGS)
+
+test: env
+	@$(PY) -m pytest $(ARGS)
+
+lint: env
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@for f in remote/agent/*.sh; do [ -e "$$f" ] || continue; sh -n "$$f"; done
+
+format: env
+	@$(VENV)/bin/ruff check --fix . ; $(VENV)/bin/ruff format .
+
+# Names and versions only: no index address is written.
+lock:
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" uv pip compile pyproject.toml --all-extras --group dev --universal \
+	  --python-version 3.11 --no-header --no-annotate --no-emit-index-url --quiet -o requirements.lock
+
+clean:
+	rm -rf $(VENV) .bench-venv build dist

@@ -1,0 +1,5 @@
+"""Words shared by laptop and server: parameters, events, problems, folder layout.
+
+Standard library only, Python 3.10 and newer: this is the one part of the engine that the
+laptop imports, and it must also run on a server where nothing is installed yet.
+"""

@@ -1,0 +1,118 @@
+"""The event stream of a run: one JSON object a line in `runs/<id>/events.jsonl`.
+
+Append-only, one writer. `seq` grows by one across attempts, so a reader can prove that no
+line was lost or doubled. `TYPES` lists each type with the payload fields every writer must
+give; further fields are allowed, and readers ignore what they do not know.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeGuard
+
+VERSION = 1
+
+TYPES: dict[str, tuple[str, ...]] = {
+    # voice: str, stages: [str], device: {kind, name, memory_total}, engine: version
+    "run_started": ("voice", "stages", "device", "engine"),
+    # stages: [{name, total, unit, epochs}], notes: [text]
+    "plan": ("stages",),
+    # total: int, unit: "items" | "updates"
+    "stage_started": ("total", "unit"),
+    # step/total count the stage's unit; losses: {name: float}; rate: units a second; eta_s
+    "step": ("step", "total", "losses"),
+    "epoch": ("epoch", "epochs"),
+    # metrics: {name: float}
+    "validation": ("epoch", "metrics"),
+    # path relative to the work folder; text: what is spoken; seconds of audio
+    "sample": ("path", "text", "seconds"),
+    "checkpoint": ("path", "epoch", "step"),
+    # kind: "sovits" | "gpt" | "proof" | "pack"
+    "export": ("path", "kind", "bytes", "sha256"),
+    # source: "torch.cuda" | "nvml" | "psutil"; figures in bytes; absent means unknown, not 0
+    "memory": ("source",),
+    # message, hint: {"en": str, "zh": str}
+    "warning": ("code", "message", "hint"),
+    "oom_recovered": ("batch_before", "batch_after"),
+    "stall": ("seconds",),
+    # updates: optimiser steps done in this stage; first_loss/last_loss may be null
+    "stage_finished": ("updates", "seconds"),
+    # status: STATUSES; exports: [{path, kind, bytes, sha256}]
+    "run_finished": ("status", "exit_code", "exports"),
+    "error": ("code", "message", "hint"),
+}
+
+STAGES = ("prepare", "sovits", "gpt", "proof", "pack")
+STATUSES = ("succeeded", "failed", "stopped", "preempted", "no_op")
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of the stream; `t` is Unix time in milliseconds."""
+
+    seq: int
+    t: int
+    run: str
+    type: str
+    attempt: int = 1
+    stage: str | None = None
+    payload: Mapping[str, Any] = field(default_factory=dict)
+
+    def line(self) -> str:
+        """The JSON line without its newline. NaN and infinity become null."""
+        envelope: dict[str, Any] = {
+            "v": VERSION, "seq": self.seq, "t": self.t, "run": self.run,
+            "attempt": self.attempt, "stage": self.stage, "type": self.type,
+        }  # fmt: skip
+        return json.dumps(_finite({**envelope, **self.payload}), ensure_ascii=False)
+
+
+def check(type_: str, payload: Mapping[str, Any]) -> None:
+    """Raise ValueError when a writer leaves out a field its type must have."""
+    if type_ not in TYPES:
+        raise ValueError(f"unknown event type {type_!r}")
+    missing = [name for name in TYPES[type_] if name not in payload]
+    if missing:
+        raise ValueError(f"event {type_!r} lacks {', '.join(missing)}")
+
+
+def parse(line: str | bytes) -> Event | None:
+    """Read one line; None for anything that is not an event of ours.
+
+    The stream comes from a server, so nothing in it is trusted: a line that does not fit is
+    skipped by the reader (which then sees the gap in `seq`), never raised.
+    """
+    try:
+        raw = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(raw, dict) or raw.get("v") != VERSION:
+        return None
+    seq, t, run, type_ = raw.get("seq"), raw.get("t"), raw.get("run"), raw.get("type")
+    if not _is_int(seq) or not _is_int(t) or not isinstance(run, str) or type_ not in TYPES:
+        return None
+    attempt, stage = raw.get("attempt", 1), raw.get("stage")
+    if not _is_int(attempt) or not isinstance(stage, (str, type(None))):
+        return None
+    known = {"v", "seq", "t", "run", "type", "attempt", "stage"}
+    payload = {key: value for key, value in raw.items() if key not in known}
+    if any(name not in payload for name in TYPES[type_]):
+        return None
+    return Event(seq, t, run, type_, attempt, stage, payload)
+
+
+def _is_int(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _finite(value: Any) -> Any:
+    # JSON has no NaN; a gap in the chart is drawn from null.
+    if isinstance(value, float):
+        return value if value - value == 0 else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value

@@ -1,0 +1,1 @@
+"""Everything between laptop and server: SSH, deploy, jobs, streams, transfers."""
