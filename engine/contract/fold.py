@@ -228,8 +228,9 @@ def _with_stage(run: RunState, name: str | None, /, **changes: Any) -> RunState:
 
 
 def _number(value: Any) -> float | None:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number else None
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return None
+    return float(value) if abs(value) < 1e300 else None  # also NaN and infinity
 
 
 def _int(value: Any) -> int:
