@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from remote.faults import NoSftp
-
 from remote.transfer import server, wire
 from remote.transfer.bandwidth import Cap
 from remote.transfer.channel import Link, Stream

@@ -58,11 +58,21 @@ class Lock:
             raise Problem("remote.transfer.busy", ExitCode.CONFIG, path=str(path)) from error
 
     def release(self, *, remove: bool) -> None:
+        """Let go; a second call does nothing."""
+        if self._file.closed:
+            return
         if sys.platform == "win32":  # an open file cannot be removed there
             self._file.close()
-        if remove:
-            self.path.unlink(missing_ok=True)
-        self._file.close()
+            if remove:
+                self.path.unlink(missing_ok=True)
+        else:
+            import fcntl
+
+            if remove:
+                self.path.unlink(missing_ok=True)
+            # Said outright: a program just being started by another thread shares the file.
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+            self._file.close()
 
 
 class PartFile:
