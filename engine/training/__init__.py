@@ -1,1 +1,1 @@
-"""Training of both stages."""
+"""How the two stages are trained: losses, optimisers, data order, the loop and its tasks."""
