@@ -1,1 +1,1 @@
-"""Both training stages: the flat loop, the tasks it drives, the data they read."""
+"""How the two stages are trained: losses, optimisers, data order, the loop and its tasks."""

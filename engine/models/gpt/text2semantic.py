@@ -29,7 +29,7 @@ class GptOutput:
 
 
 class Text2Semantic(nn.Module):
-    """Phones and BERT features to semantic tokens; state-dict keys are upstream's after `model.`."""
+    """Phones and BERT to semantic tokens; state-dict keys are upstream's after `model.`."""
 
     def __init__(self, config: GptConfig) -> None:
         super().__init__()

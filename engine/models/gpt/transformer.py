@@ -61,8 +61,8 @@ class Layer(nn.Module):
         """(B, T, C) -> (B, T, C)."""
         x = self.norm1(x + self.dropout(self.self_attn(x, mask, cache, layer)))
         hidden = self.dropout(F.relu(self.linear1(x)))
-        x = self.norm2(x + self.dropout(self.linear2(hidden)))
-        return x
+        out: Tensor = self.norm2(x + self.dropout(self.linear2(hidden)))
+        return out
 
 
 class Transformer(nn.Module):
