@@ -75,7 +75,5 @@ class Peers:
 def _sum_bucket(gradients: list[Tensor]) -> None:
     flat = torch.cat([gradient.flatten() for gradient in gradients])
     dist.all_reduce(flat)
-    for gradient, part in zip(
-        gradients, flat.split([g.numel() for g in gradients]), strict=True
-    ):
+    for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
         gradient.copy_(part.view_as(gradient))
