@@ -66,6 +66,14 @@ class Peers:
         dist.all_reduce(stacked)
         return dict(zip(losses, stacked.unbind(), strict=True))
 
+    def gather(self, mine: Any) -> list[Any]:
+        """Everybody's value, by rank."""
+        if self.world == 1:
+            return [mine]
+        everyone: list[Any] = [None] * self.world
+        dist.all_gather_object(everyone, mine, group=self.flags)
+        return everyone
+
     def wait(self) -> None:
         """Until every process is here: rank 0 writes files the others go on from."""
         if self.world > 1:

@@ -17,9 +17,9 @@ from engine.training import upstream_order
 from engine.training.dpo import dpo_loss, reject
 from engine.training.features import Clip
 from engine.training.gpt_data import GptBatch, load_gpt_batch
-from engine.training.loop import Phase
 from engine.training.order import Sizes, Update, fixed_order
 from engine.training.scaled_adam import ScaledAdam
+from engine.training.task import Phase
 
 LEARNING_RATE = 0.002
 UPSTREAM_FIRST_RATE = 0.01  # of upstream's very first update (SPEC 5.5)

@@ -19,9 +19,9 @@ from engine.runtime.device import Device, Precision
 from engine.runtime.distributed import Peers
 from engine.training import losses, upstream_order
 from engine.training.features import HOP, Clip
-from engine.training.loop import Phase
 from engine.training.order import Sizes, Update, fixed_order
 from engine.training.sovits_data import SovitsBatch, load_sovits_batch
+from engine.training.task import Phase
 
 LEARNING_RATE = 1e-4
 DECAY = 0.999875  # an epoch
