@@ -31,7 +31,7 @@ _NOISE_SCALE = 0.5
 class ContentFeatures(Protocol):
     """What the speech encoder gives: (B, N) at 16 kHz -> (B, H, T) at 50 Hz."""
 
-    def features(self, wav16k: Tensor) -> Tensor: ...
+    def features(self, wav: Tensor, /) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Speaker:
             yield self._piece(request, text, key, piece_seed(seed, index), lead, kept)
 
     def _lead(self, request: SpeakRequest) -> _Lead:
-        reference = read_reference(request.ref_audio)
+        reference = read_reference(request.ref_audio, check_length=not request.any_length)
         extra = [read_reference(path, check_length=False) for path in request.aux_refs]
         device = self.sovits.ssl_proj.weight.device
         spectrograms = [clip.spectrogram().to(device) for clip in (reference, *extra)]

@@ -20,7 +20,8 @@ class SpeakRequest:
     """One text with its reference. Fields are those of `infer.*` in the parameter table.
 
     Without `ref_text`, or with `no_ref_text`, the clip lends only its timbre.
-    `seed` -1 draws a new seed, which the take records.
+    `seed` -1 draws a new seed, which the take records. `any_length` takes a reference outside
+    3-10 s too, which the GPT was never trained for: for proofs that only must make a sound.
     """
 
     text: str
@@ -37,6 +38,7 @@ class SpeakRequest:
     seed: int = -1
     rerender_last: bool = False
     max_tokens: int = MAX_TOKENS
+    any_length: bool = False
 
     @property
     def prompted(self) -> bool:
