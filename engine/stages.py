@@ -28,9 +28,6 @@ from engine.training.crafting import gpt_stage, sovits_stage
 from engine.training.features import read_features
 from engine.training.stage import Export, Room, StageOutcome
 
-# A model made from nothing may never say that it has finished: ten seconds of speech are enough.
-_MOST_PROOF_TOKENS = 250
-
 
 @dataclass
 class Progress:
@@ -140,11 +137,12 @@ def _speak(
 ) -> float:
     folder = _folder(room)
     reference = read_reference(folder)
+    # The reference's words lead only a text of its own language; its timbre leads any.
+    words = reference.text if reference.language == language else ""
     return speak_proof(
         gpt, newest_weight(Path(room.layout.sovits_weights(room.spec.voice))), content,
-        folder / "reference" / reference.wav, reference.text, text, language, out,
-        reference_language=reference.language,
-        max_tokens=None if base.pretrained else _MOST_PROOF_TOKENS,
+        folder / "reference" / reference.wav, words, text, language, out,
+        text_encoder=_text_encoder(base, "cpu") if language == "zh" else None,
     )  # fmt: skip
 
 
