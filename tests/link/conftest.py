@@ -13,6 +13,7 @@ from typing import Any
 
 import asyncssh
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from remote.hostspec import HostSpec
 
@@ -153,9 +154,14 @@ def wait_until(true: Callable[[], bool], limit: float = 10.0) -> None:
         time.sleep(0.01)
 
 
-def write_key(path: Path, kind: str = "ssh-ed25519", **options: Any) -> asyncssh.SSHKey:
-    """Write a new private key in OpenSSH form (or as options say); returns the key."""
+def write_key(path: Path, kind: str = "ssh-ed25519", passphrase: str = "") -> asyncssh.SSHKey:
+    """Write a new private key as ssh-keygen does; returns the key."""
     size = {"ssh-rsa": {"key_size": 2048}}.get(kind, {})
     key = asyncssh.generate_private_key(kind, **size)
-    path.write_bytes(key.export_private_key(options.pop("form", "openssh"), **options))
+    lock: Any = serialization.NoEncryption()
+    if passphrase:
+        builder = serialization.PrivateFormat.OpenSSH.encryption_builder()
+        lock = builder.kdf_rounds(16).build(passphrase.encode())
+    form = serialization.PrivateFormat.OpenSSH
+    path.write_bytes(key.pyca_key.private_bytes(serialization.Encoding.PEM, form, lock))
     return key

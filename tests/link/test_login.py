@@ -40,19 +40,14 @@ class Person:
 
 
 @pytest.mark.parametrize(
-    ("kind", "options"),
-    [
-        ("ssh-ed25519", {}),
-        ("ecdsa-sha2-nistp256", {}),
-        ("ecdsa-sha2-nistp521", {}),
-        ("ssh-rsa", {}),
-        ("ssh-rsa", {"form": "pkcs1-pem"}),
-    ],
+    "kind", ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp521", "ssh-rsa", "pem"]
 )
-def test_keys_of_every_kind(
-    house: Build, tmp_path: Path, kind: str, options: dict[str, str]
-) -> None:
-    key = write_key(tmp_path / "key", kind, **options)
+def test_keys_of_every_kind(house: Build, tmp_path: Path, kind: str) -> None:
+    if kind == "pem":
+        key = asyncssh.generate_private_key("ssh-rsa", key_size=2048)
+        key.write_private_key(tmp_path / "key", "pkcs1-pem")
+    else:
+        key = write_key(tmp_path / "key", kind)
     here = house(Rules(keys=(key,)))
     with connect(here, tmp_path, alone(), identity=(str(tmp_path / "key"),)) as link:
         assert link.method == "publickey"
@@ -60,7 +55,7 @@ def test_keys_of_every_kind(
 
 
 def test_a_locked_key_asks_for_its_passphrase(house: Build, tmp_path: Path) -> None:
-    key = write_key(tmp_path / "key", passphrase="open sesame", rounds=2)
+    key = write_key(tmp_path / "key", passphrase="open sesame")
     here = house(Rules(keys=(key,)))
     person = Person("open sesame")
     with connect(here, tmp_path, alone(ask=person, identities=[tmp_path / "key"])) as link:
@@ -70,7 +65,7 @@ def test_a_locked_key_asks_for_its_passphrase(house: Build, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("answer", ["wrong", None])
 def test_a_key_that_stays_locked_is_said(house: Build, tmp_path: Path, answer: str | None) -> None:
-    key = write_key(tmp_path / "key", passphrase="open sesame", rounds=2)
+    key = write_key(tmp_path / "key", passphrase="open sesame")
     here = house(Rules(keys=(key,)))
     with pytest.raises(Problem) as caught:
         connect(here, tmp_path, alone(ask=Person(answer), identities=[tmp_path / "key"]))
