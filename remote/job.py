@@ -41,9 +41,7 @@ def handle(layout: Layout, run: str) -> RunHandle:
     return RunHandle(run, layout.run(run))
 
 
-def start(
-    link: Link, deployed: Deployed, spec: RunSpec, *, queue: bool = False
-) -> RunHandle:
+def start(link: Link, deployed: Deployed, spec: RunSpec, *, queue: bool = False) -> RunHandle:
     """Write the spec and launch the run; it needs no connection from then on.
 
     A run that ended may be started again with the same spec (it resumes); one that is going is

@@ -147,7 +147,9 @@ def with_faults_of(gpus: Sequence[Gpu], faults: Sequence[Fault]) -> tuple[Fault,
     named = {fault.gpu for fault in found}
     seen = {gpu.index for gpu in gpus if gpu.index is not None}
     gaps = [i for i in range(max(seen, default=-1)) if i not in seen and i not in named]
-    return tuple(dict.fromkeys([*found, *(Fault("remote.gpu.gpu_missing", gpu=index) for index in gaps)]))
+    return tuple(
+        dict.fromkeys([*found, *(Fault("remote.gpu.gpu_missing", gpu=index) for index in gaps)])
+    )
 
 
 def parse_apps(text: str, fields: Sequence[str] = APP_FIELDS) -> tuple[App, ...]:

@@ -218,7 +218,7 @@ class EventTail:
             self._catching_up = True
             self._good = 0
             self.tail.rewind(0)
-        elif event is None:
+        elif doubts == 3 and event is None:
             self.unreadable += 1
         return doubts > 2
 

@@ -128,7 +128,9 @@ def _machine(
 ) -> tuple[Machine, tuple[int, int] | None]:
     def whole(name: str, unit: int = 1) -> int | None:
         value = figures.get(name, "")
-        return int(value) * unit if value.isascii() and value.isdigit() and len(value) < 20 else None
+        return (
+            int(value) * unit if value.isascii() and value.isdigit() and len(value) < 20 else None
+        )
 
     total, free = whole("mem_total_kb", 1024), whole("mem_available_kb", 1024)
     used = total - free if total is not None and free is not None else None
