@@ -45,11 +45,11 @@ def speak_proof(
             text_lang=language,
             ref_audio=reference_wav,
             ref_text=reference_text,
-            ref_lang=language,
+            ref_lang=reference_language or language,
             seed=seed,
-            max_tokens=max_tokens,
+            max_tokens=max_tokens or MAX_TOKENS,
             any_length=True,
-        )  # fmt: skip
+        )
     )
     spoken = sum(float(abs(piece.samples).max()) > 0 for piece in take.pieces)
     if spoken < len(take.pieces):
