@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from engine.interop import write_gpt, write_sovits
 
 from engine.contract.layout import Layout
 from engine.contract.problem import Problem
 from engine.contract.spec import RunSpec
-from engine.interop import write_gpt, write_sovits
 from engine.models.frozen.content import ContentEncoder
 from engine.models.gpt.text2semantic import Text2Semantic
 from engine.models.sovits.synthesizer import Synthesizer
