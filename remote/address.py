@@ -1,0 +1,87 @@
+"""The smallest pieces of an address: host names, IPv6 literals, ports, users. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from engine.contract.problem import ExitCode, Problem
+
+_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_.])?\Z")
+_ZONE = re.compile(r"[A-Za-z0-9_.-]{1,32}\Z")
+# What OpenSSH itself refuses in user names since 9.6, and what its own lists would split at.
+_USER = re.compile(r"(?!-)[^\s\x00-\x1f\x7f-\x9f'\"`$;&<>|(){}:,/\\]{1,128}\Z")
+
+
+def check_host(text: str) -> str:
+    """Return the canonical host: lower-case name, or compressed IP literal without brackets."""
+    literal = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    address, percent, zone = literal.partition("%")
+    if ":" in address:
+        try:
+            plain = str(ipaddress.IPv6Address(address))
+        except ValueError:
+            raise Problem("remote.host.bad_v6", ExitCode.CONFIG, host=shown(literal)) from None
+        if percent and not _ZONE.match(zone):
+            raise Problem("remote.host.bad_v6", ExitCode.CONFIG, host=shown(literal))
+        return f"{plain}%{zone}" if percent else plain
+    name = literal.lower()
+    if not name.isascii():
+        try:
+            name = name.encode("idna").decode("ascii")
+        except UnicodeError:
+            raise Problem("remote.host.bad_name", ExitCode.CONFIG, host=shown(text)) from None
+    if literal != text or len(name) > 253 or not _NAME.match(name):
+        raise Problem("remote.host.bad_name", ExitCode.CONFIG, host=shown(text))
+    return name
+
+
+def check_port(text: str) -> int:
+    """Return the port 1..65535 of its decimal text."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= 65535):
+        # Only figures are repeated: a password pasted behind a colon also ends up here.
+        said = text if text.isascii() and text.lstrip("-").isdigit() and len(text) < 12 else "..."
+        raise Problem("remote.host.bad_port", ExitCode.CONFIG, port=said)
+    return int(text)
+
+
+def check_user(text: str) -> str:
+    """Return the user name, or refuse one a shell or OpenSSH would misread."""
+    if not _USER.match(text):
+        raise Problem("remote.host.bad_user", ExitCode.CONFIG, user=shown(text.partition(":")[0]))
+    return text
+
+
+def split_place(text: str) -> tuple[str, str, int | None]:
+    """Split `user@host:port`, `[v6]:port`, a bare v6 literal or a name into (user, host, port).
+
+    An empty user or a None port means: not said.
+    """
+    user, at, place = text.rpartition("@")
+    if at and ":" in user:
+        # Never shown: what stands after the colon is a password.
+        raise Problem("remote.host.password_inside", ExitCode.CONFIG)
+    if at:
+        user = check_user(user)
+    if place.startswith("["):
+        host, bracket, rest = place.partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            raise Problem("remote.host.bad_v6", ExitCode.CONFIG, host=shown(place))
+        if ":" not in host:
+            raise Problem("remote.host.bad_v6", ExitCode.CONFIG, host=shown(place))
+        return user, check_host(host + "]"), check_port(rest[1:]) if rest else None
+    if place.partition("%")[0].count(":") > 1:
+        return user, check_host(place), None
+    host, colon, port = place.partition(":")
+    return user, check_host(host), check_port(port) if colon else None
+
+
+def bracketed(host: str) -> str:
+    """A host as URLs and scp need it: IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
+def shown(text: str) -> str:
+    """A cut, printable form of foreign text for an error sentence."""
+    clean = "".join(c if c.isprintable() else "?" for c in text)
+    return clean if len(clean) <= 60 else clean[:57] + "..."

@@ -1,0 +1,97 @@
+"""Starting the embedded server as a process of its own, and ending it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.contract.problem import ExitCode, Problem
+from remote.hostspec import HostSpec
+
+_START_LIMIT_S = 20.0
+
+
+@dataclass
+class EmbeddedProcess:
+    """A running embedded server. identity: the private key it lets in."""
+
+    host: str
+    port: int
+    fingerprint: str
+    identity: Path
+    process: subprocess.Popen[bytes]
+
+    def spec(self, *, user: str = "demo") -> HostSpec:
+        """Its address, with the key."""
+        return HostSpec(self.host, self.port, user, (str(self.identity),))
+
+    def close(self) -> None:
+        """End it by closing its input; kill it when it does not listen."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def __enter__(self) -> EmbeddedProcess:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def start(
+    folder: Path, home: Path, *, host: str = "", identity: Path | None = None, sftp: bool = True
+) -> EmbeddedProcess:
+    """Start `python -m remote.embedded`; key, log and ready file lie in `folder`.
+
+    identity: a private key with its .pub beside it; None makes one. Problem
+    `remote.link.no_embedded` when it does not come up.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    home.mkdir(parents=True, exist_ok=True)
+    identity = identity or make_key(folder / "id_ed25519")
+    ready = folder / "ready.json"
+    ready.unlink(missing_ok=True)
+    public = identity.with_name(identity.name + ".pub")
+    argv = [sys.executable, "-m", "remote.embedded", "--ready", str(ready)]
+    argv += ["--authorized-key", str(public), "--home", str(home)]
+    argv += ["--host", host] if host else []
+    argv += [] if sftp else ["--no-sftp"]
+    log = folder / "embedded.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(  # noqa: S603 - our own module
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=out,
+            cwd=Path(__file__).resolve().parents[2],
+        )
+    deadline = time.monotonic() + _START_LIMIT_S
+    while not ready.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            process.wait()
+            why = log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
+            raise Problem("remote.link.no_embedded", ExitCode.INTERNAL, why=why or "it timed out")
+        time.sleep(0.02)
+    facts = json.loads(ready.read_text(encoding="utf-8"))
+    return EmbeddedProcess(facts["host"], facts["port"], facts["fingerprint"], identity, process)
+
+
+def make_key(path: Path, comment: str = "sovdeck") -> Path:
+    """Write a new ed25519 key pair (private file readable by its owner only); returns `path`."""
+    import asyncssh
+
+    key = asyncssh.generate_private_key("ssh-ed25519", comment=comment)
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_bytes(key.export_private_key("openssh"))
+    path.with_name(path.name + ".pub").write_bytes(key.export_public_key("openssh"))
+    return path

@@ -1,0 +1,348 @@
+"""One SSH connection to one server. The only file that imports Fabric and Paramiko.
+
+Fabric's Connection carries the hop chain and the client; around it stand our own dialling,
+host-key policy and log-in order, since Fabric checks no host key and dials one family only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import logging
+import shlex
+import socket
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import paramiko
+from cryptography.exceptions import UnsupportedAlgorithm
+from fabric import Config, Connection
+
+from engine.contract.problem import ExitCode, Problem
+from remote.address import shown
+from remote.command import Result, finish
+from remote.credentials import Credentials
+from remote.dial import dial
+from remote.faults import LinkLost, NoSftp
+from remote.forward import Forward
+from remote.hostkeys import HostKey
+from remote.hostspec import HostSpec
+from remote.login import Answer, BadKey, Login, NeedsPassphrase, Verdict
+from remote.pulse import Pulse
+from remote.secrets import Secret
+from remote.stream import Stream
+from remote.trust import Trust
+
+__all__ = ["Credentials", "Forward", "HostSpec", "Link", "LinkLost", "NoSftp", "Result"]
+__all__ += ["Stream", "Trust"]
+
+_BROKEN = (paramiko.SSHException, EOFError, OSError)
+_CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
+_PERSON_ANSWERS_S = 120.0
+_CHANNEL_S = 30.0
+_ASK_AFTER_S, _DEAD_AFTER_S = 1.0, 4.0
+
+# Without a handler of its own the library's log would go to the terminal, over the dashboard.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+
+
+class _Wire(Pulse, paramiko.Packetizer):  # type: ignore[misc]
+    """Packet layer that notices a dead peer; see `remote.pulse`."""
+
+    # A rekey started by us while a channel closes deadlocks paramiko (#822); the server still
+    # rekeys on its own schedule.
+    REKEY_BYTES = 1 << 36
+
+
+class _Transport(paramiko.Transport):  # type: ignore[misc]
+    _active_check_timeout = 0.5  # how often an idle connection wakes up to check its pulse
+
+    def __init__(self, sock: Any, host_key_kinds: Sequence[str], **options: Any) -> None:
+        super().__init__(sock, packetizer_class=_Wire, **options)
+        order = self.get_security_options()
+        order.ciphers = (*_CIPHERS, *(c for c in order.ciphers if "ctr" in c))
+        known = [kind for kind in host_key_kinds if kind in order.key_types]
+        order.key_types = (*known, *(kind for kind in order.key_types if kind not in known))
+
+    def watch(self) -> None:
+        """Begin to notice a dead peer."""
+        self.packetizer.start_pulse(_ASK_AFTER_S, _DEAD_AFTER_S, self._ask_for_life)
+
+    def ask(self, channel: paramiko.Channel, kind: str, text: str) -> None:
+        """A channel request without waiting for its answer, which saves a round trip."""
+        message = paramiko.Message()
+        message.add_byte(paramiko.common.cMSG_CHANNEL_REQUEST)
+        message.add_int(channel.remote_chanid)
+        message.add(kind, False, text)
+        self._send_user_message(message)
+
+    def _ask_for_life(self) -> None:
+        if not self.clear_to_send.is_set():
+            return  # keys are being exchanged: waiting for that here would lock up
+        message = paramiko.Message()
+        message.add_byte(paramiko.common.cMSG_GLOBAL_REQUEST)
+        # True asks for a reply: paramiko's own keepalive asks for none, so it proves nothing.
+        message.add("keepalive@openssh.com", True)
+        self._send_user_message(message)
+
+
+class _Policy:
+    """Hands every host key to Trust: paramiko's own known_hosts stay empty on purpose."""
+
+    def __init__(self, trust: Trust, spec: HostSpec) -> None:
+        self._trust, self._spec = trust, spec
+
+    def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:
+        spec = self._spec
+        shown = HostKey(key.get_name(), key.asbytes())
+        self._trust.check(spec.host, spec.port, shown, name=spec.name)
+
+
+class _Door:
+    """remote.login.Door over one transport; also paramiko's auth_strategy."""
+
+    def __init__(self, spec: HostSpec, user: str, credentials: Credentials) -> None:
+        self._login = Login(self, spec, user, credentials)
+        self._user = user
+        self._agent: paramiko.Agent | None = None
+        self.method = ""
+
+    def authenticate(self, transport: paramiko.Transport) -> None:
+        self._transport = transport
+        try:
+            self.method = self._login.run()
+        finally:
+            if self._agent:
+                self._agent.close()
+
+    def methods(self) -> frozenset[str]:
+        try:
+            self._transport.auth_none(self._user)
+        except paramiko.BadAuthenticationType as error:
+            return frozenset(error.allowed_types)
+        return frozenset()
+
+    def agent_keys(self) -> Sequence[paramiko.PKey]:
+        try:
+            self._agent = paramiko.Agent()
+        except (paramiko.SSHException, OSError):
+            return ()  # a stale SSH_AUTH_SOCK is no agent
+        return tuple(self._agent.get_keys())
+
+    def load_key(self, path: Path, passphrase: Secret | None) -> paramiko.PKey:
+        text = passphrase.reveal().encode() if passphrase else None
+        try:
+            return paramiko.PKey.from_path(path, text)
+        except (paramiko.PasswordRequiredException, TypeError) as error:
+            if passphrase is None:
+                raise NeedsPassphrase from error
+            raise BadKey(str(error)) from None
+        except OSError as error:
+            raise BadKey(error.strerror or str(error)) from None
+        except (paramiko.SSHException, ValueError, KeyError, UnsupportedAlgorithm) as error:
+            raise BadKey(str(error) or type(error).__name__) from None
+
+    def try_key(self, key: Any) -> Verdict:
+        return self._attempt(lambda: self._transport.auth_publickey(self._user, key))
+
+    def try_password(self, secret: Secret) -> Verdict:
+        send = self._transport.auth_password
+        return self._attempt(lambda: send(self._user, secret.reveal(), fallback=False))
+
+    def try_answers(self, answer: Answer) -> Verdict:
+        self._transport.auth_timeout = _PERSON_ANSWERS_S
+        send = self._transport.auth_interactive
+        return self._attempt(lambda: send(self._user, lambda _title, _text, asked: answer(asked)))
+
+    def _attempt(self, attempt: Callable[[], list[str]]) -> Verdict:
+        try:
+            more = attempt()
+        except paramiko.BadAuthenticationType as error:
+            return Verdict(False, frozenset(error.allowed_types))
+        except paramiko.SSHException as error:
+            # Also an agent that will not sign; a dead or silent server ends the whole log-in.
+            if not self._transport.is_active() or "timeout" in str(error):
+                raise
+            return Verdict(False)
+        return Verdict(not more, frozenset(more) if more else None, partial=bool(more))
+
+
+class Link:
+    """One authenticated connection. Use from any thread; every channel is its own."""
+
+    def __init__(self, spec: HostSpec, connection: Connection, method: str, hops: tuple[Link, ...]):
+        self.spec = spec
+        self.name = spec.name
+        self.method = method
+        self._connection = connection
+        self._hops = hops
+        self._transport: _Transport = connection.transport
+        self._proven: set[str] = set()  # request kinds this server has answered before
+
+    @classmethod
+    def connect(
+        cls, spec: HostSpec, *, trust: Trust, credentials: Credentials, timeout: float = 15.0
+    ) -> Link:
+        """Connect through the spec's hops; Problem UNREACHABLE or REFUSED when it cannot be.
+
+        timeout: seconds for each of dialling, the server's greeting and each log-in attempt.
+        """
+        hops: tuple[Link, ...] = ()
+        try:
+            for hop in spec.jump:
+                inner = HostSpec(hop.host, hop.port, hop.user, hop.identity or spec.identity)
+                hops += (_open(inner, hops, trust, credentials, timeout),)
+            return _open(spec, hops, trust, credentials, timeout)
+        except BaseException:
+            for link in reversed(hops):
+                link.close()
+            raise
+
+    @property
+    def alive(self) -> bool:
+        return bool(self._transport.is_active())
+
+    def why_dead(self) -> str:
+        """Why the connection ended, in the library's words."""
+        error = self._transport.get_exception() or self._transport.packetizer.fault
+        return _why(error) if error else "the connection ended"
+
+    def run(
+        self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float | None = 60.0
+    ) -> Result:
+        """Run argv and wait for its end. Problem `remote.link.too_long` after `timeout` seconds."""
+        return finish(self.open_stream(argv), argv, stdin, timeout, self.name)
+
+    def script(
+        self, text: str, args: Sequence[str] = (), *, timeout: float | None = 60.0
+    ) -> Result:
+        """Run a POSIX sh script of our package with args as $1...; the text goes over stdin."""
+        return self.run(["sh", "-s", "--", *args], stdin=text.encode("utf-8"), timeout=timeout)
+
+    def open_stream(self, argv: Sequence[str], *, window: int = 2 << 20) -> Stream:
+        """Start argv and return its channel: stdout to read, stdin to write."""
+        stream = self._request("exec", shlex.join(argv), window)
+        if stream is None:
+            raise Problem("remote.link.no_exec", ExitCode.UNREACHABLE, server=self.name)
+        return stream
+
+    def open_sftp(self, *, window: int = 4 << 20) -> Stream:
+        """The raw bytes of the sftp subsystem; NoSftp where the server has none."""
+        stream = self._request("subsystem", "sftp", window)
+        if stream is None:
+            raise NoSftp(self.name)
+        return stream
+
+    def open_tcp(self, host: str, port: int) -> Any:
+        """A socket-like channel to host:port as the server sees it."""
+        try:
+            return self._transport.open_channel("direct-tcpip", (host, port), ("127.0.0.1", 0))
+        except _BROKEN as error:
+            self._raise_if_dead()
+            facts = {"server": self.name, "place": f"{host} port {port}", "why": _why(error)}
+            raise Problem("remote.link.no_forward", ExitCode.UNREACHABLE, **facts) from None
+
+    def forward(self, local_port: int, remote_host: str, remote_port: int) -> Forward:
+        """Listen on 127.0.0.1:local_port (0 picks one) and carry each connection over."""
+        return Forward(local_port, lambda: self.open_tcp(remote_host, remote_port))
+
+    def close(self) -> None:
+        """End the connection and its hops. Streams in other threads end."""
+        _shut(self._transport)
+        self._connection.close()
+        for hop in reversed(self._hops):
+            hop.close()
+
+    def __enter__(self) -> Link:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _request(self, kind: str, text: str, window: int) -> Stream | None:
+        """Open a channel and ask for `kind`; None when the server refuses that kind."""
+        try:
+            channel = self._transport.open_session(window_size=window, timeout=_CHANNEL_S)
+        except _BROKEN as error:
+            self._raise_if_dead()
+            facts = {"server": self.name, "why": _why(error)}
+            raise Problem("remote.link.no_channel", ExitCode.UNREACHABLE, **facts) from None
+        try:
+            if kind in self._proven:
+                self._transport.ask(channel, kind, text)
+            elif kind == "exec":
+                channel.exec_command(text)
+            else:
+                channel.invoke_subsystem(text)
+        except _BROKEN:
+            self._raise_if_dead()
+            return None
+        self._proven.add(kind)
+        return Stream(channel, self)
+
+    def _raise_if_dead(self) -> None:
+        if not self.alive:
+            raise LinkLost(self.name, self.why_dead()) from None
+
+
+def _open(
+    spec: HostSpec, hops: tuple[Link, ...], trust: Trust, credentials: Credentials, timeout: float
+) -> Link:
+    user = spec.user or getpass.getuser()
+    sock: Any = (
+        hops[-1].open_tcp(spec.host, spec.port)
+        if hops
+        else dial(spec.host, spec.port, spec.family, timeout)
+    )
+    door = _Door(spec, user, credentials)
+    kinds = trust.wanted_kinds(spec.host, spec.port)
+    connection = Connection(
+        host=spec.host,
+        user=user,
+        port=spec.port,
+        config=Config(lazy=True),  # no fabric.yaml or fabric.py of the user is read or run
+        connect_kwargs={
+            "sock": sock,
+            "transport_factory": partial(_Transport, host_key_kinds=kinds),
+            "auth_strategy": door,
+            "timeout": timeout,
+            "banner_timeout": timeout,
+            "auth_timeout": timeout,
+        },
+    )
+    connection.client.set_missing_host_key_policy(_Policy(trust, spec))
+    try:
+        connection.open()
+    except _BROKEN as error:
+        _discard(connection, sock)
+        if isinstance(error, paramiko.AuthenticationException) and "timeout" not in str(error):
+            raise Problem("remote.auth.cut_off", ExitCode.REFUSED, server=spec.name) from None
+        facts = {"server": spec.name, "why": _why(error)}
+        raise Problem("remote.link.no_greeting", ExitCode.UNREACHABLE, **facts) from None
+    except BaseException:
+        _discard(connection, sock)
+        raise
+    connection.transport.watch()
+    return Link(spec, connection, door.method, hops)
+
+
+def _why(error: BaseException) -> str:
+    return shown(str(error) or type(error).__name__)
+
+
+def _discard(connection: Connection, sock: Any) -> None:
+    """Close what a failed opening left; Fabric only closes what it believes to be open."""
+    transport = connection.client.get_transport()
+    if transport:
+        _shut(transport)
+    connection.client.close()
+    sock.close()
+
+
+def _shut(transport: paramiko.Transport) -> None:
+    # Closing alone leaves paramiko's thread in recv() until its next time limit.
+    with contextlib.suppress(OSError):
+        transport.sock.shutdown(socket.SHUT_RDWR)
+    transport.close()

@@ -1,0 +1,193 @@
+"""The order in which we prove who we are: keys, then passwords, then the server's own questions.
+
+Works on a `Door`, so that it knows nothing of the SSH library. A refused credential is never
+offered twice, and a person is asked only when the server would listen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from engine.contract.problem import ExitCode, Problem
+from remote.credentials import Credentials
+from remote.hostspec import HostSpec
+from remote.secrets import Secret
+
+# (prompt, may the answer be shown) for every question -> answers
+Answer = Callable[[Sequence[tuple[str, bool]]], list[str]]
+
+
+class NeedsPassphrase(Exception):
+    """The key file is encrypted and no passphrase was given."""
+
+
+class BadKey(Exception):
+    """The key file cannot be used; the text says why."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the server said to one attempt. methods: what it would listen to next, if it said."""
+
+    let_in: bool
+    methods: frozenset[str] | None = None
+    partial: bool = False
+
+
+class Door(Protocol):
+    """A server waiting for proof; implemented over the SSH library in `remote.link`."""
+
+    def methods(self) -> frozenset[str]: ...
+    def agent_keys(self) -> Sequence[Any]: ...
+    def load_key(self, path: Path, passphrase: Secret | None) -> Any: ...
+    def try_key(self, key: Any) -> Verdict: ...
+    def try_password(self, secret: Secret) -> Verdict: ...
+    def try_answers(self, answer: Answer) -> Verdict: ...
+
+
+def account_of(spec: HostSpec, user: str) -> str:
+    """The keychain's name for a login: user@host:port."""
+    return f"{user}@{spec.host}:{spec.port}"
+
+
+class Login:
+    """One attempt to get in, with everything the credentials hold."""
+
+    def __init__(self, door: Door, spec: HostSpec, user: str, credentials: Credentials) -> None:
+        self._door = door
+        self._spec = spec
+        self._user = user
+        self._credentials = credentials
+        self._tried: list[str] = []
+        self._open: frozenset[str] | None = None  # methods the server still listens to
+        self._password: Secret | None = None
+        self._asked = False
+
+    def run(self) -> str:
+        """Get in and return how ("publickey", "password", ...); else Problem REFUSED."""
+        if self._may("publickey") and self._try_keys():
+            return "publickey"
+        methods = self._listen()
+        if not methods:
+            return "none"
+        if "password" in methods and self._try_password():
+            return "password"
+        if "keyboard-interactive" in self._listen() and self._try_questions():
+            return "keyboard-interactive"
+        # After a partial success (key, then password) the server may ask for a key last.
+        if "publickey" in self._listen() and not self._tried and self._try_keys():
+            return "publickey"
+        raise Problem(
+            "remote.auth.refused",
+            ExitCode.REFUSED,
+            server=self._spec.name,
+            user=self._user,
+            tried=", ".join(self._tried) or "-",
+            methods=", ".join(sorted(self._listen())) or "-",
+        )
+
+    def _may(self, method: str) -> bool:
+        return self._open is None or method in self._open
+
+    def _listen(self) -> frozenset[str]:
+        if self._open is None:
+            self._open = self._door.methods()
+        return self._open
+
+    def _note(self, label: str, verdict: Verdict) -> bool:
+        self._tried.append(label + (" (accepted, more is asked)" if verdict.partial else ""))
+        if verdict.methods is not None:
+            self._open = verdict.methods
+        return verdict.let_in
+
+    def _try_keys(self) -> bool:
+        problem: Problem | None = None
+        files = self._credentials.key_files(self._spec.identity)
+        for path, named in files:
+            if named:
+                if self._try_file(path, named):
+                    return True
+                if not self._may("publickey"):
+                    return False
+        if self._credentials.use_agent:
+            for number, key in enumerate(self._door.agent_keys(), 1):
+                if self._note(f"agent key {number}", self._door.try_key(key)):
+                    return True
+                if not self._may("publickey"):
+                    return False
+        for path, named in files:
+            if not named and self._try_file(path, named):
+                return True
+            if not self._may("publickey"):
+                return False
+        if problem:
+            raise problem
+        return False
+
+    def _try_file(self, path: Path, named: bool) -> bool:
+        try:
+            key = self._load(path)
+        except BadKey as error:
+            if named:
+                raise Problem(
+                    "remote.auth.bad_key", ExitCode.REFUSED, path=str(path), why=str(error)
+                ) from None
+            self._tried.append(f"{path.name} (unreadable)")
+            return False
+        if key is None:
+            self._tried.append(f"{path.name} (locked)")
+            return False
+        return self._note(path.name, self._door.try_key(key))
+
+    def _load(self, path: Path) -> Any:
+        try:
+            return self._door.load_key(path, None)
+        except NeedsPassphrase:
+            ask = self._credentials.ask
+            secret = ask(self._spec.name, f"Passphrase of {path}:") if ask else None
+            if secret is None:
+                return None
+            return self._door.load_key(path, secret)
+
+    def _find_password(self, prompt: str) -> Secret | None:
+        credentials = self._credentials
+        if self._asked:
+            return None
+        self._asked = True
+        if credentials.password is not None:
+            return credentials.password
+        if credentials.keychain is not None:
+            kept = credentials.keychain.find(account_of(self._spec, self._user))
+            if kept is not None:
+                return kept
+        return credentials.ask(self._spec.name, prompt) if credentials.ask else None
+
+    def _try_password(self) -> bool:
+        self._password = self._find_password(f"Password of {self._user}@{self._spec.host}:")
+        if self._password is None:
+            return False
+        return self._note("password", self._door.try_password(self._password))
+
+    def _try_questions(self) -> bool:
+        gave_up = False
+
+        def answer(questions: Sequence[tuple[str, bool]]) -> list[str]:
+            nonlocal gave_up
+            replies = []
+            for prompt, shown in questions:
+                if not shown and not self._asked:
+                    secret = self._find_password(prompt)
+                else:
+                    ask = self._credentials.ask
+                    secret = ask(self._spec.name, prompt) if ask else None
+                gave_up = gave_up or secret is None
+                replies.append(secret.reveal() if secret else "")
+            return replies
+
+        if self._asked and self._credentials.ask is None:
+            return False
+        verdict = self._door.try_answers(answer)
+        return self._note("keyboard-interactive" + (" (no answer)" if gave_up else ""), verdict)

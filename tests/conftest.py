@@ -1,0 +1,61 @@
+"""Servers shared by every room's tests; see tests/servers.py."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from servers import (  # noqa: E402 - tests/ is not a package
+    CutProxy,
+    Place,
+    has_ipv6,
+    start_embedded,
+    start_sshd,
+    stop_sshd,
+)
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """The embedded server on ::1 (127.0.0.1 without IPv6), one for the whole run."""
+    place = start_embedded(tmp_path_factory.mktemp("embedded"))
+    yield place
+    place.process.close()
+
+
+@pytest.fixture(scope="session")
+def sshd_v4(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A real sshd on 127.0.0.1. Mark the test `sshd`."""
+    place = start_sshd(tmp_path_factory.mktemp("sshd4"), "127.0.0.1")
+    yield place
+    stop_sshd(place)
+
+
+@pytest.fixture(scope="session")
+def sshd_v6(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A real sshd on ::1. Mark the test `sshd`."""
+    if not has_ipv6():
+        pytest.skip("this machine has no IPv6 loopback")
+    place = start_sshd(tmp_path_factory.mktemp("sshd6"), "::1")
+    yield place
+    stop_sshd(place)
+
+
+@pytest.fixture
+def cut_proxy() -> Iterator[Callable[[Place], CutProxy]]:
+    """Makes a CutProxy in front of a place: `proxy = cut_proxy(place); place.through(proxy)`."""
+    made: list[CutProxy] = []
+
+    def make(place: Place) -> CutProxy:
+        proxy = CutProxy(place.spec.host, place.spec.port)
+        made.append(proxy)
+        return proxy
+
+    yield make
+    for proxy in made:
+        proxy.close()

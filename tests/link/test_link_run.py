@@ -1,0 +1,127 @@
+"""Commands, streams and SFTP bytes over a real OpenSSH and over the embedded server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from servers import CutProxy, Place
+
+from engine.contract.problem import ExitCode, Problem
+from remote.link import Link, LinkLost
+
+PLACES = [
+    "embedded",
+    pytest.param("sshd_v4", marks=pytest.mark.sshd),
+    pytest.param("sshd_v6", marks=pytest.mark.sshd),
+]
+
+
+@pytest.fixture(scope="module", params=PLACES)
+def link(request: pytest.FixtureRequest) -> Iterator[Link]:
+    place: Place = request.getfixturevalue(request.param)
+    with place.connect() as one:
+        yield one
+
+
+def test_words_arrive_as_they_were_given(link: Link) -> None:
+    words = ["a b", "-rf", "$HOME", "`id`", '"', "'", "\\", "x\ny", "", "日本"]
+    result = link.run(["printf", "%s|", *words])
+    assert result.out.decode() == "".join(word + "|" for word in words)
+    assert (result.code, result.err) == (0, b"")
+
+
+def test_exit_codes_and_errors_are_the_programs_own(link: Link) -> None:
+    result = link.run(["sh", "-c", "echo out; echo err >&2; exit 7"])
+    assert (result.code, result.out, result.err) == (7, b"out\n", b"err\n")
+
+
+def test_large_input_comes_back_whole(link: Link) -> None:
+    data = bytes(range(256)) * 20_000
+    assert link.run(["cat"], stdin=data).out == data
+
+
+def test_input_nobody_reads_does_not_hang(link: Link) -> None:
+    assert link.run(["true"], stdin=b"x" * 8_000_000).code == 0
+
+
+def test_a_script_gets_its_arguments(link: Link) -> None:
+    result = link.script('for word; do printf "<%s>" "$word"; done', ["a b", "-x", "$y"])
+    assert result.out == b"<a b><-x><$y>"
+
+
+def test_a_command_that_does_not_end_is_given_up(link: Link) -> None:
+    with pytest.raises(Problem) as caught:
+        link.run(["sleep", "30"], timeout=0.3)
+    assert caught.value.key == "remote.link.too_long"
+    assert link.run(["true"]).code == 0
+
+
+def test_lines_come_one_by_one_and_the_last_may_lack_a_newline(link: Link) -> None:
+    stream = link.open_stream(["sh", "-c", "printf 'a\\n\\nb'; exit 3"])
+    assert list(stream.lines()) == [b"a", b"", b"b"]
+    assert stream.exit_code == 3
+
+
+def test_a_stream_talks_both_ways(link: Link) -> None:
+    with link.open_stream(["cat"]) as stream:
+        stream.write(b"ping\n")
+        assert stream.read() == b"ping\n"
+        stream.close_write()
+        assert stream.read() == b""
+        assert stream.exit_code == 0
+
+
+def test_sftp_bytes_flow(link: Link) -> None:
+    with link.open_sftp() as stream:
+        stream.write(b"\0\0\0\5\1\0\0\0\3")
+        reply = stream.read()
+        assert reply[4] == 2 and reply[5:9] == b"\0\0\0\3"
+
+
+def test_a_job_with_its_own_session_outlives_the_link(embedded: Place) -> None:
+    with embedded.connect() as link:
+        link.run(
+            [
+                "sh",
+                "-c",
+                "setsid sh -c 'sleep 0.5; echo done > survived' >/dev/null 2>&1 </dev/null &",
+            ]
+        )
+    file = embedded.home / "survived"
+    deadline = time.monotonic() + 10
+    while not file.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert file.read_text() == "done\n"
+
+
+def test_a_cut_is_told_from_an_end(embedded: Place, cut_proxy: Callable[[Place], CutProxy]) -> None:
+    proxy = cut_proxy(embedded)
+    with embedded.through(proxy).connect() as link:
+        stream = link.open_stream(["sh", "-c", "echo a; sleep 30"])
+        assert stream.read() == b"a\n"
+        proxy.reset()
+        with pytest.raises(LinkLost) as caught:
+            stream.read()
+        assert caught.value.exit_code is ExitCode.UNREACHABLE
+        assert not link.alive
+
+
+@pytest.mark.parametrize("uploading", [False, True])
+def test_a_silent_link_is_noticed_within_five_seconds(
+    embedded: Place, cut_proxy: Callable[[Place], CutProxy], uploading: bool
+) -> None:
+    proxy = cut_proxy(embedded)
+    with embedded.through(proxy).connect() as link:
+        stream = link.open_stream(["cat"])
+        stream.write(b"a\n")
+        assert stream.read() == b"a\n"
+        proxy.silent = True
+        begun = time.monotonic()
+        with pytest.raises(LinkLost):
+            if uploading:
+                stream.write(b"x" * 100_000_000)
+            stream.read()
+        assert time.monotonic() - begun < 5.0
+    proxy.silent = False
