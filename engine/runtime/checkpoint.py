@@ -66,13 +66,14 @@ class Checkpoints:
             manifest = {"step": step, "facts": dict(facts), "files": files}
             _write_manifest(beside / _MANIFEST, manifest)
             fsync_folder(beside)
-            if place.exists():  # a state of this step that did not verify, or a re-done step
-                shutil.rmtree(place)
+            if place.exists():  # the same step once more: after a damaged state or a roll-back
+                place.rename(self.folder / f".tmp-old-{step:08d}")
             beside.rename(place)
         except BaseException:
             shutil.rmtree(beside, ignore_errors=True)
             raise
         fsync_folder(self.folder)
+        self._sweep()
         self._prune()
         return SavedState(place, step, dict(facts))
 

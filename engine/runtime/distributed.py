@@ -66,6 +66,14 @@ class Peers:
         dist.all_reduce(stacked)
         return dict(zip(losses, stacked.unbind(), strict=True))
 
+    def gather(self, mine: Any) -> list[Any]:
+        """Everybody's value, by rank."""
+        if self.world == 1:
+            return [mine]
+        everyone: list[Any] = [None] * self.world
+        dist.all_gather_object(everyone, mine, group=self.flags)
+        return everyone
+
     def wait(self) -> None:
         """Until every process is here: rank 0 writes files the others go on from."""
         if self.world > 1:
@@ -75,7 +83,5 @@ class Peers:
 def _sum_bucket(gradients: list[Tensor]) -> None:
     flat = torch.cat([gradient.flatten() for gradient in gradients])
     dist.all_reduce(flat)
-    for gradient, part in zip(
-        gradients, flat.split([g.numel() for g in gradients]), strict=True
-    ):
+    for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
         gradient.copy_(part.view_as(gradient))

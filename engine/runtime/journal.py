@@ -37,7 +37,7 @@ class Journal:
         before = last.attempt if last else 0
         self.attempt = before if same_attempt and last else before + 1
 
-    def emit(self, type: str, stage: str | None = None, /, **payload: Any) -> None:
+    def emit(self, type: str, stage: str | None = None, **payload: Any) -> None:
         """Write one event. A payload that lacks a field of its type raises ValueError."""
         check(type, payload)
         with self._lock:

@@ -60,7 +60,7 @@ class StopFlag:
 def stopping(emit: Callable[..., None], stop: StopFlag) -> Callable[..., None]:
     """An `emit` that also stops the run: for stages that report after each finished item."""
 
-    def emit_or_stop(type: str, stage: str | None = None, /, **payload: Any) -> None:
+    def emit_or_stop(type: str, stage: str | None = None, **payload: Any) -> None:
         emit(type, stage, **payload)
         stop.raise_if_set()
 

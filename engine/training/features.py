@@ -85,8 +85,14 @@ def read_features(folder: Path) -> Features:
         digest.update(repr((name, phones, tokens[name], samples)).encode())
         clips.append(
             Clip(
-                name, tuple(symbols.ids(phones)), tokens[name], spoken, wav, ssl,
-                bert if bert.is_file() else None, samples,
+                name,
+                tuple(symbols.ids(phones)),
+                tokens[name],
+                spoken,
+                wav,
+                ssl,
+                bert if bert.is_file() else None,
+                samples,
             )  # fmt: skip
         )
     if not clips:

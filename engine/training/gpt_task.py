@@ -17,9 +17,9 @@ from engine.training import upstream_order
 from engine.training.dpo import dpo_loss, reject
 from engine.training.features import Clip
 from engine.training.gpt_data import GptBatch, load_gpt_batch
-from engine.training.loop import Phase
 from engine.training.order import Sizes, Update, fixed_order
 from engine.training.scaled_adam import ScaledAdam
+from engine.training.task import Phase
 
 LEARNING_RATE = 0.002
 UPSTREAM_FIRST_RATE = 0.01  # of upstream's very first update (SPEC 5.5)
@@ -105,7 +105,9 @@ class GptTask:
         """Gradients of the summed cross-entropy; the record is per target token."""
         self.optimizer.zero_grad(set_to_none=True)
         # Every micro-batch of the update once, however finely it was cut.
-        targets = sum(positions * len(cut) / clips for cut in pieces for clips, positions in [cut.whole])
+        targets = sum(
+            positions * len(cut) / clips for cut in pieces for clips, positions in [cut.whole]
+        )
         targets *= self._peers.world
         sums: dict[str, Tensor] = {}
         for cut in pieces:
@@ -120,9 +122,7 @@ class GptTask:
                 sums[name] = sums[name] + value.detach() if name in sums else value.detach()
         return {"total": sums.pop("total"), **sums}
 
-    def _loss(
-        self, piece: GptBatch, weight: float
-    ) -> tuple[Tensor, GptOutput, dict[str, Tensor]]:
+    def _loss(self, piece: GptBatch, weight: float) -> tuple[Tensor, GptOutput, dict[str, Tensor]]:
         rows = (piece.phones, piece.phone_lengths, piece.tokens, piece.token_lengths, piece.bert)
         if piece.rejected is None or piece.rejected_lengths is None:
             output: GptOutput = self.model(*rows, upstream_mask=self._upstream)

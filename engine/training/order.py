@@ -97,4 +97,3 @@ def _spread(batches: Sequence[Batch], accumulate: int) -> list[Update]:
         updates.append(tuple(batches[start:end]))
         start = end
     return updates
-
