@@ -69,8 +69,8 @@ def decide(figures: Figures) -> JobState:
     """Return the state the figures prove."""
     pid = figures.pid
     if figures.missing or pid is None:
-        name = "state_missing" if figures.missing else "state_not_begun"
-        return _state(figures, "unknown", text(f"remote.job.{name}"))
+        key = "remote.job.state_missing" if figures.missing else "remote.job.state_not_begun"
+        return _state(figures, "unknown", text(key))
     exit_ = figures.exit
     # A new attempt leaves the old exit.json until it has one of its own.
     if exit_ is not None and _int(exit_.get("attempt")) == _int(pid.get("attempt")):

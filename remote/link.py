@@ -11,7 +11,8 @@ import getpass
 import logging
 import shlex
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from fabric import Config, Connection
 
 from engine.contract.problem import ExitCode, Problem
+from remote.address import shown
 from remote.command import Result, finish
 from remote.credentials import Credentials
 from remote.dial import dial
@@ -33,20 +35,13 @@ from remote.secrets import Secret
 from remote.stream import Stream
 from remote.trust import Trust
 
-__all__ = [
-    "Credentials",
-    "Forward",
-    "HostSpec",
-    "Link",
-    "LinkLost",
-    "NoSftp",
-    "Result",
-    "Stream",
-    "Trust",
-]
+__all__ = ["Credentials", "Forward", "HostSpec", "Link", "LinkLost", "NoSftp", "Result"]
+__all__ += ["Stream", "Trust"]
 
+_BROKEN = (paramiko.SSHException, EOFError, OSError)
 _CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 _PERSON_ANSWERS_S = 120.0
+_CHANNEL_S = 30.0
 _ASK_AFTER_S, _DEAD_AFTER_S = 1.0, 4.0
 
 # Without a handler of its own the library's log would go to the terminal, over the dashboard.
@@ -64,43 +59,45 @@ class _Wire(Pulse, paramiko.Packetizer):  # type: ignore[misc]
 class _Transport(paramiko.Transport):  # type: ignore[misc]
     _active_check_timeout = 0.5  # how often an idle connection wakes up to check its pulse
 
-    def __init__(self, sock: Any, **options: Any) -> None:
+    def __init__(self, sock: Any, host_key_kinds: Sequence[str], **options: Any) -> None:
         super().__init__(sock, packetizer_class=_Wire, **options)
-        options_of_link = self.get_security_options()
-        options_of_link.ciphers = (
-            *_CIPHERS,
-            *(c for c in options_of_link.ciphers if c not in _CIPHERS and "cbc" not in c),
-        )
+        order = self.get_security_options()
+        order.ciphers = (*_CIPHERS, *(c for c in order.ciphers if "ctr" in c))
+        known = [kind for kind in host_key_kinds if kind in order.key_types]
+        order.key_types = (*known, *(kind for kind in order.key_types if kind not in known))
 
-    def watch(self, every: float, limit: float) -> None:
-        """Ask for a sign of life after `every` silent seconds; give up after `limit`."""
-        self.packetizer.start_pulse(every, limit, self._ask_for_life)
+    def watch(self) -> None:
+        """Begin to notice a dead peer."""
+        self.packetizer.start_pulse(_ASK_AFTER_S, _DEAD_AFTER_S, self._ask_for_life)
+
+    def ask(self, channel: paramiko.Channel, kind: str, text: str) -> None:
+        """A channel request without waiting for its answer, which saves a round trip."""
+        message = paramiko.Message()
+        message.add_byte(paramiko.common.cMSG_CHANNEL_REQUEST)
+        message.add_int(channel.remote_chanid)
+        message.add(kind, False, text)
+        self._send_user_message(message)
 
     def _ask_for_life(self) -> None:
+        if not self.clear_to_send.is_set():
+            return  # keys are being exchanged: waiting for that here would lock up
         message = paramiko.Message()
         message.add_byte(paramiko.common.cMSG_GLOBAL_REQUEST)
-        message.add_string("keepalive@openssh.com")
-        message.add_boolean(
-            True
-        )  # paramiko's own keepalive asks for no reply, so it proves nothing
-        if self.clear_to_send.is_set():  # else keys are being exchanged: waiting would lock up
-            self._send_user_message(message)
+        # True asks for a reply: paramiko's own keepalive asks for none, so it proves nothing.
+        message.add("keepalive@openssh.com", True)
+        self._send_user_message(message)
 
 
-class _Policy(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]
+class _Policy:
     """Hands every host key to Trust: paramiko's own known_hosts stay empty on purpose."""
 
     def __init__(self, trust: Trust, spec: HostSpec) -> None:
-        self._trust = trust
-        self._spec = spec
+        self._trust, self._spec = trust, spec
 
     def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:
-        self._trust.check(
-            self._spec.host,
-            self._spec.port,
-            HostKey(key.get_name(), key.asbytes()),
-            name=self._spec.name,
-        )
+        spec = self._spec
+        shown = HostKey(key.get_name(), key.asbytes())
+        self._trust.check(spec.host, spec.port, shown, name=spec.name)
 
 
 class _Door:
@@ -151,25 +148,22 @@ class _Door:
         return self._attempt(lambda: self._transport.auth_publickey(self._user, key))
 
     def try_password(self, secret: Secret) -> Verdict:
-        return self._attempt(
-            lambda: self._transport.auth_password(self._user, secret.reveal(), fallback=False)
-        )
+        send = self._transport.auth_password
+        return self._attempt(lambda: send(self._user, secret.reveal(), fallback=False))
 
     def try_answers(self, answer: Answer) -> Verdict:
         self._transport.auth_timeout = _PERSON_ANSWERS_S
-        return self._attempt(
-            lambda: self._transport.auth_interactive(
-                self._user, lambda _title, _text, questions: answer(questions)
-            )
-        )
+        send = self._transport.auth_interactive
+        return self._attempt(lambda: send(self._user, lambda _title, _text, asked: answer(asked)))
 
-    def _attempt(self, attempt: Any) -> Verdict:
+    def _attempt(self, attempt: Callable[[], list[str]]) -> Verdict:
         try:
             more = attempt()
         except paramiko.BadAuthenticationType as error:
             return Verdict(False, frozenset(error.allowed_types))
-        except paramiko.AuthenticationException:
-            if not self._transport.is_active():
+        except paramiko.SSHException as error:
+            # Also an agent that will not sign; a dead or silent server ends the whole log-in.
+            if not self._transport.is_active() or "timeout" in str(error):
                 raise
             return Verdict(False)
         return Verdict(not more, frozenset(more) if more else None, partial=bool(more))
@@ -185,6 +179,7 @@ class Link:
         self._connection = connection
         self._hops = hops
         self._transport: _Transport = connection.transport
+        self._proven: set[str] = set()  # request kinds this server has answered before
 
     @classmethod
     def connect(
@@ -212,7 +207,7 @@ class Link:
     def why_dead(self) -> str:
         """Why the connection ended, in the library's words."""
         error = self._transport.get_exception() or self._transport.packetizer.fault
-        return str(error) if error and str(error) else "the connection ended"
+        return _why(error) if error else "the connection ended"
 
     def run(
         self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float | None = 60.0
@@ -228,38 +223,26 @@ class Link:
 
     def open_stream(self, argv: Sequence[str], *, window: int = 2 << 20) -> Stream:
         """Start argv and return its channel: stdout to read, stdin to write."""
-        channel = self._open_channel(window)
-        try:
-            channel.exec_command(shlex.join(argv))
-        except (paramiko.SSHException, EOFError, OSError):
-            self._raise_if_dead()
-            raise Problem("remote.link.no_exec", ExitCode.UNREACHABLE, server=self.name) from None
-        return Stream(channel, self)
+        stream = self._request("exec", shlex.join(argv), window)
+        if stream is None:
+            raise Problem("remote.link.no_exec", ExitCode.UNREACHABLE, server=self.name)
+        return stream
 
     def open_sftp(self, *, window: int = 4 << 20) -> Stream:
         """The raw bytes of the sftp subsystem; NoSftp where the server has none."""
-        channel = self._open_channel(window)
-        try:
-            channel.invoke_subsystem("sftp")
-        except (paramiko.SSHException, EOFError, OSError):
-            self._raise_if_dead()
-            raise NoSftp(self.name) from None
-        return Stream(channel, self)
+        stream = self._request("subsystem", "sftp", window)
+        if stream is None:
+            raise NoSftp(self.name)
+        return stream
 
     def open_tcp(self, host: str, port: int) -> Any:
         """A socket-like channel to host:port as the server sees it."""
         try:
             return self._transport.open_channel("direct-tcpip", (host, port), ("127.0.0.1", 0))
-        except (paramiko.SSHException, EOFError, OSError) as error:
+        except _BROKEN as error:
             self._raise_if_dead()
-            place = f"{host} port {port}"
-            raise Problem(
-                "remote.link.no_forward",
-                ExitCode.UNREACHABLE,
-                server=self.name,
-                place=place,
-                why=str(error),
-            ) from None
+            facts = {"server": self.name, "place": f"{host} port {port}", "why": _why(error)}
+            raise Problem("remote.link.no_forward", ExitCode.UNREACHABLE, **facts) from None
 
     def forward(self, local_port: int, remote_host: str, remote_port: int) -> Forward:
         """Listen on 127.0.0.1:local_port (0 picks one) and carry each connection over."""
@@ -278,14 +261,26 @@ class Link:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def _open_channel(self, window: int) -> paramiko.Channel:
+    def _request(self, kind: str, text: str, window: int) -> Stream | None:
+        """Open a channel and ask for `kind`; None when the server refuses that kind."""
         try:
-            return self._transport.open_session(window_size=window, timeout=30.0)
-        except (paramiko.SSHException, EOFError, OSError) as error:
+            channel = self._transport.open_session(window_size=window, timeout=_CHANNEL_S)
+        except _BROKEN as error:
             self._raise_if_dead()
-            raise Problem(
-                "remote.link.no_channel", ExitCode.UNREACHABLE, server=self.name, why=str(error)
-            ) from None
+            facts = {"server": self.name, "why": _why(error)}
+            raise Problem("remote.link.no_channel", ExitCode.UNREACHABLE, **facts) from None
+        try:
+            if kind in self._proven:
+                self._transport.ask(channel, kind, text)
+            elif kind == "exec":
+                channel.exec_command(text)
+            else:
+                channel.invoke_subsystem(text)
+        except _BROKEN:
+            self._raise_if_dead()
+            return None
+        self._proven.add(kind)
+        return Stream(channel, self)
 
     def _raise_if_dead(self) -> None:
         if not self.alive:
@@ -296,22 +291,13 @@ def _open(
     spec: HostSpec, hops: tuple[Link, ...], trust: Trust, credentials: Credentials, timeout: float
 ) -> Link:
     user = spec.user or getpass.getuser()
-    sock: Any
-    if hops:
-        sock = hops[-1].open_tcp(spec.host, spec.port)
-    else:
-        sock = dial(spec.host, spec.port, spec.family, timeout)
+    sock: Any = (
+        hops[-1].open_tcp(spec.host, spec.port)
+        if hops
+        else dial(spec.host, spec.port, spec.family, timeout)
+    )
     door = _Door(spec, user, credentials)
-
-    def transport(sock: Any, **options: Any) -> _Transport:
-        made = _Transport(sock, **options)
-        kinds = trust.wanted_kinds(spec.host, spec.port)
-        order = made.get_security_options()
-        order.key_types = [k for k in kinds if k in order.key_types] + [
-            k for k in order.key_types if k not in kinds
-        ]
-        return made
-
+    kinds = trust.wanted_kinds(spec.host, spec.port)
     connection = Connection(
         host=spec.host,
         user=user,
@@ -319,7 +305,7 @@ def _open(
         config=Config(lazy=True),  # no fabric.yaml or fabric.py of the user is read or run
         connect_kwargs={
             "sock": sock,
-            "transport_factory": transport,
+            "transport_factory": partial(_Transport, host_key_kinds=kinds),
             "auth_strategy": door,
             "timeout": timeout,
             "banner_timeout": timeout,
@@ -329,20 +315,21 @@ def _open(
     connection.client.set_missing_host_key_policy(_Policy(trust, spec))
     try:
         connection.open()
-    except (paramiko.SSHException, EOFError, OSError) as error:
+    except _BROKEN as error:
         _discard(connection, sock)
-        cut = isinstance(error, paramiko.AuthenticationException) and "timeout" not in str(error)
-        if cut:
+        if isinstance(error, paramiko.AuthenticationException) and "timeout" not in str(error):
             raise Problem("remote.auth.cut_off", ExitCode.REFUSED, server=spec.name) from None
-        why = str(error) or type(error).__name__
-        raise Problem(
-            "remote.link.no_greeting", ExitCode.UNREACHABLE, server=spec.name, why=why
-        ) from None
+        facts = {"server": spec.name, "why": _why(error)}
+        raise Problem("remote.link.no_greeting", ExitCode.UNREACHABLE, **facts) from None
     except BaseException:
         _discard(connection, sock)
         raise
-    connection.transport.watch(_ASK_AFTER_S, _DEAD_AFTER_S)
+    connection.transport.watch()
     return Link(spec, connection, door.method, hops)
+
+
+def _why(error: BaseException) -> str:
+    return shown(str(error) or type(error).__name__)
 
 
 def _discard(connection: Connection, sock: Any) -> None:

@@ -31,25 +31,25 @@ _HEADER_UNIT = re.compile(r" \[[^\]]*\]\Z")
 _ALIASES = {"gpu_name": "name", "used_gpu_memory": "used_memory"}
 _FREE_TEXT = ("name", "process_name")
 _BROKEN_TOKENS = {
-    "[Unknown Error]": "gpu_unknown",
-    "[GPU is lost]": "gpu_lost",
-    "[GPU requires reset]": "gpu_reset",
+    "[Unknown Error]": "remote.gpu.gpu_unknown",
+    "[GPU is lost]": "remote.gpu.gpu_lost",
+    "[GPU requires reset]": "remote.gpu.gpu_reset",
 }
 # First match wins, so the particular stands before the general.
 _MESSAGES = tuple(
     (code, re.compile(pattern, re.IGNORECASE))
     for code, pattern in (
-        ("unknown_field", r'Field "[^"]*" is not a valid field'),
-        ("no_permission", r"make sure /dev/nvidia\S* files are readable"),
-        ("no_devices", r"No devices were found"),
-        ("no_library", r"couldn't find libnvidia-ml"),
-        ("no_driver", r"couldn't communicate with the NVIDIA driver"),
-        ("driver_mismatch", r"Driver/library version mismatch"),
-        ("shim_mismatch", r"Mismatch in versions between nvidia-smi and NVML"),
-        ("gpu_lost", r"GPU is lost"),
-        ("gpu_reset", r"A GPU reset must occur|requires reset"),
-        ("gpu_unknown", r"Unable to determine the device handle"),
-        ("not_installed", r"nvidia-smi: (?:command )?not found"),
+        ("remote.gpu.unknown_field", r'Field "[^"]*" is not a valid field'),
+        ("remote.gpu.no_permission", r"make sure /dev/nvidia\S* files are readable"),
+        ("remote.gpu.no_devices", r"No devices were found"),
+        ("remote.gpu.no_library", r"couldn't find libnvidia-ml"),
+        ("remote.gpu.no_driver", r"couldn't communicate with the NVIDIA driver"),
+        ("remote.gpu.driver_mismatch", r"Driver/library version mismatch"),
+        ("remote.gpu.shim_mismatch", r"Mismatch in versions between nvidia-smi and NVML"),
+        ("remote.gpu.gpu_lost", r"GPU is lost"),
+        ("remote.gpu.gpu_reset", r"A GPU reset must occur|requires reset"),
+        ("remote.gpu.gpu_unknown", r"Unable to determine the device handle"),
+        ("remote.gpu.not_installed", r"nvidia-smi: (?:command )?not found"),
     )
 )
 # Second lines of the messages above: they add nothing a person could act on.
@@ -61,7 +61,7 @@ _GPU_NUMBER = re.compile(r"GPU ?(\d+)")
 
 @dataclass(frozen=True)
 class Fault:
-    """Something wrong with a GPU or its driver; `code` is an entry of remote/words/gpu.json."""
+    """Something wrong with a GPU or its driver; `code` is a key of the catalogue."""
 
     code: str
     detail: str = ""
@@ -123,19 +123,33 @@ class _Rows:
 
 def parse_gpus(text: str, fields: Sequence[str] = FIELDS) -> Reading:
     """Read the output of `--query-gpu=<fields> --format=csv[,noheader][,nounits]`."""
+    reading = parse_rows(text, fields)
+    return Reading(reading.gpus, with_faults_of(reading.gpus, reading.faults))
+
+
+def parse_rows(text: str, fields: Sequence[str]) -> Reading:
+    """As parse_gpus for a part of the output: only the faults that stand in lines of their own."""
     table = _table(text, fields)
-    gpus = tuple(_gpu(row) for row in table.rows)
-    faults = list(table.faults)
-    for gpu in gpus:
-        for name, token in gpu.tokens.items():
-            if token in _BROKEN_TOKENS:
-                faults.append(Fault(_BROKEN_TOKENS[token], name, gpu.index))
-    named = {fault.gpu for fault in faults}
+    return Reading(tuple(_gpu(row) for row in table.rows), table.faults)
+
+
+def with_faults_of(gpus: Sequence[Gpu], faults: Sequence[Fault]) -> tuple[Fault, ...]:
+    """`faults` and what the rows themselves tell: broken cells, gaps in the numbering."""
+    found = [
+        *faults,
+        *(
+            Fault(_BROKEN_TOKENS[token], name, gpu.index)
+            for gpu in gpus
+            for name, token in gpu.tokens.items()
+            if token in _BROKEN_TOKENS
+        ),
+    ]
+    named = {fault.gpu for fault in found}
     seen = {gpu.index for gpu in gpus if gpu.index is not None}
-    for index in range(max(seen, default=-1)):
-        if index not in seen and index not in named:
-            faults.append(Fault("gpu_missing", gpu=index))
-    return Reading(gpus, tuple(dict.fromkeys(faults)))
+    gaps = [i for i in range(max(seen, default=-1)) if i not in seen and i not in named]
+    return tuple(
+        dict.fromkeys([*found, *(Fault("remote.gpu.gpu_missing", gpu=index) for index in gaps)])
+    )
 
 
 def parse_apps(text: str, fields: Sequence[str] = APP_FIELDS) -> tuple[App, ...]:
@@ -232,7 +246,7 @@ def _fault(line: str) -> Fault:
     for code, pattern in _MESSAGES:
         if pattern.search(line):
             return Fault(code, line[:200], int(number[1]) if number else None)
-    return Fault("unreadable", line[:200])
+    return Fault("remote.gpu.unreadable", line[:200])
 
 
 def _gpu(row: Mapping[str, str]) -> Gpu:

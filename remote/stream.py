@@ -5,32 +5,61 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 from engine.contract.problem import ExitCode, Problem
 from remote.faults import LinkLost
 
 ERRORS_KEPT = 64 << 10
-_DRAIN_EVERY_S = 2.0
+_PATIENCE_S = 1.0  # paramiko's blocking calls return this often, so that a dead link is seen
 _STATUS_WAIT_S = 10.0
 _READ_SIZE = 1 << 20
+
+
+class Pipe(Protocol):
+    """paramiko.BufferedPipe: tells an event of arriving data and of its end."""
+
+    def set_event(self, event: Any) -> None: ...
 
 
 class Channel(Protocol):
     """The part of paramiko.Channel used here."""
 
+    closed: bool
     exit_status: int
     eof_received: bool
     status_event: threading.Event
+    in_buffer: Pipe
+    in_stderr_buffer: Pipe
 
     def recv(self, nbytes: int) -> bytes: ...
     def recv_ready(self) -> bool: ...
     def recv_stderr(self, nbytes: int) -> bytes: ...
     def recv_stderr_ready(self) -> bool: ...
-    def sendall(self, s: bytes) -> None: ...
+    def send(self, s: Any) -> int: ...
     def settimeout(self, timeout: float | None) -> None: ...
     def shutdown_write(self) -> None: ...
     def close(self) -> None: ...
+
+
+class _Arrival:
+    """Set when stdout or stderr has news. Only the reader clears it: paramiko would clear it
+    when one of the two runs empty, and the news of the other would be lost."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    def clear(self) -> None:
+        """Paramiko's call; see above."""
+
+    def expect(self) -> None:
+        self._event.clear()
+
+    def wait(self, timeout: float | None) -> bool:
+        return self._event.wait(timeout)
 
 
 class Carrier(Protocol):
@@ -59,7 +88,10 @@ class Stream:
         self._errors_kept = errors_kept
         self._closed = False
         self.exit_code: int | None = None
-        channel.settimeout(_DRAIN_EVERY_S)
+        self._arrival = _Arrival()
+        channel.settimeout(_PATIENCE_S)
+        channel.in_buffer.set_event(self._arrival)
+        channel.in_stderr_buffer.set_event(self._arrival)
 
     @property
     def errors(self) -> bytes:
@@ -74,21 +106,20 @@ class Stream:
         if n <= 0:
             return b""
         while not self._closed:
-            if deadline is not None:
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    raise TimeoutError
-                self._channel.settimeout(min(left, _DRAIN_EVERY_S))
-            try:
-                data = self._channel.recv(n)
-            except TimeoutError:
-                self._drain_errors()
-                continue
+            self._arrival.expect()
             self._drain_errors()
-            if data:
+            if self._channel.recv_ready():
+                return self._channel.recv(n)
+            if self._channel.eof_received or self._channel.closed:
+                # Data may have come between the two looks.
+                data = self._channel.recv(n)
+                if not data:
+                    self._end(deadline)
                 return data
-            self._end(deadline)
-            return b""
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                raise TimeoutError
+            self._arrival.wait(left)
         return b""
 
     def read_all(self, *, deadline: float | None = None) -> bytes:
@@ -114,20 +145,19 @@ class Stream:
     def write(self, data: bytes) -> None:
         """Send all of `data`; LinkLost or Problem `remote.link.input_closed` when it cannot be."""
         view = memoryview(data)
-        try:
-            while view:
-                # paramiko's own time limit counts from the start of a call: pieces keep a slow
-                # but moving upload alive.
-                self._channel.settimeout(None)
-                self._channel.sendall(view[:_READ_SIZE])  # type: ignore[arg-type]
-                view = view[_READ_SIZE:]
-        except (OSError, EOFError) as error:
-            self._fail_if_dead()
-            raise Problem(
-                "remote.link.input_closed", ExitCode.INTERNAL, server=self._carrier.name
-            ) from error
-        finally:
-            self._channel.settimeout(_DRAIN_EVERY_S)
+        while view:
+            try:
+                sent = self._channel.send(view)
+            except TimeoutError:
+                continue  # the server's window is closed; a dead link raises OSError
+            except (OSError, EOFError):
+                sent = 0
+            if not sent:  # how paramiko says that the channel closed meanwhile
+                self._fail_if_dead()
+                raise Problem(
+                    "remote.link.input_closed", ExitCode.INTERNAL, server=self._carrier.name
+                )
+            view = view[sent:]
 
     def close_write(self) -> None:
         """Tell the program that its input ended; its output can still be read."""
@@ -139,6 +169,7 @@ class Stream:
     def close(self) -> None:
         """End the channel. A reader in another thread gets b""."""
         self._closed = True
+        self._arrival.set()
         self._channel.close()
 
     def __enter__(self) -> Stream:

@@ -121,7 +121,7 @@ def chosen_language(given: Sequence[str]) -> Language:
 def open_dashboard(args: argparse.Namespace, console: Console) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise Problem("tui.cli.no_terminal", ExitCode.CONFIG)
-    from tui.desk.open import open_dashboard as start
+    from tui.services.live import open_dashboard as start
 
     return start(args.config, console.language)
 

@@ -13,6 +13,7 @@ from engine.text.phones import Phones
 REVISION = 1
 
 _READERS = {
+    "en": "engine.text.en.reading",
     "ja": "engine.text.ja.reading",
 }
 LANGUAGES = tuple(_READERS)

@@ -14,15 +14,21 @@ from remote.config.places import Places
 from remote.config.schema import SERVER_NAME, Config, Server
 
 
-def add(places: Places, name: str, server: Server, *, replace: bool = False) -> None:
-    """Write `server` as `[servers.NAME]`; Problem when the name is taken or not allowed."""
+def check_free(places: Places, name: str, *, replace: bool = False) -> None:
+    """Problem when a server cannot be saved under `name`; asked before anything is dialled."""
     if not re.match(SERVER_NAME, name):
         raise Problem("remote.config.bad_server_name", ExitCode.CONFIG, name=name)
-    document = _read(places.servers)
-    servers = _servers(document)
+    servers = _servers(_read(places.servers))
     if name in servers and not replace:
         line = str(servers[name].get("ssh", ""))
         raise Problem("remote.config.server_exists", ExitCode.CONFIG, name=name, line=line)
+
+
+def add(places: Places, name: str, server: Server, *, replace: bool = False) -> None:
+    """Write `server` as `[servers.NAME]`; Problem when the name is taken or not allowed."""
+    check_free(places, name, replace=replace)
+    document = _read(places.servers)
+    servers = _servers(document)
     entry = tomlkit.table()
     for key, value in server.model_dump(exclude_defaults=True).items():
         entry[key] = value

@@ -7,6 +7,7 @@ and a broken output pipe, and what it started with setsid and its own files goes
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import asyncssh
 
+_PIECE = 65536
 # Our own Python's surroundings and the laptop's agent are no business of the "server".
 _NOT_INHERITED = ("SSH_AUTH_SOCK", "SSH_AGENT_PID", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
 
@@ -107,23 +109,54 @@ async def _run(process: asyncssh.SSHServerProcess[bytes], home: Path) -> None:
     finally:
         for handle in theirs:
             os.close(handle)
-    await process.redirect(
-        os.fdopen(stdin_ours, "wb", 0),
-        os.fdopen(stdout_ours, "rb", 0),
-        os.fdopen(stderr_ours, "rb", 0),
-    )
+    feeding = asyncio.create_task(_feed(process, stdin_ours))
     try:
-        await process.stdout.drain()
-        await process.stderr.drain()
+        await asyncio.gather(
+            _carry(stdout_ours, process.stdout), _carry(stderr_ours, process.stderr)
+        )
     except (asyncssh.Error, OSError):
         # The connection went; the command is reaped when it ends by itself.
         await child.wait()
         return
+    finally:
+        feeding.cancel()
     code = await child.wait()
     if code < 0:
         process.exit_with_signal(signal.Signals(-code).name.removeprefix("SIG"))
     else:
         process.exit(code)
+
+
+async def _carry(source: int, sink: asyncssh.SSHWriter[bytes]) -> None:
+    """Copy a pipe to the channel until its writers are gone; broken channels close the pipe."""
+    reader = asyncio.StreamReader(limit=_PIECE)
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(source, "rb", 0)
+    )
+    try:
+        while data := await reader.read(_PIECE):
+            sink.write(data)
+            await sink.drain()
+    finally:
+        transport.close()
+
+
+async def _feed(process: asyncssh.SSHServerProcess[bytes], sink: int) -> None:
+    """Copy the channel's input to the command; its end, or the connection's, closes the pipe."""
+    loop = asyncio.get_running_loop()
+    transport, protocol = await loop.connect_write_pipe(
+        asyncio.streams.FlowControlMixin, os.fdopen(sink, "wb", 0)
+    )
+    writer = asyncio.StreamWriter(transport, protocol, None, loop)
+    # Interrupts and broken connections arrive as exceptions of the read and end the input too.
+    with contextlib.suppress(asyncssh.Error, asyncssh.SignalReceived, OSError):
+        try:
+            while data := await process.stdin.read(_PIECE):
+                writer.write(data)
+                await writer.drain()
+        finally:
+            writer.close()
 
 
 def _environment(process: asyncssh.SSHServerProcess[bytes], home: Path) -> dict[str, str]:
