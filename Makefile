@@ -13,12 +13,17 @@ env: $(READY)
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "sovdeck needs Python 3.11 or newer; '$(PYTHON)' is older. Try: make env PYTHON=python3.12" >&2; exit 2; }
-	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@if [ ! -x $(PY) ]; then \
+	  if command -v uv >/dev/null 2>&1; then uv venv --quiet --python "$(PYTHON)" $(VENV); \
+	  else $(PYTHON) -m venv $(VENV) || { echo "'$(PYTHON) -m venv' failed: install your system's python3-venv package, or uv." >&2; exit 2; }; fi; fi
 	@command -v uv >/dev/null 2>&1 || test -x $(VENV)/bin/uv || $(PY) -m pip install --quiet uv
-	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; export VIRTUAL_ENV="$(CURDIR)/$(VENV)"; set -e; \
-	  if [ -n "$(TORCH_INDEX)" ]; then uv pip install --index-url "$(TORCH_INDEX)" $(TORCH); \
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; export PATH VIRTUAL_ENV="$(CURDIR)/$(VENV)"; set -e; \
+	  grep -v '^sovdeck' requirements.lock > $(VENV)/lock.txt; \
+	  if [ -n "$(TORCH_INDEX)" ]; then \
+	    uv pip install --index-url "$(TORCH_INDEX)" $(TORCH); \
 	    grep -vE '^(torch|torchaudio|nvidia-|triton|cuda-)' requirements.lock > $(VENV)/lock.txt; \
-	  else cp requirements.lock $(VENV)/lock.txt; fi; \
+	  fi; \
+	  echo "Installing into $(VENV) (torch is large; this takes a few minutes) ..."; \
 	  uv pip install --quiet -r $(VENV)/lock.txt; \
 	  uv pip install --quiet --no-deps -e .
 	@touch $(READY)

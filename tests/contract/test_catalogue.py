@@ -42,14 +42,20 @@ def test_both_languages_say_the_same(path: Path, name: str, entry: dict[str, str
     assert placeholders(entry.get("hint_en", "")) == placeholders(entry.get("hint_zh", ""))
 
 
-def strings_in_code() -> set[str]:
+def strings_in_code() -> tuple[set[str], set[str]]:
+    """Whole strings, and the fixed beginnings of f-strings (`tui.cli.verb_{verb}`)."""
     found: set[str] = set()
+    beginnings: set[str] = set()
     for package in ("engine", "remote", "tui"):
         for path in (ROOT / package).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str):
                     found.add(node.value)
-    return found
+                elif isinstance(node, ast.JoinedStr) and isinstance(node.values[0], ast.Constant):
+                    start = str(node.values[0].value)
+                    if start.count(".") >= 2:
+                        beginnings.add(start)
+    return found, beginnings
 
 
 def test_every_problem_named_in_code_is_in_the_catalogue() -> None:
@@ -71,8 +77,10 @@ def test_every_problem_named_in_code_is_in_the_catalogue() -> None:
 
 
 def test_every_entry_is_used() -> None:
-    used = strings_in_code()
-    assert [key_of(p, n) for p, n, _ in ENTRIES if key_of(p, n) not in used] == []
+    whole, beginnings = strings_in_code()
+    keys = [key_of(path, name) for path, name, _ in ENTRIES]
+    unused = [k for k in keys if k not in whole and not k.startswith(tuple(beginnings))]
+    assert unused == []
 
 
 def test_a_problem_reads_as_one_sentence_in_each_language() -> None:

@@ -1,0 +1,1 @@
+"""Sound files and signals: decoding, resampling, spectrograms, cutting at silences."""

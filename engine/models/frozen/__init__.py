@@ -1,0 +1,1 @@
+"""Encoders that are never trained: speech content (HuBERT) and Chinese text (RoBERTa)."""

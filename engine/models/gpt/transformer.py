@@ -1,0 +1,81 @@
+"""Post-norm transformer layers with upstream's parameter names."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.models.gpt.cache import KVCache
+from engine.models.gpt.config import GptConfig
+
+
+class SelfAttention(nn.Module):
+    """Multi-head attention; `in_proj_weight` packs q, k, v in this order."""
+
+    def __init__(self, config: GptConfig) -> None:
+        super().__init__()
+        width = config.hidden_dim
+        self.head = config.head
+        self.dropout = config.dropout
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
+        self.out_proj = nn.Linear(width, width)
+        nn.init.xavier_uniform_(self.in_proj_weight)
+        nn.init.zeros_(self.out_proj.bias)
+
+    def forward(
+        self, x: Tensor, mask: Tensor | None, cache: KVCache | None = None, layer: int = 0
+    ) -> Tensor:
+        """(B, T, C) -> (B, T, C). `mask` broadcasts to (B, nh, T, T_keys), True = may look."""
+        B, T, C = x.shape
+        qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)
+        q, k, v = qkv.view(B, T, 3, self.head, C // self.head).permute(2, 0, 3, 1, 4)
+        # q, k, v: (B, nh, T, hs)
+        if cache is not None:
+            k, v = cache.append(layer, k, v)
+        y = F.scaled_dot_product_attention(
+            q, k, v, attn_mask=mask, dropout_p=self.dropout if self.training else 0.0
+        )
+        y = y.transpose(1, 2).reshape(B, T, C)  # (B, nh, T, hs) -> (B, T, C)
+        out: Tensor = self.out_proj(y)
+        return out
+
+
+class Layer(nn.Module):
+    """x = LN1(x + Attn(x)); x = LN2(x + W2 relu(W1 x)), dropout after each part."""
+
+    def __init__(self, config: GptConfig) -> None:
+        super().__init__()
+        width = config.hidden_dim
+        self.self_attn = SelfAttention(config)
+        self.linear1 = nn.Linear(width, config.linear_units)
+        self.linear2 = nn.Linear(config.linear_units, width)
+        self.norm1 = nn.LayerNorm(width, eps=1e-5)
+        self.norm2 = nn.LayerNorm(width, eps=1e-5)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(
+        self, x: Tensor, mask: Tensor | None, cache: KVCache | None = None, layer: int = 0
+    ) -> Tensor:
+        """(B, T, C) -> (B, T, C)."""
+        x = self.norm1(x + self.dropout(self.self_attn(x, mask, cache, layer)))
+        hidden = self.dropout(F.relu(self.linear1(x)))
+        out: Tensor = self.norm2(x + self.dropout(self.linear2(hidden)))
+        return out
+
+
+class Transformer(nn.Module):
+    """The stack; post-norm, so there is no norm after the last layer."""
+
+    def __init__(self, config: GptConfig) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(Layer(config) for _ in range(config.n_layer))
+
+    def forward(self, x: Tensor, mask: Tensor | None, cache: KVCache | None = None) -> Tensor:
+        """(B, T, C) -> (B, T, C); with a cache, `x` holds only the new positions."""
+        for number, layer in enumerate(self.layers):
+            x = layer(x, mask, cache, number)
+        if cache is not None:
+            cache.advance(x.shape[1])
+        return x

@@ -1,0 +1,61 @@
+"""Convolutions whose weight is stored as length and direction: `weight_g` and `weight_v`.
+
+The effective weight is `g * v / ||v||`, the norm taken over all dimensions but the first (for a
+transposed convolution the first one is its input). These two names, in the order bias, g, v,
+are what GPT-SoVITS files hold; torch's own parametrisation stores others.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def _split_weight(conv: nn.Module) -> None:
+    """Replace the parameter `weight` (C0, ...) by `weight_g` (C0, 1, ...) and `weight_v`."""
+    weight = conv.weight.detach()
+    del conv.weight
+    length = weight.flatten(1).norm(dim=1).reshape(-1, *[1] * (weight.dim() - 1))
+    conv.weight_g = nn.Parameter(length)
+    conv.weight_v = nn.Parameter(weight)
+
+
+def effective_weight(conv: nn.Module) -> Tensor:
+    """`g * v / ||v||`, one fused kernel (the one torch.nn.utils.weight_norm calls)."""
+    return torch._weight_norm(conv.weight_v, conv.weight_g, 0)
+
+
+class NormConv1d(nn.Conv1d):
+    """`nn.Conv1d` (B, C, T) -> (B, H, T') with a weight-normed kernel."""
+
+    def __init__(self, *args: int, **kwargs: int) -> None:
+        super().__init__(*args, **kwargs)
+        _split_weight(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._conv_forward(x, effective_weight(self), self.bias)
+
+
+class NormConv2d(nn.Conv2d):
+    """`nn.Conv2d` (B, C, H, W) -> (B, C', H', W') with a weight-normed kernel."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        _split_weight(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._conv_forward(x, effective_weight(self), self.bias)
+
+
+class NormConvTranspose1d(nn.ConvTranspose1d):
+    """`nn.ConvTranspose1d` (B, C, T) -> (B, H, T * stride) with a weight-normed kernel."""
+
+    def __init__(self, *args: int, **kwargs: int) -> None:
+        super().__init__(*args, **kwargs)
+        _split_weight(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv_transpose1d(
+            x, effective_weight(self), self.bias, self.stride, self.padding, self.output_padding
+        )

@@ -1,0 +1,21 @@
+"""`python -m engine.practice FOLDER NAME [CLIPS]`: makes the practice set, prints one JSON line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from engine.practice.dataset import make
+
+
+def main(arguments: list[str]) -> int:
+    folder, name = Path(arguments[0]), arguments[1]
+    made = make(folder, name, int(arguments[2]) if len(arguments) > 2 else None)
+    facts = {"list": str(made.list_file), "clips": made.clips, "seconds": made.seconds}
+    print(json.dumps(facts, ensure_ascii=False))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

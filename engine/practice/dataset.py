@@ -1,0 +1,57 @@
+"""Speaks the practice sentences with pyopenjtalk-plus's bundled voice and writes a `.list`.
+
+The voice "mei" is (c) Nagoya Institute of Technology, MMDAgent project, CC BY 3.0; the
+sentences are CC0. Both are named in CREDITS.txt beside the recordings.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pyopenjtalk
+import soundfile
+
+SPEAKER = "mei"
+CREDITS = (
+    'Synthetic speech. Voice "mei": (c) 2009-2013 Nagoya Institute of Technology, Department of\n'
+    "Computer Science (MMDAgent), CC BY 3.0. Sentences: CC0.\n"
+)
+
+
+@dataclass(frozen=True)
+class PracticeSet:
+    """What was made: the list file, how many clips, and how long they are together."""
+
+    list_file: Path
+    clips: int
+    seconds: float
+
+
+def sentences() -> list[str]:
+    raw = (files("engine.practice") / "sentences.json").read_text(encoding="utf-8")
+    return [str(sentence) for sentence in json.loads(raw)["sentences"]]
+
+
+def make(folder: Path, name: str, clips: int | None = None) -> PracticeSet:
+    """Write `NAME.list` and `wavs/NAME_NN.wav` (mono int16) below `folder`.
+
+    The same call always makes the same bytes, so a second push finds nothing to send.
+    """
+    wavs = folder / "wavs"
+    wavs.mkdir(parents=True, exist_ok=True)
+    lines, seconds = [], 0.0
+    for number, sentence in enumerate(sentences()[:clips], 1):
+        wave, rate = pyopenjtalk.tts(sentence)
+        peak = float(np.abs(wave).max()) or 1.0
+        path = wavs / f"{name}_{number:02d}.wav"
+        soundfile.write(path, (wave / peak * 0.6).astype(np.float32), rate, subtype="PCM_16")
+        lines.append(f"{path.name}|{SPEAKER}|ja|{sentence}")
+        seconds += len(wave) / rate
+    (folder / "CREDITS.txt").write_text(CREDITS, encoding="utf-8")
+    list_file = folder / f"{name}.list"
+    list_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return PracticeSet(list_file, len(lines), seconds)

@@ -1,0 +1,1 @@
+"""The dataset folder of a voice: from recordings and a list to features, restartable."""

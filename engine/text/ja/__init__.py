@@ -1,0 +1,1 @@
+"""Japanese, read through OpenJTalk's full-context labels."""

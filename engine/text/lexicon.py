@@ -1,0 +1,141 @@
+"""The user's own readings, which win over everything a language front end would choose.
+
+Written the same way in `words.txt` (one a line, `#` begins a remark) and inside a text:
+
+    汉字{han4 zi4}        pinyin with tone digits, 5 for the neutral tone
+    今日{きょう}           kana
+    sovdeck{S AA1 V D EH2 K}   ARPAbet
+    값{갑}                hangul as spoken
+    佢{keoi5}             jyutping
+
+A reading applies in the language it is written for; in any other it is left alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from engine.contract.problem import ExitCode, Problem
+
+_HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff々〇"
+_READINGS = {
+    "zh": re.compile(r"[a-zü:]{1,7}[1-5](?: [a-zü:]{1,7}[1-5])*"),
+    "yue": re.compile(r"[a-z]{1,7}[1-6](?: [a-z]{1,7}[1-6])*"),
+    "ja": re.compile(r"[\u3040-\u30ff]+"),
+    "ko": re.compile(r"[\uac00-\ud7a3 ]+"),
+    "en": re.compile(r"[A-Z]{1,2}[0-2]?(?: [A-Z]{1,2}[0-2]?)*"),
+}
+# What an inline reading stands behind: one word of Latin letters, else signs of one kind.
+_WORDS = {
+    "zh": re.compile(rf"[{_HAN}]+\Z"),
+    "yue": re.compile(rf"[{_HAN}]+\Z"),
+    "ja": re.compile(rf"(?:[{_HAN}]+|[A-Za-z0-9]+|[\u30a0-\u30ff]+|[\u3040-\u309f]+)\Z"),
+    "ko": re.compile(r"(?:[\uac00-\ud7a3]+|[A-Za-z]+)\Z"),
+    "en": re.compile(r"[A-Za-z]+(?:['-][A-Za-z]+)*\Z"),
+}
+_BRACES = re.compile(r"\{([^{}]*)\}")
+_ENTRY = re.compile(r"([^{}]+)\{([^{}]+)\}\Z")
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of text, with the reading the user gave it or None."""
+
+    text: str
+    reading: str | None = None
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """Words and their readings, as in `words.txt`."""
+
+    readings: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, path: Path) -> Lexicon:
+        """Read `words.txt`; Problem with file and line for a line that is no entry."""
+        readings: dict[str, str] = {}
+        try:
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise Problem(
+                "engine.text.words_unreadable", ExitCode.DATA, file=str(path), why=str(error)
+            ) from error
+        for number, line in enumerate(lines, 1):
+            line = line.split("#", 1)[0].strip()
+            if not line:
+                continue
+            match = _ENTRY.match(line)
+            reading = match.group(2).strip() if match else ""
+            if match is None or not any(r.fullmatch(reading) for r in _READINGS.values()):
+                raise Problem(
+                    "engine.text.words_line", ExitCode.DATA,
+                    file=path.name, line=number, text=line[:60],
+                )  # fmt: skip
+            readings[match.group(1).strip()] = reading
+        return cls(readings)
+
+    @cached_property
+    def digest(self) -> str:
+        """Changes when any reading changes: part of a prepared text's cache key."""
+        lines = "\n".join(f"{word}\t{self.readings[word]}" for word in sorted(self.readings))
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+    def spans(self, text: str, language: str) -> list[Span]:
+        """Cut `text` at inline readings and at known words; longer words win."""
+        spans: list[Span] = []
+        for span in _inline(text, language):
+            spans.extend([span] if span.reading else self._known(span.text, language))
+        return spans
+
+    def _known(self, text: str, language: str) -> list[Span]:
+        fitting = {w: r for w, r in self.readings.items() if is_reading(r, language)}
+        if not fitting:
+            return [Span(text)] if text else []
+        longest_first = sorted(fitting, key=len, reverse=True)
+        pattern = re.compile("|".join(map(_bounded, longest_first)), re.IGNORECASE)
+        folded = {word.lower(): reading for word, reading in fitting.items()}
+        spans, end = [], 0
+        for match in pattern.finditer(text):
+            if match.start() > end:
+                spans.append(Span(text[end : match.start()]))
+            spans.append(Span(match.group(), folded[match.group().lower()]))
+            end = match.end()
+        return [*spans, Span(text[end:])] if end < len(text) else spans
+
+
+def is_reading(reading: str, language: str) -> bool:
+    return _READINGS[language].fullmatch(reading) is not None
+
+
+def _bounded(word: str) -> str:
+    # "cat" must not be found in "category"; scripts without blanks have no such border.
+    escaped = re.escape(word)
+    return rf"(?<![A-Za-z]){escaped}(?![A-Za-z])" if word.isascii() else escaped
+
+
+def _inline(text: str, language: str) -> list[Span]:
+    spans: list[Span] = []
+    end = 0
+    for match in _BRACES.finditer(text):
+        reading = match.group(1).strip()
+        before = text[end : match.start()]
+        word = _WORDS[language].search(before)
+        if word is None or not is_reading(reading, language):
+            continue
+        start = word.start()
+        if language in ("zh", "yue"):  # one syllable a character
+            syllables = reading.count(" ") + 1
+            if syllables > len(word.group()):
+                continue
+            start = word.end() - syllables
+        if start:
+            spans.append(Span(before[:start]))
+        spans.append(Span(before[start:], reading))
+        end = match.end()
+    return [*spans, Span(text[end:])] if end < len(text) else spans

@@ -1,0 +1,198 @@
+"""ScaledAdam (from the icefall recipes), as GPT-SoVITS uses it for the GPT (compat SPEC 5.5).
+
+Adam whose step is proportional to each tensor's own size, plus a slow learned change of that
+size. State is kept per tensor; upstream stacks equal shapes, which costs time and memory and
+changes nothing in the numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+# Tensors worked on at once: enough to hide launches on a GPU, few enough that temporaries
+# stay small next to the model.
+_CHUNK = 16
+
+
+class ScaledAdam(torch.optim.Optimizer):
+    """Optimiser with `lr` relative to each tensor's root mean square.
+
+    clipping_scale: gradients above this many times the median norm of the last
+        `clipping_update_period` updates count as outliers; no clipping before that many.
+    clip_update: False, the default, repeats upstream, where clipping reaches only the size
+        statistic and hardly matters. True also scales the gradient of the update itself.
+
+    Counter, norms and threshold lie in each param group, so `state_dict` carries all.
+    Parameters without a gradient count as having a zero gradient.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float = 0.01,
+        *,
+        betas: tuple[float, float] = (0.9, 0.95),
+        clipping_scale: float = 2.0,
+        clipping_update_period: int = 1000,
+        scalar_lr_scale: float = 0.1,
+        eps: float = 1e-8,
+        param_min_rms: float = 1e-5,
+        param_max_rms: float = 3.0,
+        scalar_max: float = 10.0,
+        size_update_period: int = 4,
+        clip_update: bool = False,
+    ) -> None:
+        super().__init__(params, {
+            "lr": lr, "betas": betas, "clipping_scale": clipping_scale,
+            "clipping_update_period": clipping_update_period,
+            "scalar_lr_scale": scalar_lr_scale, "eps": eps, "param_min_rms": param_min_rms,
+            "param_max_rms": param_max_rms, "scalar_max": scalar_max,
+            "size_update_period": size_update_period, "clip_update": clip_update,
+            "step": 0, "norms": [], "threshold": None,
+        })  # fmt: skip
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+        """One update of every group; returns the closure's value."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            params = [p for p in group["params"] if p.requires_grad]
+            for p in params:
+                if not self.state[p]:
+                    self._start(p, group["size_update_period"])
+            grads = [p.grad if p.grad is not None else torch.zeros_like(p) for p in params]
+            factor = self._clipping_factor(group, params, grads)
+            tensors = [(p, g) for p, g in zip(params, grads, strict=True) if p.numel() > 1]
+            scalars = [(p, g) for p, g in zip(params, grads, strict=True) if p.numel() == 1]
+            for first in range(0, len(tensors), _CHUNK):
+                self._update_tensors(group, tensors[first : first + _CHUNK], factor)
+            if scalars:
+                self._update_scalars(group, scalars, factor)
+            group["step"] += 1
+        return loss
+
+    def _start(self, p: Tensor, size_update_period: int) -> None:
+        state = self.state[p]
+        state["delta"] = torch.zeros_like(p)  # momentum, already in units of the parameter
+        state["exp_avg_sq"] = torch.zeros_like(p)
+        if p.numel() > 1:
+            state["rms"] = _rms(p)
+            state["size_grads"] = p.new_zeros(size_update_period)  # sum(p * g) of each step
+            state["size_exp_avg_sq"] = p.new_zeros(())
+
+    def _clipping_factor(
+        self, group: dict[str, Any], params: list[Tensor], grads: list[Tensor]
+    ) -> float:
+        """At most 1; the norm weighs each gradient with its tensor's size."""
+        k, period = group["step"], group["clipping_update_period"]
+        if k == 0 or not grads:
+            return 1.0
+        sizes = [self.state[p].get("rms", p.new_ones(())) for p in params]
+        each = torch.stack(torch._foreach_norm(grads)) * torch.stack(sizes)
+        norm = each.norm().item()  # the one host read of an update
+        norms = group["norms"]
+        if len(norms) < period:
+            # Step 0 measures nothing; upstream's ring holds 0 there until it comes round.
+            norms.extend([0.0] * (period - len(norms)))
+        norms[k % period] = norm
+        if k % period == 0:
+            middle = min(period - 1, period // 4 * 2)
+            group["threshold"] = group["clipping_scale"] * sorted(norms)[middle]
+        if k < period or group["threshold"] is None:
+            return 1.0
+        return min(1.0, group["threshold"] / (norm + 1e-20))
+
+    def _update_tensors(
+        self, group: dict[str, Any], pairs: list[tuple[Tensor, Tensor]], factor: float
+    ) -> None:
+        params, grads = [p for p, _ in pairs], [g for _, g in pairs]
+        states = [self.state[p] for p in params]
+        beta1, beta2 = group["betas"]
+        k = group["step"]
+        deltas = [s["delta"] for s in states]
+        squares = [s["exp_avg_sq"] for s in states]
+        torch._foreach_mul_(deltas, beta1)
+
+        slot = k % group["size_update_period"]
+        for p, g, s in zip(params, grads, states, strict=True):
+            s["size_grads"][slot] = factor * (p * g).sum()
+        if slot == group["size_update_period"] - 1:
+            for p, s in zip(params, states, strict=True):
+                s["delta"].add_(p * self._size_step(group, p, s), alpha=1 - beta1)
+
+        if group["clip_update"] and factor < 1:
+            grads = list(torch._foreach_mul(grads, factor))
+        torch._foreach_mul_(squares, beta2)
+        torch._foreach_addcmul_(squares, grads, grads, value=1 - beta2)
+        correction = 1 - beta2 ** (k + 1)
+        # Upstream stops correcting when it makes less than one per cent.
+        denominators = torch._foreach_sqrt(
+            torch._foreach_div(squares, correction) if correction < 0.99 else squares
+        )
+        torch._foreach_add_(denominators, group["eps"])
+        moves = torch._foreach_div(grads, denominators)
+        rates = [
+            s["rms"].clamp(min=group["param_min_rms"]) * (-group["lr"] * (1 - beta1))
+            for s in states
+        ]
+        for move, rate in zip(moves, rates, strict=True):
+            move.mul_(rate)
+        torch._foreach_add_(deltas, moves)
+        torch._foreach_add_(params, deltas)
+
+    def _size_step(self, group: dict[str, Any], p: Tensor, state: dict[str, Any]) -> Tensor:
+        """Relative change of the tensor's size, once every `size_update_period` updates."""
+        period = group["size_update_period"]
+        rate = group["lr"] * group["scalar_lr_scale"]
+        decay = group["betas"][1] ** period
+        rms = state["rms"].copy_(_rms(p))
+        square = state["size_exp_avg_sq"]
+        square.mul_(decay).add_(state["size_grads"].square().mean(), alpha=1 - decay)
+        correction = 1 - decay ** ((group["step"] + 1) // period)
+        step = -rate * correction**0.5 * state["size_grads"].sum() / (square.sqrt() + group["eps"])
+        step = step.masked_fill(rms < group["param_min_rms"], 0.0)
+        return step.masked_fill(rms > group["param_max_rms"], -rate * period)
+
+    def _update_scalars(
+        self, group: dict[str, Any], pairs: list[tuple[Tensor, Tensor]], factor: float
+    ) -> None:
+        """Single-element tensors: plain Adam at `lr * scalar_lr_scale`, value kept in bounds."""
+        beta1, beta2 = group["betas"]
+        rate = group["lr"] * group["scalar_lr_scale"]
+        correction = 1 - beta2 ** (group["step"] + 1)
+        for p, grad in pairs:
+            g = grad * factor if group["clip_update"] and factor < 1 else grad
+            delta, square = self.state[p]["delta"], self.state[p]["exp_avg_sq"]
+            square.mul_(beta2).addcmul_(g, g, value=1 - beta2)
+            denominator = (square / correction).sqrt() + group["eps"]
+            delta.mul_(beta1).add_(g / denominator, alpha=-rate * (1 - beta1))
+            p.clamp_(-group["scalar_max"], group["scalar_max"]).add_(delta)
+
+
+class LockedRate:
+    """Upstream's learning rate: warm-up and cosine are configured, then 0.002 is set each call.
+
+    The scheduler is called after an update, so the first update of a fresh run still uses the
+    optimiser's own rate (0.01 upstream). Start the optimiser at `rate` to avoid that jump.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer, rate: float = 0.002) -> None:
+        self.optimizer = optimizer
+        self.rate = rate
+
+    def step(self) -> float:
+        """Set and return the rate of the next update."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate
+        return self.rate
+
+
+def _rms(p: Tensor) -> Tensor:
+    return p.square().mean().sqrt()

@@ -1,0 +1,112 @@
+"""One optimiser update that survives running out of memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from engine.contract.problem import ExitCode, Problem
+from engine.runtime import chance
+from engine.training.progress import Position
+from engine.training.task import BatchLike, Desk, LoopSettings, Phase, Task
+
+B = TypeVar("B", bound=BatchLike)
+
+
+def update_once(
+    task: Task, batches: Sequence[B], position: Position, settings: LoopSettings, desk: Desk
+) -> tuple[Mapping[str, Tensor], int]:
+    """One optimiser update; halves the micro-batch when memory runs out and goes on.
+
+    Returns the losses and the micro-batch it came to (0: the whole). A phase that was broken
+    off is computed again; one that was applied is not.
+    """
+    micro = position.micro or settings.batch
+    losses: dict[str, Tensor] = {}
+    for phase in task.phases():
+        computed, micro = _compute(phase, task, batches, micro, position, settings, desk)
+        losses.update(desk.peers.sum(dict(computed)))
+        losses.update(phase.apply())
+    return losses, micro if micro < settings.batch else 0
+
+
+def probe(
+    task: Task, worst: Sequence[B], position: Position, settings: LoopSettings, desk: Desk
+) -> Position:
+    """Compute the heaviest update without applying it, to meet the memory's end beforehand.
+
+    Returns `position` with the micro-batch that fits; the dice are as before.
+    """
+    dice = chance.capture()
+    micro = position.micro or settings.batch
+    for phase in task.phases():
+        _, micro = _compute(phase, task, worst, micro, position, settings, desk)
+    task.forget()
+    chance.restore(dice)
+    return replace(position, micro=micro if micro < settings.batch else 0)
+
+
+def _compute(
+    phase: Phase,
+    task: Task,
+    batches: Sequence[B],
+    micro: int,
+    position: Position,
+    settings: LoopSettings,
+    desk: Desk,
+) -> tuple[Mapping[str, Tensor], int]:
+    while True:
+        computed = None
+        try:
+            computed = phase.compute(_split(batches, micro))
+        except RuntimeError as error:  # torch.OutOfMemoryError is one
+            if not is_out_of_memory(error):
+                raise
+        # Outside the handler: the exception's frames keep the tensors of the pass alive.
+        (failed,) = desk.peers.any(computed is None)
+        if computed is not None and not failed:
+            return computed, micro
+        task.forget()
+        micro = _smaller(batches, micro, position, settings, desk, task)
+
+
+def _smaller(
+    batches: Sequence[B],
+    micro: int,
+    position: Position,
+    settings: LoopSettings,
+    desk: Desk,
+    task: Task,
+) -> int:
+    largest = min(micro, max(len(batch) for batch in batches))
+    if largest == 1 or settings.on_oom == "stop":
+        clips = sorted({clip for batch in batches for clip in batch.clips})
+        raise Problem(
+            "engine.training.out_of_memory", ExitCode.MEMORY,
+            stage=task.name, batch=largest, clips=", ".join(clips[:8]),
+        )  # fmt: skip
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    smaller = largest // 2
+    desk.emit(
+        "oom_recovered", task.name, batch_before=largest, batch_after=smaller,
+        effective_batch=settings.batch, epoch=position.epoch, step=position.step,
+    )  # fmt: skip
+    return smaller
+
+
+def _split(batches: Sequence[B], micro: int) -> list[B]:
+    return [
+        batch.rows(start, start + micro)
+        for batch in batches
+        for start in range(0, len(batch), micro)
+    ]
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """CUDA raises torch.OutOfMemoryError; the CPU's allocator a plain RuntimeError."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

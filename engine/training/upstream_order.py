@@ -1,0 +1,114 @@
+"""The `upstream` schedule: which clips GPT-SoVITS v2 would put in which update. Pure functions.
+
+Compat SPEC 3.11 (SoVITS) and 5.5-5.6 (GPT), with their oddities: rare lengths repeated, clips
+of 0.64 s and less or above 38 s left out, and GPT updates that may not happen at all.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import torch
+
+from engine.training.order import Batch, Sizes, Update
+
+_BORDERS = (32, *range(300, 2000, 100))  # spectrogram frames of 20 ms
+_GPT_STEP = 4
+_FEW = 100
+
+
+def repeats(clips: int) -> int:
+    """How often a small set is repeated: `max(2, floor(100 / n))` below 100 clips, else once."""
+    return max(2, _FEW // clips) if 0 < clips < _FEW else 1
+
+
+def repeated(clips: int) -> list[int]:
+    """Clip numbers of the repeated list, in its order."""
+    return list(range(clips)) * repeats(clips)
+
+
+def shuffled_once(items: Sequence[int], seed: int = 1234) -> list[int]:
+    """The one shuffle the SoVITS list gets when it is read."""
+    result = list(items)
+    random.Random(seed).shuffle(result)
+    return result
+
+
+def sovits_order(lengths: Sequence[int], sizes: Sizes, *, epoch: int) -> tuple[Update, ...]:
+    """Batches of one epoch over an already repeated list; `lengths` in frames.
+
+    An item belongs to the bucket (b_i, b_i+1]; each bucket is filled by repetition to a
+    multiple of the global batch. One micro-batch is one update.
+    """
+    chance = torch.Generator().manual_seed(epoch)
+    buckets = [bucket for bucket in _buckets(lengths) if bucket]
+    orders = [torch.randperm(len(bucket), generator=chance).tolist() for bucket in buckets]
+    batches: list[Batch] = []
+    for bucket, order in zip(buckets, orders, strict=True):
+        missing = -len(bucket) % sizes.whole
+        order = order + order * (missing // len(bucket)) + order[: missing % len(bucket)]
+        items = [bucket[place] for place in order]
+        for start in range(0, len(items), sizes.whole):
+            batches.append(tuple(items[start : start + sizes.whole]))
+    mixed = torch.randperm(len(batches), generator=chance).tolist()
+    return tuple((batches[place],) for place in mixed)
+
+
+def _buckets(lengths: Sequence[int]) -> list[list[int]]:
+    buckets: list[list[int]] = [[] for _ in _BORDERS[1:]]
+    for item, length in enumerate(lengths):
+        for number, (low, high) in enumerate(zip(_BORDERS, _BORDERS[1:], strict=False)):
+            if low < length <= high:
+                buckets[number].append(item)
+    return buckets
+
+
+def gpt_batch_size(wanted: int, items: int) -> int:
+    """Upstream's cap: a quarter of the (repeated) list."""
+    return max(min(wanted, items // 4), 1)
+
+
+def gpt_batches(seconds: Sequence[float], sizes: Sizes, *, epoch: int) -> list[Batch]:
+    """Batches of one epoch: buckets about 2 s wide, shuffled inside, then shuffled batches."""
+    chance = random.Random(epoch)
+    order: list[int] = []
+    bucket: list[int] = []
+    limit = 2.0
+    for item in sorted(range(len(seconds)), key=lambda number: seconds[number]):
+        if seconds[item] >= limit and bucket:
+            chance.shuffle(bucket)
+            order += bucket
+            bucket = []
+        while seconds[item] >= limit:
+            limit += 2.0
+        bucket.append(item)
+    chance.shuffle(bucket)
+    order += bucket
+    batches = [tuple(order[i : i + sizes.whole]) for i in range(0, len(order), sizes.whole)]
+    short = -len(batches[-1]) % sizes.world if batches else 0
+    if short:
+        batches[-1] = batches[-1] + tuple(order[:short])
+    chance.shuffle(batches)
+    return batches
+
+
+def gpt_order(seconds: Sequence[float], sizes: Sizes, *, epoch: int) -> tuple[Update, ...]:
+    """Updates of one epoch: after batches 0-4, then after every fourth.
+
+    Batches left over at the end of an epoch keep their gradient, so they open the first update
+    of the next; the weights do not change in between. Fewer than five batches: no update, ever
+    (compat SPEC 5.5 TRAP), which ends the stage as `no_op`.
+    """
+    carried: list[Batch] = []
+    updates: list[Update] = []
+    for number in range(1, epoch + 1):
+        updates = []
+        for index, batch in enumerate(gpt_batches(seconds, sizes, epoch=number)):
+            carried.append(batch)
+            if index > 0 and index % _GPT_STEP == 0:
+                updates.append(tuple(carried))
+                carried = []
+        if not updates:
+            return ()
+    return tuple(updates)

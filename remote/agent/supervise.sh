@@ -1,0 +1,171 @@
+#!/bin/sh
+# usage: supervise.sh DIR [--queue FOLDER] -- COMMAND...
+#
+# Runs COMMAND so that nobody needs to stay: its own session, a beat, a capped log, and a true
+# exit written by rename. Start it with setsid and with no open channel on its descriptors.
+#
+#   DIR/lock.N      one for each attempt; made atomically, so a second start is refused (98)
+#   DIR/pid.json    who runs: pid, start time and boot id tell a re-used pid from ours
+#   DIR/beat        its modification time is the last sign of life, once a second
+#   DIR/log.txt     standard output and error; the part before the last rotation is log.1.txt
+#   DIR/exit.json   the end: {"attempt","code","signal","t"}
+#   DIR/stop        written by whoever asks for the end, so that it counts as stopped
+set -u
+umask 077
+
+LOG_CAP=${SOVDECK_LOG_CAP:-33554432}   # bytes in log.txt before it is rotated
+LINE_CAP=16384                         # a longer line is cut: no reader could show it
+
+dir=$1; shift
+queue=
+if [ "$1" = --queue ]; then queue=$2; shift 2; fi
+[ "$1" = -- ] && shift
+
+mkdir -p -- "$dir" && cd -- "$dir" || exit 97
+
+boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null) || boot=
+# Field 22 of stat, counted after the last ")": a command name may hold spaces and brackets.
+started() {
+    read -r stat 2>/dev/null <"/proc/$1/stat" || return 1
+    # shellcheck disable=SC2086
+    set -- ${stat##*) }
+    [ "$1" = Z ] && return 1
+    shift 19
+    echo "$1"
+}
+# alive PID START BOOT: is that very process still there?
+alive() {
+    [ "$3" = "$boot" ] && [ "$(started "$1")" = "$2" ]
+}
+
+me=$$
+mine=$(started $me) || exit 97
+
+# The newest lock tells whether the run still has a supervisor. Locks are never taken over or
+# removed, only followed by the next number, so two racing starts cannot both win.
+attempt=1
+while [ -e "lock.$attempt" ]; do attempt=$((attempt + 1)); done
+if [ "$attempt" -gt 1 ]; then
+    read -r pid start its_boot <"lock.$((attempt - 1))"
+    if alive "${pid:-0}" "${start:-0}" "${its_boot:-}"; then exit 98; fi
+fi
+(set -C; echo "$me $mine $boot" >"lock.$attempt") 2>/dev/null || exit 98
+
+# A file is written beside its place and renamed, so a reader never sees half of it.
+put() {
+    printf '%s\n' "$2" >"$1.part" 2>/dev/null && mv -f "$1.part" "$1"
+}
+identity() {
+    put pid.json "{\"attempt\":$attempt,\"pid\":$me,\"start\":$mine,\"boot\":\"$boot\",\"child\":$1,\"child_start\":$2,\"began\":$(date +%s)}"
+}
+finish() {
+    signal=null
+    [ "$1" -gt 128 ] && [ "$1" -lt 193 ] && signal=$(($1 - 128))
+    exit_line="{\"attempt\":$attempt,\"code\":$1,\"signal\":$signal,\"t\":$(date +%s)}"
+    # On a full disk the truth waits until there is room again, an hour at most.
+    tries=0
+    until put exit.json "$exit_line" || [ "$tries" -ge 720 ]; do
+        : >beat; tries=$((tries + 1)); sleep 5
+    done
+    exit 0
+}
+
+rm -f stop
+identity 0 0
+child=
+trap '' HUP
+# stop.sh signals the command itself; forwarding is for those who only know the supervisor,
+# such as a container being shut down.
+poked=
+# shellcheck disable=SC2317
+asked() {
+    poked=1
+    if [ -z "$child" ]; then finish 143; fi
+    if [ ! -e stop ]; then kill -TERM "$child" 2>/dev/null; fi
+}
+trap asked TERM INT
+
+# Waiting is done a second at a time, so that the beat goes on.
+if [ -n "$queue" ]; then
+    mkdir -p -- "$queue" || finish 97
+    ticket=1
+    until (set -C; echo "$me $mine $boot" >"$queue/$ticket") 2>/dev/null; do
+        ticket=$((ticket + 1))
+    done
+    ahead=1
+    while [ "$ahead" -gt 0 ]; do
+        ahead=0; number=1
+        while [ "$number" -lt "$ticket" ]; do
+            if read -r pid start its_boot 2>/dev/null <"$queue/$number" &&
+                alive "${pid:-0}" "${start:-0}" "${its_boot:-}"; then
+                ahead=$((ahead + 1))
+            fi
+            number=$((number + 1))
+        done
+        echo "$ahead" >queued
+        : >beat
+        [ "$ahead" -gt 0 ] && sleep 1
+    done
+    rm -f queued
+fi
+
+# mawk reads whole blocks unless told otherwise, which would hold back the last lines.
+awk="awk"
+case $(awk -W version 2>&1 </dev/null | head -n 1) in mawk*) awk="awk -W interactive" ;; esac
+# The pump must never stop reading: a command whose output is not read is stopped by the kernel.
+# When a line cannot be written (disk full) awk ends, and the next awk takes the lines after it.
+pump() {
+    trap '' HUP INT TERM
+    while :; do
+        # shellcheck disable=SC2086,SC2016
+        $awk -v cap="$LOG_CAP" -v longest="$LINE_CAP" '
+            BEGIN { file = "log.txt"; "wc -c <log.txt 2>/dev/null" | getline size; size += 0 }
+            {
+                if (length($0) > longest) $0 = substr($0, 1, longest) "..."
+                if (size > 0 && size + length($0) >= cap) {
+                    close(file); system("mv -f log.txt log.1.txt"); size = 0
+                }
+                print >>file
+                if (fflush(file) != 0) exit 3
+                size += length($0) + 1
+            }' 2>/dev/null && break
+    done
+}
+
+pipes=$(mktemp -d) || finish 97
+mkfifo "$pipes/log" || finish 97
+exec </dev/null >/dev/null 2>&1
+pump <"$pipes/log" &
+pump=$!
+exec 4>"$pipes/log"
+rm -rf "$pipes"
+
+SOVDECK_RUN=$(pwd -P)
+export SOVDECK_RUN
+"$@" >&4 2>&1 4>&- &
+child=$!
+exec 4>&-
+child_start=$(started "$child") || child_start=0
+identity "$child" "$child_start"
+
+# The beat is the child's, not the supervisor's: it goes on as long as the work goes on.
+(
+    trap '' HUP INT TERM
+    while [ "$(started "$child")" = "$child_start" ]; do : >beat; sleep 1; done
+) &
+
+# A trapped signal cuts wait short with a code of its own, so it is asked again; 127 then means
+# that the earlier answer was the true one.
+code=0
+wait "$child" || code=$?
+while [ -n "$poked" ]; do
+    poked=
+    again=0
+    wait "$child" || again=$?
+    [ "$again" -eq 127 ] || code=$again
+done
+
+# The log is complete before the end is announced, unless a process left behind keeps it open.
+tries=0
+while kill -0 "$pump" 2>/dev/null && [ "$tries" -lt 20 ]; do tries=$((tries + 1)); sleep 0.1; done
+finish "$code"

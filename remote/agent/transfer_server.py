@@ -1,0 +1,169 @@
+"""Runs on the server: hashes files, says which are there, puts staged files in their place.
+
+Standard library only, Python 3.7 and newer; sent as text and run with `python -I -S -c`. Its
+twin transfer_server.sh speaks the same protocol where there is no Python.
+
+    identity PATH       ->  file SIZE MTIME
+    digest BLOCK PATH   ->  file SIZE MTIME / block INDEX HEX... / whole HEX / file SIZE MTIME
+    have BLOCK FOLDER   <-  HEX SIZE PATH lines on stdin
+                        ->  present N | staged N | block N INDEX HEX, one a line / end COUNT
+    place FOLDER        <-  HEX SIZE PATH lines on stdin
+                        ->  placed N | bad N, one a line / end COUNT
+    list FOLDER         ->  SIZE MTIME PATH records, each ended by a zero byte / end COUNT
+
+N counts records from 0. Files on their way lie in FOLDER/.sovdeck-push under their SHA-256.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+STAGING = ".sovdeck-push"
+STEP = 1 << 20
+
+
+def say(*words: object) -> None:
+    sys.stdout.write(" ".join(map(str, words)) + "\n")
+
+
+def digest_file(path: Path, block: int, each: Callable[[int, str], None]) -> str:
+    """SHA-256 of a whole file; with `block` > 0 also of every block of so many bytes."""
+    whole, part = hashlib.sha256(), hashlib.sha256()
+    index, left = 0, block
+    with path.open("rb") as file:
+        while True:
+            data = file.read(min(STEP, left) if block else STEP)
+            if not data:
+                break
+            whole.update(data)
+            if block:
+                part.update(data)
+                left -= len(data)
+                if not left:
+                    each(index, part.hexdigest())
+                    index, left, part = index + 1, block, hashlib.sha256()
+    if block and left < block:
+        each(index, part.hexdigest())
+    return whole.hexdigest()
+
+
+def identity(path: str) -> None:
+    stat = Path(path).stat()
+    say("file", stat.st_size, int(stat.st_mtime))
+
+
+def digest(block: str, path: str) -> None:
+    identity(path)
+    whole = digest_file(Path(path), int(block), lambda index, part: say("block", index, part))
+    say("whole", whole)
+    identity(path)
+
+
+def wanted() -> list[tuple[str, int, str]]:
+    records = []
+    for line in sys.stdin.buffer.read().split(b"\n"):
+        if line:
+            hexes, size, path = line.split(b" ", 2)
+            records.append((hexes.decode(), int(size), os.fsdecode(path)))
+    return records
+
+
+def matches(path: Path, size: int, hexes: str) -> bool:
+    if not path.is_file() or path.stat().st_size != size:
+        return False
+    return digest_file(path, 0, lambda index, part: None) == hexes
+
+
+def have(block: str, folder: str) -> None:
+    staging = Path(folder, STAGING)
+    staging.mkdir(parents=True, exist_ok=True)
+    known: dict[str, list[tuple[object, ...]]] = {}
+    records, present = wanted(), 0
+    for number, (hexes, size, path) in enumerate(records):
+        if matches(Path(folder, path), size, hexes):
+            say("present", number)
+            present += 1
+            continue
+        if hexes not in known:
+            known[hexes] = staged(staging / hexes, size, hexes, int(block))
+        for word, *facts in known[hexes]:
+            say(word, number, *facts)
+    if present == len(records) and not any(staging.iterdir()):
+        staging.rmdir()
+    say("end", len(records))
+
+
+def staged(path: Path, size: int, hexes: str, block: int) -> list[tuple[object, ...]]:
+    """What is staged of one content: all of it, or the digests of the blocks that are there."""
+    if not path.is_file():
+        return []
+    blocks: list[tuple[object, ...]] = []
+    whole = digest_file(path, block, lambda index, part: blocks.append(("block", index, part)))
+    if whole == hexes and path.stat().st_size == size:
+        return [("staged",)]
+    return blocks
+
+
+def place(folder: str) -> None:
+    staging = Path(folder, STAGING)
+    records = wanted()
+    uses: dict[str, int] = {}
+    for hexes, _, _ in records:
+        uses[hexes] = uses.get(hexes, 0) + 1
+    good: dict[str, bool] = {}
+    for number, (hexes, size, path) in enumerate(records):
+        source = staging / hexes
+        if hexes not in good:
+            good[hexes] = matches(source, size, hexes)
+        if not good[hexes]:
+            say("bad", number)
+            continue
+        target = Path(folder, path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        uses[hexes] -= 1
+        if uses[hexes]:  # the same content is wanted under another name too
+            copy = staging / (hexes + ".copy")
+            shutil.copyfile(str(source), str(copy))
+            source = copy
+        source.replace(target)
+        say("placed", number)
+    if staging.is_dir() and not any(staging.iterdir()):
+        staging.rmdir()
+    say("end", len(records))
+
+
+def listing(folder: str) -> None:
+    Path(folder).stat()  # os.walk would call a missing folder empty
+    count, out = 0, sys.stdout.buffer
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name != STAGING)
+        for name in sorted(files):
+            path = Path(root, name)
+            if path.is_file():
+                stat = path.stat()
+                head = f"{stat.st_size} {int(stat.st_mtime)} ".encode()
+                out.write(head + os.fsencode(str(path.relative_to(folder))) + b"\0")
+                count += 1
+    out.write(b"end %d\0" % count)
+
+
+def main(verb: str, *arguments: str) -> int:
+    verbs: dict[str, Callable[..., None]] = {
+        "identity": identity, "digest": digest, "have": have, "place": place, "list": listing,
+    }  # fmt: skip
+    try:
+        verbs[verb](*arguments)
+        sys.stdout.flush()
+    except OSError as error:
+        sys.stderr.write(f"{error.filename or ''}: {error.strerror or error}\n")
+        return 3 if isinstance(error, FileNotFoundError) else 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

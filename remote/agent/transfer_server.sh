@@ -1,0 +1,110 @@
+# Runs on the server where there is no Python: the same protocol as transfer_server.py.
+# sh -c THIS sovdeck VERB [ARGUMENT...]
+staging=.sovdeck-push
+
+if command -v openssl >/dev/null 2>&1; then
+  sha() { openssl dgst -sha256 -r | cut -c1-64; }
+elif command -v sha256sum >/dev/null 2>&1; then
+  sha() { sha256sum | cut -c1-64; }
+else
+  sha() { shasum -a 256 | cut -c1-64; }
+fi
+
+size_of() { wc -c <"$1" | tr -d ' '; }
+
+say_file() {
+  mtime=$(stat -c %Y -- "$1" 2>/dev/null || stat -f %m -- "$1" 2>/dev/null || date -r "$1" +%s)
+  printf 'file %s %s\n' "$(size_of "$1")" "$mtime"
+}
+
+# say_blocks FILE BLOCK WORD: the digest of every block, one a line.
+say_blocks() {
+  count=$((($(size_of "$1") + $2 - 1) / $2))
+  index=0
+  while [ "$index" -lt "$count" ]; do
+    part=$(dd if="$1" bs="$2" skip="$index" count=1 2>/dev/null | sha)
+    printf '%s %s %s\n' "$3" "$index" "$part"
+    index=$((index + 1))
+  done
+}
+
+matches() { [ -f "$1" ] && [ "$(size_of "$1")" = "$2" ] && [ "$(sha <"$1")" = "$3" ]; }
+
+# split LINE: sets hex, size and path; the path may hold spaces anywhere.
+split() {
+  hex=${1%% *}
+  rest=${1#* }
+  size=${rest%% *}
+  path=${rest#* }
+}
+
+identity() {
+  [ -e "$1" ] || { echo "$1: No such file or directory" >&2; exit 3; }
+  say_file "$1" || exit 1
+}
+
+digest() {
+  identity "$2"
+  [ "$1" = 0 ] || say_blocks "$2" "$1" block
+  whole=$(sha <"$2") || exit 1
+  printf 'whole %s\n' "$whole"
+  say_file "$2"
+}
+
+have() {
+  mkdir -p -- "$2/$staging" || exit 1
+  number=0
+  present=0
+  while IFS= read -r line; do
+    split "$line"
+    if matches "$2/$path" "$size" "$hex"; then
+      echo "present $number"
+      present=$((present + 1))
+    elif matches "$2/$staging/$hex" "$size" "$hex"; then
+      echo "staged $number"
+    elif [ -f "$2/$staging/$hex" ]; then
+      say_blocks "$2/$staging/$hex" "$1" "block $number"
+    fi
+    number=$((number + 1))
+  done
+  [ "$present" -lt "$number" ] || rmdir -- "$2/$staging" 2>/dev/null
+  echo "end $number"
+}
+
+# place_one FOLDER: copies, so that another name with the same content finds it too.
+place_one() {
+  matches "$1/$staging/$hex" "$size" "$hex" || { echo "bad $number"; return; }
+  case $path in */*) mkdir -p -- "$1/${path%/*}" || exit 1 ;; esac
+  cp -- "$1/$staging/$hex" "$1/$staging/$hex.copy" || exit 1
+  mv -f -- "$1/$staging/$hex.copy" "$1/$path" || exit 1
+  echo "placed $number"
+}
+
+place() {
+  number=0
+  used=
+  while IFS= read -r line; do
+    split "$line"
+    place_one "$1"
+    used="$used $hex"
+    number=$((number + 1))
+  done
+  for hex in $used; do rm -f -- "$1/$staging/$hex"; done
+  rmdir -- "$1/$staging" 2>/dev/null
+  echo "end $number"
+}
+
+list() {
+  cd -- "$1" || exit 3
+  find . -name "$staging" -prune -o -type f -exec sh -c '
+    for path do
+      mtime=$(stat -c %Y -- "$path" 2>/dev/null || date -r "$path" +%s)
+      printf "%s %s %s\0" "$(wc -c <"$path" | tr -d " ")" "$mtime" "${path#./}"
+    done' sovdeck {} +
+  count=$(find . -name "$staging" -prune -o -type f -exec sh -c 'for path do printf .; done' x {} + | wc -c)
+  printf 'end %s\0' "$((count))"
+}
+
+verb=$1
+shift
+"$verb" "$@"

@@ -1,0 +1,1 @@
+"""deploy.toml: which servers there are and what a project does with them."""

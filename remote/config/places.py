@@ -1,0 +1,38 @@
+"""Where sovdeck keeps its own files on the laptop. `SOVDECK_HOME` moves them all (tests, demo)."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from platformdirs import user_config_path, user_data_path
+
+
+@dataclass(frozen=True)
+class Places:
+    """Folders of this laptop; nothing is created until something is written."""
+
+    config: Path
+    data: Path
+
+    @classmethod
+    def find(cls) -> Places:
+        home = os.environ.get("SOVDECK_HOME")
+        if home:
+            return cls(Path(home) / "config", Path(home) / "data")
+        return cls(user_config_path("sovdeck"), user_data_path("sovdeck"))
+
+    @property
+    def servers(self) -> Path:
+        """Servers added with `sovdeck server add`; same schema as deploy.toml."""
+        return self.config / "servers.toml"
+
+    @property
+    def known_hosts(self) -> Path:
+        return self.config / "known_hosts"
+
+    @property
+    def embedded(self) -> Path:
+        """Work folder and host key of the embedded local server."""
+        return self.data / "embedded"

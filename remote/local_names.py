@@ -1,0 +1,44 @@
+"""File names that work on Linux, macOS and Windows alike. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_RESERVED = {"con", "prn", "aux", "nul", "conin$", "conout$"} | {
+    f"{device}{n}" for device in ("com", "lpt") for n in "0123456789¹²³"
+}
+_REFUSED = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
+MOST = 200  # characters; file systems stop at 255 bytes, and `.part.journal` is added
+
+
+def is_safe(name: str) -> bool:
+    """Whether one path component may be created as it is on every system."""
+    return name not in ("", ".", "..") and safe(name) == name
+
+
+def safe(name: str) -> str:
+    """The nearest name that every system takes. `a:b` -> `a_b`, `CON.txt` -> `CON_.txt`."""
+    name = _REFUSED.sub("_", name)
+    name = "".join("_" if unicodedata.category(c) in ("Cc", "Cf", "Cs") else c for c in name)
+    name = name.rstrip(" .") or "_"
+    stem, dot, rest = name.partition(".")
+    if stem.rstrip(" ").lower() in _RESERVED:
+        name = f"{stem.rstrip(' ')}_{dot}{rest}"
+    if len(name.encode("utf-8")) > MOST:
+        name = _shortened(name)
+    return name
+
+
+def _shortened(name: str) -> str:
+    stem, dot, ending = name.rpartition(".")
+    if not dot or len(ending) > 10:
+        stem, ending = name, ""
+    room = MOST - len((dot + ending).encode("utf-8")) if ending else MOST
+    cut = stem.encode("utf-8")[:room].decode("utf-8", "ignore").rstrip(" .")
+    return cut + (dot + ending if ending else "")
+
+
+def folded(path: str) -> str:
+    """What two paths must differ in to be two files on macOS and Windows."""
+    return unicodedata.normalize("NFC", path).casefold()

@@ -1,0 +1,125 @@
+"""One server, opened: everything a person does with it goes through here.
+
+The verbs of the command line and the services of the dashboard both stand on this, so that
+what one can do the other can.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from engine.contract.problem import ExitCode, Problem
+from remote.config.places import Places
+from remote.config.schema import Config, Server
+from remote.credentials import Credentials
+from remote.embedded.client import EmbeddedProcess
+from remote.embedded.client import start as start_embedded
+from remote.hostspec import HostSpec, parse_hops
+from remote.link import Link
+from remote.secrets import Secret
+from remote.trust import Trust
+
+
+class Dialog(Protocol):
+    """Questions that only a person can answer; called from the connecting thread."""
+
+    def host_key(self, fingerprint: str, host: str) -> bool: ...
+    def secret(self, server: str, prompt: str) -> Secret | None: ...
+
+
+class Studio:
+    """A saved server with the link to it. Use as a context manager; safe from any thread."""
+
+    def __init__(
+        self,
+        name: str,
+        server: Server,
+        config: Config,
+        places: Places,
+        dialog: Dialog,
+        *,
+        accept: frozenset[str] = frozenset(),
+    ) -> None:
+        self.name = name
+        self.server = server
+        self.config = config
+        self.places = places
+        self._dialog = dialog
+        self._accept = accept
+        self._lock = threading.Lock()
+        self._link: Link | None = None
+        self._embedded: EmbeddedProcess | None = None
+
+    def __enter__(self) -> Studio:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the link; what runs on the server goes on."""
+        with self._lock:
+            if self._link is not None:
+                self._link.close()
+            if self._embedded is not None:
+                self._embedded.close()
+            self._link = self._embedded = None
+
+    def connect(self) -> Link:
+        """A link of its own: transfers carry bytes over several."""
+        if self.server.embedded:
+            return self._connect_embedded()
+        spec = saved_spec(self.name, self.server)
+        credentials = Credentials(ask=self._dialog.secret)
+        return Link.connect(spec, trust=self.trust(), credentials=credentials)
+
+    def link(self) -> Link:
+        """The shared link, made anew when there is none or the last one died."""
+        with self._lock:
+            if self._link is None or not self._link.alive:
+                self._link = self.connect()
+            return self._link
+
+    def trust(self) -> Trust:
+        """The laptop's host-key policy: our own file, and the user's read beside it."""
+        users = (Path.home() / ".ssh" / "known_hosts", Path("/etc/ssh/ssh_known_hosts"))
+        return Trust(
+            self.places.known_hosts,
+            ask=self._dialog.host_key,
+            accepted=self._accept,
+            known_hosts=[path for path in users if path.is_file()],
+        )
+
+    def _connect_embedded(self) -> Link:
+        folder = self.places.embedded / "server"
+        if self._embedded is None:
+            self._embedded = start_embedded(folder, self.places.embedded / "home")
+        # Its host key is new at every start and a port may return, so nothing is remembered.
+        store = folder / "known_hosts"
+        store.unlink(missing_ok=True)
+        trust = Trust(store, accepted=frozenset({self._embedded.fingerprint}))
+        credentials = Credentials(use_agent=False, default_keys=False)
+        return Link.connect(self._embedded.spec(), trust=trust, credentials=credentials)
+
+
+def saved_spec(name: str, server: Server) -> HostSpec:
+    """The address of a server of deploy.toml; Problem for the embedded one, which has none."""
+    if server.embedded:
+        raise Problem("remote.config.embedded_address", ExitCode.CONFIG, name=name)
+    if server.ssh:
+        spec = HostSpec.parse(server.ssh)
+        identity = (*spec.identity, *([server.identity] if server.identity else []))
+        return replace(spec, alias=name, identity=identity)
+    plain = HostSpec.parse(server.host or "")
+    return replace(
+        plain,
+        alias=name,
+        port=server.port or plain.port,
+        user=server.user or plain.user,
+        identity=(server.identity,) if server.identity else (),
+        jump=parse_hops(server.jump) if server.jump else (),
+        family=server.family,
+    )

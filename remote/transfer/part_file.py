@@ -1,0 +1,215 @@
+"""`NAME.part`: a file that is being received, its journal, its lock, and its end."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from engine.contract.problem import ExitCode, Problem
+from remote.transfer import journal
+from remote.transfer.journal import Identity, Journal, Record
+from remote.transfer.ranges import Range, RangeSet
+
+# Left free on the disk besides the file itself: a full system disk breaks more than a pull.
+SPARE = 16 << 20
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError of writing `path` into a Problem that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise Problem("remote.transfer.disk_full", ExitCode.DATA, path=str(path)) from error
+        why = error.strerror or str(error)
+        raise Problem(
+            "remote.transfer.cannot_write", ExitCode.DATA, path=str(path), why=why
+        ) from error
+
+
+class Lock:
+    """Held while a pull writes; the system lets go of it when the process dies."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = path.open("ab")
+        try:
+            if sys.platform == "win32":
+                import msvcrt
+
+                msvcrt.locking(self._file.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # Its last holder may have removed the file between our opening and locking it.
+                if os.fstat(self._file.fileno()).st_ino != path.stat().st_ino:
+                    raise FileNotFoundError(path)
+        except OSError as error:
+            self._file.close()
+            raise Problem("remote.transfer.busy", ExitCode.CONFIG, path=str(path)) from error
+
+    def release(self, *, remove: bool) -> None:
+        """Let go; a second call does nothing."""
+        if self._file.closed:
+            return
+        if sys.platform == "win32":  # an open file cannot be removed there
+            self._file.close()
+            if remove:
+                self.path.unlink(missing_ok=True)
+        else:
+            import fcntl
+
+            if remove:
+                self.path.unlink(missing_ok=True)
+            # Said outright: a program just being started by another thread shares the file.
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+            self._file.close()
+
+
+class PartFile:
+    """Receives ranges from several threads. Everything written survives a kill -9.
+
+    `final` is where the whole file will stand. Not reusable after `finish` or `close`.
+    """
+
+    def __init__(self, final: Path, journal_every: int) -> None:
+        self.final = final
+        self.path = final.with_name(final.name + ".part")
+        self._journal_path = final.with_name(final.name + ".part.journal")
+        with disk_errors(final):
+            self._lock_file = Lock(final.with_name(final.name + ".part.lock"))
+        self._journal_every = journal_every
+        self._mutex = threading.Lock()
+        self._files = threading.local()
+        self._opened: list[BinaryIO] = []
+        self._journal: Journal | None = None
+        self._unwritten = RangeSet()
+        self.ranges = RangeSet()
+        self.identity = Identity("", 0, 0)
+
+    def earlier(self) -> Record | None:
+        """What an interrupted pull left here, if its part file still stands."""
+        record = journal.read(self._journal_path)
+        if record is None or not self.path.exists():
+            return None
+        return record if self.path.stat().st_size == record.identity.size else None
+
+    def begin(self, identity: Identity, kept: RangeSet, sha256: str | None) -> None:
+        """Make room for the file and start its journal; `kept` ranges are not fetched again."""
+        self.identity, self.ranges = identity, kept
+        with disk_errors(self.path):
+            self.final.parent.mkdir(parents=True, exist_ok=True)
+            free = shutil.disk_usage(self.final.parent).free
+            if free < identity.size - kept.size + SPARE:
+                raise Problem(
+                    "remote.transfer.no_space", ExitCode.DATA, path=str(self.final.parent),
+                    need=_mib(identity.size - kept.size + SPARE), free=_mib(free),
+                )  # fmt: skip
+            if not kept.size:
+                self._journal_path.unlink(missing_ok=True)  # before the bytes it speaks of go
+                self.path.unlink(missing_ok=True)
+            with self.path.open("ab") as part:
+                part.truncate(identity.size)
+            self._journal = Journal(self._journal_path, Record(identity, kept, sha256))
+
+    def write(self, offset: int, data: memoryview) -> None:
+        """Write at `offset`; each thread has its own handle, so seeks do not meet."""
+        with disk_errors(self.path):
+            file: BinaryIO | None = getattr(self._files, "file", None)
+            if file is None:
+                file = self.path.open("r+b", buffering=0)
+                self._files.file = file
+                with self._mutex:
+                    self._opened.append(file)
+            file.seek(offset)
+            while data:
+                data = data[file.write(data) :]
+
+    def finished(self, start: int, end: int) -> None:
+        with self._mutex, disk_errors(self._journal_path):
+            self.ranges.add(start, end)
+            self._unwritten.add(start, end)
+            if self._unwritten.size >= self._journal_every:
+                self._flush()
+
+    def _flush(self) -> None:
+        if self._journal is not None and self._unwritten.size:
+            self._journal.add(self._unwritten)
+            self._unwritten = RangeSet()
+
+    def remember(self, sha256: str) -> None:
+        """Note the remote SHA-256: a later pull may resume by it when only the mtime moved."""
+        with self._mutex, disk_errors(self._journal_path):
+            if self._journal is not None:
+                self._journal.sha256(sha256)
+
+    def spoil(self, ranges: list[Range], sha256: str | None) -> None:
+        """Take ranges back as not received; the journal is written anew."""
+        with self._mutex, disk_errors(self._journal_path):
+            self._unwritten = RangeSet()
+            for start, end in ranges:
+                self.ranges.remove(start, end)
+            if self._journal is not None:
+                self._journal.close()
+            self._journal = Journal(self._journal_path, Record(self.identity, self.ranges, sha256))
+
+    def prefix(self) -> int:
+        with self._mutex:
+            return self.ranges.prefix()
+
+    def missing(self) -> list[Range]:
+        with self._mutex:
+            return self.ranges.gaps(self.identity.size)
+
+    def finish(self) -> None:
+        """Put the whole file in its place: fsync, rename, fsync of the folder."""
+        with disk_errors(self.final):
+            with self.path.open("r+b") as part:
+                os.fsync(part.fileno())
+            self._close_files()
+            self.path.replace(self.final)
+            if sys.platform != "win32":  # Windows cannot open a folder
+                folder = os.open(self.final.parent, os.O_RDONLY)
+                try:
+                    os.fsync(folder)
+                finally:
+                    os.close(folder)
+            self._journal_path.unlink(missing_ok=True)
+            self._lock_file.release(remove=True)
+
+    def discard(self) -> None:
+        """Remove what was received: it is of no use to a later pull."""
+        self._close_files()
+        self._journal_path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
+        self._lock_file.release(remove=True)
+
+    def close(self) -> None:
+        """Stop and keep what was received for the next pull."""
+        # On a full disk the last records are lost: at most `journal_every` bytes come again.
+        with self._mutex, contextlib.suppress(OSError):
+            self._flush()
+        self._close_files()
+        self._lock_file.release(remove=False)
+
+    def _close_files(self) -> None:
+        with self._mutex:
+            for file in self._opened:
+                file.close()
+            self._opened.clear()
+            if self._journal is not None:
+                self._journal.close()
+                self._journal = None
+
+
+def _mib(count: int) -> str:
+    return f"{count / (1 << 20):.1f} MiB"

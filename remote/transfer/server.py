@@ -1,0 +1,220 @@
+"""Questions to the server about content: digests, what is there, putting files in place.
+
+The answers are text of a server and are checked word by word; a short or strange answer is a
+Problem, never a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from engine.contract.problem import ExitCode, Problem
+from remote.transfer.channel import Link, Result, cut, line_errors
+from remote.transfer.journal import Identity
+
+STAGING = ".sovdeck-push"
+
+# Seconds a question may take besides the hashing itself (slow login files, busy disks).
+PATIENCE = 60.0
+# The slowest hashing to wait for, bytes a second: coreutils on a busy rented disk.
+SLOWEST = 20 << 20
+
+
+@dataclass(frozen=True)
+class RemoteDigest:
+    """SHA-256 of a remote file (hex) and of its blocks; the file it was when it was read."""
+
+    identity: Identity
+    whole: str
+    blocks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One content that should stand at `path` (relative to the remote folder)."""
+
+    path: str
+    size: int
+    sha256: str
+
+    def line(self) -> bytes:
+        return f"{self.sha256} {self.size} ".encode() + _path_bytes(self.path) + b"\n"
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the server has of one wanted file: present, staged whole, or some blocks of it."""
+
+    present: bool = False
+    staged: bool = False
+    blocks: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of a remote folder: path relative to it, bytes, mtime in Unix seconds."""
+
+    path: str
+    size: int
+    mtime: int
+
+
+@cache
+def _script(name: str) -> str:
+    return (files("remote") / "agent" / name).read_text(encoding="utf-8")
+
+
+def argv(verb: str, *arguments: str) -> list[str]:
+    """The command that runs one verb of the agent with the best tool the server has."""
+    pick, python, shell = map(
+        _script, ("transfer_pick.sh", "transfer_server.py", "transfer_server.sh")
+    )
+    return ["sh", "-c", pick, "sovdeck", python, shell, verb, *arguments]
+
+
+def plain_path(path: str) -> str:
+    """A path no program takes for an option; `~/` is the folder every login starts in."""
+    path = path.removeprefix("~/") if path != "~" else "."
+    return f"./{path}" if path.startswith("-") else path or "."
+
+
+def digest(link: Link, path: str, size: int, block: int = 0) -> RemoteDigest:
+    """SHA-256 on the server. Problem `changed` when the file changed while it was read."""
+    result = _ask(link, path, ["digest", str(block), plain_path(path)], size)
+    seen: list[Identity] = []
+    blocks: list[str] = []
+    whole = ""
+    for words in _lines(result):
+        match words:
+            case ["file", length, mtime]:
+                seen.append(Identity(path, _number(length), _number(mtime)))
+            case ["block", index, hexes] if _number(index) == len(blocks):
+                blocks.append(_hex(hexes))
+            case ["whole", hexes]:
+                whole = _hex(hexes)
+            case _:
+                raise strange(" ".join(words))
+    if len(seen) != 2 or not whole:
+        raise strange("the answer ends early")
+    if seen[0] != seen[1]:
+        raise Problem("remote.transfer.changed", ExitCode.DATA, path=path)
+    return RemoteDigest(seen[0], whole, tuple(blocks))
+
+
+def identity(link: Link, path: str) -> Identity:
+    """Size and mtime of a remote file where SFTP cannot say it."""
+    words = _ask(link, path, ["identity", plain_path(path)], 0).out.decode("ascii", "replace")
+    match words.split():
+        case ["file", length, mtime]:
+            return Identity(path, _number(length), _number(mtime))
+    raise strange(words)
+
+
+def have(link: Link, folder: str, wanted: Sequence[Wanted], block: int) -> list[Held]:
+    """What of `wanted` stands in or is staged for `folder`: one exchange for all files."""
+    arguments = ["have", str(block), plain_path(folder)]
+    result = _ask(link, folder, arguments, sum(w.size for w in wanted), _records(wanted))
+    present: set[int] = set()
+    staged: set[int] = set()
+    blocks: dict[int, list[tuple[int, str]]] = {}
+    for words in _ended(_lines(result), len(wanted)):
+        match words:
+            case ["present", number]:
+                present.add(_number(number))
+            case ["staged", number]:
+                staged.add(_number(number))
+            case ["block", number, index, hexes]:
+                blocks.setdefault(_number(number), []).append((_number(index), _hex(hexes)))
+            case _:
+                raise strange(" ".join(words))
+    return [
+        Held(number in present, number in staged, tuple(blocks.get(number, ())))
+        for number in range(len(wanted))
+    ]
+
+
+def place(link: Link, folder: str, wanted: Sequence[Wanted]) -> set[int]:
+    """Verify staged files once more and move them in place; returns the numbers that failed."""
+    arguments = ["place", plain_path(folder)]
+    result = _ask(link, folder, arguments, sum(w.size for w in wanted), _records(wanted))
+    placed: set[int] = set()
+    for words in _ended(_lines(result), len(wanted)):
+        match words:
+            case ["placed", number]:
+                placed.add(_number(number))
+            case ["bad", _]:
+                pass
+            case _:
+                raise strange(" ".join(words))
+    return set(range(len(wanted))) - placed
+
+
+def listing(link: Link, folder: str) -> list[Entry]:
+    """Every regular file below `folder`, in one exchange."""
+    result = _ask(link, folder, ["list", plain_path(folder)], 0)
+    records = result.out.split(b"\0")
+    if records.pop() or not records or records.pop() != b"end %d" % len(records):
+        raise strange("the answer ends early")
+    entries = []
+    for record in records:
+        size, _, rest = record.partition(b" ")
+        mtime, _, name = rest.partition(b" ")
+        path = name.decode("utf-8", "surrogateescape")
+        entries.append(Entry(path, _number(size.decode()), _number(mtime.decode())))
+    return sorted(entries, key=lambda entry: entry.path)
+
+
+def _ask(link: Link, path: str, verb: list[str], size: int, stdin: bytes = b"") -> Result:
+    timeout = PATIENCE + size / SLOWEST
+    with line_errors():
+        result = link.run(argv(*verb), stdin=stdin, timeout=timeout)
+    if result.code == 3:
+        raise Problem("remote.transfer.no_such_file", ExitCode.DATA, path=path)
+    if result.code < 0 or result.code > 128:  # ended by a signal, or without a word
+        raise cut()
+    if result.code:
+        why = result.err.decode("utf-8", "replace").strip().split("\n")[-1][:200]
+        why = "".join(c for c in why if c.isprintable()) or f"exit code {result.code}"
+        raise Problem("remote.transfer.server_refused", ExitCode.DATA, path=path, why=why)
+    return result
+
+
+def _records(wanted: Sequence[Wanted]) -> bytes:
+    return b"".join(item.line() for item in wanted)
+
+
+def _lines(result: Result) -> Iterator[list[str]]:
+    for line in result.out.decode("ascii", "replace").splitlines():
+        yield line.split()
+
+
+def _ended(lines: Iterator[list[str]], count: int) -> Iterator[list[str]]:
+    for words in lines:
+        if words == ["end", str(count)]:
+            return
+        yield words
+    raise strange("the answer ends early")
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or len(text) > 20:
+        raise strange(text)
+    return int(text)
+
+
+def _hex(text: str) -> str:
+    if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
+        raise strange(text)
+    return text
+
+
+def _path_bytes(path: str) -> bytes:
+    return path.encode("utf-8", "surrogateescape")
+
+
+def strange(what: str) -> Problem:
+    shown = "".join(c for c in what if c.isprintable())[:80]
+    return Problem("remote.transfer.strange_answer", ExitCode.DATA, what=shown)

@@ -1,0 +1,118 @@
+"""deploy.toml: every fault at once, each with its line, its key and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.contract.problem import ExitCode, Problem
+from remote.config import book
+from remote.config.load import load
+from remote.config.places import Places
+from remote.config.schema import Server
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    return Places(tmp_path / "config", tmp_path / "data")
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "deploy.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def faults(tmp_path: Path, places: Places, text: str) -> str:
+    with pytest.raises(Problem) as caught:
+        load(write(tmp_path, text), places)
+    assert caught.value.exit_code is ExitCode.CONFIG
+    return caught.value.sentence()
+
+
+def test_the_shipped_file_means_the_embedded_server(places: Places) -> None:
+    config = load(ROOT / "deploy.toml", places)
+    name, server = book.pick(config, None)
+    assert name == "local" and server.embedded and config.paths.outputs == "./voices"
+
+
+def test_no_file_means_the_embedded_server(places: Places, monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert book.pick(load(None, places), None)[1].embedded
+
+
+def test_all_faults_come_at_once_with_their_lines(tmp_path: Path, places: Places) -> None:
+    said = faults(
+        tmp_path, places,
+        'version = 1\n\n[servers.lab]\nhost = "2001:db8::7"\nprot = 22\nport = 700000\n'
+        '[paths]\nwrok = "/x"\n[train.params]\n"gpt.epoch" = 3\n"sovits.epochs" = 999\n',
+    )  # fmt: skip
+    assert 'deploy.toml:5: servers.lab.prot: unknown key "prot". Did you mean "port"?' in said
+    assert "deploy.toml:6: servers.lab.port:" in said
+    assert 'deploy.toml:8: paths.wrok: unknown key "wrok". Did you mean "work"?' in said
+    assert "deploy.toml:9" in said or "deploy.toml:10" in said
+    assert 'Did you mean "gpt.epochs"?' in said
+    assert "4 fault(s)" in said
+
+
+def test_a_password_is_refused_by_name(tmp_path: Path, places: Places) -> None:
+    said = faults(tmp_path, places, '[servers.a]\nssh = "root@h"\npassword = "hunter2"\n')
+    assert "deploy.toml:3: servers.a.password: a password may not be in this file" in said
+    assert "hunter2" not in said
+
+
+def test_broken_toml_names_its_line(tmp_path: Path, places: Places) -> None:
+    assert "deploy.toml:2: TOML:" in faults(tmp_path, places, "version = 1\n[servers\n")
+
+
+def test_an_unknown_default_server_is_a_fault(tmp_path: Path, places: Places) -> None:
+    said = faults(tmp_path, places, 'default_server = "nowhere"\n')
+    assert "deploy.toml:1: " in said and '"nowhere"' in said
+
+
+def test_two_addresses_are_one_too_many(tmp_path: Path, places: Places) -> None:
+    said = faults(tmp_path, places, '[servers.a]\nssh = "root@h"\nport = 22\n')
+    assert "already in the ssh line" in said
+
+
+def test_params_may_be_nested_or_dotted(tmp_path: Path, places: Places) -> None:
+    path = write(tmp_path, '[train.params]\n"gpt.epochs" = 3\n[train.params.sovits]\nepochs = 2\n')
+    assert load(path, places).train.params == {"gpt.epochs": 3, "sovits.epochs": 2}
+
+
+def test_a_missing_named_file_is_said(tmp_path: Path, places: Places) -> None:
+    with pytest.raises(Problem, match="There is no file"):
+        load(tmp_path / "no.toml", places)
+
+
+def test_the_address_book_keeps_comments_and_refuses_doubles(places: Places) -> None:
+    places.config.mkdir()
+    places.servers.write_text('# my servers\n[servers.old]\nssh = "root@old" # kept\n', "utf-8")
+    book.add(places, "new", Server(ssh="ssh -p 22022 root@[2001:db8::7]", price_per_hour=1.5))
+    text = places.servers.read_text("utf-8")
+    assert "# my servers" in text and "# kept" in text
+    config = load(None, places)
+    assert set(config.servers) == {"local", "old", "new"}
+    assert config.servers["new"].price_per_hour == 1.5
+    with pytest.raises(Problem, match="already there"):
+        book.add(places, "new", Server(ssh="root@other"))
+    book.remove(places, "new")
+    assert set(load(None, places).servers) == {"local", "old"}
+    with pytest.raises(Problem, match="There is no server"):
+        book.remove(places, "new")
+
+
+@pytest.mark.parametrize("name", ["", "a b", "../x", "-x", "a" * 64])
+def test_bad_server_names_are_refused(places: Places, name: str) -> None:
+    with pytest.raises(Problem, match="cannot name a server"):
+        book.add(places, name, Server(ssh="root@h"))
+    assert not places.servers.exists()
+
+
+def test_the_project_file_wins_over_the_users(tmp_path: Path, places: Places) -> None:
+    book.add(places, "a", Server(ssh="root@one"))
+    config = load(write(tmp_path, '[servers.a]\nssh = "root@two"\n'), places)
+    assert config.servers["a"].ssh == "root@two"

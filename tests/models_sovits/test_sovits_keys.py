@@ -1,0 +1,80 @@
+"""State-dict names, order, shapes and types are those of GPT-SoVITS v2 files."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from conftest import COMPAT
+
+from engine.models.sovits.config import SovitsConfig
+from engine.models.sovits.discriminator import Discriminator
+from engine.models.sovits.synthesizer import Synthesizer
+
+
+def described(model: torch.nn.Module) -> list[tuple[str, list[int], str]]:
+    return [
+        (name, list(tensor.shape), str(tensor.dtype).removeprefix("torch."))
+        for name, tensor in model.state_dict().items()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("network", "file", "count"),
+    [
+        (Synthesizer, "sovits_v2_generator", 776),
+        (Discriminator, "sovits_v2_discriminator", 111),
+    ],
+)
+def test_state_dict_is_upstreams(network, file, count) -> None:
+    path = COMPAT / "data" / f"{file}.json"
+    if not path.exists():
+        pytest.skip(f"key lists are not beside the repository ({file}.json)")
+    want = json.loads(path.read_text(encoding="utf-8"))
+    with torch.device("meta"):
+        got = described(network(SovitsConfig.v2()))
+    assert len(got) == count
+    assert got == [(name, entry["shape"], entry["dtype"]) for name, entry in want.items()]
+
+
+def test_template_configuration_is_v2() -> None:
+    path = COMPAT / "data" / "config_sovits_v2.json"
+    if not path.exists():
+        pytest.skip("the configuration template is not beside the repository")
+    template = json.loads(path.read_text(encoding="utf-8"))
+    assert SovitsConfig.from_dict(template) == SovitsConfig.v2()
+    ours = SovitsConfig.v2().to_upstream()
+    assert ours["model"] == template["model"]
+    assert ours["data"] == template["data"]
+    assert ours["train"].items() <= template["train"].items()
+
+
+@pytest.mark.parametrize("config", [SovitsConfig.v2(), SovitsConfig.tiny()], ids=["v2", "tiny"])
+def test_configuration_survives_upstreams_words(config) -> None:
+    assert SovitsConfig.from_dict(json.loads(json.dumps(config.to_upstream()))) == config
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model": {"hidden_channels": 10**9}},
+        {"model": {"hidden_channels": -1}},
+        {"model": {"n_heads": True}},
+        {"model": {"n_heads": 5}},
+        {"model": {"n_layers": "six"}},
+        {"model": {"p_dropout": 2}},
+        {"model": {"upsample_rates": [10, 8]}},
+        {"model": {"upsample_rates": []}},
+        {"model": {"upsample_kernel_sizes": [16]}},
+        {"model": {"resblock_kernel_sizes": [3]}},
+        {"model": {"inter_channels": 191}},
+        {"model": []},
+        {"data": {"sampling_rate": 48000}},
+        {"data": {"hop_length": 320}},
+    ],
+    ids=str,
+)
+def test_impossible_configuration_is_refused(change) -> None:
+    with pytest.raises(ValueError, match="."):
+        SovitsConfig.from_dict(change)

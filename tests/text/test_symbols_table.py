@@ -1,0 +1,30 @@
+"""The phone table is part of the file format."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+from text_vectors import FOLDER
+
+from engine.text.symbols import SHA256, SYMBOLS, ids
+
+
+def test_table_is_upstreams() -> None:
+    assert len(SYMBOLS) == 732
+    assert hashlib.sha256("\n".join(SYMBOLS).encode()).hexdigest() == SHA256
+
+
+def test_table_equals_the_reference() -> None:
+    path = FOLDER / "symbols_v2.json"
+    if not path.exists():
+        pytest.skip("the compat vectors are not beside this checkout")
+    reference = json.loads(path.read_text(encoding="utf-8"))
+    assert list(SYMBOLS) == reference["symbols"]
+    assert reference["sha256_of_newline_joined_utf8"] == SHA256
+
+
+def test_ids_are_rows_and_unknown_is_unk() -> None:
+    assert ids(["!", "_", "[", "Yz"]) == [0, SYMBOLS.index("_"), 322, 731]
+    assert ids(["nonsense", "#"]) == [SYMBOLS.index("UNK")] * 2

@@ -1,0 +1,130 @@
+"""The `sovdeck` command. Alone it opens the dashboard; with a verb it does one thing.
+
+Nothing heavy is imported here: `sovdeck --help` must answer at once, so each verb's module is
+imported only when it is the one asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from engine import __version__
+from engine.contract.catalogue import Language, text
+from engine.contract.problem import ExitCode, Problem
+from tui.console import Console
+
+VERBS: dict[str, str] = {
+    "demo": "tui.verbs.demo",
+    "server": "tui.verbs.server",
+    "doctor": "tui.verbs.doctor",
+    "deploy": "tui.verbs.deploy",
+    "data": "tui.verbs.data",
+    "push": "tui.verbs.push",
+    "train": "tui.verbs.train",
+    "ps": "tui.verbs.ps",
+    "logs": "tui.verbs.logs",
+    "stop": "tui.verbs.stop",
+    "gpu": "tui.verbs.gpu",
+    "pull": "tui.verbs.pull",
+    "params": "tui.verbs.params",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line; the return value is the process's exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    language = chosen_language(given)
+    parser, module = build_parser(given, language)
+    args = parser.parse_args(given)
+    console = Console(json_output=getattr(args, "json", False), language=language)
+    try:
+        if module is None:
+            return open_dashboard(args, console)
+        code = module.run(args, console)
+        return int(code)
+    except Problem as problem:
+        if args.debug:
+            raise
+        console.problem(problem)
+        return int(problem.exit_code)
+    except KeyboardInterrupt:
+        console.error(text("tui.cli.interrupted").get(language))
+        return int(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output (`head`, a closed pager) left: that is its right.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.OK)
+    except Exception as error:
+        if args.debug:
+            raise
+        console.error(
+            text("tui.cli.internal", why=f"{type(error).__name__}: {error}").get(language)
+        )
+        return int(ExitCode.INTERNAL)
+
+
+def build_parser(
+    given: Sequence[str], language: Language
+) -> tuple[argparse.ArgumentParser, ModuleType | None]:
+    """The parser, with arguments only for the verb that `given` asks for, and its module."""
+    parser = argparse.ArgumentParser(
+        prog="sovdeck",
+        description=text("tui.cli.description").get(language),
+        epilog=text("tui.cli.epilog").get(language),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"sovdeck {__version__}")
+    parser.add_argument("--config", type=Path, help=text("tui.cli.config_help").get(language))
+    parser.add_argument(
+        "--lang", choices=("en", "zh"), help=text("tui.cli.lang_help").get(language)
+    )
+    parser.add_argument(
+        "--debug", action="store_true", help=text("tui.cli.debug_help").get(language)
+    )
+    subparsers = parser.add_subparsers(dest="verb", metavar="VERB")
+    wanted = asked_verb(given)
+    module = importlib.import_module(VERBS[wanted]) if wanted else None
+    for verb in VERBS:
+        sub = subparsers.add_parser(
+            verb,
+            help=text(f"tui.cli.verb_{verb}").get(language),
+            description=text(f"tui.cli.verb_{verb}").get(language),
+        )
+        if verb == wanted and module is not None:
+            module.add_arguments(sub)
+    return parser, module
+
+
+def asked_verb(given: Sequence[str]) -> str | None:
+    """The first word that is a verb and not the value of an option."""
+    for before, word in zip(("", *given), given, strict=False):
+        if word in VERBS and before not in ("--config", "--lang"):
+            return word
+    return None
+
+
+def chosen_language(given: Sequence[str]) -> Language:
+    """`--lang`, else SOVDECK_LANG, else the system's language where it is Chinese."""
+    if "--lang" in given[:-1]:
+        return "zh" if given[given.index("--lang") + 1] == "zh" else "en"
+    names = ("SOVDECK_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
+    setting = next((os.environ[name] for name in names if os.environ.get(name)), "")
+    return "zh" if setting.lower().startswith("zh") else "en"
+
+
+def open_dashboard(args: argparse.Namespace, console: Console) -> int:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise Problem("tui.cli.no_terminal", ExitCode.CONFIG)
+    from tui.services.live import open_dashboard as start
+
+    return start(args.config, console.language)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""`sovdeck demo`: the whole trip on one computer, over real SSH, with a tiny voice."""

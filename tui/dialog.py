@@ -1,0 +1,34 @@
+"""Questions a verb asks on the terminal: is this the right host key, what is the password."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+
+from engine.contract.catalogue import text
+from remote.secrets import Secret
+from tui.console import Console
+
+
+class TerminalDialog:
+    """Asks a person; without a terminal every answer is "no" so that scripts never hang."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    @property
+    def possible(self) -> bool:
+        return sys.stdin.isatty() and not self._console.json_output
+
+    def host_key(self, fingerprint: str, host: str) -> bool:
+        if not self.possible:
+            return False
+        self._console.say("tui.cli.new_host_key", host=host, fingerprint=fingerprint)
+        question = text("tui.cli.trust_it").get(self._console.language)
+        return input(question).strip().lower() in ("y", "yes", "是")
+
+    def secret(self, server: str, prompt: str) -> Secret | None:
+        if not self.possible:
+            return None
+        typed = getpass.getpass(f"{server}: {prompt.strip() or 'Password:'} ")
+        return Secret(typed) if typed else None

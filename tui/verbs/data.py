@@ -1,0 +1,46 @@
+"""`sovdeck data check LIST`: what a dataset is worth, before any money burns. No torch."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from engine.contract.problem import ExitCode
+from tui.console import Console, duration
+from tui.target import add_json
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    check = actions.add_parser("check", help="read a .list and its recordings, name every fault")
+    check.add_argument("list", metavar="LIST", type=Path)
+    check.add_argument("--wavs", type=Path, help="folder of the recordings")
+    add_json(check)
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    from engine.contract.dataset.check import check_clips
+    from engine.contract.dataset.items import read_items
+    from engine.contract.dataset.wav import measure_wav
+
+    checked = check_clips(read_items(args.list, args.wavs), measure_wav)
+    manifest = checked.manifest
+    for level, problems in (("problem", manifest.problems), ("note", manifest.notes)):
+        for problem in problems:
+            console.emit({"level": level, **problem.as_json()})
+            console.write(problem.sentence(console.language))
+    seconds = sum(facts.seconds for facts in checked.facts.values())
+    languages = sorted({item.language for item in manifest.items})
+    console.say(
+        "tui.cli.data_summary", clips=len(manifest.items), duration=duration(seconds),
+        languages=", ".join(languages) or "-", problems=len(manifest.problems),
+    )  # fmt: skip
+    good = bool(manifest.items) and not manifest.problems
+    console.emit(
+        {
+            "status": "ok" if good else "problems", "clips": len(manifest.items),
+            "seconds": round(seconds, 2), "languages": languages,
+            "problems": len(manifest.problems), "notes": len(manifest.notes),
+        }
+    )  # fmt: skip
+    return 0 if good else int(ExitCode.DATA)

@@ -1,0 +1,37 @@
+"""`sovdeck logs [SERVER] [--run RUN] [-f]`: a run's log, without what could own a terminal."""
+
+from __future__ import annotations
+
+import argparse
+
+from tui.console import Console
+from tui.target import add_server, open_studio
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_server(parser)
+    parser.add_argument("--run", help="which run (default: the newest)")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on until the run ends")
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    from remote import job
+    from remote.tail import clean_line
+
+    with open_studio(args, console) as studio:
+        handle = studio.run(args.run)
+        if args.follow:
+            tail = job.log(studio.link, handle)
+            for batch in tail.batches():
+                for line in batch:
+                    _print(console, clean_line(line.data))
+            return 0
+        result = studio.link().run(["cat", "--", str(handle.folder.log)], timeout=120.0)
+        for data in result.out.split(b"\n")[:-1]:
+            _print(console, clean_line(data))
+    return 0
+
+
+def _print(console: Console, line: str) -> None:
+    console.emit({"line": line})
+    console.write(line)

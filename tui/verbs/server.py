@@ -1,0 +1,153 @@
+"""`sovdeck server add|ls|check|rm|forget-key`: the address book."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import TYPE_CHECKING
+
+from tui.console import Console
+from tui.target import add_json, open_studio
+
+if TYPE_CHECKING:
+    from remote.config.schema import Config, Server
+    from remote.studio import Studio
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    add = actions.add_parser("add", help="add a server from the line your provider shows")
+    add.add_argument("line", metavar="LINE", help='for example "ssh -p 40022 root@host"')
+    add.add_argument("--name", help="what to call it (default: from the host)")
+    add.add_argument("--price", type=float, metavar="PER_HOUR", help="shown times the hours used")
+    add.add_argument("--currency", default="USD")
+    add.add_argument("--profile", default="auto")
+    add.add_argument("--replace", action="store_true", help="replace a server of that name")
+    add.add_argument("--no-check", action="store_true", help="save without connecting")
+    _with_trust(add)
+    _with_trust(actions.add_parser("ls", help="list the servers"))
+    for name, help_text in (
+        ("check", "connect once and say how it stands"),
+        ("rm", "forget a server; nothing on it is touched"),
+        ("forget-key", "forget its host key, after you know why it changed"),
+    ):
+        action = actions.add_parser(name, help=help_text)
+        action.add_argument("server", metavar="SERVER")
+        _with_trust(action)
+
+
+def _with_trust(parser: argparse.ArgumentParser) -> None:
+    add_json(parser)
+    parser.add_argument(
+        "--accept-host-key", action="append", default=[], metavar="SHA256:...", dest="accept"
+    )
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    return {
+        "add": _add, "ls": _list, "check": _check, "rm": _remove, "forget-key": _forget_key,
+    }[args.action](args, console)  # fmt: skip
+
+
+def _add(args: argparse.Namespace, console: Console) -> int:
+    from remote.config import book
+    from remote.config.load import load
+    from remote.config.places import Places
+    from remote.config.schema import Server
+    from remote.hostspec import HostSpec
+    from remote.studio import Studio
+    from tui.dialog import TerminalDialog
+
+    places = Places.find()
+    config = load(args.config, places)
+    spec = HostSpec.parse(args.line)
+    name = args.name or free_name(spec.alias or spec.host, config)
+    server = Server.model_validate(
+        {
+            "ssh": args.line.strip(), "profile": args.profile,
+            "price_per_hour": args.price, "currency": args.currency,
+        }
+    )  # fmt: skip
+    book.check_free(places, name, replace=args.replace)
+    if not args.no_check:
+        dialog = TerminalDialog(console)
+        accept = frozenset(args.accept)
+        with Studio(name, server, config, places, dialog, accept=accept) as studio:
+            _report(studio, console)
+    # Saved last: a server that refused us or could not be reached leaves no entry behind.
+    book.add(places, name, server, replace=args.replace)
+    console.say("tui.cli.server_added", name=name, address=spec.name)
+    console.emit({"status": "ok", "name": name, "host": spec.host, "port": spec.port})
+    return 0
+
+
+def _list(args: argparse.Namespace, console: Console) -> int:
+    from remote.config.load import load
+    from remote.config.places import Places
+
+    config = load(args.config, Places.find())
+    rows = []
+    for name, server in config.servers.items():
+        mark = "*" if name == config.default_server else " "
+        price = "" if server.price_per_hour is None else _price(server)
+        rows.append((mark, name, address(name, server), server.profile, price))
+        console.emit({"name": name, "default": mark == "*", **server.model_dump(mode="json")})
+    console.table(rows)
+    return 0
+
+
+def _check(args: argparse.Namespace, console: Console) -> int:
+    with open_studio(args, console) as studio:
+        _report(studio, console)
+    console.emit({"status": "ok", "name": args.server})
+    return 0
+
+
+def _remove(args: argparse.Namespace, console: Console) -> int:
+    from remote.config import book
+    from remote.config.places import Places
+
+    book.remove(Places.find(), args.server)
+    console.say("tui.cli.server_removed", name=args.server)
+    console.emit({"status": "ok", "name": args.server})
+    return 0
+
+
+def _forget_key(args: argparse.Namespace, console: Console) -> int:
+    from remote.studio import saved_spec
+
+    with open_studio(args, console) as studio:
+        spec = saved_spec(studio.name, studio.server)
+        count = studio.trust().forget(spec.host, spec.port)
+    console.say("tui.cli.keys_forgotten", name=args.server, count=count)
+    console.emit({"status": "ok", "name": args.server, "forgotten": count})
+    return 0
+
+
+def _report(studio: Studio, console: Console) -> None:
+    """Connect, so that host key and login are settled now, and say how it went."""
+    link = studio.link()
+    console.say("tui.cli.server_up", name=studio.name, method=link.method)
+
+
+def address(name: str, server: Server) -> str:
+    """Where a server is, for a list."""
+    from remote.studio import saved_spec
+
+    if server.embedded:
+        return "-"
+    spec = saved_spec(name, server)
+    return spec.format().split(" # ")[0].removeprefix("ssh ")
+
+
+def free_name(host: str, config: Config) -> str:
+    """A name for a new server made from its host, not yet taken."""
+    base = re.sub(r"[^A-Za-z0-9_.-]+", "-", host).strip("-.")[:50] or "server"
+    if not base[0].isalnum() or ":" in host:
+        base = "server"
+    names = (base, *(f"{base}-{number}" for number in range(2, 10_000)))
+    return next(name for name in names if name not in config.servers)
+
+
+def _price(server: Server) -> str:
+    return f"{server.price_per_hour:g} {server.currency}/h"
