@@ -101,7 +101,7 @@ _REPEATED = re.compile(r"([!?…,.\-\s])[!?…,.\-]+")
 
 def normalize(text: str) -> str:
     """Words, blanks, the marks `'.,?!-` and APOSTROPHE; every capital starts a word."""
-    text = text.translate(_FULL_STOPS)
+    text = text.replace(APOSTROPHE, "").translate(_FULL_STOPS)
     # Nobody reads a number this long; int() would refuse the longest.
     text = _LONG_NUMBER.sub(lambda match: digits(match[0]), text)
     for pattern, replace in _RULES:

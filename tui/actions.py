@@ -1,0 +1,121 @@
+"""Every key of the dashboard in one table: bindings, footer, palette and help come from it.
+
+An action's words are one catalogue entry: its sentence is the title, its hint the help.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.binding import Binding, BindingType
+
+from engine.contract.catalogue import Text, hint, text
+
+
+@dataclass(frozen=True)
+class Action:
+    """`do` is a Textual action; `scope` the screen that has it, or `app` for everywhere.
+
+    `risky` actions ask before they act, and none of them sits on a bare letter.
+    """
+
+    words: str
+    keys: str
+    do: str
+    scope: str = "app"
+    footer: bool = True
+    risky: bool = False
+
+    @property
+    def id(self) -> str:
+        return f"{self.scope}.{self.words.rsplit('.', 1)[1]}"
+
+    @property
+    def title(self) -> Text:
+        return text(self.words)
+
+    @property
+    def help(self) -> Text:
+        return hint(self.words)
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action("tui.actions.servers", "1", "go('servers')", footer=False),
+    Action("tui.actions.monitor", "2", "go('monitor')", footer=False),
+    Action("tui.actions.voices", "3", "go('voices')", footer=False),
+    Action("tui.actions.train", "4", "go('train')", footer=False),
+    Action("tui.actions.dataset", "5", "go('dataset')", footer=False),
+    Action("tui.actions.logs", "6", "go('logs')", footer=False),
+    Action("tui.actions.settings", "7", "go('settings')", footer=False),
+    Action("tui.actions.palette", "ctrl+p", "command_palette"),
+    Action("tui.actions.jump", "ctrl+o", "jump", footer=False),
+    Action("tui.actions.help", "f1,question_mark", "show_help"),
+    Action("tui.actions.language", "f2", "switch_language", footer=False),
+    Action("tui.actions.theme", "f3", "next_theme", footer=False),
+    Action("tui.actions.read_only", "f4", "toggle_read_only", footer=False),
+    Action("tui.actions.quit", "ctrl+q", "quit", footer=False),
+    Action("tui.actions.add_server", "a", "add", "servers"),
+    Action("tui.actions.open_server", "enter", "open", "servers"),
+    Action("tui.actions.connect", "c", "connect", "servers"),
+    Action("tui.actions.deploy", "d", "deploy", "servers"),
+    Action("tui.actions.remove_server", "delete", "remove", "servers", risky=True),
+    Action("tui.actions.down", "j", "cursor(1)", "servers", footer=False),
+    Action("tui.actions.up", "k", "cursor(-1)", "servers", footer=False),
+    Action("tui.actions.download", "d", "download", "monitor"),
+    Action("tui.actions.log_scale", "L", "log_scale", "monitor"),
+    Action("tui.actions.smoothing", "s", "smoothing", "monitor"),
+    Action("tui.actions.zoom_in", "z,plus,equals_sign", "zoom(0.6)", "monitor"),
+    Action("tui.actions.zoom_out", "Z,minus", "zoom(1.7)", "monitor", footer=False),
+    Action("tui.actions.zoom_reset", "0", "zoom_reset", "monitor", footer=False),
+    Action("tui.actions.cursor_left", "left,h", "readout(-1)", "monitor", footer=False),
+    Action("tui.actions.cursor_right", "right,l", "readout(1)", "monitor", footer=False),
+    Action("tui.actions.cursor_off", "c", "readout_off", "monitor", footer=False),
+    Action("tui.actions.next_stage", "n", "next_stage", "monitor"),
+    Action("tui.actions.next_loss", "m", "next_loss", "monitor"),
+    Action("tui.actions.next_run", "right_square_bracket", "next_run(1)", "monitor"),
+    Action(
+        "tui.actions.previous_run", "left_square_bracket", "next_run(-1)", "monitor", footer=False
+    ),
+    Action("tui.actions.stop_run", "ctrl+x", "stop", "monitor", risky=True),
+    Action("tui.actions.download", "d", "download", "voices"),
+    Action("tui.actions.refresh", "r", "refresh_voices", "voices"),
+    Action("tui.actions.cancel_transfer", "x", "cancel_transfer", "voices"),
+    Action("tui.actions.copy_path", "y", "copy_path", "voices"),
+    Action("tui.actions.down", "j", "cursor(1)", "voices", footer=False),
+    Action("tui.actions.up", "k", "cursor(-1)", "voices", footer=False),
+    Action("tui.actions.start_training", "ctrl+s", "start", "train", risky=True),
+    Action("tui.actions.reset_field", "ctrl+r", "reset_field", "train"),
+    Action("tui.actions.next_section", "ctrl+n", "next_section", "train"),
+    Action("tui.actions.check_dataset", "ctrl+s", "check", "dataset"),
+    Action("tui.actions.push_dataset", "ctrl+u", "push", "dataset"),
+    Action("tui.actions.follow", "f", "follow", "logs"),
+    Action("tui.actions.find", "slash", "find", "logs"),
+    Action("tui.actions.find_next", "n", "find_next(1)", "logs"),
+    Action("tui.actions.find_previous", "N", "find_next(-1)", "logs", footer=False),
+    Action("tui.actions.top", "g,home", "top", "logs", footer=False),
+    Action("tui.actions.bottom", "G,end", "bottom", "logs", footer=False),
+    Action("tui.actions.scroll_down", "j", "scroll(1)", "logs", footer=False),
+    Action("tui.actions.scroll_up", "k", "scroll(-1)", "logs", footer=False),
+    Action("tui.actions.copy_log", "y", "copy", "logs", footer=False),
+    Action("tui.actions.apply_deploy", "ctrl+s", "apply", "deploy", risky=True),
+    Action("tui.actions.plan_again", "r", "plan", "deploy"),
+    Action("tui.actions.back", "q,escape", "back", "deploy"),
+)
+
+BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
+
+
+def bindings(scope: str) -> list[BindingType]:
+    """The bindings of one screen, or of the app; ids are what a keymap renames."""
+    return [
+        Binding(
+            action.keys, action.do, action.title.en,
+            id=action.id, show=action.footer, tooltip=action.help.en,
+        )
+        for action in ACTIONS
+        if action.scope == scope
+    ]  # fmt: skip
+
+
+def of_scope(scope: str) -> tuple[Action, ...]:
+    return tuple(action for action in ACTIONS if action.scope == scope)

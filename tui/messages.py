@@ -1,0 +1,48 @@
+"""Textual messages between controller, app and screens."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+
+from textual.message import Message
+
+from tui.services.protocols import HostKeyQuestion, SecretQuestion
+from tui.state.wishes import Wish
+
+
+class Asked(Message):
+    """A screen asks for something; the app hands it to the controller."""
+
+    def __init__(self, wish: Wish) -> None:
+        super().__init__()
+        self.wish = wish
+
+
+class EventsWaiting(Message, bubble=False):
+    """Services have emitted events; one message stands for all that wait."""
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, EventsWaiting)
+
+
+class Question(Message, bubble=False):
+    """A service waits for the person's answer; `answer` wakes its thread."""
+
+    def __init__(
+        self,
+        question: HostKeyQuestion | SecretQuestion,
+        answer: Future[bool] | Future[str | None],
+    ) -> None:
+        super().__init__()
+        self.question = question
+        self.answer = answer
+
+
+class JobCrashed(Message, bubble=False):
+    """A service raised what it should not; `trace` is for the person to copy."""
+
+    def __init__(self, job: str, summary: str, trace: str) -> None:
+        super().__init__()
+        self.job = job
+        self.summary = summary
+        self.trace = trace

@@ -1,0 +1,69 @@
+"""Tells the person when something ends: a toast, and by choice the bell or the desktop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from tui.language import say, tell
+from tui.state.events import NoticeRaised
+from tui.state.runs import RunKey
+from tui.state.store import State
+from tui.widgets.states import JOB_WORDS
+
+if TYPE_CHECKING:
+    from tui.deck import Deck
+
+Severity = Literal["information", "warning", "error"]
+_SEVERITY: dict[str, Severity] = {
+    "good": "information", "note": "information", "warning": "warning", "bad": "error",
+}  # fmt: skip
+_GOOD_ENDS = ("succeeded", "stopped")
+
+
+class Announcer:
+    """Compares the state before and after a drain; only what has newly ended is told."""
+
+    def __init__(self, deck: Deck) -> None:
+        self.deck = deck
+        self._live: set[RunKey] = set()
+        self._moving: set[str] = set()
+
+    def before(self, state: State) -> None:
+        self._live = {key for key, run in state.runs.items() if not run.ended and run.job}
+        self._moving = {t.id for t in state.transfers.values() if t.state == "running"}
+
+    def after(self, state: State) -> None:
+        for key in self._live:
+            run = state.runs.get(key)
+            if run is not None and run.ended:
+                word = say(self.deck, JOB_WORDS.get(run.status, JOB_WORDS["unknown"]))
+                facts = {"voice": run.voice, "server": run.server, "state": word}
+                good = run.status in _GOOD_ENDS
+                self._tell(
+                    say(self.deck, "tui.notices.run_ended", **facts),
+                    "information" if good else "error",
+                )
+        for id_ in self._moving:
+            transfer = state.transfers[id_]
+            if transfer.state == "done" and transfer.kind == "pull" and transfer.verified:
+                facts = {"voice": transfer.voice, "server": transfer.server}
+                self._tell(say(self.deck, "tui.notices.voice_home", **facts), "information")
+
+    def notice(self, event: NoticeRaised) -> None:
+        title, more = tell(self.deck, event.text), tell(self.deck, event.hint)
+        severity = _SEVERITY[event.level]
+        self.deck.notify(
+            more or title, title=title if more else "", severity=severity, timeout=8, markup=False
+        )
+
+    def _tell(self, words: str, severity: Severity) -> None:
+        self.deck.notify(words, severity=severity, timeout=12, markup=False)
+        way = self.deck.settings.notify
+        if way == "bell":
+            self.deck.bell()
+        elif way == "desktop":
+            # OSC 9: the terminal itself raises the notification, also over ssh.
+            driver = self.deck._driver
+            clean = "".join(c for c in words if c.isprintable())
+            if driver is not None:
+                driver.write(f"\x1b]9;{clean}\x07")

@@ -1,0 +1,46 @@
+"""Asks before anything costly or final. The sentence names the object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Button, Static
+
+from tui.language import say, say_hint
+
+
+class Confirm(ModalScreen[bool]):
+    """True for yes. The safe answer has the focus; y and n answer at once."""
+
+    CSS_PATH = "../styles/modal.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "answer(True)", show=False),
+        Binding("n,escape", "answer(False)", show=False),
+        Binding("left,right,h,l", "app.focus_next", show=False),
+    ]
+
+    def __init__(self, words: str, facts: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.words = words
+        self.facts = facts
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box"):
+            yield Static(say(self, self.words, **self.facts), classes="question", markup=False)
+            more = say_hint(self, self.words, **self.facts)
+            if more:
+                yield Static(more, classes="more", markup=False)
+            with Horizontal(classes="buttons"):
+                yield Button(say(self, "tui.chrome.no"), id="no", variant="default")
+                yield Button(say(self, "tui.chrome.yes"), id="yes", variant="warning")
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id == "yes")
+
+    def action_answer(self, yes: bool) -> None:
+        self.dismiss(yes)

@@ -1,0 +1,74 @@
+"""F1: what the screen shows, its keys with their meaning, and their ids for the keymap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Static
+
+from tui.actions import Action, of_scope
+from tui.language import say, tell
+from tui.widgets.key_bar import key_name
+
+ABOUT = {
+    "servers": "tui.help.servers",
+    "monitor": "tui.help.monitor",
+    "voices": "tui.help.voices",
+    "train": "tui.help.train",
+    "dataset": "tui.help.dataset",
+    "logs": "tui.help.logs",
+    "settings": "tui.help.settings",
+    "deploy": "tui.help.deploy",
+}
+
+
+class HelpScreen(ModalScreen[None]):
+    """Made from the action table, so it can neither lag behind nor lie."""
+
+    CSS_PATH = "../styles/help.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,f1,question_mark", "leave", show=False),
+        Binding("j,down", "scroll(1)", show=False),
+        Binding("k,up", "scroll(-1)", show=False),
+    ]
+
+    def __init__(self, about: Screen[Any]) -> None:
+        super().__init__()
+        self.about = about
+        tab = getattr(about, "TAB", "servers")
+        self.scope = "deploy" if type(about).__name__ == "DeployScreen" else tab
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(classes="sheet"):
+            yield Static(say(self, ABOUT[self.scope]), id="about", markup=False)
+            here = of_scope(self.scope)
+            if here:
+                yield Static(self._keys(here))
+            yield Static(say(self, "tui.help.everywhere"), classes="head")
+            yield Static(self._keys(of_scope("app")))
+            yield Static(say(self, "tui.help.leave"), classes="head")
+
+    def _keys(self, actions: tuple[Action, ...]) -> Content:
+        return Content("\n").join(self._rows(actions))
+
+    def _rows(self, actions: tuple[Action, ...]) -> Iterator[Content]:
+        keymap = self.app._keymap
+        for action in actions:
+            keys = keymap.get(action.id, action.keys)
+            shown = " ".join(key_name(key) for key in keys.split(","))
+            yield Content.assemble(
+                (f"{shown:>9}  ", "bold $primary"), (tell(self, action.title), "bold"),
+                f"  {tell(self, action.help)}  ", (action.id, "$text-muted"),
+            )  # fmt: skip
+
+    def action_leave(self) -> None:
+        self.dismiss()
+
+    def action_scroll(self, by: int) -> None:
+        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)

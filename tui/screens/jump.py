@@ -1,0 +1,46 @@
+"""Jump mode: a letter on every place that can be gone to; pressing it goes there."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import ModalScreen, Screen
+from textual.widget import Widget
+from textual.widgets import Static
+
+LETTERS = "asdfghjklqwertyuiopzxcvbnm"
+
+
+class JumpScreen(ModalScreen[None]):
+    """Targets are the focusable widgets on screen, in reading order."""
+
+    CSS_PATH = "../styles/jump.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,ctrl+o", "leave", show=False)]
+
+    def __init__(self, below: Screen[Any]) -> None:
+        super().__init__()
+        visible = [
+            widget
+            for widget in below.focus_chain
+            if widget.region.area and below.region.contains_region(widget.region)
+        ]
+        self.targets: dict[str, Widget] = dict(zip(LETTERS, visible, strict=False))
+
+    def compose(self) -> ComposeResult:
+        for letter, target in self.targets.items():
+            label = Static(f" {letter} ", classes="letter")
+            label.styles.offset = (max(0, target.region.x), target.region.y)
+            yield label
+
+    def on_key(self, event: events.Key) -> None:
+        target = self.targets.get(event.character or "")
+        if target is not None:
+            event.stop()
+            self.dismiss()
+            target.focus()
+
+    def action_leave(self) -> None:
+        self.dismiss()

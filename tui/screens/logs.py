@@ -1,0 +1,91 @@
+"""The whole log of the chosen run: search, follow, copy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from tui.actions import bindings
+from tui.screens.deck_screen import DeckScreen
+from tui.state.store import State, Topics
+from tui.widgets.empty_state import EmptyState
+from tui.widgets.log_view import LogView
+from tui.widgets.states import job_pill
+
+
+class LogsScreen(DeckScreen):
+    TAB = "logs"
+    TOPICS: ClassVar[tuple[str, ...]] = ("log", "run", "chosen")
+    BINDINGS = bindings("logs")
+    CSS_PATH = "../styles/logs.tcss"
+    AUTO_FOCUS = "#log"
+
+    def body(self) -> Iterable[Widget]:
+        yield Static(id="head")
+        yield LogView(id="log")
+        yield Input(id="word", placeholder=self.say("tui.logs.find"))
+        yield EmptyState("tui.logs.empty", id="empty")
+
+    @property
+    def log_view(self) -> LogView:
+        return self.query_one(LogView)
+
+    def show(self, state: State, topics: Topics | None) -> None:
+        run = state.chosen_run
+        self.set_class(run is None, "-empty")
+        if run is None:
+            return
+        self.log_view.show(run.log)
+        kept = self.say("tui.logs.lines", count=len(run.log))
+        if run.log_dropped:
+            kept += "  " + self.say("tui.logs.dropped", count=run.log_dropped)
+        follow = "tui.logs.following" if self.log_view.follow else "tui.logs.paused"
+        head = Content.assemble(
+            job_pill(self, run.status), (f"  {run.voice}", "bold"),
+            (f"  ·  {run.server}  ·  {run.run}  ·  {kept}  ·  {self.say(follow)}", "$text-muted"),
+        )  # fmt: skip
+        self.query_one("#head", Static).update(head)
+
+    def on_log_view_followed(self) -> None:
+        self.show_all()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        found = self.log_view.search(event.value)
+        self.remove_class("-finding")
+        self.log_view.focus()
+        if event.value and not found:
+            self.notify(self.say("tui.notices.nothing_found", word=event.value), markup=False)
+        elif found:
+            self.log_view.go_to_hit(-1)
+
+    def action_find(self) -> None:
+        self.add_class("-finding")
+        self.query_one("#word", Input).focus()
+
+    def action_find_next(self, by: int) -> None:
+        self.log_view.go_to_hit(by)
+
+    def action_follow(self) -> None:
+        self.log_view.follow = not self.log_view.follow
+        self.show_all()
+
+    def action_top(self) -> None:
+        self.log_view.follow = False
+        self.log_view.scroll_home(animate=False)
+
+    def action_bottom(self) -> None:
+        self.log_view.follow = True
+        self.show_all()
+
+    def action_scroll(self, by: int) -> None:
+        self.log_view.scroll_relative(y=by, animate=False)
+
+    def action_copy(self) -> None:
+        view = self.log_view
+        first = view.scroll_offset.y
+        self.app.copy_to_clipboard("\n".join(view.lines[first : first + view.size.height]))
+        self.notify(self.say("tui.notices.copied"))

@@ -1,0 +1,171 @@
+"""The texts of the Monitor screen, made from the state; no widgets in here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from rich.cells import cell_len, set_cell_size
+from textual.content import Content
+from textual.message_pump import MessagePump
+
+from engine.contract.events import Event
+from tui.figures import duration, money, size
+from tui.language import language_of, say
+from tui.state.ages import freshness
+from tui.state.facts import ServerState, Telemetry
+from tui.state.runs import RunView
+from tui.state.store import State
+from tui.widgets.gauge import gpu_lines, host_lines
+from tui.widgets.states import age_words, job_pill, level_mark, stage_name
+
+_SPARKS = "▁▂▃▄▅▆▇█"
+
+
+def head_line(node: MessagePump, state: State, run: RunView, width: int) -> Content:
+    """State, voice, where, how long, how much; parts that do not fit are left off."""
+    server = state.servers.get(run.server)
+    fresh = freshness(run.heard_at, state.now)
+    parts = [job_pill(node, run.status), Content.styled(run.voice or run.run, "bold")]
+    if not run.ended and fresh != "live":
+        parts.append(Content.styled(age_words(node, run.heard_at, state.now), "bold $warning"))
+    facts = []
+    elapsed = _elapsed(state, run)
+    if elapsed is not None:
+        facts.append(say(node, "tui.monitor.elapsed", time=duration(elapsed)))
+        cost = _cost(server, elapsed)
+        if cost is not None:
+            facts.append(cost)
+    if run.eta_s is not None and run.stage is not None:
+        name = stage_name(node, run.stage.name)
+        facts.append(say(node, "tui.monitor.stage_eta", stage=name, time=duration(run.eta_s)))
+    if run.job is not None and run.job.exit_code not in (None, 0):
+        facts.append(say(node, "tui.monitor.exit_code", code=run.job.exit_code))
+    if run.state.attempt > 1:
+        facts.append(say(node, "tui.monitor.attempt", count=run.state.attempt))
+    if run.state.gaps or run.state.repeats:
+        gaps, repeats = run.state.gaps, run.state.repeats
+        facts.append(say(node, "tui.monitor.unsound", gaps=gaps, repeats=repeats))
+    facts += [run.server, run.run]
+    line = Content("  ").join(parts)
+    for fact in facts:
+        if line.cell_length + cell_len(fact) + 5 > width:
+            break
+        line = Content.assemble(line, ("  ·  ", "$border-blurred"), (fact, "$text-muted"))
+    return line
+
+
+def _elapsed(state: State, run: RunView) -> float | None:
+    if run.state.started is None:
+        return None
+    until = run.state.as_of if run.ended else max(state.now, run.state.as_of)
+    return (until - run.state.started) / 1000
+
+
+def _cost(server: ServerState | None, seconds: float) -> str | None:
+    if server is None or server.saved.price_per_hour is None:
+        return None
+    return money(server.saved.price_per_hour * seconds / 3600, server.saved.currency)
+
+
+def gauge_lines(
+    node: MessagePump, state: State, run: RunView, width: int
+) -> tuple[str, list[Content]]:
+    """Title (naming who measured) and rows. GPU figures where there are any, else the host's."""
+    server = state.servers.get(run.server)
+    sample = server.telemetry if server is not None else None
+    if sample is None:
+        sample = _from_run(run.state.memory, run.state.as_of)
+    if sample is None:
+        unknown = Content.styled(say(node, "tui.monitor.no_memory"), "$text-muted")
+        return say(node, "tui.monitor.memory"), [unknown, unknown]
+    title = say(node, "tui.monitor.memory_by", source=sample.source)
+    age = age_words(node, sample.t, state.now)
+    if age and not run.ended:
+        title += f" · {age}"
+    lines: list[Content] = []
+    history = state.history.get(run.server, {})
+    for gpu in sample.gpus:
+        lines += gpu_lines(node, gpu, width)
+        load = history.get(f"{gpu.uuid}/utilisation")
+        if load is not None and len(sample.gpus) == 1:
+            lines.append(_spark(say(node, "tui.monitor.load"), load.ys()[-width:], 100.0, width))
+    if not sample.gpus:
+        lines += host_lines(node, sample, width)
+        load = history.get("cpu")
+        if load is not None:
+            lines.append(_spark("CPU", load.ys()[-width:], 100.0, width))
+    return title, lines
+
+
+def _from_run(memory: Mapping[str, Any], at: int) -> Telemetry | None:
+    """The engine's own last memory event, for a server whose telemetry is not heard."""
+    if not memory.get("source"):
+        return None
+
+    def figure(name: str) -> int | None:
+        value = memory.get(name)
+        whole = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return int(value) if whole and value is not None else None
+
+    return Telemetry(
+        at, str(memory["source"]), (), figure("ram_used"), figure("ram_total"),
+        figure("process_rss"), None,
+    )  # fmt: skip
+
+
+def _spark(title: str, values: Any, top: float, width: int) -> Content:
+    room = max(4, width - cell_len(title) - 1)
+    marks = "".join(
+        " " if value != value else _SPARKS[min(7, max(0, int(value / top * 7.99)))]
+        for value in values[-room:]
+    )
+    return Content.assemble((f"{title} ", "$text-muted"), (marks.rjust(room), "$secondary"))
+
+
+def event_lines(node: MessagePump, run: RunView, width: int) -> list[Content]:
+    """What happened, oldest first: warnings, errors, memory rescues, exported files."""
+    lines = [_notice(node, event, width) for event in run.state.notices]
+    for export in run.state.exports:
+        path = str(export.get("path", ""))
+        count = export.get("bytes")
+        figure = size(count) if isinstance(count, (int, float)) else ""
+        text = say(node, "tui.monitor.saved", path=path.rsplit("/", 1)[-1], size=figure)
+        lines.append(Content.assemble(level_mark("good"), f" {_cut(text, width - 2)}"))
+    if not lines:
+        lines.append(Content.styled(say(node, "tui.monitor.quiet"), "$text-muted"))
+    return lines
+
+
+def _notice(node: MessagePump, event: Event, width: int) -> Content:
+    payload = event.payload
+    level = "bad" if event.type == "error" else "warning"
+    if event.type == "oom_recovered":
+        text = say(
+            node, "tui.monitor.oom",
+            before=payload.get("batch_before"), after=payload.get("batch_after"),
+        )  # fmt: skip
+    elif event.type == "stall":
+        text = say(node, "tui.monitor.stall", seconds=payload.get("seconds"))
+    else:
+        text = (
+            _own_words(node, payload.get("message")) + " " + _own_words(node, payload.get("hint"))
+        )
+    clock = time.strftime("%H:%M:%S", time.localtime(event.t / 1000))
+    return Content.assemble(
+        level_mark(level), (f" {clock} ", "$text-muted"), _cut(text.strip(), width - 11)
+    )
+
+
+def _own_words(node: MessagePump, words: Any) -> str:
+    """A sentence of the engine, which comes in both languages; anything else is shown as is."""
+    if isinstance(words, dict):
+        return str(words.get(language_of(node), words.get("en", "")))
+    return "" if words is None else str(words)
+
+
+def _cut(text: str, width: int) -> str:
+    if width < 2 or cell_len(text) <= width:
+        return text
+    return set_cell_size(text, width - 1).rstrip() + "…"

@@ -1,0 +1,185 @@
+"""All saved servers at a glance: link, GPU, memory, job, disk, price."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import DataTable, Static
+
+from tui.actions import bindings
+from tui.figures import NONE, memory, money, size
+from tui.language import tell
+from tui.screens.confirm import Confirm
+from tui.screens.deck_screen import DeckScreen
+from tui.state import wishes
+from tui.state.ages import server_freshness
+from tui.state.facts import ServerState
+from tui.state.store import State, Topics
+from tui.state.work import ENDED
+from tui.widgets.empty_state import EmptyState
+from tui.widgets.fact_table import Cell, FactTable
+from tui.widgets.gauge import memory_bar
+from tui.widgets.states import age_words, job_pill, level_mark, link_pill
+
+_COLUMNS = {
+    "name": "tui.servers.name", "link": "tui.servers.link", "gpu": "tui.servers.gpu",
+    "memory": "tui.servers.memory", "job": "tui.servers.job", "disk": "tui.servers.disk",
+    "price": "tui.servers.price",
+}  # fmt: skip
+_NARROW = ("name", "link", "job", "price")
+
+
+class ServersScreen(DeckScreen):
+    TAB = "servers"
+    TOPICS: ClassVar[tuple[str, ...]] = ("servers", "runs", "ages", "chosen")
+    BINDINGS = bindings("servers")
+    CSS_PATH = "../styles/servers.tcss"
+
+    def body(self) -> Iterable[Widget]:
+        with Vertical(id="list"):
+            yield FactTable(id="servers")
+        yield Static(id="detail")
+        yield EmptyState("tui.servers.empty", id="empty")
+
+    @property
+    def table(self) -> FactTable:
+        return self.query_one(FactTable)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.show_all)
+
+    def show(self, state: State, topics: Topics | None) -> None:
+        servers = list(state.servers.values())
+        self.set_class(not servers, "-empty")
+        shown = _NARROW if self.app.size.width < 100 else tuple(_COLUMNS)
+        columns = {column: self.say(_COLUMNS[column]) for column in shown}
+        rows = [(server.name, self._cells(state, server)) for server in servers]
+        self.table.fill(columns, rows, state.server)
+        self._detail(state)
+
+    def _cells(self, state: State, server: ServerState) -> dict[str, Cell]:
+        fresh = server_freshness(server, state.now)
+        facts, sample, saved = server.facts, server.telemetry, server.saved
+        gpus = facts.gpus if facts else ()
+        gpu = NONE
+        if gpus:
+            gpu = f"{len(gpus)} × {gpus[0].name}" if len(gpus) > 1 else gpus[0].name
+        elif facts:
+            gpu = self.say("tui.servers.no_gpu")
+        price = NONE
+        if saved.price_per_hour is not None:
+            per_hour = money(saved.price_per_hour, saved.currency)
+            price = self.say("tui.servers.per_hour", price=per_hour)
+        return {
+            "name": Content.styled(server.name, "bold"),
+            "link": link_pill(self, server.link, fresh),
+            "gpu": gpu,
+            "memory": self._memory(server) if sample else NONE,
+            "job": self._job(state, server),
+            "disk": self.say("tui.servers.free", size=size(facts.disk_free)) if facts else NONE,
+            "price": price,
+        }
+
+    def _memory(self, server: ServerState) -> Content:
+        sample = server.telemetry
+        assert sample is not None
+        if sample.gpus:
+            gpu = sample.gpus[0]
+            ours, used, total = gpu.memory_ours, gpu.memory_used, gpu.memory_total
+        else:
+            ours, used, total = sample.process_rss, sample.ram_used, sample.ram_total
+        bar = memory_bar(ours, used, total, 8)
+        return Content.assemble(bar, f" {memory(used)}/{memory(total)}")
+
+    def _job(self, state: State, server: ServerState) -> Content:
+        runs = state.runs_of(server.name)
+        at_work = [run for run in runs if not run.ended]
+        run = (at_work or list(runs))[-1] if runs else None
+        if run is None:
+            return Content.styled(NONE, "$text-muted")
+        return Content.assemble((f"{run.voice} ", "bold"), job_pill(self, run.status))
+
+    def _detail(self, state: State) -> None:
+        server = state.chosen_server
+        lines: list[Content] = []
+        if server is not None:
+            age = age_words(self, server.heard_at, state.now)
+            lines.append(
+                Content.assemble(
+                    (server.name, "bold $primary"), f"  {server.saved.address}  ",
+                    (server.saved.profile, "$text-muted"), (f"  {age}", "$warning"),
+                )
+            )  # fmt: skip
+            if server.link_detail is not None:
+                lines.append(Content.styled(tell(self, server.link_detail), "$warning"))
+            if server.facts is not None:
+                facts = server.facts
+                known = [facts.system, facts.python and f"Python {facts.python}"]
+                known.append(self.say("tui.servers.ram", size=memory(facts.ram_total)))
+                deployed = "tui.servers.deployed" if facts.deployed else "tui.servers.not_deployed"
+                known.append(self.say(deployed))
+                lines.append(Content("  ·  ".join(part for part in known if part)))
+                for remark in facts.verdict:
+                    words = Content.assemble(
+                        level_mark(remark.level), f" {tell(self, remark.text)} ",
+                        (tell(self, remark.hint), "$text-muted"),
+                    )  # fmt: skip
+                    lines.append(words)
+        self.query_one("#detail", Static).update(Content("\n").join(lines))
+
+    def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
+        name = self.table.chosen_key
+        if name is not None and name != self.deck.state.server:
+            self.ask(wishes.ChooseServer(name))
+
+    def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
+        self.action_open()
+
+    def action_open(self) -> None:
+        """To the run at work there, else the last one, else the form for a new one."""
+        state = self.deck.state
+        runs = state.runs_of(state.server) if state.server else ()
+        if runs:
+            at_work = [run for run in runs if not run.ended] or list(runs)
+            self.ask(wishes.ChooseRun(at_work[-1].server, at_work[-1].run))
+            self.app.switch_mode("monitor")
+        elif state.server:
+            self.app.switch_mode("train")
+
+    def action_add(self) -> None:
+        from tui.screens.add_server import AddServerScreen
+
+        self.app.push_screen(AddServerScreen())
+
+    def action_connect(self) -> None:
+        if self.deck.state.server:
+            self.ask(wishes.Connect(self.deck.state.server))
+
+    def action_deploy(self) -> None:
+        from tui.screens.deploy import DeployScreen
+
+        if self.deck.state.server:
+            self.app.push_screen(DeployScreen(self.deck.state.server))
+
+    def action_remove(self) -> None:
+        server = self.deck.state.chosen_server
+        if server is None:
+            return
+        busy = [
+            run.voice for run in self.deck.state.runs_of(server.name) if run.status not in ENDED
+        ]
+        words = "tui.servers.remove_busy" if busy else "tui.servers.remove"
+        facts = {"name": server.name, "voice": ", ".join(busy)}
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.ask(wishes.RemoveServer(server.name))
+
+        self.app.push_screen(Confirm(words, facts), answered)
+
+    def action_cursor(self, by: int) -> None:
+        self.table.move_cursor(row=self.table.cursor_row + by)

@@ -1,0 +1,82 @@
+"""Taste: language, colours, chart marks, smoothing, notifications, read-only, keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from textual.containers import Horizontal, VerticalScroll
+from textual.widget import Widget
+from textual.widgets import Select, Static
+
+from tui import theme
+from tui.deck import deck_of
+from tui.language import say_hint
+from tui.screens.deck_screen import DeckScreen
+from tui.settings import CHOICES
+from tui.state.store import State, Topics
+
+SMOOTHINGS = ("0", "0.6", "0.9", "0.97")
+SWITCH = ("off", "on")
+_ROWS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("language", "tui.taste.language", CHOICES["language"]),
+    ("theme", "tui.taste.theme", theme.NAMES),
+    ("marker", "tui.taste.marker", CHOICES["marker"]),
+    ("smoothing", "tui.taste.smoothing", SMOOTHINGS),
+    ("log_scale", "tui.taste.log_scale", SWITCH),
+    ("notify", "tui.taste.notify", CHOICES["notify"]),
+    ("read_only", "tui.taste.read_only", SWITCH),
+)
+
+
+class SettingsScreen(DeckScreen):
+    TAB = "settings"
+    TOPICS: ClassVar[tuple[str, ...]] = ("language",)
+    BINDINGS: ClassVar[list[Any]] = []
+    CSS_PATH = "../styles/settings.tcss"
+
+    def body(self) -> Iterable[Widget]:
+        with VerticalScroll(id="rows", can_focus=False):
+            for name, words, choices in _ROWS:
+                with Horizontal(classes="row"):
+                    yield Static(self.say(words), classes="title")
+                    yield Select(
+                        [(choice, choice) for choice in choices],
+                        value=self._value(name, choices), allow_blank=False, compact=True, id=name,
+                    )  # fmt: skip
+                    yield Static(say_hint(self, words), classes="note")
+            yield Static(self.say("tui.taste.keys"), id="keys")
+            yield Static(self._file(), id="file", markup=False)
+
+    def _value(self, name: str, choices: tuple[str, ...]) -> str:
+        if name == "theme":
+            return self.app.theme if self.app.theme in choices else choices[0]
+        value = getattr(self.deck.settings, name)
+        if isinstance(value, bool):
+            return SWITCH[value]
+        shown = f"{value:g}" if isinstance(value, float) else str(value)
+        return shown if shown in choices else choices[0]
+
+    def _file(self) -> str:
+        path = getattr(deck_of(self), "settings_path", None)
+        where = str(path) if path is not None else self.say("tui.taste.not_kept")
+        return self.say("tui.taste.file", path=where)
+
+    def show(self, state: State, topics: Topics | None) -> None:
+        """Nothing remote is on this screen."""
+
+    def on_select_changed(self, event: Select.Changed) -> None:
+        name, value = str(event.select.id), str(event.value)
+        settings = self.deck.settings
+        choices = next(choices for row, _, choices in _ROWS if row == name)
+        if value == self._value(name, choices):
+            return
+        if name == "theme":
+            self.app.theme = value
+        taken: Any = value
+        if choices == SWITCH:
+            taken = value == "on"
+        elif name == "smoothing":
+            taken = float(value)
+        self.deck.keep(settings.with_(**{name: taken}))
+        self.show_all()

@@ -1,0 +1,167 @@
+"""The form of a run, made from the parameter table, with its plan beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from textual import events
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.timer import Timer
+from textual.widget import Widget
+from textual.widgets import Input, Select, Static
+
+from engine.contract.params import PARAMS
+from engine.contract.problem import Problem
+from engine.contract.spec import PRESETS
+from tui.actions import bindings
+from tui.language import language_of
+from tui.screens.confirm import Confirm
+from tui.screens.deck_screen import DeckScreen
+from tui.screens.train_parts import field_help, plan_lines
+from tui.state import wishes
+from tui.state.store import State, Topics
+from tui.state.work import TrainDraft
+from tui.widgets.empty_state import EmptyState
+from tui.widgets.param_field import ParamField
+
+SECTIONS = {
+    "sovits": "tui.train.section_sovits",
+    "gpt": "tui.train.section_gpt",
+    "train": "tui.train.section_train",
+}
+PLAN_AFTER_S = 0.3
+
+
+class TrainScreen(DeckScreen):
+    TAB = "train"
+    TOPICS: ClassVar[tuple[str, ...]] = ("plan", "chosen", "servers", "dataset")
+    BINDINGS = bindings("train")
+    CSS_PATH = "../styles/train.tcss"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: dict[str, Any] = {}
+        self.voice = ""
+        self.preset = PRESETS[0]
+        self._later: Timer | None = None
+
+    def body(self) -> Iterable[Widget]:
+        with Horizontal(id="room"):
+            with VerticalScroll(id="form", can_focus=False):
+                with Horizontal(classes="line"):
+                    yield Static(self.say("tui.train.voice"), classes="title")
+                    yield Input(self.voice, id="voice", compact=True)
+                with Horizontal(classes="line"):
+                    yield Static(self.say("tui.train.preset"), classes="title")
+                    yield Select(
+                        [(name, name) for name in PRESETS],
+                        value=self.preset, allow_blank=False, compact=True, id="preset",
+                    )  # fmt: skip
+                for group, words in SECTIONS.items():
+                    yield Static(self.say(words), classes="section", id=f"section-{group}")
+                    for param in PARAMS.values():
+                        if param.group == group:
+                            yield ParamField(param, self.values.get(param.name))
+            with Vertical(id="side"):
+                yield Static(id="plan")
+                yield Static(id="help")
+        yield EmptyState("tui.train.no_server", id="empty")
+
+    def show(self, state: State, topics: Topics | None) -> None:
+        self.set_class(state.server is None, "-empty")
+        if not self.voice and state.dataset is not None:
+            self.query_one("#voice", Input).value = state.dataset.voice
+        plan = self.query_one("#plan", Static)
+        plan.border_title = self.say("tui.train.plan", server=state.server or "")
+        plan.update(plan_lines(self, state, max(24, plan.size.width - 4)))
+        if topics is None or "chosen" in topics:
+            self._plan_soon()
+
+    @property
+    def draft(self) -> TrainDraft:
+        return TrainDraft(self.deck.state.server or "", self.voice, self.preset, dict(self.values))
+
+    @property
+    def faults(self) -> list[Problem]:
+        return [f.problem for f in self.query(ParamField) if f.problem is not None]
+
+    def on_param_field_changed(self, event: ParamField.Changed) -> None:
+        field = event.field
+        if field.problem is None:
+            if field.changed:
+                self.values[field.param.name] = field.value
+            else:
+                self.values.pop(field.param.name, None)
+            self._plan_soon()
+        self._help(field)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        if event.input.id == "voice":
+            self.voice = event.value.strip()
+            self._plan_soon()
+
+    def on_select_changed(self, event: Select.Changed) -> None:
+        if event.select.id == "preset":
+            self.preset = str(event.value)
+            self._plan_soon()
+
+    def _plan_soon(self) -> None:
+        """Ask for the plan once typing has paused."""
+        if self._later is not None:
+            self._later.stop()
+        self._later = self.set_timer(PLAN_AFTER_S, self._plan_now)
+
+    def _plan_now(self) -> None:
+        if self.deck.state.server and not self.faults:
+            self.ask(wishes.PlanTraining(self.draft))
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        field = self._field_of(event.widget)
+        if field is not None:
+            self._help(field)
+
+    def _field_of(self, widget: Widget | None) -> ParamField | None:
+        if widget is None:
+            return None
+        return next((n for n in widget.ancestors_with_self if isinstance(n, ParamField)), None)
+
+    def _help(self, field: ParamField) -> None:
+        panel = self.query_one("#help", Static)
+        panel.border_title = field.param.name
+        panel.update(field_help(self, field.param, field.problem))
+
+    def action_reset_field(self) -> None:
+        field = self._field_of(self.focused)
+        if field is not None:
+            field.reset()
+
+    def action_next_section(self) -> None:
+        field = self._field_of(self.focused)
+        groups = list(SECTIONS)
+        here = groups.index(field.param.group) if field is not None else -1
+        group = groups[(here + 1) % len(groups)]
+        first = next(f for f in self.query(ParamField) if f.param.group == group)
+        first.query("Input, Select").first().focus()
+
+    def action_start(self) -> None:
+        state = self.deck.state
+        faults = self.faults
+        if faults:
+            self.notify(faults[0].sentence(language_of(self)), severity="error", markup=False)
+            return
+        if not state.server or not self.voice:
+            self.notify(self.say("tui.train.no_voice"), severity="warning")
+            self.query_one("#voice", Input).focus()
+            return
+        bad = state.plan is not None and any(r.level == "bad" for r in state.plan.remarks)
+        draft = self.draft
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.ask(wishes.StartTraining(draft))
+                self.app.switch_mode("monitor")
+
+        words = "tui.train.start_bad" if bad else "tui.train.start"
+        facts = {"voice": self.voice, "server": state.server}
+        self.app.push_screen(Confirm(words, facts), answered)

@@ -1,0 +1,80 @@
+"""The texts beside the training form: the plan and a field's help."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.message_pump import MessagePump
+
+from engine.contract.param import Param
+from engine.contract.problem import Problem
+from tui.figures import duration, memory, money, size
+from tui.language import language_of, say, tell
+from tui.state.facts import Remark
+from tui.state.store import State
+from tui.widgets.gauge import memory_bar
+from tui.widgets.states import level_mark, stage_name
+
+
+def plan_lines(node: MessagePump, state: State, width: int) -> Content:
+    """Updates, time, money, memory and disk of the draft; warnings first to the eye."""
+    plan = state.plan
+    if plan is None:
+        return Content.styled(say(node, "tui.train.no_plan"), "$text-muted")
+    lines = []
+    for stage in plan.stages:
+        words = say(
+            node, "tui.train.updates", epochs=stage.epochs, each=stage.updates_per_epoch,
+            all=stage.updates, batch=stage.batch,
+        )  # fmt: skip
+        name = f"{stage_name(node, stage.name):<7} "
+        colour = "$error" if stage.updates_per_epoch == 0 else "$text"
+        lines.append(
+            Content.assemble((name, "bold $secondary"), (words, colour),
+                             (f"  {duration(stage.seconds)}", "$text-muted"))
+        )  # fmt: skip
+    total = say(node, "tui.train.total", time=duration(plan.seconds))
+    if plan.cost is not None:
+        total += "  ·  " + money(plan.cost, plan.currency)
+    lines.append(Content.styled(total, "bold"))
+    if plan.memory is not None:
+        figures = f" {memory(plan.memory)} / {memory(plan.memory_total)} GB"
+        bar = memory_bar(plan.memory, plan.memory, plan.memory_total, max(8, width - 30))
+        lines.append(Content.assemble(f"{say(node, 'tui.train.memory')} ", bar, figures))
+    if plan.disk is not None:
+        figures = say(node, "tui.train.disk", need=size(plan.disk), free=size(plan.disk_free))
+        lines.append(Content.styled(figures, "$text"))
+    lines += [remark_line(node, remark) for remark in plan.remarks]
+    return Content("\n").join(lines)
+
+
+def remark_line(node: MessagePump, remark: Remark) -> Content:
+    colour = {"bad": "$error", "warning": "$warning"}.get(remark.level, "$text")
+    return Content.assemble(
+        level_mark(remark.level), (f" {tell(node, remark.text)}", colour),
+        (f" {tell(node, remark.hint)}", "$text-muted"),
+    )  # fmt: skip
+
+
+def field_help(node: MessagePump, param: Param, problem: Problem | None) -> Content:
+    """Meaning, range, default, recommendation and the guide's advice of one parameter."""
+    rows = [Content(tell(node, param.help))]
+    if problem is not None:
+        rows.insert(0, Content.styled(problem.sentence(language_of(node)), "bold $error"))
+    facts = [
+        ("tui.train.range", param.range_text() + (" | auto" if param.auto else "")),
+        ("tui.train.default", _plain(param.default)),
+        ("tui.train.recommended", tell(node, param.recommended)),
+    ]
+    for words, value in facts:
+        if value:
+            rows.append(Content.assemble((f"{say(node, words)}  ", "$text-muted"), value))
+    advice = tell(node, param.advice)
+    if advice:
+        rows.append(Content.styled(advice, "$secondary"))
+    return Content("\n").join(rows)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,152 @@
+"""Trained voices: which epochs exist, the download with one key, and when it is safe to leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import DataTable, Static
+
+from tui.actions import bindings
+from tui.figures import NONE, loss, size
+from tui.screens.deck_screen import DeckScreen
+from tui.state import wishes
+from tui.state.ages import freshness
+from tui.state.store import State, Topics
+from tui.state.work import Checkpoint, Voice
+from tui.widgets.empty_state import EmptyState
+from tui.widgets.fact_table import Cell, FactTable
+from tui.widgets.states import age_words, stage_name
+from tui.widgets.transfer_row import transfer_lines
+
+_COLUMNS = {
+    "voice": "tui.voices.voice", "server": "tui.voices.server", "epochs": "tui.voices.epochs",
+    "size": "tui.voices.size", "home": "tui.voices.home",
+}  # fmt: skip
+_ROWS_SHOWN = 8
+
+
+class VoicesScreen(DeckScreen):
+    TAB = "voices"
+    TOPICS: ClassVar[tuple[str, ...]] = ("voices", "transfers", "ages")
+    BINDINGS = bindings("voices")
+    CSS_PATH = "../styles/voices.tcss"
+
+    def body(self) -> Iterable[Widget]:
+        with Vertical(id="list"):
+            yield FactTable(id="voices")
+        yield Static(id="checkpoints")
+        yield Static(id="transfers")
+        yield EmptyState("tui.voices.empty", id="empty")
+
+    @property
+    def table(self) -> FactTable:
+        return self.query_one(FactTable)
+
+    @property
+    def chosen(self) -> Voice | None:
+        """The voice under the cursor."""
+        key = self.table.chosen_key
+        return next((voice for voice in self.deck.state.all_voices() if voice.key == key), None)
+
+    def on_screen_resume(self) -> None:
+        super().on_screen_resume()
+        for name in self.deck.state.servers:
+            self.ask(wishes.RefreshVoices(name))
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.show_all)
+
+    def show(self, state: State, topics: Topics | None) -> None:
+        voices = state.all_voices()
+        self.set_class(not voices and not state.transfers, "-empty")
+        shown = [name for name in _COLUMNS if self.app.size.width >= 80 or name != "size"]
+        columns = {name: self.say(_COLUMNS[name]) for name in shown}
+        self.table.fill(columns, [(voice.key, self._cells(voice)) for voice in voices])
+        self._checkpoints(state)
+        self._transfers(state)
+
+    def _cells(self, voice: Voice) -> dict[str, Cell]:
+        epochs = sorted({point.epoch for point in voice.checkpoints})
+        if voice.safe:
+            home = Content.styled(self.say("tui.voices.safe"), "bold $success")
+        elif voice.home:
+            home = Content.styled(self.say("tui.voices.older"), "$warning")
+        else:
+            home = Content.styled(self.say("tui.voices.not_home"), "$text-muted")
+        return {
+            "voice": Content.styled(voice.name, "bold"),
+            "server": voice.server,
+            "epochs": ", ".join(map(str, epochs)) or NONE,
+            "size": size(voice.pack_bytes or sum(p.bytes for p in voice.checkpoints) or None),
+            "home": home,
+        }
+
+    def _checkpoints(self, state: State) -> None:
+        voice = self.chosen
+        panel = self.query_one("#checkpoints", Static)
+        panel.display = voice is not None
+        if voice is None:
+            return
+        panel.border_title = self.say("tui.voices.checkpoints", voice=voice.name)
+        at = state.voices_at.get(voice.server)
+        stale = freshness(at, state.now) != "live"
+        panel.border_subtitle = age_words(self, at, state.now) if stale else ""
+        lines = [self._checkpoint(point) for point in _newest_first(voice)[:_ROWS_SHOWN]]
+        if voice.home:
+            where = Content.assemble(
+                (self.say("tui.voices.folder"), "$text-muted"), " ", voice.home
+            )
+            lines.append(where)
+        nothing = Content.styled(self.say("tui.voices.none_saved"), "$text-muted")
+        panel.update(Content("\n").join(lines or [nothing]))
+
+    def _checkpoint(self, point: Checkpoint) -> Content:
+        name = point.path.rsplit("/", 1)[-1]
+        return Content.assemble(
+            (f"{stage_name(self, point.stage):<7}", "bold $secondary"),
+            f"{self.say('tui.voices.epoch', epoch=point.epoch):<10} ",
+            f"{size(point.bytes):>8}  ",
+            (f"{self.say('tui.voices.loss', loss=loss(point.loss)):<14} ", "$text"),
+            (name, "$text-muted"),
+        )
+
+    def _transfers(self, state: State) -> None:
+        panel = self.query_one("#transfers", Static)
+        transfers = list(state.transfers.values())[-3:]
+        panel.display = bool(transfers)
+        panel.border_title = self.say("tui.voices.transfers")
+        width = max(40, panel.size.width - 4)
+        lines = [line for t in transfers for line in transfer_lines(self, t, width)]
+        panel.update(Content("\n").join(lines))
+
+    def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
+        self._checkpoints(self.deck.state)
+
+    def action_cursor(self, by: int) -> None:
+        self.table.move_cursor(row=self.table.cursor_row + by)
+
+    def action_download(self) -> None:
+        if self.chosen is not None:
+            self.ask(wishes.PullVoice(self.chosen.server, self.chosen.name))
+
+    def action_refresh_voices(self) -> None:
+        for name in self.deck.state.servers:
+            self.ask(wishes.RefreshVoices(name))
+
+    def action_cancel_transfer(self) -> None:
+        for transfer in self.deck.state.transfers.values():
+            if transfer.state == "running":
+                self.ask(wishes.CancelTransfer(transfer.id))
+
+    def action_copy_path(self) -> None:
+        if self.chosen is not None and self.chosen.home:
+            self.app.copy_to_clipboard(self.chosen.home)
+            self.notify(self.say("tui.notices.copied"))
+
+
+def _newest_first(voice: Voice) -> list[Checkpoint]:
+    return sorted(voice.checkpoints, key=lambda point: (-point.epoch, point.stage), reverse=False)

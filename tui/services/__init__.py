@@ -1,0 +1,1 @@
+"""Everything the dashboard asks of the outside world, behind Protocols."""

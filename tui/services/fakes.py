@@ -1,0 +1,306 @@
+"""A made-up world for tests, pictures and `python -m tui.app`: deterministic, in memory.
+
+With `live=False` every watch tells all it knows at once and then sleeps until cancelled; with
+`live=True` telemetry and training move on with the clock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from engine.contract.events import Event
+from engine.contract.params import PARAMS
+from engine.contract.problem import ExitCode, Problem
+from tui.services import fake_scene as scene
+from tui.services.fake_run import ENDED_RUN, LIVE_RUN, finished_run, later_events, running_run
+from tui.services.protocols import (
+    Asks,
+    Cancel,
+    Emit,
+    HostKeyQuestion,
+    ParsedLine,
+    ServerDraft,
+    Services,
+)
+from tui.state import events as ev
+from tui.state.facts import Remark, SavedServer
+from tui.state.work import (
+    DatasetReport,
+    JobStatus,
+    StagePlan,
+    TrainDraft,
+    TrainPlan,
+    Transfer,
+    Voice,
+)
+
+MOMENT = 1_792_000_000_000  # when the still world stands
+_PACK_BYTES = 243_118_902
+
+
+@dataclass
+class FakeWorld:
+    """What the fakes share. Tests change it, then look at what the dashboard shows."""
+
+    live: bool = False
+    saved: list[SavedServer] = field(default_factory=list)
+    voices: dict[str, tuple[Voice, ...]] = field(default_factory=dict)
+    jobs: dict[str, tuple[JobStatus, ...]] = field(default_factory=dict)
+    streams: dict[str, list[Event]] = field(default_factory=dict)
+    refused: str | None = None  # the answer to any dial: a problem's key, or None
+    changed_key_since: str | None = None
+    pull_problem: Problem | None = None
+    calls: list[str] = field(default_factory=list)
+    answers: list[bool] = field(default_factory=list)
+
+    def now(self) -> int:
+        return int(time.time() * 1000) if self.live else MOMENT
+
+    def call(self, *words: str) -> None:
+        self.calls.append(" ".join(words))
+
+
+def fake_services(*, live: bool = False, empty: bool = False) -> Services:
+    return services_of(make_world(live=live, empty=empty))
+
+
+def make_world(*, live: bool = False, empty: bool = False) -> FakeWorld:
+    world = FakeWorld(live=live)
+    if not empty:
+        world.saved = list(scene.SAVED)
+        world.jobs = {
+            "tokyo-4090": (
+                JobStatus("tokyo-4090", LIVE_RUN, "running", "ATRI", started=world.now() - 743_000),
+            ),
+            "lab-a100": (JobStatus("lab-a100", ENDED_RUN, "succeeded", "Mika", 0),),
+        }
+        world.streams = {
+            LIVE_RUN: running_run(world.now()), ENDED_RUN: finished_run(world.now()),
+        }  # fmt: skip
+        world.voices = {"tokyo-4090": (scene.ATRI,), "lab-a100": (scene.MIKA,)}
+    return world
+
+
+def services_of(world: FakeWorld) -> Services:
+    return Services(
+        FakeServers(world), FakeDeploys(world), FakeDatasets(world),
+        FakeTraining(world), FakeVoices(world), world.now,
+    )  # fmt: skip
+
+
+class FakeServers:
+    def __init__(self, world: FakeWorld) -> None:
+        self.world = world
+
+    def load(self, emit: Emit) -> None:
+        emit(ev.ServersLoaded(tuple(self.world.saved)))
+
+    def parse(self, line: str) -> ParsedLine:
+        """Reads `ssh [-p PORT] user@host` only: the real reader is remote.hostspec."""
+        words = [word for word in line.split() if word != "ssh"]
+        port = 22
+        if "-p" in words[:-1]:
+            at = words.index("-p")
+            if not words[at + 1].isdigit() or not 0 < int(words[at + 1]) < 65536:
+                raise Problem("tui.servers_add.port", ExitCode.CONFIG, port=words[at + 1])
+            port = int(words[at + 1])
+            del words[at : at + 2]
+        if len(words) != 1 or "@" not in words[0]:
+            raise Problem("tui.servers_add.unreadable", ExitCode.CONFIG, line=line)
+        user, host = words[0].split("@", 1)
+        name = host.strip("[]").split(".")[0].replace(":", "-").strip("-") or host
+        return ParsedLine(name, f"{user}@{host}:{port}", user, host, port)
+
+    def add(self, draft: ServerDraft, asks: Asks, emit: Emit, cancel: Cancel) -> None:
+        parsed = self.parse(draft.line)
+        self.world.call("add", draft.name)
+        if self.world.refused is not None:
+            raise Problem(self.world.refused, ExitCode.UNREACHABLE, host=parsed.host)
+        yes = asks.host_key(
+            HostKeyQuestion(
+                draft.name, parsed.address, "ssh-ed25519",
+                "SHA256:0Yc9rW1m8tUqf3nX5kQy7oVhJ2bLzE4aGdPsTiRuCxk",
+                self.world.changed_key_since,
+            )
+        )  # fmt: skip
+        self.world.answers.append(yes)
+        if not yes:
+            raise Problem("tui.servers_add.not_trusted", ExitCode.REFUSED, name=draft.name)
+        server = SavedServer(draft.name, parsed.address, "", draft.price_per_hour, draft.currency)
+        self.world.saved.append(server)
+        emit(ev.ServersLoaded(tuple(self.world.saved)))
+        emit(ev.FactsSeen(draft.name, scene.FRESH_FACTS, self.world.now()))
+
+    def remove(self, server: str, emit: Emit) -> None:
+        self.world.call("remove", server)
+        self.world.saved = [one for one in self.world.saved if one.name != server]
+        emit(ev.ServersLoaded(tuple(self.world.saved)))
+
+    def watch(self, server: str, asks: Asks, emit: Emit, cancel: Cancel) -> None:
+        now = self.world.now
+        link = scene.LINKS.get(server, "up")
+        if link == "offline":
+            emit(ev.FactsSeen(server, scene.FACTS[server], now() - 320_000))
+            emit(ev.LinkChanged(server, "offline", now(), scene.LINK_DETAIL))
+        elif link == "auth_needed":
+            emit(ev.LinkChanged(server, "auth_needed", now(), scene.LOGIN_DETAIL))
+        else:
+            emit(ev.LinkChanged(server, "connecting", now()))
+            emit(ev.LinkChanged(server, "up", now()))
+            emit(ev.FactsSeen(server, scene.FACTS.get(server, scene.FRESH_FACTS), now()))
+            for at in range(90, 0, -1):
+                emit(ev.TelemetrySeen(server, scene.sample(server, now() - at * 1000), now()))
+            for job in self.world.jobs.get(server, ()):
+                emit(ev.JobSeen(job, now()))
+            while self.world.live and not cancel.wait(1.0):
+                emit(ev.TelemetrySeen(server, scene.sample(server, now()), now()))
+        cancel.wait()
+
+
+class FakeDeploys:
+    def __init__(self, world: FakeWorld) -> None:
+        self.world = world
+
+    def plan(self, server: str, emit: Emit, cancel: Cancel) -> None:
+        self.world.call("plan deploy", server)
+        emit(ev.DeployPlanned(server, scene.DEPLOY))
+
+    def apply(self, server: str, emit: Emit, cancel: Cancel) -> None:
+        self.world.call("deploy", server)
+        for step in scene.DEPLOY:
+            if step.state == "skipped":
+                continue
+            emit(ev.DeployStepChanged(server, replace(step, state="running")))
+            if self.world.live and cancel.wait(0.8):
+                return
+            emit(ev.DeployStepChanged(server, replace(step, state="done", seconds=1.4)))
+        facts = replace(scene.FACTS.get(server, scene.FRESH_FACTS), deployed="3f9a")
+        emit(ev.FactsSeen(server, facts, self.world.now()))
+
+
+class FakeDatasets:
+    def __init__(self, world: FakeWorld) -> None:
+        self.world = world
+
+    def check(self, folder: Path, emit: Emit, cancel: Cancel) -> None:
+        self.world.call("check", str(folder))
+        emit(ev.DatasetChecking(str(folder)))
+        report = DatasetReport(
+            str(folder), f"{folder.name}.list", folder.name, 214, 1_286.0, 238_117_004,
+            {"ja": 210, "en": 4}, scene.PROBLEMS,
+        )  # fmt: skip
+        emit(ev.DatasetChecked(report))
+
+    def push(self, server: str, folder: Path, emit: Emit, cancel: Cancel) -> None:
+        self.world.call("push", server, folder.name)
+        row = Transfer(f"push:{server}", "push", server, folder.name, total=238_117_004)
+        _move(self.world, row, emit, cancel, "done")
+
+
+class FakeTraining:
+    def __init__(self, world: FakeWorld) -> None:
+        self.world = world
+
+    def plan(self, draft: TrainDraft, emit: Emit, cancel: Cancel) -> None:
+        self.world.call("plan", draft.voice)
+        emit(ev.PlanMade(_plan(draft)))
+
+    def start(self, draft: TrainDraft, emit: Emit, cancel: Cancel) -> str:
+        self.world.call("train", draft.server, draft.voice, repr(dict(draft.params)))
+        run = f"{draft.voice}-1"
+        job = JobStatus(draft.server, run, "running", draft.voice, started=self.world.now())
+        self.world.streams[run] = running_run(self.world.now(), run, draft.voice)
+        emit(ev.JobSeen(job, self.world.now()))
+        return run
+
+    def stop(self, server: str, run: str, emit: Emit, cancel: Cancel) -> None:
+        self.world.call("stop", server, run)
+        emit(ev.JobSeen(JobStatus(server, run, "stopped"), self.world.now()))
+
+    def watch(self, server: str, run: str, emit: Emit, cancel: Cancel) -> None:
+        stream = list(self.world.streams.get(run, ()))
+        at = self.world.now()
+        for start in range(0, len(stream), 200):
+            emit(ev.RunEvents(server, run, tuple(stream[start : start + 200]), at))
+        emit(ev.LogLines(server, run, scene.LOG, at))
+        if self.world.live and run == LIVE_RUN:
+            for events in later_events(stream):
+                if cancel.wait(0.5):
+                    return
+                emit(ev.RunEvents(server, run, events, self.world.now()))
+                line = f"[sovits] step {events[-1].payload['step']}"
+                emit(ev.LogLines(server, run, (line,), self.world.now()))
+        cancel.wait()
+
+
+class FakeVoices:
+    def __init__(self, world: FakeWorld) -> None:
+        self.world = world
+
+    def refresh(self, server: str, emit: Emit, cancel: Cancel) -> None:
+        self.world.call("voices", server)
+        emit(ev.VoicesSeen(server, self.world.voices.get(server, ()), self.world.now()))
+
+    def pull(self, server: str, voice: str, emit: Emit, cancel: Cancel) -> None:
+        self.world.call("pull", server, voice)
+        row = Transfer(f"pull:{server}/{voice}", "pull", server, voice, total=_PACK_BYTES)
+        if self.world.pull_problem is not None:
+            emit(ev.TransferChanged(replace(row, phase="transfer", done=_PACK_BYTES // 3)))
+            raise self.world.pull_problem
+        ended = replace(
+            row, verified=True, path=f"voices/{voice}",
+            sha256="5d0c1f7be2a94c83b6a1f00e9d27ab44c0ffee5ad18e7b3f2c90d41a6b7e8f95",
+        )  # fmt: skip
+        if not _move(self.world, ended, emit, cancel, "done"):
+            return
+        home = tuple(
+            replace(one, home=f"voices/{voice}", safe=True) if one.name == voice else one
+            for one in self.world.voices.get(server, ())
+        )
+        self.world.voices[server] = home
+        emit(ev.VoicesSeen(server, home, self.world.now()))
+
+
+def _move(world: FakeWorld, end: Transfer, emit: Emit, cancel: Cancel, state: str) -> bool:
+    """Emit a transfer's way from nothing to `end`; False when it was cancelled."""
+    total = end.total or 0
+    steps = 40 if world.live else 4
+    for step in range(steps + 1):
+        done = total * step // steps
+        row = replace(
+            end, phase="transfer", done=done, verified=None, path=None, sha256=None,
+            bytes_per_second=23.4e6, eta_s=(total - done) / 23.4e6,
+        )  # fmt: skip
+        emit(ev.TransferChanged(row))
+        if cancel.is_set() or (world.live and cancel.wait(0.25)):
+            return False
+    emit(ev.TransferChanged(replace(end, state="done", done=total, phase="")))
+    return True
+
+
+def _plan(draft: TrainDraft, clips: int = 214) -> TrainPlan:
+    """The arithmetic of a plan in its simplest form; the real one is engine.training.plan."""
+
+    def value(name: str, auto: int) -> int:
+        chosen = draft.params.get(name, PARAMS[name].default)
+        return auto if chosen == "auto" else int(chosen)
+
+    stages = []
+    for name, auto, seconds in (("sovits", 12, 0.32), ("gpt", 8, 0.21)):
+        batch = value(f"{name}.batch_size", auto)
+        epochs = value(f"{name}.epochs", 8)
+        updates = clips // batch // (4 if name == "gpt" else 1)
+        stages.append(StagePlan(name, epochs, batch, updates, epochs * updates * seconds))
+    remarks: Iterable[Remark] = ()
+    if any(stage.updates_per_epoch == 0 for stage in stages):
+        remarks = (scene.NO_UPDATES,)
+    total = sum(stage.seconds or 0 for stage in stages) + 95
+    batch = stages[0].batch
+    return TrainPlan(
+        clips, tuple(stages), total, total / 3600 * 0.42, "EUR",
+        int((4.1 + 0.62 * batch) * 2**30), 24 * 2**30, 4_200_000_000, 61_000_000_000,
+        tuple(remarks),
+    )  # fmt: skip

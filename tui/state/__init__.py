@@ -1,0 +1,1 @@
+"""What the dashboard knows: one store changed only by events, pure, without Textual."""

@@ -1,0 +1,173 @@
+"""Everything that can change the store. Services emit these; `at` is Unix milliseconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.contract.catalogue import Text
+from engine.contract.events import Event
+from tui.state.facts import Level, LinkState, Remark, SavedServer, ServerFacts, Telemetry
+from tui.state.work import (
+    DatasetReport,
+    DeployStep,
+    JobStatus,
+    TrainPlan,
+    Transfer,
+    TransferState,
+    Voice,
+)
+
+
+@dataclass(frozen=True)
+class ServersLoaded:
+    """The saved list, whole: servers that are not in it are forgotten."""
+
+    servers: tuple[SavedServer, ...]
+
+
+@dataclass(frozen=True)
+class LinkChanged:
+    server: str
+    link: LinkState
+    at: int
+    detail: Text | None = None
+
+
+@dataclass(frozen=True)
+class FactsSeen:
+    server: str
+    facts: ServerFacts
+    at: int
+
+
+@dataclass(frozen=True)
+class TelemetrySeen:
+    server: str
+    sample: Telemetry
+    at: int
+
+
+@dataclass(frozen=True)
+class JobSeen:
+    job: JobStatus
+    at: int
+
+
+@dataclass(frozen=True)
+class RunEvents:
+    """Events of one run, in order, from its stream."""
+
+    server: str
+    run: str
+    events: tuple[Event, ...]
+    at: int
+
+
+@dataclass(frozen=True)
+class LogLines:
+    """Cleaned lines of a run's log, in order."""
+
+    server: str
+    run: str
+    lines: tuple[str, ...]
+    at: int
+
+
+@dataclass(frozen=True)
+class DeployPlanned:
+    server: str
+    steps: tuple[DeployStep, ...]
+
+
+@dataclass(frozen=True)
+class DeployStepChanged:
+    server: str
+    step: DeployStep
+
+
+@dataclass(frozen=True)
+class DatasetChecking:
+    folder: str
+
+
+@dataclass(frozen=True)
+class DatasetChecked:
+    report: DatasetReport
+
+
+@dataclass(frozen=True)
+class PlanMade:
+    plan: TrainPlan
+
+
+@dataclass(frozen=True)
+class VoicesSeen:
+    """All voices of one server; those not named are gone."""
+
+    server: str
+    voices: tuple[Voice, ...]
+    at: int
+
+
+@dataclass(frozen=True)
+class TransferChanged:
+    transfer: Transfer
+
+
+@dataclass(frozen=True)
+class TransferEnded:
+    """A transfer that did not come to its own end: stopped by a problem or by the person."""
+
+    id: str
+    state: TransferState
+    why: Remark | None = None
+
+
+@dataclass(frozen=True)
+class NoticeRaised:
+    """Something a person should know; shown as a toast and kept in the list."""
+
+    level: Level
+    text: Text
+    at: int
+    hint: Text = Text("", "")
+    server: str | None = None
+
+
+@dataclass(frozen=True)
+class ServerChosen:
+    server: str | None
+
+
+@dataclass(frozen=True)
+class RunChosen:
+    server: str
+    run: str
+
+
+@dataclass(frozen=True)
+class ClockTicked:
+    at: int
+
+
+StoreEvent = (
+    ServersLoaded
+    | LinkChanged
+    | FactsSeen
+    | TelemetrySeen
+    | JobSeen
+    | RunEvents
+    | LogLines
+    | DeployPlanned
+    | DeployStepChanged
+    | DatasetChecking
+    | DatasetChecked
+    | PlanMade
+    | VoicesSeen
+    | TransferChanged
+    | TransferEnded
+    | NoticeRaised
+    | ServerChosen
+    | RunChosen
+    | ClockTicked
+)

@@ -1,0 +1,112 @@
+"""Curves that grow: persistent views over a shared buffer, bounded in length.
+
+A `Series` is a value: `extended` returns a new one and never changes what the old one shows.
+Appending costs O(1) because views share a buffer, as slices of an append-only log may. Plain
+`array` buffers, so that the store needs no numpy; the chart turns them into arrays.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+LIMIT = 8192
+
+
+@dataclass
+class _Buffer:
+    x: array[float] = field(default_factory=lambda: array("d"))
+    y: array[float] = field(default_factory=lambda: array("d"))
+
+
+@dataclass(frozen=True)
+class Series:
+    """Points (x, y) with x strictly rising; y may be NaN, which is a gap in the line.
+
+    Once longer than `limit`, `full="thin"` halves the resolution keeping each pair's extremes
+    (loss curves), `full="roll"` forgets the oldest (telemetry windows).
+    """
+
+    limit: int = LIMIT
+    full: Literal["thin", "roll"] = "thin"
+    start: int = 0
+    stop: int = 0
+    buffer: _Buffer = field(default_factory=_Buffer, compare=False, repr=False)
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __iter__(self) -> Iterator[tuple[float, float]]:
+        return zip(self.xs(), self.ys(), strict=True)
+
+    def xs(self) -> array[float]:
+        return self.buffer.x[self.start : self.stop]
+
+    def ys(self) -> array[float]:
+        return self.buffer.y[self.start : self.stop]
+
+    def last(self) -> float | None:
+        """The latest finite y."""
+        for index in range(self.stop - 1, self.start - 1, -1):
+            if math.isfinite(self.buffer.y[index]):
+                return self.buffer.y[index]
+        return None
+
+    def extended(self, points: Iterable[tuple[float, float | None]]) -> Series:
+        """With `points` appended. A point at or before the end rewinds to it first.
+
+        A resumed run repeats the updates after its last checkpoint: the new attempt's values
+        take the place of the old.
+        """
+        result = self
+        for x, y in points:
+            result = result._appended(float(x), float("nan") if y is None else float(y))
+        return result
+
+    def _appended(self, x: float, y: float) -> Series:
+        if not math.isfinite(x):
+            return self
+        base = self._rewound(x)
+        if base.stop != len(base.buffer.x):  # another view has written past our end
+            base = base._copied()
+        base.buffer.x.append(x)
+        base.buffer.y.append(y if math.isfinite(y) else float("nan"))
+        grown = Series(base.limit, base.full, base.start, base.stop + 1, base.buffer)
+        return grown._bounded() if len(grown) > grown.limit else grown
+
+    def _rewound(self, x: float) -> Series:
+        stop = self.stop
+        while stop > self.start and self.buffer.x[stop - 1] >= x:
+            stop -= 1
+        if stop == self.stop:
+            return self
+        return Series(self.limit, self.full, self.start, stop, self.buffer)
+
+    def _copied(self) -> Series:
+        buffer = _Buffer(self.xs(), self.ys())
+        return Series(self.limit, self.full, 0, len(buffer.x), buffer)
+
+    def _bounded(self) -> Series:
+        if self.full == "thin":
+            return self._thinned()
+        rolled = Series(self.limit, self.full, self.stop - self.limit, self.stop, self.buffer)
+        return rolled._copied() if rolled.start > self.limit else rolled
+
+    def _thinned(self) -> Series:
+        buffer = _Buffer()
+        for index in range(self.start, self.stop, 4):
+            quad = range(index, min(index + 4, self.stop))
+            finite = [i for i in quad if math.isfinite(self.buffer.y[i])]
+            if finite:
+                low = min(finite, key=self.buffer.y.__getitem__)
+                high = max(finite, key=self.buffer.y.__getitem__)
+                kept = sorted({low, high})
+            else:
+                kept = [index]
+            for i in kept:
+                buffer.x.append(self.buffer.x[i])
+                buffer.y.append(self.buffer.y[i])
+        return Series(self.limit, self.full, 0, len(buffer.x), buffer)

@@ -1,0 +1,112 @@
+"""What a person asks for. Screens post wishes; only the controller grants them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tui.services.protocols import ServerDraft
+from tui.state.work import TrainDraft
+
+
+@dataclass(frozen=True)
+class AddServer:
+    draft: ServerDraft
+
+
+@dataclass(frozen=True)
+class RemoveServer:
+    server: str
+
+
+@dataclass(frozen=True)
+class Connect:
+    server: str
+
+
+@dataclass(frozen=True)
+class ChooseServer:
+    server: str
+
+
+@dataclass(frozen=True)
+class ChooseRun:
+    server: str
+    run: str
+
+
+@dataclass(frozen=True)
+class PlanDeploy:
+    server: str
+
+
+@dataclass(frozen=True)
+class ApplyDeploy:
+    server: str
+
+
+@dataclass(frozen=True)
+class CheckDataset:
+    folder: Path
+
+
+@dataclass(frozen=True)
+class PushDataset:
+    server: str
+    folder: Path
+
+
+@dataclass(frozen=True)
+class PlanTraining:
+    draft: TrainDraft
+
+
+@dataclass(frozen=True)
+class StartTraining:
+    draft: TrainDraft
+
+
+@dataclass(frozen=True)
+class StopRun:
+    server: str
+    run: str
+
+
+@dataclass(frozen=True)
+class RefreshVoices:
+    server: str
+
+
+@dataclass(frozen=True)
+class PullVoice:
+    server: str
+    voice: str
+
+
+@dataclass(frozen=True)
+class CancelTransfer:
+    id: str
+
+
+Wish = (
+    AddServer
+    | RemoveServer
+    | Connect
+    | ChooseServer
+    | ChooseRun
+    | PlanDeploy
+    | ApplyDeploy
+    | CheckDataset
+    | PushDataset
+    | PlanTraining
+    | StartTraining
+    | StopRun
+    | RefreshVoices
+    | PullVoice
+    | CancelTransfer
+)
+
+# Wishes that change something on a server or in the saved list: refused while read-only.
+CHANGING: tuple[type, ...] = (
+    AddServer, RemoveServer, ApplyDeploy, PushDataset, StartTraining, StopRun,
+)  # fmt: skip

@@ -1,0 +1,123 @@
+"""A virtual list of log lines: draws only what is on screen, finds, follows the newest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.segment import Segment
+from textual.geometry import Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+
+class LogView(ScrollView, can_focus=True):
+    """Lines are a tuple owned by the store; the view holds a position and a search word."""
+
+    DEFAULT_CSS = """
+    LogView { height: 1fr; width: 1fr; scrollbar-size-vertical: 1;
+        overflow-x: hidden; }
+    LogView .log-view--bad { color: $error; }
+    LogView .log-view--warning { color: $warning; }
+    LogView .log-view--line { color: $text; }
+    LogView .log-view--hit { background: $warning; color: $background; }
+    """
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "log-view--line", "log-view--bad", "log-view--warning", "log-view--hit",
+    }  # fmt: skip
+
+    follow: reactive[bool] = reactive(True)
+
+    class Followed(Message):
+        """Follow went on or off by scrolling."""
+
+        def __init__(self, view: LogView, follow: bool) -> None:
+            super().__init__()
+            self.view = view
+            self.follow = follow
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.lines: Sequence[str] = ()
+        self.word = ""
+
+    def show(self, lines: Sequence[str]) -> None:
+        """Show `lines`; stays at the end while following, else where the person reads."""
+        if lines is self.lines:
+            return
+        self.lines = lines
+        self.virtual_size = Size(self.size.width, len(lines))
+        if self.follow:
+            self.scroll_end(animate=False, immediate=True)
+        self.refresh()
+
+    def on_resize(self) -> None:
+        self.virtual_size = Size(self.size.width, len(self.lines))
+        if self.follow:
+            self.scroll_end(animate=False, immediate=True)
+
+    def search(self, word: str) -> int:
+        """Mark `word` (letter case aside); returns how many lines hold it."""
+        self.word = word.casefold()
+        self.refresh()
+        return len(self.hits())
+
+    def hits(self) -> list[int]:
+        if not self.word:
+            return []
+        return [i for i, line in enumerate(self.lines) if self.word in line.casefold()]
+
+    def go_to_hit(self, by: int) -> bool:
+        """Scroll to the next (1) or previous (-1) matching line; False when there is none."""
+        hits = self.hits()
+        if not hits:
+            return False
+        here = self.scroll_offset.y
+        after = [i for i in hits if i > here] if by > 0 else [i for i in hits if i < here]
+        wrapped = hits[0] if by > 0 else hits[-1]
+        target = (after[0] if by > 0 else after[-1]) if after else wrapped
+        self.follow = False
+        self.scroll_to(y=target, animate=False, immediate=True)
+        return True
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        at_end = new_value >= self.max_scroll_y
+        if new_value < old_value and self.follow and not at_end:
+            self.follow = False
+            self.post_message(self.Followed(self, False))
+
+    def watch_follow(self, follow: bool) -> None:
+        if follow:
+            self.scroll_end(animate=False, immediate=True)
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        index = self.scroll_offset.y + y
+        if index >= len(self.lines):
+            return Strip.blank(width, self.rich_style)
+        line = self.lines[index]
+        style = self.get_component_rich_style(f"log-view--{_level(line)}")
+        if self.word and self.word in line.casefold():
+            segments = self._marked(line, style)
+        else:
+            segments = [Segment(line, style)]
+        return Strip(segments).adjust_cell_length(width, self.rich_style)
+
+    def _marked(self, line: str, style: object) -> list[Segment]:
+        from rich.style import Style
+
+        assert isinstance(style, Style)
+        hit = self.get_component_rich_style("log-view--hit")
+        at = line.casefold().find(self.word)
+        end = at + len(self.word)
+        return [Segment(line[:at], style), Segment(line[at:end], hit), Segment(line[end:], style)]
+
+
+def _level(line: str) -> str:
+    head = line[:80].lower()
+    if "error" in head or "traceback" in head:
+        return "bad"
+    return "warning" if "warn" in head else "line"
