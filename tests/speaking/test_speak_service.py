@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from engine.interop import write_gpt, write_sovits
 
 from engine.contract.layout import Layout
 from engine.contract.params import PARAMS
 from engine.contract.problem import Problem
 from engine.contract.spec import RunSpec
+from engine.interop import write_gpt, write_sovits
 from engine.models.frozen.content import ContentEncoder
 from engine.models.gpt.text2semantic import Text2Semantic
 from engine.models.sovits.synthesizer import Synthesizer
@@ -157,7 +157,7 @@ def test_stop_ends_the_service(service: Service) -> None:
 def test_a_voice_without_weights_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(Problem) as caught:
         Service(Studio(tmp_path, "Nobody")).load()
-    assert caught.value.key == "engine.speaking.no_weight"
+    assert caught.value.key == "engine.pack.no_voice"
 
 
 def test_the_proof_sentence(work: Path, tmp_path: Path, clip: Callable[..., Path]) -> None:
