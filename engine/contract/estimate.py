@@ -38,7 +38,12 @@ def update_seconds(stage: str, preset: str, batch: int, micro: float, card: str 
     if preset == "tiny":
         return micro * 0.03 * (batch + 1) * (1.0 if card is None else 0.5)
     if card is None:
-        return micro * batch * (2.8 if stage == "sovits" else 3.1) / max(1, min(cores, 8)) ** 0.8
+        return (
+            micro
+            * batch
+            * (2.8 if stage == "sovits" else 3.1)
+            / float(max(1, min(cores, 8)) ** 0.8)
+        )
     base, each = (0.25, 0.05) if stage == "sovits" else (0.08, 0.02)
     return micro * (base + each * batch) * card_factor(card)
 

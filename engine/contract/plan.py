@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from engine.contract import estimate
+from engine.contract.catalogue import Language, text
 from engine.contract.dataset.clip import LONGEST_S, SHORTEST_S
 from engine.contract.problem import ExitCode, Problem
 from engine.contract.spec import RunSpec
@@ -91,6 +92,46 @@ class Plan:
         """Raise the first refusal."""
         if self.refusals:
             raise self.refusals[0]
+
+    def as_json(self) -> dict[str, Any]:
+        stages = [{**asdict(stage), "updates": stage.updates} for stage in self.stages]
+        return {
+            "clips": self.clips, "audio_seconds": self.audio_seconds, "stages": stages,
+            "seconds": self.seconds, "cost": self.cost, "currency": self.currency,
+            "memory": self.memory, "disk": self.disk,
+            "refusals": [problem.as_json() for problem in self.refusals],
+            "warnings": [problem.as_json() for problem in self.warnings],
+        }  # fmt: skip
+
+    def lines(self, language: Language) -> list[str]:
+        """The plan as a person reads it; refusals are raised by `check`, not repeated here."""
+        texts = [text("engine.plan.clips", clips=self.clips, minutes=_tenth(self.audio_seconds))]
+        for stage in self.stages:
+            texts.append(
+                text(
+                    "engine.plan.stage",
+                    stage=stage.name,
+                    epochs=stage.epochs,
+                    batch=stage.batch,
+                    per_epoch=stage.updates_per_epoch,
+                    updates=stage.updates,
+                    minutes=_tenth(stage.seconds),
+                    held=stage.held_out,
+                )  # fmt: skip
+            )
+        cost = "-" if self.cost is None else f"{self.cost:.2f} {self.currency}".strip()
+        texts.append(
+            text(
+                "engine.plan.total",
+                minutes=_tenth(self.seconds),
+                cost=cost,
+                memory=_gib(self.memory),
+                disk=_gib(self.disk),
+            )  # fmt: skip
+        )
+        return [line.get(language) for line in texts] + [
+            w.sentence(language) for w in self.warnings
+        ]
 
 
 def plan(spec: RunSpec, clips: Sequence[PlanClip], device: PlanDevice) -> Plan:
@@ -239,6 +280,10 @@ def _warnings(
             Problem("engine.plan.disk", ExitCode.OK, need=_gib(disk), have=_gib(device.disk_free))
         )
     return warned
+
+
+def _tenth(seconds: float) -> str:
+    return f"{seconds / 60:.1f}"
 
 
 def _gib(size: int) -> float:
