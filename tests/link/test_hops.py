@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from gatehouse import wait_until
-from servers import Place, start_sshd, stop_sshd
+from servers import CutProxy, Place, start_sshd, stop_sshd
 
 from engine.contract.problem import ExitCode, Problem
 from remote.hostspec import HostSpec
 from remote.link import Link, LinkLost, Trust
-from remote.session import Session
 
 pytestmark = pytest.mark.sshd
 
@@ -134,15 +134,15 @@ def test_a_taken_port_is_an_error(sshd_v4: Place, echo: int) -> None:
     assert caught.value.key == "remote.link.port_taken" and str(echo) in caught.value.sentence()
 
 
-def test_later_commands_need_fewer_round_trips(
-    sshd_v4: Place, cut_proxy: Callable[[Place], object]
+def test_a_command_costs_two_round_trips(
+    sshd_v4: Place, cut_proxy: Callable[[Place], CutProxy]
 ) -> None:
-    """The first exec waits for the server's yes; later ones do not, and still report refusals."""
-    with sshd_v4.connect() as link:
-        asked: list[str] = []
-        transport = link._transport
-        plain = transport.ask
-        transport.ask = lambda *a: (asked.append(a[1]), plain(*a))  # type: ignore[method-assign]
-        codes = [link.run(["sh", "-c", f"exit {n}"]).code for n in range(3)]
-        assert codes == [0, 1, 2] and asked == ["exec", "exec"]
-        assert isinstance(link, Session)
+    proxy = cut_proxy(sshd_v4)
+    proxy.delay = 0.1
+    begun = time.monotonic()
+    with sshd_v4.through(proxy).connect() as link:
+        assert time.monotonic() - begun < 6 * 0.2  # without Nagle and idle waits: about four
+        link.run(["true"])
+        begun = time.monotonic()
+        link.run(["true"])
+        assert 0.4 <= time.monotonic() - begun < 0.55
