@@ -24,6 +24,9 @@ _COMMANDS = (
     "engine.commands.prepare",
     "engine.commands.train",
     "engine.commands.pack",
+    "engine.commands.inspect",
+    "engine.commands.convert",
+    "engine.commands.pretrained",
 )
 
 
