@@ -27,6 +27,9 @@ _COMMANDS = (
     "engine.commands.train",
     "engine.speaking.commands",
     "engine.commands.pack",
+    "engine.commands.inspect",
+    "engine.commands.convert",
+    "engine.commands.pretrained",
 )
 
 
