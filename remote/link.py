@@ -193,6 +193,9 @@ class _Door:
         except (paramiko.SSHException, ValueError, KeyError, UnsupportedAlgorithm) as error:
             raise BadKey(str(error) or type(error).__name__) from None
 
+    def public_blob(self, key: Any) -> bytes:
+        return bytes(key.asbytes())
+
     def try_key(self, key: Any) -> Verdict:
         return self._attempt(lambda: self._transport.auth_publickey(self._user, key))
 

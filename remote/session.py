@@ -28,6 +28,7 @@ class Transport(Protocol):
     def open_session(self, *, window_size: int, timeout: float) -> Any: ...
     def open_channel(self, kind: str, dest_addr: Any, src_addr: Any) -> Any: ...
     def ask(self, channel: Any, kind: str, text: str) -> None: ...
+    def join(self, timeout: float) -> None: ...
     def shut(self) -> None: ...
 
 
@@ -44,6 +45,11 @@ class Session:
     @property
     def alive(self) -> bool:
         return self._transport.is_active()
+
+    def wait_closed(self, timeout: float) -> bool:
+        """Wait up to `timeout` seconds for the connection's end; whether it has ended."""
+        self._transport.join(timeout)
+        return not self.alive
 
     def why_dead(self) -> str:
         """Why the connection ended, in the library's words."""

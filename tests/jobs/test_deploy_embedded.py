@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -11,11 +10,9 @@ from typing import Any
 
 import pytest
 
-from engine.contract.problem import Problem
 from engine.contract.spec import RunSpec
 from remote import deploy, job
 from remote.deploy import DeployConfig, StepReport
-from remote.deploy.apply import _locked
 from remote.link import Link
 from remote.probe import probe
 from remote.verdict import verdict
@@ -33,8 +30,8 @@ def config(tmp_path: Path) -> DeployConfig:
 
 
 def test_probe_finds_this_machine(server: Link, tmp_path: Path) -> None:
-    facts = probe(server, work=str(tmp_path), python=sys.executable, check_sftp=False)
-    assert facts.system == "Linux" and facts.cpus and facts.memory_total
+    facts = probe(server, work=str(tmp_path), python=sys.executable, check_sftp=True)
+    assert facts.system == "Linux" and facts.cpus and facts.memory_total and facts.sftp
     assert facts.skew == 0.0
     ours = next(python for python in facts.pythons if python.path == sys.executable)
     assert ours.version[:2] == sys.version_info[:2] and "torch" in ours.distributions
