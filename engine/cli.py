@@ -26,6 +26,7 @@ _COMMANDS = (
     "engine.commands.prepare",
     "engine.commands.train",
     "engine.speaking.commands",
+    "engine.speaking.audition_command",
     "engine.commands.pack",
     "engine.commands.inspect",
     "engine.commands.convert",
