@@ -21,6 +21,7 @@ from engine.contract.problem import ExitCode, Problem
 _COMMANDS = (
     "engine.commands.doctor",
     "engine.commands.run",
+    "engine.commands.gather",
     "engine.commands.report",
     "engine.commands.plan",
     "engine.commands.prepare",
