@@ -137,11 +137,10 @@ def _speak(
 ) -> float:
     folder = _folder(room)
     reference = read_reference(folder)
-    # The reference's words lead only a text of its own language; its timbre leads any.
-    words = reference.text if reference.language == language else ""
     return speak_proof(
         gpt, newest_weight(Path(room.layout.sovits_weights(room.spec.voice))), content,
-        folder / "reference" / reference.wav, words, text, language, out,
+        folder / "reference" / reference.wav, reference.text, text, language, out,
+        reference_language=reference.language,
         text_encoder=_text_encoder(base, "cpu") if language == "zh" else None,
     )  # fmt: skip
 

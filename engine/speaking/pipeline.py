@@ -26,6 +26,8 @@ from engine.speaking.takes import Delivery, SpokenPiece, Take, piece_key
 
 # Spread of the decoder's draw around the mean (compat SPEC 3.12).
 _NOISE_SCALE = 0.5
+_TOKENS_A_SECOND = 25
+_MOST_TOKENS = 1500
 
 
 class ContentFeatures(Protocol):
@@ -127,22 +129,25 @@ class Speaker:
         kept: tuple[int, ...] | None,
     ) -> SpokenPiece:
         phrase = read(text, request.text_lang, self.text_encoder)
+        limit = token_limit(len(phrase.phones), request.max_tokens)
         if kept is not None:
             tokens = torch.tensor(kept)
         else:
-            tokens = self._draw(phrase, lead, request, seed)
+            tokens = self._draw(phrase, lead, request, seed, limit)
         samples = self._decode(tokens, phrase, lead, request, seed)
         return SpokenPiece(
             text=text,
             key=key,
             seed=seed,
             tokens=tuple(tokens.tolist()),
-            ended=len(tokens) < request.max_tokens,
+            ended=len(tokens) < limit,
             reused=kept is not None,
             samples=np.concatenate((peak_safe(samples), silence(request.pause_s))),
         )
 
-    def _draw(self, phrase: Phrase, lead: _Lead, request: SpeakRequest, seed: int) -> Tensor:
+    def _draw(
+        self, phrase: Phrase, lead: _Lead, request: SpeakRequest, seed: int, limit: int
+    ) -> Tensor:
         """Semantic tokens (S,) of one piece, spoken after the reference's words."""
         whole = phrase if lead.phrase is None else lead.phrase + phrase
         longest = self.gpt.config.max_positions
@@ -154,7 +159,7 @@ class Speaker:
         generator = torch.Generator(self.gpt.bert_proj.weight.device).manual_seed(seed)
         return generate(
             self.gpt, whole.phones, whole.bert, lead.prompt,
-            sampling=request.sampling, generator=generator, max_tokens=request.max_tokens,
+            sampling=request.sampling, generator=generator, max_tokens=limit,
         )  # fmt: skip
 
     def _decode(
@@ -185,6 +190,16 @@ def piece_seed(seed: int, index: int, attempt: int = 0) -> int:
     """A seed for one piece and attempt: speaking one again leaves the others as they were."""
     digest = hashlib.sha256(f"{seed}/{index}/{attempt}".encode()).digest()
     return int.from_bytes(digest[:4], "big")
+
+
+def token_limit(phones: int, asked: int | None) -> int:
+    """How many tokens a piece of so many phones may take; `asked` wins where given.
+
+    Training leaves out recordings of less than 3 phones a second (compat SPEC 5.6), so a piece
+    that grows longer is rambling. Never more than upstream's 1500, which is a minute.
+    """
+    slowest = phones * _TOKENS_A_SECOND // 3 + _TOKENS_A_SECOND
+    return asked if asked is not None else min(_MOST_TOKENS, slowest)
 
 
 def closed(text: str, language: str) -> str:

@@ -8,7 +8,7 @@ from engine.contract.problem import ExitCode, Problem
 from engine.runtime.durable import write_atomic
 from engine.speaking.phrases import BertFeatures
 from engine.speaking.pipeline import ContentFeatures, Speaker
-from engine.speaking.request import MAX_TOKENS, SpeakRequest
+from engine.speaking.request import SpeakRequest
 from engine.speaking.sound import wav_bytes
 from engine.speaking.weights import load_gpt, load_sovits
 
@@ -31,9 +31,8 @@ def speak_proof(
 ) -> float:
     """Load both files as anybody would, speak `text` into `out_path`, return its seconds.
 
-    `reference_language` is `language` where not given. A model from nothing never ends its
-    sentence: let every piece of it stop at `max_tokens` (25 a second). Problem when a file does
-    not load or a piece is nothing but silence.
+    `reference_language` is `language` where not given; `max_tokens` (25 a second) bounds each
+    piece. Problem when a file does not load or a piece is nothing but silence.
     """
     speaker = Speaker(
         load_gpt(gpt_file).to(device), load_sovits(sovits_file).to(device),
@@ -45,11 +44,11 @@ def speak_proof(
             text_lang=language,
             ref_audio=reference_wav,
             ref_text=reference_text,
-            ref_lang=language,
+            ref_lang=reference_language or language,
             seed=seed,
             max_tokens=max_tokens,
             any_length=True,
-        )  # fmt: skip
+        )
     )
     spoken = sum(float(abs(piece.samples).max()) > 0 for piece in take.pieces)
     if spoken < len(take.pieces):

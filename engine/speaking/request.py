@@ -11,15 +11,13 @@ from engine.contract.params import PARAMS, check
 from engine.contract.problem import ExitCode, Problem
 from engine.models.gpt.sampling import Sampling
 
-# 60 seconds of speech; upstream's own limit.
-MAX_TOKENS = 1500
-
 
 @dataclass(frozen=True)
 class SpeakRequest:
     """One text with its reference. Fields are those of `infer.*` in the parameter table.
 
     Without `ref_text`, or with `no_ref_text`, the clip lends only its timbre.
+    Without `max_tokens` the length of each piece bounds it, see `pipeline.token_limit`.
     `seed` -1 draws a new seed, which the take records. `any_length` takes a reference outside
     3-10 s too, which the GPT was never trained for: for proofs that only must make a sound.
     """
@@ -37,7 +35,7 @@ class SpeakRequest:
     sampling: Sampling = Sampling()
     seed: int = -1
     rerender_last: bool = False
-    max_tokens: int = MAX_TOKENS
+    max_tokens: int | None = None
     any_length: bool = False
 
     @property

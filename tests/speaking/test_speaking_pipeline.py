@@ -12,7 +12,7 @@ import torch
 
 from engine.contract.problem import ExitCode, Problem
 from engine.models.gpt.sampling import Sampling
-from engine.speaking.pipeline import Speaker, piece_seed
+from engine.speaking.pipeline import Speaker, piece_seed, token_limit
 from engine.speaking.request import SpeakRequest
 from engine.speaking.sound import RATE, peak_safe, to_int16
 
@@ -152,6 +152,12 @@ def test_the_prompt_is_the_clip_and_six_tenths_of_silence(
     speaker.speak(ask("おはようございます。", no_ref_text=True))
     assert len(prompts[0][1]) == (4 * 16_000 + 9_600) // 320 // 2
     assert prompts[1][1] is None and prompts[1][0] < prompts[0][0]
+
+
+def test_a_rambling_piece_is_stopped() -> None:
+    assert token_limit(6, None) == 75  # 3 s for half a second of speech
+    assert token_limit(500, None) == 1500
+    assert token_limit(6, 1500) == 1500
 
 
 def test_the_limit_is_said(speaker: Speaker, ask: Ask) -> None:
