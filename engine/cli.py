@@ -23,6 +23,7 @@ _COMMANDS = (
     "engine.commands.run",
     "engine.commands.prepare",
     "engine.commands.train",
+    "engine.speaking.commands",
     "engine.commands.pack",
 )
 
