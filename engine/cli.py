@@ -21,6 +21,8 @@ from engine.contract.problem import ExitCode, Problem
 _COMMANDS = (
     "engine.commands.doctor",
     "engine.commands.run",
+    "engine.commands.report",
+    "engine.commands.plan",
     "engine.commands.prepare",
     "engine.commands.train",
     "engine.speaking.commands",

@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import getpass
 import logging
-import shlex
 import socket
+import threading
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ from fabric import Config, Connection
 
 from engine.contract.problem import ExitCode, Problem
 from remote.address import shown
-from remote.command import Result, finish
+from remote.command import Result
 from remote.credentials import Credentials
 from remote.dial import dial
 from remote.faults import LinkLost, NoSftp
@@ -32,6 +33,7 @@ from remote.hostspec import HostSpec
 from remote.login import Answer, BadKey, Login, NeedsPassphrase, Verdict
 from remote.pulse import Pulse
 from remote.secrets import Secret
+from remote.session import Session
 from remote.stream import Stream
 from remote.trust import Trust
 
@@ -41,7 +43,6 @@ __all__ += ["Stream", "Trust"]
 _BROKEN = (paramiko.SSHException, EOFError, OSError)
 _CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 _PERSON_ANSWERS_S = 120.0
-_CHANNEL_S = 30.0
 _ASK_AFTER_S, _DEAD_AFTER_S = 1.0, 4.0
 
 # Without a handler of its own the library's log would go to the terminal, over the dashboard.
@@ -56,15 +57,63 @@ class _Wire(Pulse, paramiko.Packetizer):  # type: ignore[misc]
     REKEY_BYTES = 1 << 36
 
 
-class _Transport(paramiko.Transport):  # type: ignore[misc]
+class _Auth(paramiko.auth_handler.AuthOnlyHandler):  # type: ignore[misc]
+    """One service request for all attempts (RFC 4252 section 5), as asyncssh servers insist on.
+
+    Paramiko's own version starts to listen after sending, so that a quick answer is missed, and
+    cannot send "none".
+    """
+
+    def send_auth_request(self, username: str, method: str, finish_message: Any = None) -> Any:
+        self.auth_event = threading.Event()
+        self.auth_method, self.username = method, username
+        message = paramiko.Message()
+        message.add_byte(paramiko.common.cMSG_USERAUTH_REQUEST)
+        message.add(username, "ssh-connection", method)
+        if finish_message:
+            finish_message(message)
+        self.transport._send_message(message)
+        return self.wait_for_response(self.auth_event)
+
+
+class _Transport(paramiko.ServiceRequestingTransport):  # type: ignore[misc]
     _active_check_timeout = 0.5  # how often an idle connection wakes up to check its pulse
+    broken = _BROKEN
 
     def __init__(self, sock: Any, host_key_kinds: Sequence[str], **options: Any) -> None:
         super().__init__(sock, packetizer_class=_Wire, **options)
+        self._accepted = threading.Event()
         order = self.get_security_options()
         order.ciphers = (*_CIPHERS, *(c for c in order.ciphers if "ctr" in c))
         known = [kind for kind in host_key_kinds if kind in order.key_types]
         order.key_types = (*known, *(kind for kind in order.key_types if kind not in known))
+
+    @property
+    def fault(self) -> BaseException | None:
+        first: BaseException | None = self.get_exception() or self.packetizer.fault
+        return first
+
+    def ensure_session(self) -> None:
+        # Paramiko's own sleeps in steps of 0.1 s, for ever when the server is gone.
+        if not self._accepted.is_set():
+            message = paramiko.Message()
+            message.add_byte(paramiko.common.cMSG_SERVICE_REQUEST)
+            message.add("ssh-userauth")
+            self._send_message(message)
+            deadline = time.monotonic() + self.auth_timeout
+            while not self._accepted.wait(0.1):
+                if not self.is_active() or time.monotonic() > deadline:
+                    raise self.fault or paramiko.SSHException("no answer to the log-in request")
+            self.auth_handler = _Auth(self)
+
+    def _parse_service_accept(self, message: Any) -> None:
+        self._accepted.set()
+
+    def shut(self) -> None:
+        """Close at once: plain close() leaves the reading thread in recv() for a while."""
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
+        self.close()
 
     def watch(self) -> None:
         """Begin to notice a dead peer."""
@@ -144,6 +193,9 @@ class _Door:
         except (paramiko.SSHException, ValueError, KeyError, UnsupportedAlgorithm) as error:
             raise BadKey(str(error) or type(error).__name__) from None
 
+    def public_blob(self, key: Any) -> bytes:
+        return bytes(key.asbytes())
+
     def try_key(self, key: Any) -> Verdict:
         return self._attempt(lambda: self._transport.auth_publickey(self._user, key))
 
@@ -169,17 +221,13 @@ class _Door:
         return Verdict(not more, frozenset(more) if more else None, partial=bool(more))
 
 
-class Link:
-    """One authenticated connection. Use from any thread; every channel is its own."""
+class Link(Session):
+    """One connection; see `remote.session` for what it does."""
 
     def __init__(self, spec: HostSpec, connection: Connection, method: str, hops: tuple[Link, ...]):
-        self.spec = spec
-        self.name = spec.name
-        self.method = method
+        super().__init__(spec, connection.transport, method)
         self._connection = connection
         self._hops = hops
-        self._transport: _Transport = connection.transport
-        self._proven: set[str] = set()  # request kinds this server has answered before
 
     @classmethod
     def connect(
@@ -200,91 +248,12 @@ class Link:
                 link.close()
             raise
 
-    @property
-    def alive(self) -> bool:
-        return bool(self._transport.is_active())
-
-    def why_dead(self) -> str:
-        """Why the connection ended, in the library's words."""
-        error = self._transport.get_exception() or self._transport.packetizer.fault
-        return _why(error) if error else "the connection ended"
-
-    def run(
-        self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float | None = 60.0
-    ) -> Result:
-        """Run argv and wait for its end. Problem `remote.link.too_long` after `timeout` seconds."""
-        return finish(self.open_stream(argv), argv, stdin, timeout, self.name)
-
-    def script(
-        self, text: str, args: Sequence[str] = (), *, timeout: float | None = 60.0
-    ) -> Result:
-        """Run a POSIX sh script of our package with args as $1...; the text goes over stdin."""
-        return self.run(["sh", "-s", "--", *args], stdin=text.encode("utf-8"), timeout=timeout)
-
-    def open_stream(self, argv: Sequence[str], *, window: int = 2 << 20) -> Stream:
-        """Start argv and return its channel: stdout to read, stdin to write."""
-        stream = self._request("exec", shlex.join(argv), window)
-        if stream is None:
-            raise Problem("remote.link.no_exec", ExitCode.UNREACHABLE, server=self.name)
-        return stream
-
-    def open_sftp(self, *, window: int = 4 << 20) -> Stream:
-        """The raw bytes of the sftp subsystem; NoSftp where the server has none."""
-        stream = self._request("subsystem", "sftp", window)
-        if stream is None:
-            raise NoSftp(self.name)
-        return stream
-
-    def open_tcp(self, host: str, port: int) -> Any:
-        """A socket-like channel to host:port as the server sees it."""
-        try:
-            return self._transport.open_channel("direct-tcpip", (host, port), ("127.0.0.1", 0))
-        except _BROKEN as error:
-            self._raise_if_dead()
-            facts = {"server": self.name, "place": f"{host} port {port}", "why": _why(error)}
-            raise Problem("remote.link.no_forward", ExitCode.UNREACHABLE, **facts) from None
-
-    def forward(self, local_port: int, remote_host: str, remote_port: int) -> Forward:
-        """Listen on 127.0.0.1:local_port (0 picks one) and carry each connection over."""
-        return Forward(local_port, lambda: self.open_tcp(remote_host, remote_port))
-
     def close(self) -> None:
         """End the connection and its hops. Streams in other threads end."""
-        _shut(self._transport)
+        super().close()
         self._connection.close()
         for hop in reversed(self._hops):
             hop.close()
-
-    def __enter__(self) -> Link:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def _request(self, kind: str, text: str, window: int) -> Stream | None:
-        """Open a channel and ask for `kind`; None when the server refuses that kind."""
-        try:
-            channel = self._transport.open_session(window_size=window, timeout=_CHANNEL_S)
-        except _BROKEN as error:
-            self._raise_if_dead()
-            facts = {"server": self.name, "why": _why(error)}
-            raise Problem("remote.link.no_channel", ExitCode.UNREACHABLE, **facts) from None
-        try:
-            if kind in self._proven:
-                self._transport.ask(channel, kind, text)
-            elif kind == "exec":
-                channel.exec_command(text)
-            else:
-                channel.invoke_subsystem(text)
-        except _BROKEN:
-            self._raise_if_dead()
-            return None
-        self._proven.add(kind)
-        return Stream(channel, self)
-
-    def _raise_if_dead(self) -> None:
-        if not self.alive:
-            raise LinkLost(self.name, self.why_dead()) from None
 
 
 def _open(
@@ -319,7 +288,7 @@ def _open(
         _discard(connection, sock)
         if isinstance(error, paramiko.AuthenticationException) and "timeout" not in str(error):
             raise Problem("remote.auth.cut_off", ExitCode.REFUSED, server=spec.name) from None
-        facts = {"server": spec.name, "why": _why(error)}
+        facts = {"server": spec.name, "why": shown(str(error) or type(error).__name__)}
         raise Problem("remote.link.no_greeting", ExitCode.UNREACHABLE, **facts) from None
     except BaseException:
         _discard(connection, sock)
@@ -328,21 +297,10 @@ def _open(
     return Link(spec, connection, door.method, hops)
 
 
-def _why(error: BaseException) -> str:
-    return shown(str(error) or type(error).__name__)
-
-
 def _discard(connection: Connection, sock: Any) -> None:
     """Close what a failed opening left; Fabric only closes what it believes to be open."""
     transport = connection.client.get_transport()
     if transport:
-        _shut(transport)
+        transport.shut()
     connection.client.close()
     sock.close()
-
-
-def _shut(transport: paramiko.Transport) -> None:
-    # Closing alone leaves paramiko's thread in recv() until its next time limit.
-    with contextlib.suppress(OSError):
-        transport.sock.shutdown(socket.SHUT_RDWR)
-    transport.close()

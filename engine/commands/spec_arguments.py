@@ -26,8 +26,8 @@ def add_spec_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def write_spec(args: argparse.Namespace, stages: tuple[str, ...]) -> Path:
-    """Write runs/ID/spec.json for the stages and return it."""
+def make_spec(args: argparse.Namespace, stages: tuple[str, ...]) -> RunSpec:
+    """The spec the arguments ask for, validated, written nowhere."""
     params: dict[str, Any] = {}
     for pair in args.params:
         name, sign, value = pair.partition("=")
@@ -40,7 +40,13 @@ def write_spec(args: argparse.Namespace, stages: tuple[str, ...]) -> Path:
         args.pretrained,
     )  # fmt: skip
     spec.validate()
-    path = Path(Layout.at(args.work.resolve().as_posix()).run(run).spec)
+    return spec
+
+
+def write_spec(args: argparse.Namespace, stages: tuple[str, ...]) -> Path:
+    """Write runs/ID/spec.json for the stages and return it."""
+    spec = make_spec(args, stages)
+    path = Path(Layout.at(args.work.resolve().as_posix()).run(spec.run).spec)
     path.parent.mkdir(parents=True)
     path.write_text(spec.to_json(), encoding="utf-8")
     return path

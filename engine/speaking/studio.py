@@ -14,8 +14,9 @@ from engine.contract.spec import RunSpec
 from engine.interop.exported import note_path
 from engine.models.frozen.content import ContentEncoder
 from engine.models.frozen.text_encoder import TextEncoder
+from engine.pack import newest_weight, weight_files
 from engine.speaking.pipeline import Speaker
-from engine.speaking.weights import load_gpt, load_sovits, newest_weight, weight_files
+from engine.speaking.weights import load_gpt, load_sovits
 from engine.training.base import CONTENT_FOLDER, TEXT_FOLDER, is_made, open_base
 
 _EPOCH = re.compile(r"[-_]e(\d+)")
@@ -51,22 +52,20 @@ class Studio:
         return self.work / "takes" / self.voice
 
     def gpt_weights(self) -> list[Weight]:
-        """In natural order, oldest epoch first."""
-        return [
-            _weight(p) for p in weight_files(Path(self.layout.gpt_weights(self.voice)), ".ckpt")
-        ]
+        """By epoch, the newest last."""
+        return [_weight(p) for p in weight_files(Path(self.layout.gpt_weights(self.voice)))]
 
     def sovits_weights(self) -> list[Weight]:
         folder = Path(self.layout.sovits_weights(self.voice))
-        return [_weight(path) for path in weight_files(folder, ".pth")]
+        return [_weight(path) for path in weight_files(folder)]
 
     def gpt_path(self, name: str = "") -> Path:
         """The GPT weight called `name` (a listed name or a path), else the newest."""
-        return _chosen(Path(self.layout.gpt_weights(self.voice)), name, ".ckpt")
+        return _chosen(Path(self.layout.gpt_weights(self.voice)), name)
 
     def sovits_path(self, name: str = "") -> Path:
         """The SoVITS weight called `name` (a listed name or a path), else the newest."""
-        return _chosen(Path(self.layout.sovits_weights(self.voice)), name, ".pth")
+        return _chosen(Path(self.layout.sovits_weights(self.voice)), name)
 
     def reference(self) -> dict[str, Any]:
         """ref_audio, ref_text and ref_lang that preparing the voice chose; {} without any."""
@@ -113,9 +112,9 @@ class Studio:
         return found[0]
 
 
-def _chosen(folder: Path, name: str, suffix: str) -> Path:
+def _chosen(folder: Path, name: str) -> Path:
     if not name:
-        return newest_weight(folder, suffix)
+        return newest_weight(folder)
     inside, given = folder / name, Path(name)
     return inside if inside.is_file() or not given.is_file() else given
 

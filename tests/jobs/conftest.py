@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shlex
@@ -179,8 +180,6 @@ def supervise(tmp_path: Path) -> Iterator[Callable[..., Job]]:
 
     yield start
     for job in started:
-        try:
+        with contextlib.suppress(ProcessLookupError):  # most groups have ended by themselves
             os.killpg(job.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # the whole group has ended, as it should
         job.process.wait()
