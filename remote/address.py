@@ -8,11 +8,9 @@ import re
 from engine.contract.problem import ExitCode, Problem
 
 _NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_.])?\Z")
-_ZONE = re.compile(r"[A-Za-z0-9_.:-]{1,32}\Z")
-# What OpenSSH itself refuses in user names since 9.6, and what would not survive a shell line.
-_USER = re.compile(
-    r"[^\s\x00-\x1f\x7f\x80-\x9f'\"`$;&<>|(){}:/\\-][^\s\x00-\x1f\x7f\x80-\x9f'\"`$;&<>|(){}:/\\]*\Z"
-)
+_ZONE = re.compile(r"[A-Za-z0-9_.-]{1,32}\Z")
+# What OpenSSH itself refuses in user names since 9.6, and what its own lists would split at.
+_USER = re.compile(r"(?!-)[^\s\x00-\x1f\x7f-\x9f'\"`$;&<>|(){}:,/\\]{1,128}\Z")
 
 
 def check_host(text: str) -> str:
@@ -40,14 +38,16 @@ def check_host(text: str) -> str:
 
 def check_port(text: str) -> int:
     """Return the port 1..65535 of its decimal text."""
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 65535 and len(text) <= 5):
-        raise Problem("remote.host.bad_port", ExitCode.CONFIG, port=shown(text))
+    if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= 65535):
+        # Only figures are repeated: a password pasted behind a colon also ends up here.
+        said = text if text.isascii() and text.lstrip("-").isdigit() and len(text) < 12 else "..."
+        raise Problem("remote.host.bad_port", ExitCode.CONFIG, port=said)
     return int(text)
 
 
 def check_user(text: str) -> str:
     """Return the user name, or refuse one a shell or OpenSSH would misread."""
-    if len(text) > 128 or not _USER.match(text):
+    if not _USER.match(text):
         raise Problem("remote.host.bad_user", ExitCode.CONFIG, user=shown(text.partition(":")[0]))
     return text
 

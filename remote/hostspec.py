@@ -8,22 +8,27 @@ Aliases of ~/.ssh/config are filled in by `remote.ssh_config.resolve`.
 
 from __future__ import annotations
 
+import re
 import shlex
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import unquote
 
 from engine.contract.problem import ExitCode, Problem
-from remote.address import bracketed, check_port, check_user, shown, split_place
+from remote.address import bracketed, check_host, check_port, check_user, shown, split_place
 
 Family = Literal["auto", "4", "6"]
 SSH_PORT = 22
 
-# ssh options that take a value but do not change where or as whom one connects.
+# ssh options that do not change where or as whom one connects; a provider's -L is not needed.
 _IGNORED_WITH_VALUE = frozenset("BbcDELmeRQ")
 _IGNORED_FLAGS = frozenset("AaCfgKkMNnqsTtvVXxYy")
-# Keywords that change where one ends up in ways this type cannot say.
-_REFUSED_KEYWORDS = frozenset({"proxycommand"})
+_FAMILIES: dict[str, Family] = {"any": "auto", "inet": "4", "inet6": "6"}
+# What web pages and Chinese keyboards make of an ASCII line.
+_TYPOGRAPHY = str.maketrans(
+    {"\u00a0": " ", "\u3000": " ", "\u200b": "", "\ufeff": "", "\uff1a": ":", "\uff20": "@"}
+    | dict.fromkeys("\u2010\u2011\u2012\u2013\u2212\uff0d", "-")
+)
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,13 @@ class HostSpec:
     jump: tuple[HostSpec, ...] = ()
     family: Family = "auto"
     alias: str = ""
+
+    def __post_init__(self) -> None:
+        # Whoever makes one, nothing in it can be mistaken for an option or for shell text.
+        object.__setattr__(self, "host", check_host(self.host))
+        check_port(str(self.port))
+        if self.user:
+            check_user(self.user)
 
     @classmethod
     def parse(cls, text: str) -> HostSpec:
@@ -150,30 +162,28 @@ def _parse_place(text: str) -> Typed:
 
 def parse_typed(text: str) -> Typed:
     """Parse a line into what it says, without defaults; raises only Problem (remote.host.*)."""
+    if "'" not in text and '"' not in text:
+        # Unquoted, a backslash can only be a Windows path, which a POSIX shell would eat.
+        text = text.translate(_TYPOGRAPHY).replace("\\", "\\\\")
     try:
         words = shlex.split(text)
     except ValueError:
         raise Problem("remote.host.open_quote", ExitCode.CONFIG) from None
-    alias = ""
-    if "#" in words:
-        at = words.index("#")
-        alias = _check_alias(words[at + 1 :])
-        words = words[:at]
     if words and words[0] == "$":
         words = words[1:]
-    if words and words[0].rpartition("/")[2].lower() in ("ssh", "ssh.exe", "sftp"):
+    if words and re.split(r"[/\\]", words[0])[-1].lower() in ("ssh", "ssh.exe", "sftp"):
         words = words[1:]
     if not words:
         raise Problem("remote.host.empty", ExitCode.CONFIG)
-    return replace(_Reader(words).read(), alias=alias)
+    return _Reader(words).read()
 
 
 def _check_alias(words: list[str]) -> str:
     if (
         len(words) != 1
-        or not words[0]
         or not words[0].isprintable()
         or words[0] != words[0].strip()
+        or not words[0]
     ):
         raise Problem("remote.host.bad_alias", ExitCode.CONFIG)
     return words[0]
@@ -185,20 +195,25 @@ class _Reader:
 
     words: list[str]
     place: str = ""
+    hostname: str = ""
     port: int | None = None
     user: str = ""
     identity: list[str] = field(default_factory=list)
     jump: tuple[HostSpec, ...] | None = None
     family: Family = "auto"
+    alias: str = ""
 
     def read(self) -> Typed:
         extra: list[str] = []
         while self.words:
             word = self.words.pop(0)
-            if word.startswith("-") and len(word) > 1 and word != "--":
-                self._option(word[1:])
-            elif word == "--":
+            if word == "#":
+                self.alias = _check_alias(self.words)
+                break
+            if word == "--":
                 continue
+            if word.startswith("-") and len(word) > 1:
+                self._option(word[1:])
             elif not self.place:
                 self.place = word
             else:
@@ -214,67 +229,50 @@ class _Reader:
         if typed.port is not None and self.port is not None and typed.port != self.port:
             raise Problem("remote.host.two_ports", ExitCode.CONFIG, one=typed.port, two=self.port)
         return Typed(
-            host=typed.host,
+            host=check_host(self.hostname) if self.hostname else typed.host,
             port=self.port if typed.port is None else typed.port,
             user=typed.user or self.user,
             identity=tuple(self.identity),
             jump=self.jump,
             family=self.family,
+            alias=self.alias or (typed.host if self.hostname else ""),
         )
-
-    def _value(self, letter: str, attached: str) -> str:
-        if attached:
-            return attached
-        if not self.words:
-            raise Problem("remote.host.no_value", ExitCode.CONFIG, option=f"-{letter}")
-        return self.words.pop(0)
 
     def _option(self, letters: str) -> None:
         letter, rest = letters[0], letters[1:]
-        if letter in "46":
-            self.family = "4" if letter == "4" else "6"
-        elif letter in "pP":
-            self.port = check_port(self._value(letter, rest))
+        if letter in "46" or letter in _IGNORED_FLAGS:
+            if letter in "46":
+                self.family = "4" if letter == "4" else "6"
+            if rest:
+                self._option(rest)
             return
-        elif letter == "l":
-            self.user = check_user(self._value(letter, rest))
-            return
-        elif letter == "i":
-            self._add_identity(self._value(letter, rest))
-            return
-        elif letter == "J":
-            self.jump = parse_hops(self._value(letter, rest))
-            return
-        elif letter == "o":
-            self._keyword(self._value(letter, rest))
-            return
-        elif letter in _IGNORED_WITH_VALUE:
-            self._value(letter, rest)
-            return
-        elif letter not in _IGNORED_FLAGS:
+        keyword = {"p": "port", "P": "port", "l": "user", "i": "identityfile", "J": "proxyjump"}
+        if letter not in keyword and letter != "o" and letter not in _IGNORED_WITH_VALUE:
             raise Problem("remote.host.bad_option", ExitCode.CONFIG, option=shown(f"-{letter}"))
-        if rest:
-            self._option(rest)
+        if not rest and not self.words:
+            raise Problem("remote.host.no_value", ExitCode.CONFIG, option=f"-{letter}")
+        value = rest or self.words.pop(0)
+        if letter == "o":
+            name, _, value = value.replace("=", " ", 1).partition(" ")
+            self._keyword(name.lower(), value.strip())
+        elif letter in keyword:
+            self._keyword(keyword[letter], value)
 
-    def _add_identity(self, path: str) -> None:
-        if not path or not path.isprintable():
-            raise Problem("remote.host.bad_identity", ExitCode.CONFIG)
-        self.identity.append(path)
-
-    def _keyword(self, setting: str) -> None:
-        name, _, value = setting.replace("=", " ", 1).partition(" ")
-        name, value = name.lower(), value.strip()
+    def _keyword(self, name: str, value: str) -> None:
         if name == "port":
             self.port = check_port(value)
         elif name == "user":
             self.user = check_user(value)
         elif name == "identityfile":
-            self._add_identity(value)
+            if not value or not value.isprintable():
+                raise Problem("remote.host.bad_identity", ExitCode.CONFIG)
+            self.identity.append(value)
         elif name == "proxyjump":
             self.jump = parse_hops(value)
         elif name == "addressfamily":
-            self.family = {"inet": "4", "inet6": "6"}.get(value.lower(), "auto")  # type: ignore[assignment]
+            self.family = _FAMILIES.get(value.lower(), "auto")
         elif name == "hostname":
-            self.place = self.place.rpartition("@")[0] + "@" + value if "@" in self.place else value
-        elif name in _REFUSED_KEYWORDS:
-            raise Problem("remote.host.bad_option", ExitCode.CONFIG, option=shown(f"-o {name}"))
+            self.hostname = value
+        elif name == "proxycommand":
+            # Would end somewhere this type cannot say; everything else changes no address.
+            raise Problem("remote.host.bad_option", ExitCode.CONFIG, option="-o ProxyCommand")

@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import getpass
 import logging
-import shlex
 import socket
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from fabric import Config, Connection
 
 from engine.contract.problem import ExitCode, Problem
-from remote.command import Result, finish
+from remote.address import shown
+from remote.command import Result
 from remote.credentials import Credentials
 from remote.dial import dial
 from remote.faults import LinkLost, NoSftp
@@ -30,21 +33,14 @@ from remote.hostspec import HostSpec
 from remote.login import Answer, BadKey, Login, NeedsPassphrase, Verdict
 from remote.pulse import Pulse
 from remote.secrets import Secret
+from remote.session import Session
 from remote.stream import Stream
 from remote.trust import Trust
 
-__all__ = [
-    "Credentials",
-    "Forward",
-    "HostSpec",
-    "Link",
-    "LinkLost",
-    "NoSftp",
-    "Result",
-    "Stream",
-    "Trust",
-]
+__all__ = ["Credentials", "Forward", "HostSpec", "Link", "LinkLost", "NoSftp", "Result"]
+__all__ += ["Stream", "Trust"]
 
+_BROKEN = (paramiko.SSHException, EOFError, OSError)
 _CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 _PERSON_ANSWERS_S = 120.0
 _ASK_AFTER_S, _DEAD_AFTER_S = 1.0, 4.0
@@ -61,46 +57,96 @@ class _Wire(Pulse, paramiko.Packetizer):  # type: ignore[misc]
     REKEY_BYTES = 1 << 36
 
 
-class _Transport(paramiko.Transport):  # type: ignore[misc]
+class _Auth(paramiko.auth_handler.AuthOnlyHandler):  # type: ignore[misc]
+    """One service request for all attempts (RFC 4252 section 5), as asyncssh servers insist on.
+
+    Paramiko's own version starts to listen after sending, so that a quick answer is missed, and
+    cannot send "none".
+    """
+
+    def send_auth_request(self, username: str, method: str, finish_message: Any = None) -> Any:
+        self.auth_event = threading.Event()
+        self.auth_method, self.username = method, username
+        message = paramiko.Message()
+        message.add_byte(paramiko.common.cMSG_USERAUTH_REQUEST)
+        message.add(username, "ssh-connection", method)
+        if finish_message:
+            finish_message(message)
+        self.transport._send_message(message)
+        return self.wait_for_response(self.auth_event)
+
+
+class _Transport(paramiko.ServiceRequestingTransport):  # type: ignore[misc]
     _active_check_timeout = 0.5  # how often an idle connection wakes up to check its pulse
+    broken = _BROKEN
 
-    def __init__(self, sock: Any, **options: Any) -> None:
+    def __init__(self, sock: Any, host_key_kinds: Sequence[str], **options: Any) -> None:
         super().__init__(sock, packetizer_class=_Wire, **options)
-        options_of_link = self.get_security_options()
-        options_of_link.ciphers = (
-            *_CIPHERS,
-            *(c for c in options_of_link.ciphers if c not in _CIPHERS and "cbc" not in c),
-        )
+        self._accepted = threading.Event()
+        order = self.get_security_options()
+        order.ciphers = (*_CIPHERS, *(c for c in order.ciphers if "ctr" in c))
+        known = [kind for kind in host_key_kinds if kind in order.key_types]
+        order.key_types = (*known, *(kind for kind in order.key_types if kind not in known))
 
-    def watch(self, every: float, limit: float) -> None:
-        """Ask for a sign of life after `every` silent seconds; give up after `limit`."""
-        self.packetizer.start_pulse(every, limit, self._ask_for_life)
+    @property
+    def fault(self) -> BaseException | None:
+        first: BaseException | None = self.get_exception() or self.packetizer.fault
+        return first
+
+    def ensure_session(self) -> None:
+        # Paramiko's own sleeps in steps of 0.1 s, for ever when the server is gone.
+        if not self._accepted.is_set():
+            message = paramiko.Message()
+            message.add_byte(paramiko.common.cMSG_SERVICE_REQUEST)
+            message.add("ssh-userauth")
+            self._send_message(message)
+            deadline = time.monotonic() + self.auth_timeout
+            while not self._accepted.wait(0.1):
+                if not self.is_active() or time.monotonic() > deadline:
+                    raise self.fault or paramiko.SSHException("no answer to the log-in request")
+            self.auth_handler = _Auth(self)
+
+    def _parse_service_accept(self, message: Any) -> None:
+        self._accepted.set()
+
+    def shut(self) -> None:
+        """Close at once: plain close() leaves the reading thread in recv() for a while."""
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
+        self.close()
+
+    def watch(self) -> None:
+        """Begin to notice a dead peer."""
+        self.packetizer.start_pulse(_ASK_AFTER_S, _DEAD_AFTER_S, self._ask_for_life)
+
+    def ask(self, channel: paramiko.Channel, kind: str, text: str) -> None:
+        """A channel request without waiting for its answer, which saves a round trip."""
+        message = paramiko.Message()
+        message.add_byte(paramiko.common.cMSG_CHANNEL_REQUEST)
+        message.add_int(channel.remote_chanid)
+        message.add(kind, False, text)
+        self._send_user_message(message)
 
     def _ask_for_life(self) -> None:
+        if not self.clear_to_send.is_set():
+            return  # keys are being exchanged: waiting for that here would lock up
         message = paramiko.Message()
         message.add_byte(paramiko.common.cMSG_GLOBAL_REQUEST)
-        message.add_string("keepalive@openssh.com")
-        message.add_boolean(
-            True
-        )  # paramiko's own keepalive asks for no reply, so it proves nothing
-        if self.clear_to_send.is_set():  # else keys are being exchanged: waiting would lock up
-            self._send_user_message(message)
+        # True asks for a reply: paramiko's own keepalive asks for none, so it proves nothing.
+        message.add("keepalive@openssh.com", True)
+        self._send_user_message(message)
 
 
-class _Policy(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]
+class _Policy:
     """Hands every host key to Trust: paramiko's own known_hosts stay empty on purpose."""
 
     def __init__(self, trust: Trust, spec: HostSpec) -> None:
-        self._trust = trust
-        self._spec = spec
+        self._trust, self._spec = trust, spec
 
     def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:
-        self._trust.check(
-            self._spec.host,
-            self._spec.port,
-            HostKey(key.get_name(), key.asbytes()),
-            name=self._spec.name,
-        )
+        spec = self._spec
+        shown = HostKey(key.get_name(), key.asbytes())
+        self._trust.check(spec.host, spec.port, shown, name=spec.name)
 
 
 class _Door:
@@ -147,44 +193,41 @@ class _Door:
         except (paramiko.SSHException, ValueError, KeyError, UnsupportedAlgorithm) as error:
             raise BadKey(str(error) or type(error).__name__) from None
 
+    def public_blob(self, key: Any) -> bytes:
+        return bytes(key.asbytes())
+
     def try_key(self, key: Any) -> Verdict:
         return self._attempt(lambda: self._transport.auth_publickey(self._user, key))
 
     def try_password(self, secret: Secret) -> Verdict:
-        return self._attempt(
-            lambda: self._transport.auth_password(self._user, secret.reveal(), fallback=False)
-        )
+        send = self._transport.auth_password
+        return self._attempt(lambda: send(self._user, secret.reveal(), fallback=False))
 
     def try_answers(self, answer: Answer) -> Verdict:
         self._transport.auth_timeout = _PERSON_ANSWERS_S
-        return self._attempt(
-            lambda: self._transport.auth_interactive(
-                self._user, lambda _title, _text, questions: answer(questions)
-            )
-        )
+        send = self._transport.auth_interactive
+        return self._attempt(lambda: send(self._user, lambda _title, _text, asked: answer(asked)))
 
-    def _attempt(self, attempt: Any) -> Verdict:
+    def _attempt(self, attempt: Callable[[], list[str]]) -> Verdict:
         try:
             more = attempt()
         except paramiko.BadAuthenticationType as error:
             return Verdict(False, frozenset(error.allowed_types))
-        except paramiko.AuthenticationException:
-            if not self._transport.is_active():
+        except paramiko.SSHException as error:
+            # Also an agent that will not sign; a dead or silent server ends the whole log-in.
+            if not self._transport.is_active() or "timeout" in str(error):
                 raise
             return Verdict(False)
         return Verdict(not more, frozenset(more) if more else None, partial=bool(more))
 
 
-class Link:
-    """One authenticated connection. Use from any thread; every channel is its own."""
+class Link(Session):
+    """One connection; see `remote.session` for what it does."""
 
     def __init__(self, spec: HostSpec, connection: Connection, method: str, hops: tuple[Link, ...]):
-        self.spec = spec
-        self.name = spec.name
-        self.method = method
+        super().__init__(spec, connection.transport, method)
         self._connection = connection
         self._hops = hops
-        self._transport: _Transport = connection.transport
 
     @classmethod
     def connect(
@@ -205,113 +248,25 @@ class Link:
                 link.close()
             raise
 
-    @property
-    def alive(self) -> bool:
-        return bool(self._transport.is_active())
-
-    def why_dead(self) -> str:
-        """Why the connection ended, in the library's words."""
-        error = self._transport.get_exception() or self._transport.packetizer.fault
-        return str(error) if error and str(error) else "the connection ended"
-
-    def run(
-        self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float | None = 60.0
-    ) -> Result:
-        """Run argv and wait for its end. Problem `remote.link.too_long` after `timeout` seconds."""
-        return finish(self.open_stream(argv), argv, stdin, timeout, self.name)
-
-    def script(
-        self, text: str, args: Sequence[str] = (), *, timeout: float | None = 60.0
-    ) -> Result:
-        """Run a POSIX sh script of our package with args as $1...; the text goes over stdin."""
-        return self.run(["sh", "-s", "--", *args], stdin=text.encode("utf-8"), timeout=timeout)
-
-    def open_stream(self, argv: Sequence[str], *, window: int = 2 << 20) -> Stream:
-        """Start argv and return its channel: stdout to read, stdin to write."""
-        channel = self._open_channel(window)
-        try:
-            channel.exec_command(shlex.join(argv))
-        except (paramiko.SSHException, EOFError, OSError):
-            self._raise_if_dead()
-            raise Problem("remote.link.no_exec", ExitCode.UNREACHABLE, server=self.name) from None
-        return Stream(channel, self)
-
-    def open_sftp(self, *, window: int = 4 << 20) -> Stream:
-        """The raw bytes of the sftp subsystem; NoSftp where the server has none."""
-        channel = self._open_channel(window)
-        try:
-            channel.invoke_subsystem("sftp")
-        except (paramiko.SSHException, EOFError, OSError):
-            self._raise_if_dead()
-            raise NoSftp(self.name) from None
-        return Stream(channel, self)
-
-    def open_tcp(self, host: str, port: int) -> Any:
-        """A socket-like channel to host:port as the server sees it."""
-        try:
-            return self._transport.open_channel("direct-tcpip", (host, port), ("127.0.0.1", 0))
-        except (paramiko.SSHException, EOFError, OSError) as error:
-            self._raise_if_dead()
-            place = f"{host} port {port}"
-            raise Problem(
-                "remote.link.no_forward",
-                ExitCode.UNREACHABLE,
-                server=self.name,
-                place=place,
-                why=str(error),
-            ) from None
-
-    def forward(self, local_port: int, remote_host: str, remote_port: int) -> Forward:
-        """Listen on 127.0.0.1:local_port (0 picks one) and carry each connection over."""
-        return Forward(local_port, lambda: self.open_tcp(remote_host, remote_port))
-
     def close(self) -> None:
         """End the connection and its hops. Streams in other threads end."""
-        _shut(self._transport)
+        super().close()
         self._connection.close()
         for hop in reversed(self._hops):
             hop.close()
-
-    def __enter__(self) -> Link:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def _open_channel(self, window: int) -> paramiko.Channel:
-        try:
-            return self._transport.open_session(window_size=window, timeout=30.0)
-        except (paramiko.SSHException, EOFError, OSError) as error:
-            self._raise_if_dead()
-            raise Problem(
-                "remote.link.no_channel", ExitCode.UNREACHABLE, server=self.name, why=str(error)
-            ) from None
-
-    def _raise_if_dead(self) -> None:
-        if not self.alive:
-            raise LinkLost(self.name, self.why_dead()) from None
 
 
 def _open(
     spec: HostSpec, hops: tuple[Link, ...], trust: Trust, credentials: Credentials, timeout: float
 ) -> Link:
     user = spec.user or getpass.getuser()
-    sock: Any
-    if hops:
-        sock = hops[-1].open_tcp(spec.host, spec.port)
-    else:
-        sock = dial(spec.host, spec.port, spec.family, timeout)
+    sock: Any = (
+        hops[-1].open_tcp(spec.host, spec.port)
+        if hops
+        else dial(spec.host, spec.port, spec.family, timeout)
+    )
     door = _Door(spec, user, credentials)
-
-    def transport(sock: Any, **options: Any) -> _Transport:
-        made = _Transport(sock, **options)
-        kinds = trust.wanted_kinds(spec.host, spec.port)
-        order = made.get_security_options()
-        order.key_types = [k for k in kinds if k in order.key_types] + [
-            k for k in order.key_types if k not in kinds
-        ]
-        return made
-
+    kinds = trust.wanted_kinds(spec.host, spec.port)
     connection = Connection(
         host=spec.host,
         user=user,
@@ -319,7 +274,7 @@ def _open(
         config=Config(lazy=True),  # no fabric.yaml or fabric.py of the user is read or run
         connect_kwargs={
             "sock": sock,
-            "transport_factory": transport,
+            "transport_factory": partial(_Transport, host_key_kinds=kinds),
             "auth_strategy": door,
             "timeout": timeout,
             "banner_timeout": timeout,
@@ -329,19 +284,16 @@ def _open(
     connection.client.set_missing_host_key_policy(_Policy(trust, spec))
     try:
         connection.open()
-    except (paramiko.SSHException, EOFError, OSError) as error:
+    except _BROKEN as error:
         _discard(connection, sock)
-        cut = isinstance(error, paramiko.AuthenticationException) and "timeout" not in str(error)
-        if cut:
+        if isinstance(error, paramiko.AuthenticationException) and "timeout" not in str(error):
             raise Problem("remote.auth.cut_off", ExitCode.REFUSED, server=spec.name) from None
-        why = str(error) or type(error).__name__
-        raise Problem(
-            "remote.link.no_greeting", ExitCode.UNREACHABLE, server=spec.name, why=why
-        ) from None
+        facts = {"server": spec.name, "why": shown(str(error) or type(error).__name__)}
+        raise Problem("remote.link.no_greeting", ExitCode.UNREACHABLE, **facts) from None
     except BaseException:
         _discard(connection, sock)
         raise
-    connection.transport.watch(_ASK_AFTER_S, _DEAD_AFTER_S)
+    connection.transport.watch()
     return Link(spec, connection, door.method, hops)
 
 
@@ -349,13 +301,6 @@ def _discard(connection: Connection, sock: Any) -> None:
     """Close what a failed opening left; Fabric only closes what it believes to be open."""
     transport = connection.client.get_transport()
     if transport:
-        _shut(transport)
+        transport.shut()
     connection.client.close()
     sock.close()
-
-
-def _shut(transport: paramiko.Transport) -> None:
-    # Closing alone leaves paramiko's thread in recv() until its next time limit.
-    with contextlib.suppress(OSError):
-        transport.sock.shutdown(socket.SHUT_RDWR)
-    transport.close()

@@ -15,7 +15,7 @@ from engine.contract.events import Event
 from engine.contract.problem import ExitCode, Problem
 from remote.agent import script
 from remote.link import Stream
-from remote.listener import Listener, LinkSource, retry_wait
+from remote.listener import LinkSource, Listener, retry_wait
 
 # A longer line is cut: nothing may fill the laptop's memory from a server.
 MAX_LINE = 1 << 20
@@ -218,7 +218,7 @@ class EventTail:
             self._catching_up = True
             self._good = 0
             self.tail.rewind(0)
-        elif event is None:
+        elif doubts == 3 and event is None:
             self.unreadable += 1
         return doubts > 2
 

@@ -86,9 +86,9 @@ def prepare(
         index=Index(folder.index),
         lexicon=_lexicon(spec, layout),
         content=content,
-        content_id=model_digest(content),
+        content_id=model_digest(content.model),
         text_encoder=text_encoder,
-        text_encoder_id=model_digest(text_encoder) if text_encoder is not None else "",
+        text_encoder_id=model_digest(text_encoder.model) if text_encoder is not None else "",
         progress=Progress(emit, len(checked.manifest.items)),
         facts=checked.facts,
     )
@@ -222,7 +222,7 @@ def _dataset_digest(entries: list[Entry]) -> str:
     return state.hexdigest()
 
 
-def model_digest(model: Any, parts: tuple[str, ...] = ("",)) -> str:
+def model_digest(model: torch.nn.Module, parts: tuple[str, ...] = ("",)) -> str:
     """A digest of a model's tensors below `parts`: what another model made is not reused."""
     state = hashlib.sha256()
     for name, tensor in model.state_dict().items():

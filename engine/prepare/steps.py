@@ -74,12 +74,11 @@ def make_tokens(item: Item, base_sovits: Any, folder: DatasetFolder) -> str:
 
 def _content_features(content: Any, wav: torch.Tensor) -> torch.Tensor | None:
     """Finite features, or None. Half precision may overflow: such a clip is heard in single."""
-    parameter = next(content.parameters())
-    with torch.inference_mode():
-        features = content.features(wav.to(parameter.device, parameter.dtype))
-        if not features.isfinite().all() and parameter.dtype == torch.float16:
-            features = content.float().features(wav.to(parameter.device))
-            content.half()
+    features = content.features(wav)
+    if not features.isfinite().all() and features.dtype == torch.float16:
+        content.model.float()
+        features = content.features(wav)
+        content.model.half()
     return _stored(features) if features.isfinite().all() else None
 
 

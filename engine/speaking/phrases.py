@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,7 +24,7 @@ _LATIN = re.compile(r"[A-Za-z]")
 class BertFeatures(Protocol):
     """What the Chinese text encoder gives: one column of 1024 for each phone."""
 
-    def features(self, text: str, word2ph: list[int]) -> Tensor:
+    def features(self, text: str, word2ph: Sequence[int], /) -> Tensor:
         """(1024, sum(word2ph))."""
         ...
 
@@ -78,7 +79,7 @@ def _parts(text: str, language: str) -> list[tuple[str, str]]:
     """(piece, language) pairs; the segmenter's dictionaries load only for mixed text."""
     if language == "en":
         return [(text, "en")]
-    if language.startswith("all_") and not _LATIN.search(text):
+    if not language.startswith("auto") and not _LATIN.search(text):
         return [(text, language.removeprefix("all_"))]
     from engine.text.segment import segment
 

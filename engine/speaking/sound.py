@@ -1,12 +1,9 @@
-"""Speech as samples: what may go into a wav file, and how it is written."""
+"""Speech as samples, and as the bytes of a wav file."""
 
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 import wave
-from pathlib import Path
 
 import numpy as np
 
@@ -37,19 +34,3 @@ def wav_bytes(samples: np.ndarray, rate: int = RATE) -> bytes:
         file.setframerate(rate)
         file.writeframes(to_int16(samples).tobytes())
     return buffer.getvalue()
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Replace `path` whole or not at all, so an earlier take survives any failure."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.chmod(0o644)  # mkstemp makes it private; a wav is for whoever runs the server
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

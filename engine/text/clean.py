@@ -15,6 +15,7 @@ REVISION = 1
 _READERS = {
     "en": "engine.text.en.reading",
     "ja": "engine.text.ja.reading",
+    "zh": "engine.text.zh.reading",
 }
 LANGUAGES = tuple(_READERS)
 _NO_WORDS = Lexicon()

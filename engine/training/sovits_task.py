@@ -20,6 +20,7 @@ from engine.runtime.distributed import Peers
 from engine.training import losses, upstream_order
 from engine.training.features import HOP, Clip
 from engine.training.order import Sizes, Update, fixed_order
+from engine.training.recompute import recomputed
 from engine.training.sovits_data import SovitsBatch, load_sovits_batch
 from engine.training.task import Phase
 
@@ -53,7 +54,10 @@ class SovitsTask:
         device: Device,
         precision: Precision,
         peers: Peers,
+        *,
+        recompute: bool = False,
     ) -> None:
+        """`recompute` trades time for memory: blocks run again in the backward pass."""
         self.generator = generator.to(device.torch).train()
         self.discriminator = discriminator.to(device.torch).train()
         self.settings = settings
@@ -73,6 +77,11 @@ class SovitsTask:
         if settings.schedule == "upstream":
             repeated = upstream_order.shuffled_once(upstream_order.repeated(len(clips)))
             self._clips = [clips[number] for number in repeated]
+        if recompute:
+            for block in (generator.dec, generator.enc_p, generator.enc_q, generator.flow):
+                recomputed(block)
+            for judge in discriminator.discriminators:
+                recomputed(judge)
         self._pass: TrainOutput | None = None
         self._starts: list[dict[str, Any]] = []
 

@@ -138,6 +138,7 @@ def place(folder: str) -> None:
 
 
 def listing(folder: str) -> None:
+    Path(folder).stat()  # os.walk would call a missing folder empty
     count, out = 0, sys.stdout.buffer
     for root, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if name != STAGING)

@@ -101,7 +101,8 @@ list() {
       mtime=$(stat -c %Y -- "$path" 2>/dev/null || date -r "$path" +%s)
       printf "%s %s %s\0" "$(wc -c <"$path" | tr -d " ")" "$mtime" "${path#./}"
     done' sovdeck {} +
-  printf 'end %s\0' "$(find . -name "$staging" -prune -o -type f -print | grep -c '')"
+  count=$(find . -name "$staging" -prune -o -type f -exec sh -c 'for path do printf .; done' x {} + | wc -c)
+  printf 'end %s\0' "$((count))"
 }
 
 verb=$1

@@ -5,8 +5,11 @@ Named here as protocols, so that the whole package can be tested over pipes, wit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
+
+from engine.contract.problem import ExitCode, Problem
 
 
 class Result(Protocol):
@@ -21,7 +24,13 @@ class Result(Protocol):
 
 
 class Stream(Protocol):
-    """One channel. Blocking; `close` may be called from another thread."""
+    """One channel. Blocking; `close` may be called from another thread.
+
+    `exit_code` is set once `read` has returned the end of the stream.
+    """
+
+    @property
+    def exit_code(self) -> int | None: ...
 
     def read(self, n: int = ...) -> bytes: ...
     def write(self, data: bytes) -> None: ...
@@ -41,3 +50,23 @@ class Link(Protocol):
 
 
 Connect = Callable[[], Link]
+
+
+def cut() -> Problem:
+    """The line broke: what is retried, and what a pull or push can go on from."""
+    return Problem("remote.transfer.cut", ExitCode.UNREACHABLE)
+
+
+@contextmanager
+def line_errors() -> Iterator[None]:
+    """A connection that dies under a call is a cut line, however the library puts it."""
+    try:
+        yield
+    except (EOFError, OSError) as error:
+        raise cut() from error
+
+
+def read_some(stream: Stream, count: int) -> bytes:
+    """Up to `count` bytes; empty at the end of the stream."""
+    with line_errors():
+        return stream.read(count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 from collections.abc import Callable
@@ -116,7 +117,7 @@ class Crew:
             silent = monotonic() - member.lane.heard
             if member.seat is not None and member.lane.owed and silent > self._tuning.stall:
                 member.stalled = True
-                member.seat.close()
+                _shut(member.seat)
 
     def _serve(self, member: _Member, work: Work, ramp: Ramp) -> None:
         """One connection's thread: open, work, open again when it is lost."""
@@ -162,7 +163,7 @@ class Crew:
     def _leave(self, member: _Member) -> None:
         seat, member.seat = member.seat, None
         if seat is not None:
-            seat.close()
+            _shut(seat)
 
     def _others(self, member: _Member) -> bool:
         with self._lock:
@@ -180,10 +181,16 @@ class Crew:
             member.lane.leave.set()
             seat = member.seat
             if seat is not None:
-                seat.close()
+                _shut(seat)
         for member in list(self._members):
             if member.thread is not None:
                 # One that is still dialling cannot be woken; it will find the stop and hang up.
                 member.thread.join(None if member.seat is not None else 2.0)
         self._members.clear()
         self._meter.connections = 0
+
+
+def _shut(seat: Seat) -> None:
+    # A dead connection cannot say goodbye; it is gone all the same.
+    with contextlib.suppress(OSError, EOFError, Problem):
+        seat.close()

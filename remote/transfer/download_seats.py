@@ -5,13 +5,13 @@ from __future__ import annotations
 from remote.faults import NoSftp
 from remote.transfer import server, wire
 from remote.transfer.bandwidth import Cap
-from remote.transfer.channel import Link, Stream
+from remote.transfer.channel import Link, Stream, cut, read_some
 from remote.transfer.journal import Identity
 from remote.transfer.lane import Lane
 from remote.transfer.ranges import RangeQueue
 from remote.transfer.reading import Sink, receive
 from remote.transfer.server import plain_path
-from remote.transfer.sftp import CHUNK, Session, cut
+from remote.transfer.sftp import CHUNK, Session
 from remote.transfer.tuning import Tuning
 
 # Prints LENGTH bytes of a file from OFFSET on; tail and head are in every system.
@@ -103,7 +103,7 @@ class CommandSeat:
         stream = self._stream = self.link.open_stream(argv, window=self._window)
         try:
             while self._at < end:
-                data = stream.read(min(CHUNK, end - self._at))
+                data = read_some(stream, min(CHUNK, end - self._at))
                 if not data:
                     raise cut()
                 lane.mark()

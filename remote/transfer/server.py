@@ -12,9 +12,8 @@ from functools import cache
 from importlib.resources import files
 
 from engine.contract.problem import ExitCode, Problem
-from remote.transfer.channel import Link, Result
+from remote.transfer.channel import Link, Result, cut, line_errors
 from remote.transfer.journal import Identity
-from remote.transfer.sftp import cut
 
 STAGING = ".sovdeck-push"
 
@@ -170,7 +169,8 @@ def listing(link: Link, folder: str) -> list[Entry]:
 
 def _ask(link: Link, path: str, verb: list[str], size: int, stdin: bytes = b"") -> Result:
     timeout = PATIENCE + size / SLOWEST
-    result = link.run(argv(*verb), stdin=stdin, timeout=timeout)
+    with line_errors():
+        result = link.run(argv(*verb), stdin=stdin, timeout=timeout)
     if result.code == 3:
         raise Problem("remote.transfer.no_such_file", ExitCode.DATA, path=path)
     if result.code < 0 or result.code > 128:  # ended by a signal, or without a word

@@ -7,13 +7,9 @@ from time import monotonic
 
 from engine.contract.problem import ExitCode, Problem
 from remote.transfer import wire
-from remote.transfer.channel import Stream
+from remote.transfer.channel import Stream, cut, read_some
 
 CHUNK = 1 << 20
-
-
-def cut() -> Problem:
-    return Problem("remote.transfer.cut", ExitCode.UNREACHABLE)
 
 
 class Inbox:
@@ -26,7 +22,7 @@ class Inbox:
         self._at = 0
 
     def _more(self) -> bytes:
-        data = self._stream.read(CHUNK)
+        data = read_some(self._stream, CHUNK)
         if not data:
             raise cut()
         self._heard()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shlex
@@ -70,17 +71,24 @@ class LocalStream:
         assert self.process.stdin is not None
         if not self.process.stdin.closed:
             self.process.stdin.close()
-        # The agent must end by itself; the reader of another thread is let go only then.
-        self.process.wait(timeout=10)
 
     def __enter__(self) -> LocalStream:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def ended(self) -> None:
+        """The agent must have ended by itself soon after its channel was gone."""
+        self.close()
         assert self.process.stdout is not None and self.process.stderr is not None
         self.process.stdout.close()
         self.process.stderr.close()
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise AssertionError("an agent outlived its channel") from None
 
 
 @dataclass
@@ -128,16 +136,17 @@ def link() -> Iterator[LocalLink]:
     made = LocalLink()
     yield made
     for stream in made.opened:
-        assert stream.process.poll() is not None, "an agent outlived its channel"
+        stream.ended()
 
 
 @pytest.fixture
-def cut_link() -> Callable[[int, int], LocalLink]:
+def cut_link(link: LocalLink) -> Callable[[int, int], LocalLink]:
     """A link whose channels are cut after a random number of bytes below `most`."""
 
     def make(seed: int, most: int) -> LocalLink:
         chance = random.Random(seed)
-        return LocalLink(budgets=iter(lambda: chance.randrange(1, most), None))
+        link.budgets = iter(lambda: chance.randrange(1, most), None)
+        return link
 
     return make
 
@@ -171,8 +180,6 @@ def supervise(tmp_path: Path) -> Iterator[Callable[..., Job]]:
 
     yield start
     for job in started:
-        try:
+        with contextlib.suppress(ProcessLookupError):  # most groups have ended by themselves
             os.killpg(job.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # the whole group has ended, as it should
         job.process.wait()

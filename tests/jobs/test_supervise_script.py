@@ -148,9 +148,7 @@ def test_an_endless_line_is_cut(supervise: Callable[..., Any]) -> None:
     assert len(first) < 20_000 and first.endswith("...") and second == "after"
 
 
-def test_a_full_disk_does_not_stop_the_work(
-    supervise: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_a_full_disk_does_not_stop_the_work(supervise: Callable[..., Any], tmp_path: Path) -> None:
     folder = tmp_path / "runs" / "run"
     folder.mkdir(parents=True)
     (folder / "log.txt").symlink_to("/dev/full")  # every write fails with "no space left"

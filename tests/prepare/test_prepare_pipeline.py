@@ -138,7 +138,7 @@ def test_another_encoder_or_codebook_is_noticed(dataset: Make, encoder: Any, bas
     run(made, encoder, base)
     assert (encoder.calls, base.calls) == (4, 8)
     with torch.no_grad():
-        encoder.scale.mul_(2)
+        encoder.model.scale.mul_(2)
     run(made, encoder, base)
     assert (encoder.calls, base.calls) == (8, 12)
 
@@ -173,6 +173,16 @@ def test_features_that_are_not_numbers_leave_an_item_out(
     assert [p.key for p in prepared.problems] == ["engine.data.no_features"]
     assert len(prepared.items) == 3
     assert not (prepared.folder / "5-wav32k" / prepared.problems[0].facts["name"]).exists()
+
+
+def test_half_precision_that_overflows_is_heard_again_in_single(
+    dataset: Make, encoder: Any, base: Any
+) -> None:
+    with torch.no_grad():
+        encoder.model.half().scale.fill_(6e4)  # times a level above 1: past half's 65504
+    prepared = run(dataset(), encoder, base)
+    assert len(prepared.items) == 4 and prepared.problems == () and encoder.calls == 8
+    assert encoder.model.scale.dtype == torch.float16
 
 
 def test_nothing_usable_is_a_problem(dataset: Make, encoder: Any, base: Any) -> None:
@@ -219,3 +229,19 @@ def test_the_codebook_is_fitted_once_and_repeatably(dataset: Make, encoder: Any,
         book.embed.normal_()
     again = run(made, encoder, base, fit_seed=7)
     assert torch.equal(book.embed, centres) and again.digest == first.digest
+
+
+def test_with_the_real_models(dataset: Make) -> None:
+    from engine.models.frozen.content import ContentEncoder
+    from engine.models.sovits.config import SovitsConfig
+    from engine.models.sovits.synthesizer import Synthesizer
+
+    torch.manual_seed(0)
+    config = SovitsConfig.tiny()
+    content = ContentEncoder.random(0, hidden=config.ssl_dim)
+    base = Synthesizer(config).eval()
+    made = dataset()
+    prepared = run(made, content, base, fit_seed=1)
+    assert len(prepared.items) == 4 and prepared.codebook_use is not None
+    again = run(made, content, base)
+    assert again.redone == 0 and again.digest == prepared.digest

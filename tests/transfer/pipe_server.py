@@ -90,6 +90,10 @@ class LocalStream:
         except (BrokenPipeError, ValueError):
             raise LinkLost("test", "cut") from None
 
+    @property
+    def exit_code(self) -> int | None:
+        return 255 if (code := self.process.wait()) < 0 else code
+
     def close_write(self) -> None:
         assert self.process.stdin is not None
         self.process.stdin.close()

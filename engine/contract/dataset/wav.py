@@ -16,8 +16,13 @@ _FRAME_S = 0.05
 _POWER_HZ = 8000  # power is estimated from this many samples a second; peaks from all
 
 
-def measure_wav(path: Path) -> ClipFacts:
-    """Facts of a PCM or float WAV file; Problem when it is not one or is cut off."""
+def measure_wav(path: Path) -> ClipFacts | None:
+    """Facts of a PCM or float WAV file; Problem when it is damaged or cut off.
+
+    None for files of other formats by their ending: only the server can decode those.
+    """
+    if path.suffix.lower() not in (".wav", ".wave"):
+        return None
     try:
         return _measure(path.read_bytes())
     except (ValueError, OSError) as error:

@@ -161,12 +161,15 @@ def _section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return section
 
 
-# Far above any real model; keeps a forged file from asking for terabytes.
+# Far above any real model; a forged file may not ask for terabytes or an hour of building.
 _LARGEST = 65536
+_DEEPEST = 256
+_DEPTHS = ("n_layers", "n_layers_content", "posterior_layers", "flow_count", "flow_layers")
 
 
 def _size(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= _LARGEST:
+    largest = _DEEPEST if name in _DEPTHS else _LARGEST
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= largest:
         raise ValueError(f"{name} is {value!r}, not a size")
     return value
 

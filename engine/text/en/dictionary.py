@@ -1,14 +1,11 @@
-"""The CMU pronouncing dictionary and the homographs, read straight from packaged data files.
-
-The packages' own modules are not imported: one of them asks for downloads when it is.
-"""
+"""The CMU pronouncing dictionary and the homographs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import distribution
-from pathlib import Path
+
+from engine.text.packaged import packaged
 
 # As upstream: these are read letter by letter, or the entry is of something else.
 _LEFT_OUT = ("ae", "ai", "ar", "ios", "hud", "os")
@@ -19,11 +16,6 @@ _ADDED = {
     "sovits": "S OW1 V IH0 T S",
     "oclock": "AH0 K L AA1 K",
 }
-
-
-def packaged(package: str, file: str) -> Path:
-    """Path of a data file of an installed distribution."""
-    return Path(str(distribution(package).locate_file(file)))
 
 
 @cache

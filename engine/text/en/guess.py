@@ -7,7 +7,7 @@ from functools import cache, lru_cache
 
 import numpy as np
 
-from engine.text.en.dictionary import packaged
+from engine.text.packaged import packaged
 
 _GRAPHEMES = ["<pad>", "<unk>", "</s>", *"abcdefghijklmnopqrstuvwxyz"]
 _PHONES = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 import unicodedata
 from collections.abc import Callable
 
@@ -19,7 +20,12 @@ from engine.text.en.numbers import (
 # normalised text agrees with it; the reading keeps the apostrophe, in this disguise.
 APOSTROPHE = "\ue000"
 
-_FULL_STOPS = str.maketrans({"。": ".", "！": "!", "？": "?", "’": APOSTROPHE})
+_FULL_STOPS = str.maketrans(
+    {
+        **{chr(0xFEE0 + ord(c)): c for c in f"$%{string.ascii_letters}{string.digits}"},
+        "。": ".", "！": "!", "？": "?", "’": APOSTROPHE,
+    }
+)  # fmt: skip
 _OPERATORS = {
     "+": "plus", "-": "minus", "*": "times", "×": "times", "/": "divided by", "÷": "divided by",
     "=": "Equals",
@@ -101,7 +107,7 @@ _REPEATED = re.compile(r"([!?…,.\-\s])[!?…,.\-]+")
 
 def normalize(text: str) -> str:
     """Words, blanks, the marks `'.,?!-` and APOSTROPHE; every capital starts a word."""
-    text = text.translate(_FULL_STOPS)
+    text = text.replace(APOSTROPHE, "").translate(_FULL_STOPS)
     # Nobody reads a number this long; int() would refuse the longest.
     text = _LONG_NUMBER.sub(lambda match: digits(match[0]), text)
     for pattern, replace in _RULES:

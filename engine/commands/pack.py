@@ -1,0 +1,36 @@
+"""`pack NAME`: the voice as one zip."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from engine.contract.layout import Layout
+from engine.contract.params import PARAMS
+
+NAME = "pack"
+HELP = "write packs/NAME.zip: weights, reference, proof, and a manifest with every hash"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    contents = PARAMS["pack.contents"]
+    parser.add_argument("voice", help="name of the voice")
+    parser.add_argument(
+        "--contents", choices=contents.choices, default=contents.default, help=contents.help.en
+    )
+    parser.add_argument("--work", type=Path, default=Path(), help="work folder (default: here)")
+
+
+def run(args: argparse.Namespace) -> int:
+    from engine.pack import pack
+
+    work = args.work.resolve()
+    packed = pack(Layout.at(work.as_posix()), args.voice, args.contents)
+    path = packed.path.relative_to(work).as_posix()
+    facts = {"path": path, "bytes": packed.bytes, "sha256": packed.sha256}
+    if args.json:
+        print(json.dumps({"status": "succeeded", **facts, "files": list(packed.files)}))
+    else:
+        print(f"{path}  {packed.bytes} bytes  sha256 {packed.sha256}")
+    return 0

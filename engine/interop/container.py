@@ -1,0 +1,155 @@
+"""Opening a torch file of unknown origin: checked byte for byte, never executed.
+
+A file passes four gates before a tensor is touched. Its zip structure must be sound and every
+record must match its CRC; its pickle may name nothing but tensors and the few inert classes of
+`standins`; torch's restricted unpickler (`weights_only=True`) builds the objects, mapping the
+file instead of trusting the sizes written in it; and no tensor may be larger than the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickletools
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from engine.contract.problem import ExitCode, Problem
+from engine.interop.plain import as_plain
+from engine.interop.standins import STANDINS, is_allowed
+
+HEAD_BYTES = 8192  # upstream knows its official bases by the md5 of this much
+_LARGEST_PICKLE = 64 << 20
+_ZIP = b"PK"
+
+
+@dataclass(frozen=True)
+class Container:
+    """What a torch file holds: plain dicts, lists, numbers and tensors.
+
+    `mark` is the first two bytes as text: "PK", or the digits that later GPT-SoVITS versions
+    write there.
+    """
+
+    path: Path
+    bytes: int
+    mark: str
+    head_md5: str
+    content: dict[str, Any]
+
+
+def read_mark(path: Path) -> str:
+    """The first two bytes of a file as text; Problem when it cannot be read or is no torch file."""
+    try:
+        with path.open("rb") as file:
+            mark = file.read(2)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise Problem(
+            "engine.weights.unreadable", ExitCode.DATA, path=str(path), why=why
+        ) from error
+    if mark != _ZIP and not (len(mark) == 2 and mark.isdigit()):
+        raise _not_torch(path, "it does not begin like a torch archive")
+    return mark.decode("ascii")
+
+
+def read_container(path: str | Path) -> Container:
+    """Read a torch zip file without running anything in it; Problem for whatever is wrong.
+
+    Legacy (pre-zip) torch files are refused: nothing of GPT-SoVITS v2 is stored that way.
+    """
+    path = Path(path)
+    mark = read_mark(path)
+    size = path.stat().st_size
+    with _restored(path, mark) as archive:
+        with archive.open("rb") as file:
+            head_md5 = hashlib.md5(file.read(HEAD_BYTES), usedforsecurity=False).hexdigest()
+        _check_globals(_checked_pickle(archive, path), path)
+        content = _load(archive, path, size)
+    if not isinstance(content, dict):
+        raise _not_torch(path, f"it holds a {type(content).__name__}, not named entries")
+    return Container(path, size, mark, head_md5, content)
+
+
+@contextmanager
+def _restored(path: Path, mark: str) -> Iterator[Path]:
+    """The archive to read: the file itself, or a copy whose first bytes are a zip's again."""
+    if mark == "PK":
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="sovdeck-") as folder:
+        copy = Path(folder) / "restored.pth"
+        shutil.copyfile(path, copy)
+        with copy.open("r+b") as file:
+            file.write(_ZIP)
+        yield copy
+
+
+def _checked_pickle(archive: Path, path: Path) -> bytes:
+    """Verify every record of the zip and return `data.pkl`."""
+    size = archive.stat().st_size
+    try:
+        with zipfile.ZipFile(archive) as records:
+            entries = records.infolist()
+            names = [entry.filename for entry in entries]
+            pickles = [entry for entry in entries if entry.filename.endswith("/data.pkl")]
+            if len(set(names)) != len(names) or len(pickles) != 1:
+                raise zipfile.BadZipFile("its records are not those of one torch archive")
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+                raise zipfile.BadZipFile("a record is compressed, which torch never does")
+            if sum(entry.file_size for entry in entries) > size:
+                raise zipfile.BadZipFile("its records are larger than the file")
+            if pickles[0].file_size > _LARGEST_PICKLE:
+                raise zipfile.BadZipFile("its index is implausibly large")
+            broken = records.testzip()
+            if broken is not None:
+                raise zipfile.BadZipFile(f"record {broken} does not match its checksum")
+            return records.read(pickles[0])
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise Problem(
+            "engine.weights.unreadable", ExitCode.DATA, path=str(path), why=why
+        ) from error
+    except Exception as error:  # noqa: BLE001  zipfile raises a dozen types for broken bytes
+        raise _damaged(path, error) from error
+
+
+def _check_globals(pickled: bytes, path: Path) -> None:
+    """Refuse a pickle that names anything but tensors and inert classes, before building it."""
+    try:
+        operations = [(op.name, arg) for op, arg, _ in pickletools.genops(pickled)]
+    except Exception as error:  # noqa: BLE001  pickletools raises a dozen types for broken bytes
+        raise _damaged(path, error) from error
+    for name, argument in operations:
+        if name == "GLOBAL" and is_allowed(str(argument)):
+            continue
+        if name in ("GLOBAL", "STACK_GLOBAL", "INST", "OBJ", "EXT1", "EXT2", "EXT4"):
+            asked = str(argument or name).replace(" ", ".")[:80]
+            raise Problem("engine.weights.forbidden", ExitCode.DATA, path=str(path), asked=asked)
+
+
+def _load(archive: Path, path: Path, size: int) -> Any:
+    try:
+        with torch.serialization.safe_globals(list(STANDINS)):
+            raw = torch.load(archive, map_location="cpu", weights_only=True, mmap=True)
+        # Copied out of the mapping, so that the file may be replaced or removed afterwards.
+        return as_plain(raw, largest=size)
+    except Exception as error:  # noqa: BLE001  torch raises a dozen types for broken files
+        raise _damaged(path, error) from error
+
+
+def _not_torch(path: Path, why: str) -> Problem:
+    return Problem("engine.weights.not_torch", ExitCode.DATA, path=str(path), why=why)
+
+
+def _damaged(path: Path, error: Exception) -> Problem:
+    lines = str(error).splitlines()
+    why = (lines[0] if lines else type(error).__name__)[:160]
+    return Problem("engine.weights.damaged", ExitCode.DATA, path=str(path), why=why)

@@ -1,0 +1,158 @@
+"""One run from its spec to `run_finished`: stages in order, one journal, one honest ending."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import engine
+from engine.contract.layout import Layout
+from engine.contract.problem import ExitCode, Problem
+from engine.contract.spec import RunSpec
+from engine.run_plan import planned_stages
+from engine.runtime.device import Device, choose, limit_gpus
+from engine.runtime.durable import write_atomic
+from engine.runtime.journal import Journal
+from engine.runtime.memory import MemoryWatch
+from engine.runtime.signals import StopFlag, Stopped
+from engine.stages import Progress, begin, run_stage
+from engine.training.stage import Room, StageOutcome
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended; `problem` says why when it did not succeed."""
+
+    status: str
+    exit_code: ExitCode
+    problem: Problem | None = None
+
+
+def execute(spec_file: Path, work: Path | None = None) -> Ending:
+    """Run `runs/<id>/spec.json`; events go beside it. `work` is three levels up by default.
+
+    Raises Problem only for a spec that cannot be read; everything later becomes an event.
+    """
+    spec_file = spec_file.resolve()
+    spec = _read_spec(spec_file)
+    layout = Layout.at((work.resolve() if work else spec_file.parents[2]).as_posix())
+    with Journal(spec_file.parent / "events.jsonl", spec.run) as journal, StopFlag() as stop:
+        started = time.monotonic()
+        progress: Progress | None = None
+        try:
+            device = _device(spec)
+            journal.emit(
+                "run_started", voice=spec.voice, stages=list(spec.stages),
+                device=device.as_json(), engine=engine.__version__, preset=spec.preset,
+            )  # fmt: skip
+            journal.emit("plan", stages=planned_stages(spec, layout))
+            room = Room(spec, layout, journal.emit, stop, device)
+            with MemoryWatch(journal.emit, device):
+                progress = begin(room)
+                for stage in spec.stages:
+                    stop.raise_if_set()
+                    run_stage(stage, room, progress)
+            ending = judge(spec, progress)
+        except Stopped as stopped:
+            ending = Ending(stopped.status, stopped.exit_code)
+        except Problem as problem:
+            ending = Ending("failed", problem.exit_code, problem)
+        except Exception as error:  # noqa: BLE001  # a defect of ours must still end the stream
+            ending = Ending("failed", ExitCode.INTERNAL, _unexpected(error, spec_file.parent))
+        _finish(journal, ending, progress, layout, time.monotonic() - started)
+    return ending
+
+
+def judge(spec: RunSpec, progress: Progress) -> Ending:
+    """Succeeded, or why not: files exist, weights moved, updates were made, the proof spoke."""
+    trained = [name for name in spec.stages if name in ("sovits", "gpt")]
+    if trained and not sum(outcome.updates for outcome in progress.outcomes):
+        return _no_op("engine.run.nothing_trained", stages=", ".join(trained))
+    for outcome in progress.outcomes:
+        if not outcome.change > 0:
+            return _no_op("engine.run.weights_unmoved", stage=outcome.name)
+        if not progress.base.pretrained and outcome.fresh and not outcome.loss_fell:
+            return _no_op(
+                "engine.run.loss_not_fallen", stage=outcome.name,
+                first=_figure(outcome.first_loss), last=_figure(outcome.last_loss),
+            )  # fmt: skip
+    missing = [str(export.path.name) for export in progress.exports if not export.path.is_file()]
+    if missing or len(progress.outcomes) != len(trained):
+        problem = Problem("engine.run.export_missing", ExitCode.INTERNAL, files=", ".join(missing))
+        return Ending("failed", ExitCode.INTERNAL, problem)
+    if "proof" in spec.stages and not progress.proof_seconds:
+        problem = Problem("engine.run.silent_proof", ExitCode.DATA)
+        return Ending("failed", ExitCode.DATA, problem)
+    return Ending("succeeded", ExitCode.OK)
+
+
+def _no_op(key: str, **facts: Any) -> Ending:
+    return Ending("no_op", ExitCode.NO_OP, Problem(key, ExitCode.NO_OP, **facts))
+
+
+def _figure(loss: float | None) -> str:
+    return "-" if loss is None else f"{loss:.4g}"
+
+
+def _read_spec(path: Path) -> RunSpec:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Problem(
+            "engine.run.no_spec", ExitCode.CONFIG, file=path.name, why=error.strerror or "?"
+        ) from error
+    return RunSpec.from_json(text)
+
+
+def _device(spec: RunSpec) -> Device:
+    wanted = spec.value("train.device")
+    if wanted != "cpu" and not torch.cuda.is_initialized():
+        limit_gpus(spec.value("train.gpus"))
+    return choose(wanted)
+
+
+def _unexpected(error: Exception, folder: Path) -> Problem:
+    """A defect as a sentence with its place; the traceback goes into a file, not on a screen."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return Problem("engine.run.out_of_memory", ExitCode.MEMORY, why=str(error)[:200])
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
+    write_atomic(folder / "traceback.txt", "".join(traceback.format_exception(error)).encode())
+    why = f"{type(error).__name__}: {error}"[:300]
+    return Problem("engine.run.unexpected", ExitCode.INTERNAL, place=place, why=why)
+
+
+def _finish(
+    journal: Journal, ending: Ending, progress: Progress | None, layout: Layout, seconds: float
+) -> None:
+    if ending.problem is not None:
+        journal.emit("error", **ending.problem.as_json())
+    exports = progress.exports if progress else []
+    work = Path(layout.work)
+    journal.emit(
+        "run_finished", status=ending.status, exit_code=int(ending.exit_code), seconds=seconds,
+        exports=[
+            {
+                "path": export.path.relative_to(work).as_posix(), "kind": export.kind,
+                "bytes": export.bytes, "sha256": export.sha256,
+            }
+            for export in exports if export.path.is_file()
+        ],
+        stages=_summary(progress.outcomes if progress else []),
+    )  # fmt: skip
+
+
+def _summary(outcomes: Sequence[StageOutcome]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": outcome.name, "updates": outcome.updates, "change": outcome.change,
+            "first_loss": outcome.first_loss, "last_loss": outcome.last_loss,
+        }
+        for outcome in outcomes
+    ]  # fmt: skip

@@ -1,0 +1,93 @@
+"""`speak NAME`: one take, or a resident speaker with --serve. Flags come from the table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from engine.contract.params import PARAMS
+
+NAME = "speak"
+HELP = "speak a text with a trained voice; with --serve, answer JSON lines on standard input"
+
+_GROUP = "infer."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("voice", help="name of the voice")
+    parser.add_argument("--work", type=Path, default=Path(), help="work folder (default: here)")
+    parser.add_argument("--pretrained", help="set below pretrained/ whose encoders to use")
+    parser.add_argument("--device", default="auto", choices=("auto", "cuda", "cpu"))
+    parser.add_argument("--out", type=Path, help="also write the wav here")
+    parser.add_argument("--serve", action="store_true", help="stay and answer JSON lines")
+    for param in PARAMS.values():
+        if param.group + "." == _GROUP:
+            parser.add_argument(
+                "--" + param.name.removeprefix(_GROUP).replace("_", "-"),
+                dest=param.name,
+                action="append" if param.kind == "paths" else "store",
+                metavar=param.kind.upper(),
+                help=f"{param.help.en} {param.range_text()}".strip().replace("%", "%%"),
+            )
+
+
+def run(args: argparse.Namespace) -> int:
+    from engine.runtime.device import choose
+    from engine.speaking.serve import Service
+    from engine.speaking.studio import Studio
+
+    service = Service(
+        Studio(args.work, args.voice, args.pretrained), str(choose(args.device).torch)
+    )
+    given = {
+        name.removeprefix(_GROUP): value
+        for name, value in vars(args).items()
+        if name.startswith(_GROUP) and value is not None
+    }
+    if args.serve:
+        return _serve(service, given)
+    return _speak_once(service, given, args)
+
+
+def _serve(service: Any, given: dict[str, Any]) -> int:
+    # Libraries print what they like; the pipe belongs to the answers alone, and to the end of
+    # the process, so the real standard output is set aside.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    def send(event: dict[str, Any]) -> None:
+        answers.write(json.dumps(event, ensure_ascii=False) + "\n")
+        answers.flush()
+
+    service.load(str(given.get("gpt_weight", "")), str(given.get("sovits_weight", "")))
+    sys.stdin.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+    service.run(sys.stdin, send)
+    return 0
+
+
+def _speak_once(service: Any, given: dict[str, Any], args: argparse.Namespace) -> int:
+    from engine.speaking.serve import facts
+
+    def on_piece(piece: Any) -> None:
+        if args.json:
+            print(json.dumps({"event": "piece", **facts(piece)}, ensure_ascii=False), flush=True)
+        else:
+            print(f"{piece.seconds:6.2f} s  {piece.text}", file=sys.stderr, flush=True)
+
+    path = service.speak(given, on_piece)
+    if args.out is not None:
+        from engine.runtime.durable import write_atomic
+
+        write_atomic(args.out, path.read_bytes())
+    record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    wav = path.relative_to(service.studio.work).as_posix()
+    if args.json:
+        done = {"event": "done", "wav": wav, "seconds": record["seconds"], "seed": record["seed"]}
+        print(json.dumps(done, ensure_ascii=False))
+    else:
+        print(f"{wav}  {record['seconds']:.2f} s  seed {record['seed']}")
+    return 0

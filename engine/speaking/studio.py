@@ -1,0 +1,127 @@
+"""What the work folder holds of one voice, and how it becomes a speaker."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.contract.layout import Layout
+from engine.contract.problem import ExitCode, Problem
+from engine.contract.spec import RunSpec
+from engine.interop.exported import note_path
+from engine.models.frozen.content import ContentEncoder
+from engine.models.frozen.text_encoder import TextEncoder
+from engine.pack import newest_weight, weight_files
+from engine.speaking.pipeline import Speaker
+from engine.speaking.weights import load_gpt, load_sovits
+from engine.training.base import CONTENT_FOLDER, TEXT_FOLDER, is_made, open_base
+
+_EPOCH = re.compile(r"[-_]e(\d+)")
+
+
+@dataclass(frozen=True)
+class Weight:
+    """One weight file as a list shows it; `metrics` come from the sidecar, where there is one."""
+
+    path: Path
+    epoch: int | None
+    bytes: int
+    metrics: dict[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "name": self.path.name, "epoch": self.epoch, "bytes": self.bytes,
+            "metrics": self.metrics,
+        }  # fmt: skip
+
+
+class Studio:
+    """One voice in one work folder. Lists are read anew each time, so new epochs appear."""
+
+    def __init__(self, work: Path, voice: str, pretrained: str | None = None) -> None:
+        self.work = work.resolve()
+        self.voice = voice
+        self.layout = Layout.at(self.work.as_posix())
+        self._pretrained = pretrained
+
+    @property
+    def takes(self) -> Path:
+        return self.work / "takes" / self.voice
+
+    def gpt_weights(self) -> list[Weight]:
+        """By epoch, the newest last."""
+        return [_weight(p) for p in weight_files(Path(self.layout.gpt_weights(self.voice)))]
+
+    def sovits_weights(self) -> list[Weight]:
+        folder = Path(self.layout.sovits_weights(self.voice))
+        return [_weight(path) for path in weight_files(folder)]
+
+    def gpt_path(self, name: str = "") -> Path:
+        """The GPT weight called `name` (a listed name or a path), else the newest."""
+        return _chosen(Path(self.layout.gpt_weights(self.voice)), name)
+
+    def sovits_path(self, name: str = "") -> Path:
+        """The SoVITS weight called `name` (a listed name or a path), else the newest."""
+        return _chosen(Path(self.layout.sovits_weights(self.voice)), name)
+
+    def reference(self) -> dict[str, Any]:
+        """ref_audio, ref_text and ref_lang that preparing the voice chose; {} without any."""
+        folder = Path(self.layout.features(self.voice)) / "reference"
+        try:
+            facts = json.loads((folder / "reference.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        return {
+            "ref_audio": str(folder / str(facts["wav"])),
+            "ref_text": str(facts["text"]),
+            "ref_lang": str(facts["language"]),
+        }
+
+    def open(self, gpt: Path, sovits: Path, device: str = "cpu") -> Speaker:
+        """Load a pair and the encoders it was trained with."""
+        content, text = self._encoders(device)
+        return Speaker(
+            load_gpt(gpt).to(device), load_sovits(sovits).to(device), content.to(device), text
+        )
+
+    def _encoders(self, device: str) -> tuple[ContentEncoder, TextEncoder | None]:
+        if self._pretrained is None:
+            made = open_base(RunSpec(run="speak", voice=self.voice), self.layout)
+            if is_made(made):
+                return made.content(), None
+        folder = self._pretrained_set()
+        text = folder / TEXT_FOLDER
+        return (
+            ContentEncoder.load(folder / CONTENT_FOLDER, device=device),
+            TextEncoder.load(text, device=device) if text.is_dir() else None,
+        )
+
+    def _pretrained_set(self) -> Path:
+        root = Path(self.layout.pretrained)
+        if self._pretrained is not None:
+            return root / self._pretrained
+        found = sorted(path.parent for path in root.glob(f"*/{CONTENT_FOLDER}"))
+        if len(found) != 1:
+            names = ", ".join(path.name for path in found) or "-"
+            raise Problem(
+                "engine.speaking.which_set", ExitCode.CONFIG, folder=str(root), found=names
+            )
+        return found[0]
+
+
+def _chosen(folder: Path, name: str) -> Path:
+    if not name:
+        return newest_weight(folder)
+    inside, given = folder / name, Path(name)
+    return inside if inside.is_file() or not given.is_file() else given
+
+
+def _weight(path: Path) -> Weight:
+    epoch = _EPOCH.search(path.stem)
+    sidecar = note_path(path)
+    facts = json.loads(sidecar.read_text(encoding="utf-8")) if sidecar.is_file() else {}
+    metrics = facts.get("metrics") or {}
+    return Weight(path, int(epoch[1]) if epoch else None, path.stat().st_size, dict(metrics))

@@ -1,0 +1,1 @@
+"""Mandarin: numbers into characters, characters into syllables, syllables as people say them."""

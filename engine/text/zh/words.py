@@ -1,0 +1,142 @@
+"""Chinese words with parts of speech, put together the way tones change across them."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+from pypinyin import Style, lazy_pinyin
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word and jieba's part of speech."""
+
+    text: str
+    part: str
+
+
+@cache
+def _taggers() -> tuple[Any, Any]:
+    """Cutter and tagger. jieba's own set-up would trust a cache in the shared temporary folder."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a set-up tool it asks for and does not need
+        import jieba
+        from jieba.posseg import POSTokenizer
+
+    cutter = jieba.Tokenizer()
+    cutter.FREQ, cutter.total = cutter.gen_pfdict(cutter.get_dict_file())
+    cutter.initialized = True
+    return cutter, POSTokenizer(cutter)
+
+
+def cut(text: str) -> list[Word]:
+    """Words of one clause, merged for sandhi."""
+    tagged = [Word(pair.word, pair.flag) for pair in _taggers()[1].cut(text)]
+    for merge in (_bu, _yi, _doubled, _third_tones, _third_tone_borders, _er):
+        tagged = merge(tagged)
+    return tagged
+
+
+@cache
+def halves(word: str) -> tuple[str, str]:
+    """`word` cut at its shortest part known to the dictionary: 老虎|口 or 展览|馆."""
+    first = min(_taggers()[0].cut_for_search(word), key=len)
+    if word.startswith(first):
+        return first, word[len(first) :]
+    return word[: -len(first)], first
+
+
+def _bu(words: list[Word]) -> list[Word]:
+    """不 with the word it denies."""
+    merged: list[Word] = []
+    for word in words:
+        if merged and merged[-1].text == "不":
+            merged[-1] = replace(word, text="不" + word.text)
+        else:
+            merged.append(word)
+    return merged
+
+
+def _yi(words: list[Word]) -> list[Word]:
+    """看 一 看 as one verb; any other 一 with what it counts."""
+    verbs: list[Word] = []
+    position = 0
+    while position < len(words):
+        word = words[position]
+        doubled = (
+            word.text == "一"
+            and verbs
+            and position + 1 < len(words)
+            and verbs[-1] == Word(words[position + 1].text, "v")
+        )
+        if doubled:
+            verbs[-1] = replace(verbs[-1], text=f"{verbs[-1].text}一{verbs[-1].text}")
+            position += 2
+        else:
+            verbs.append(word)
+            position += 1
+    merged: list[Word] = []
+    for word in verbs:
+        if merged and merged[-1].text == "一":
+            merged[-1] = replace(merged[-1], text="一" + word.text)
+        else:
+            merged.append(word)
+    return merged
+
+
+def _doubled(words: list[Word]) -> list[Word]:
+    merged: list[Word] = []
+    for word in words:
+        if merged and merged[-1].text == word.text:
+            merged[-1] = replace(merged[-1], text=merged[-1].text + word.text)
+        else:
+            merged.append(word)
+    return merged
+
+
+def _third_tones(words: list[Word]) -> list[Word]:
+    return _join_thirds(words, lambda left, right: set(left) == set(right) == {"3"})
+
+
+def _third_tone_borders(words: list[Word]) -> list[Word]:
+    return _join_thirds(words, lambda left, right: left[-1:] == right[:1] == "3")
+
+
+def _join_thirds(words: list[Word], fits: Any) -> list[Word]:
+    """Join neighbours of at most three syllables whose tones (as read alone) fit."""
+    merged: list[Word] = []
+    just_merged = False
+    for position, word in enumerate(words):
+        before = words[position - 1] if position else None
+        just_merged = (
+            before is not None
+            and not just_merged
+            and fits(tones(before.text), tones(word.text))
+            and not (len(before.text) == 2 and before.text[0] == before.text[1])
+            and len(before.text) + len(word.text) <= 3
+        )
+        if just_merged:
+            merged[-1] = replace(merged[-1], text=merged[-1].text + word.text)
+        else:
+            merged.append(word)
+    return merged
+
+
+def _er(words: list[Word]) -> list[Word]:
+    merged: list[Word] = []
+    for word in words:
+        if word.text == "儿" and merged:
+            merged[-1] = replace(merged[-1], text=merged[-1].text + "儿")
+        else:
+            merged.append(word)
+    return merged
+
+
+@cache
+def tones(word: str) -> str:
+    """Tone digits of a word read alone; "" stands for marks."""
+    syllables = lazy_pinyin(word, style=Style.TONE3, neutral_tone_with_five=True)
+    return "".join(s[-1] if s[-1:].isdigit() else "0" for s in syllables)

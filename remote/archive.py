@@ -1,0 +1,246 @@
+"""Unpacking an archive that came from a server: everything is checked before a byte is written.
+
+Nothing in an archive is trusted: not names, not sizes, not types. The files appear in a fresh
+folder that is renamed into place at the end, so a folder of ours is whole or absent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import stat
+import struct
+import tempfile
+import threading
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from engine.contract.problem import ExitCode, Problem
+from remote import local_names
+
+STEP = 1 << 20
+MANIFEST = "manifest.json"
+MOST_MANIFEST = 16 << 20
+SPARE = 16 << 20
+_ENCRYPTED = 0x1
+# What zipfile lets out when the bytes make no sense to it; damage was tried at every field.
+_UNSOUND = (
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OverflowError,
+    NotImplementedError, RuntimeError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What an archive may hold. Weights hardly shrink, so a high ratio is a bomb or nonsense."""
+
+    files: int = 200_000
+    bytes: int = 256 << 30
+    ratio: int = 200
+    free_ratio_below: int = 1 << 20  # a small file of zeros is no bomb
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file to write: `info` as the archive has it, `path` below the new folder."""
+
+    info: zipfile.ZipInfo
+    path: PurePosixPath
+
+
+def extract(
+    zip_path: Path,
+    folder: Path,
+    *,
+    replace: bool = False,
+    bounds: Bounds = Bounds(),  # noqa: B008 - frozen
+    report: Callable[[int, int], None] = lambda done, total: None,
+    cancel: threading.Event | None = None,
+) -> list[Path]:
+    """Unpack `zip_path` as `folder` and return the files, in archive order.
+
+    `folder` must not exist, unless `replace`: then it is exchanged once the new one is whole.
+    When the archive has a manifest.json, every file must match its SHA-256 there. `report` gets
+    bytes (done, total). Raises Problem; then nothing of the archive remains.
+    """
+    if folder.exists() and not replace:
+        raise Problem("remote.archive.exists", ExitCode.CONFIG, path=str(folder))
+    try:
+        with zipfile.ZipFile(zip_path) as archive:
+            entries = checked(archive.infolist(), bounds, zip_path.name)
+            total = sum(entry.info.file_size for entry in entries)
+            _expect_room(folder.parent, total)
+            # Beside its final place, so that the rename stays on one disk.
+            fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name[:40]}.", dir=folder.parent))
+            try:
+                digests = _write(archive, entries, fresh, report, total, cancel)
+                _verify(archive, digests, zip_path.name)
+                _exchange(fresh, folder)
+            finally:
+                shutil.rmtree(fresh, ignore_errors=True)  # gone already when all went well
+    except _UNSOUND as error:
+        why = str(error) or type(error).__name__
+        raise Problem(
+            "remote.archive.broken", ExitCode.DATA, name=zip_path.name, why=why
+        ) from error
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise Problem(
+            "remote.archive.cannot_write", ExitCode.DATA, path=str(folder), why=why
+        ) from error
+    return [folder / entry.path for entry in entries]
+
+
+def checked(infos: list[zipfile.ZipInfo], bounds: Bounds, name: str) -> list[Entry]:
+    """The files of an archive with the paths they will have; Problem on the first bad one.
+
+    Folders are left out: they come with their files.
+    """
+    if len(infos) > bounds.files:
+        raise _refused(name, f"{len(infos)} files")
+    entries: list[Entry] = []
+    names = _Names(name)
+    total = 0
+    for info in infos:
+        _check_kind(info, name)
+        path = _safe_path(info, name)
+        names.claim(path, is_file=not info.is_dir())
+        total += info.file_size
+        swollen = info.file_size > bounds.ratio * max(1, info.compress_size)
+        if total > bounds.bytes or (swollen and info.file_size > bounds.free_ratio_below):
+            raise _refused(name, f"{_shown(info)}: {info.file_size} bytes")
+        if not info.is_dir():
+            entries.append(Entry(info, path))
+    _check_overlap(infos, name)
+    return entries
+
+
+def _safe_path(info: zipfile.ZipInfo, name: str) -> PurePosixPath:
+    # orig_filename: zipfile itself cuts `filename` at a zero byte and turns separators.
+    raw = info.orig_filename
+    parts = raw.removesuffix("/").split("/") if raw.endswith("/") else raw.split("/")
+    drive = raw[1:2] == ":"
+    if drive or "\\" in raw or "\0" in raw or any(part in ("", ".", "..") for part in parts):
+        raise _refused(name, _shown(info))
+    return PurePosixPath(*map(local_names.safe, parts))
+
+
+class _Names:
+    """The paths taken so far: none may meet another on a system that folds case."""
+
+    def __init__(self, archive: str) -> None:
+        self._archive = archive
+        self._files: set[str] = set()
+        self._folders: dict[str, PurePosixPath] = {}
+
+    def claim(self, path: PurePosixPath, *, is_file: bool) -> None:
+        folders = [*path.parents][:-1] if is_file else [path, *path.parents][:-1]
+        for folder in folders:
+            key = local_names.folded(str(folder))
+            if key in self._files or self._folders.setdefault(key, folder) != folder:
+                raise _refused(self._archive, f"{folder} twice")
+        if is_file:
+            key = local_names.folded(str(path))
+            if key in self._files or key in self._folders:
+                raise _refused(self._archive, f"{path} twice")
+            self._files.add(key)
+
+
+def _check_kind(info: zipfile.ZipInfo, name: str) -> None:
+    mode = info.external_attr >> 16
+    odd = stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR)
+    packed = info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+    if odd or packed or info.flag_bits & _ENCRYPTED:
+        raise _refused(name, _shown(info))
+
+
+def _check_overlap(infos: list[zipfile.ZipInfo], name: str) -> None:
+    """Entries that share bytes are how a small archive claims to be a huge one."""
+    end = 0
+    for info in sorted(infos, key=lambda info: info.header_offset):
+        if info.header_offset < end:
+            raise _refused(name, f"{_shown(info)} overlaps")
+        end = info.header_offset + 30 + len(info.orig_filename.encode()) + info.compress_size
+
+
+def _expect_room(folder: Path, total: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if free < total + SPARE:
+        need, has = (f"{count / (1 << 20):.1f} MiB" for count in (total + SPARE, free))
+        raise Problem(
+            "remote.archive.no_space", ExitCode.DATA, path=str(folder), need=need, free=has
+        )
+
+
+def _write(
+    archive: zipfile.ZipFile, entries: list[Entry], fresh: Path,
+    report: Callable[[int, int], None], total: int, cancel: threading.Event | None,
+) -> dict[str, str]:  # fmt: skip
+    """Write every file below `fresh`; returns SHA-256 (hex) by name in the archive."""
+    digests: dict[str, str] = {}
+    done = 0
+    for entry in entries:
+        target = fresh / entry.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        digest = hashlib.sha256()
+        # zipfile reads no more than the size checked above, and compares the CRC at the end.
+        with archive.open(entry.info) as source, target.open("xb") as file:
+            while data := source.read(STEP):
+                if cancel is not None and cancel.is_set():
+                    raise Problem("remote.archive.cancelled", ExitCode.INTERRUPTED)
+                file.write(data)
+                digest.update(data)
+                done += len(data)
+                report(done, total)
+        digests[entry.info.filename] = digest.hexdigest()
+    return digests
+
+
+def _verify(archive: zipfile.ZipFile, digests: dict[str, str], name: str) -> None:
+    """Compare with manifest.json: every file it names is here and is what it says."""
+    if MANIFEST not in digests:
+        return
+    if archive.getinfo(MANIFEST).file_size > MOST_MANIFEST:
+        raise _refused(name, MANIFEST)
+    try:
+        manifest = json.loads(archive.read(MANIFEST))
+        promised = {str(item["path"]): str(item["sha256"]) for item in manifest["files"]}
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise _refused(name, MANIFEST) from error
+    for path, sha256 in promised.items():
+        if digests.get(path) != sha256:
+            raise Problem("remote.archive.differs", ExitCode.DATA, name=name, path=_plain(path))
+
+
+def _exchange(fresh: Path, folder: Path) -> None:
+    """Put the whole new folder in place; an old one stands until then and goes afterwards."""
+    fresh.chmod(0o755)  # mkdtemp made it private
+    if not folder.exists():
+        fresh.rename(folder)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{folder.name[:40]}.old.", dir=folder.parent))
+    folder.rename(old / folder.name)
+    try:
+        fresh.rename(folder)
+    except OSError:
+        (old / folder.name).rename(folder)
+        raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _plain(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text)[:120]
+
+
+def _shown(info: zipfile.ZipInfo) -> str:
+    return _plain(info.orig_filename)
+
+
+def _refused(name: str, what: str) -> Problem:
+    return Problem("remote.archive.refused", ExitCode.DATA, name=name, what=what)

@@ -1,0 +1,161 @@
+"""Carries out a plan: each step is checked, done and verified, and may be interrupted anywhere."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from engine.contract.layout import Layout
+from engine.contract.problem import ExitCode, Problem
+from remote import job
+from remote.agent import script
+from remote.code_archive import CodeArchive
+from remote.deploy.plan import CheckEngine, MakeEnvironment, MakeFolders, SendCode, Step
+from remote.deployed import Deployed
+from remote.link import Link
+from remote.listener import LinkSource
+from remote.tail import clean_line
+
+_UPLOAD_LIMIT_S = 600.0
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What a screen shows of one step. state: doing | done | kept (nothing was to be done)."""
+
+    name: str
+    state: str
+    detail: str = ""
+
+
+Report = Callable[[StepReport], None]
+
+
+def apply(
+    link: Link, steps: Sequence[Step], report: Report, *, link_source: LinkSource | None = None
+) -> Deployed:
+    """Do what the steps still need; Problem when one cannot be done, the next run goes on there.
+
+    link_source: gives a living link when this one is lost while packages are installed (that
+    work goes on without us); without it a lost link ends the call.
+    """
+    check = next(step.action for step in steps if isinstance(step.action, CheckEngine))
+    deployed = Deployed(check.layout, check.python, check.code_sha, check.env)
+    with _locked(link, check.layout):
+        for step in steps:
+            if not step.needed:
+                report(StepReport(step.name, "kept"))
+                continue
+            report(StepReport(step.name, "doing"))
+            detail = _do(link, step, deployed, report, link_source or (lambda: link))
+            report(StepReport(step.name, "done", detail))
+    return deployed
+
+
+def _do(link: Link, step: Step, deployed: Deployed, report: Report, link_source: LinkSource) -> str:
+    action = step.action
+    if isinstance(action, MakeFolders):
+        return _make_folders(link, action)
+    if isinstance(action, SendCode):
+        return send_code(link, action.layout, action.code)
+    if isinstance(action, MakeEnvironment):
+        return _install(link_source, action, deployed, report)
+    if isinstance(action, CheckEngine):
+        return settle(link_source(), action)
+    return ""
+
+
+@contextmanager
+def _locked(link: Link, layout: Layout) -> Iterator[None]:
+    who = f"{getpass.getuser()}@{socket.gethostname()}"
+    argv = ["sh", "-c", script("lock.sh"), "lock", str(layout.work / "deploy"), who]
+    with link.open_stream(argv) as stream:
+        for line in stream.lines():
+            word, _, holder = line.decode("utf-8", "replace").partition(" ")
+            if word == "locked":
+                break
+            if word == "held":
+                raise Problem(
+                    "remote.deploy.locked", ExitCode.CONFIG, server=link.name,
+                    who=clean_line(holder.encode()),
+                )  # fmt: skip
+        else:
+            raise _failed(link, "lock.sh", stream.errors)
+        yield
+
+
+def _make_folders(link: Link, action: MakeFolders) -> str:
+    work = str(action.layout.work)
+    result = link.script(script("folders.sh"), [work, *sorted(set(action.caches.values()))])
+    return _answer(link, "folders.sh", result.out, result.err)
+
+
+def send_code(link: Link, layout: Layout, code: CodeArchive) -> str:
+    """Upload the archive over one channel; the server verifies and unpacks it."""
+    argv = ["sh", "-c", script("unpack.sh"), "unpack",
+            str(layout.work / "code"), code.sha, code.data_sha]  # fmt: skip
+    result = link.run(argv, stdin=code.data, timeout=_UPLOAD_LIMIT_S)
+    _answer(link, "unpack.sh", result.out, result.err)
+    return f"{len(code.data) >> 10} KiB"
+
+
+def settle(link: Link, action: CheckEngine) -> str:
+    """Check that the engine imports there, and write down that the server is ready."""
+    note = json.dumps(
+        {"work": str(action.layout.work), "python": action.python, "wish": action.wish,
+         "env": dict(action.env)}
+    )  # fmt: skip
+    code = str(action.layout.code(action.code_sha))
+    arguments = [str(action.layout.work), action.python, code, note]
+    result = link.script(script("settle.sh"), arguments, timeout=180.0)
+    return "torch " + _answer(link, "settle.sh", result.out, result.err)
+
+
+def _install(
+    link_source: LinkSource, action: MakeEnvironment, deployed: Deployed, report: Report
+) -> str:
+    # A run of its own: it survives a cut line, and a second deploy joins it.
+    run = f"install-{action.key[:12]}"
+    command = [
+        "sh", str(deployed.code / "agent" / "install.sh"), action.folder, action.method,
+        action.base, action.key, action.wheels, action.torch_index, " ".join(action.indexes), "--",
+        *action.requirements,
+    ]  # fmt: skip
+    link = link_source()
+    made = job.handle(deployed.layout, run)
+    try:
+        job.launch(link, deployed, run, command)
+    except Problem as problem:
+        if problem.key != "remote.job.already_running":
+            raise
+    last = ""
+    for lines in job.log(link_source, made).batches():
+        for line in lines:
+            last = clean_line(line.data)
+            report(StepReport("python", "doing", last))
+    state = job.state(link_source(), made)
+    if state.state != "succeeded":
+        raise Problem(
+            "remote.deploy.install_failed", ExitCode.INTERNAL,
+            server=link.name, why=last or state.why.en, log=str(made.folder.log),
+        )  # fmt: skip
+    return last
+
+
+def _answer(link: Link, name: str, out: bytes, err: bytes) -> str:
+    text = out.decode("utf-8", "replace").strip()
+    word, _, rest = text.rpartition("\n")[2].partition(" ")
+    if word != "ok":
+        raise _failed(link, name, out + err)
+    return rest
+
+
+def _failed(link: Link, name: str, said: bytes) -> Problem:
+    why = " / ".join(clean_line(line) for line in said.strip().splitlines()[-4:])
+    facts: dict[str, Any] = {"server": link.name, "step": name.removesuffix(".sh"), "why": why}
+    return Problem("remote.deploy.step_failed", ExitCode.INTERNAL, **facts)

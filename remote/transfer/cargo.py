@@ -1,0 +1,79 @@
+"""What a push still has to send: small files in batches, large ones in ranges. No I/O."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from remote.transfer.ranges import RangeQueue
+
+# Up to here a file goes into a stream of many; beyond, it goes in ranges and can be resumed.
+SMALL = 1 << 20
+# One stream: at most this is sent again when the line breaks under it.
+BATCH_BYTES = 32 << 20
+BATCH_FILES = 2000
+
+
+@dataclass(frozen=True)
+class Content:
+    """One content to send: where it is here, its bytes and SHA-256 (hex)."""
+
+    local: Path
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class LargeFile:
+    """A content that goes in ranges; the queue knows which are missing on the server."""
+
+    content: Content
+    queue: RangeQueue
+
+
+class Cargo:
+    """Shared by all connections of one push; every method is thread-safe."""
+
+    def __init__(self, small: Iterable[Content], large: Iterable[LargeFile]) -> None:
+        self._lock = threading.Lock()
+        self._small = deque(small)
+        self._out = 0
+        self.large = list(large)
+
+    def take_batch(self) -> list[Content]:
+        """Small files for one stream; empty when none waits."""
+        batch: list[Content] = []
+        size = 0
+        with self._lock:
+            while self._small and size < BATCH_BYTES and len(batch) < BATCH_FILES:
+                content = self._small.popleft()
+                batch.append(content)
+                size += content.size
+            self._out += len(batch)
+        return batch
+
+    def batch_done(self, batch: list[Content]) -> None:
+        with self._lock:
+            self._out -= len(batch)
+
+    def give_back(self, batch: list[Content]) -> None:
+        with self._lock:
+            self._out -= len(batch)
+            self._small.extendleft(reversed(batch))
+
+    @property
+    def waiting(self) -> bool:
+        with self._lock:
+            if self._small:
+                return True
+        return any(file.queue.waiting for file in self.large)
+
+    @property
+    def over(self) -> bool:
+        with self._lock:
+            if self._small or self._out:
+                return False
+        return all(file.queue.left == 0 for file in self.large)

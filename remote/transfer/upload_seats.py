@@ -1,0 +1,184 @@
+"""Connections that send: small files as one tar stream, large ones by SFTP or plain commands."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.contract.problem import ExitCode, Problem
+from remote.faults import NoSftp
+from remote.transfer import wire
+from remote.transfer.bandwidth import Cap
+from remote.transfer.cargo import Cargo, Content, LargeFile
+from remote.transfer.channel import Link, Stream, cut, read_some
+from remote.transfer.lane import Lane
+from remote.transfer.server import STAGING, plain_path
+from remote.transfer.sftp import Session
+from remote.transfer.tuning import Tuning
+from remote.transfer.writing import Read, send
+
+_UNTAR = 'cd -- "$1" && exec tar -xof -'
+# dd gathers what the channel brings into blocks of its own and writes them from block $2 on.
+_WRITE_AT = 'exec dd of="$1" ibs=65536 obs=65536 seek="$2" conv=notrunc 2>/dev/null'
+_DD_BLOCK = 65536
+PIECE = 256 << 10
+
+
+class Hold:
+    """What every connection of one push shares."""
+
+    def __init__(
+        self, folder: str, cargo: Cargo, moved: Callable[[int], None], cap: Cap, tuning: Tuning
+    ) -> None:
+        self.staging = f"{plain_path(folder)}/{STAGING}"
+        self.cargo = cargo
+        self.moved = moved
+        self.cap = cap
+        self.tuning = tuning
+
+
+class UploadSeat:
+    """One connection that sends. `rtt` in seconds; `way` is "exec" where there is no SFTP."""
+
+    def __init__(self, link: Link, tuning: Tuning) -> None:
+        self.link = link
+        self.keeps_link = False
+        self.hold: Hold | None = None
+        self._stream: Stream | None = None
+        self._session: Session | None = None
+        self.rtt, self.way = 0.05, "exec"
+        try:
+            self._session = Session(link.open_sftp(window=tuning.window))
+            self.rtt, self.way = self._session.rtt, "sftp"
+        except NoSftp:
+            pass  # plain commands do the same, and `way` says so
+
+    def work(self, lane: Lane) -> None:
+        assert self.hold is not None
+        cargo = self.hold.cargo
+        while not lane.leave.is_set() and (batch := cargo.take_batch()):
+            sent = False
+            try:
+                self._send_batch(self.hold, batch, lane)
+                sent = True
+            finally:
+                lane.owe(False)
+                (cargo.batch_done if sent else cargo.give_back)(batch)
+        for file in cargo.large:
+            while file.queue.waiting and not lane.leave.is_set():
+                if self._session is not None:
+                    self._send_ranges(self.hold, self._session, file, lane)
+                else:
+                    self._send_lease(self.hold, file, lane)
+
+    def _send_batch(self, hold: Hold, batch: list[Content], lane: Lane) -> None:
+        """Send files as a tar whose member names are their SHA-256: no name can go astray."""
+        lane.owe(True)
+        stream = self._open(["sh", "-c", _UNTAR, "sovdeck", hold.staging])
+        try:
+            for content in batch:
+                with content.local.open("rb") as file:
+                    data = file.read(content.size)
+                if len(data) != content.size:
+                    raise _changed_here(content.local)
+                head = tarfile.TarInfo(content.sha256)
+                head.size, head.mode = content.size, 0o644
+                padding = b"\0" * (-content.size % tarfile.BLOCKSIZE)
+                self._write(hold, stream, head.tobuf(tarfile.USTAR_FORMAT) + data + padding, lane)
+                hold.moved(content.size)
+            self._write(hold, stream, b"\0" * tarfile.RECORDSIZE, lane)
+            self._close(stream, hold.staging)
+        finally:
+            stream.close()
+
+    def _send_ranges(self, hold: Hold, session: Session, file: LargeFile, lane: Lane) -> None:
+        session.heard = lane.mark
+        path = f"{hold.staging}/{file.content.sha256}"
+        handle, _ = session.open(path, wire.FOR_WRITING | wire.CREATE)
+        with file.content.local.open("rb") as local:
+            send(
+                session, handle, path, file.queue, _reader(local.seek, local.read,
+                file.content.local), hold.moved, lane,
+                inflight=hold.tuning.inflight, cap=hold.cap,
+            )  # fmt: skip
+        session.close_file(handle)
+
+    def _send_lease(self, hold: Hold, file: LargeFile, lane: Lane) -> None:
+        """Without SFTP: one lease through dd. Leases begin at block limits, so dd can seek."""
+        lease = file.queue.take()
+        if lease is None:
+            return
+        start, end = lease
+        path = f"{hold.staging}/{file.content.sha256}"
+        sent = False
+        lane.owe(True)
+        try:
+            argv = ["sh", "-c", _WRITE_AT, "sovdeck", path, str(start // _DD_BLOCK)]
+            stream = self._open(argv)
+            with file.content.local.open("rb") as local:
+                read = _reader(local.seek, local.read, file.content.local)
+                for at in range(start, end, PIECE):
+                    self._write(hold, stream, read(at, min(PIECE, end - at)), lane)
+            self._close(stream, path)
+            sent = True
+        finally:
+            lane.owe(False)
+            if sent:
+                file.queue.done(end - start)
+                hold.moved(end - start)
+            else:
+                file.queue.give_back([lease])
+
+    def _open(self, argv: list[str]) -> Stream:
+        self._stream = self.link.open_stream(argv)
+        return self._stream
+
+    def _write(self, hold: Hold, stream: Stream, data: bytes, lane: Lane) -> None:
+        for at in range(0, len(data), PIECE):
+            piece = data[at : at + PIECE]
+            try:
+                stream.write(piece)
+            except Problem as problem:
+                if problem.exit_code is ExitCode.INTERNAL:  # the program there has ended: say why
+                    self._close(stream, hold.staging)
+                raise
+            lane.mark()
+            if wait := hold.cap.delay(len(piece)):
+                lane.leave.wait(wait)
+                lane.mark()
+
+    def _close(self, stream: Stream, path: str) -> None:
+        """End the input and wait for the program; Problem when it did not succeed."""
+        stream.close_write()
+        while read_some(stream, PIECE):
+            pass
+        code = stream.exit_code
+        if code is None or code > 128:
+            raise cut()
+        if code:
+            why = f"exit code {code}"
+            raise Problem("remote.transfer.server_refused", ExitCode.DATA, path=path, why=why)
+
+    def close(self) -> None:
+        if not self.keeps_link:
+            self.link.close()
+            return
+        for stream in (self._stream, self._session):
+            if stream is not None:
+                stream.close()
+
+
+def _reader(seek: Callable[[int], int], read: Callable[[int], bytes], path: Path) -> Read:
+    def take(offset: int, count: int) -> bytes:
+        seek(offset)
+        data = read(count)
+        if len(data) != count:
+            raise _changed_here(path)
+        return data
+
+    return take
+
+
+def _changed_here(path: Path) -> Problem:
+    return Problem("remote.transfer.changed_here", ExitCode.DATA, path=str(path))

@@ -1,0 +1,270 @@
+"""Files go out as upstream's and come back bit for bit; foreign ones are read for what they are."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from interop_micro import MICRO, MICRO_GPT
+
+from engine import interop
+from engine.contract.problem import Problem
+from engine.models.sovits.config import SovitsConfig
+from engine.models.sovits.discriminator import Discriminator
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return list(a) == list(b) and all(
+        x.dtype == y.dtype and torch.equal(x, y)
+        for x, y in zip(a.values(), b.values(), strict=True)
+    )
+
+
+def test_small_sovits_comes_back_bit_for_bit(micro_state, tmp_path) -> None:
+    out = interop.write_sovits(tmp_path, "Atri", 4, 88, micro_state, MICRO, {"loss_mel": 20.5})
+    assert out.path == tmp_path / "Atri_e4_s88.pth"
+    assert out.bytes == out.path.stat().st_size
+    raw = torch.load(out.path, weights_only=True)
+    assert list(raw) == ["weight", "config", "info"]
+    assert raw["info"] == "4epoch_88iteration"
+    assert all(t.dtype == torch.float16 for t in raw["weight"].values())
+    assert not any("enc_q" in name for name in raw["weight"])
+    assert type(raw["config"]) is dict and type(raw["config"]["model"]) is dict
+    back = interop.read_sovits(out.path)
+    want = {n: t.half() for n, t in micro_state.items() if "enc_q" not in n}
+    assert same(back.state, want)
+    assert (back.config, back.kind, back.role, back.version) == (MICRO, "small", "generator", "v2")
+    assert (back.epoch, back.step) == (4, 88)
+    again = interop.write_sovits(tmp_path / "b", "Atri", 4, 88, back.state, back.config, {})
+    assert again.sha256 == out.sha256
+
+
+def test_small_gpt_comes_back_bit_for_bit(micro_gpt_state, tmp_path) -> None:
+    out = interop.write_gpt(tmp_path, "Atri", 15, micro_gpt_state, MICRO_GPT, {})
+    assert out.path.name == "Atri-e15.ckpt"
+    raw = torch.load(out.path, weights_only=True)
+    assert list(raw) == ["weight", "config", "info"] and raw["info"] == "GPT-e15"
+    assert all(
+        n.startswith("model.") and t.dtype == torch.float16 for n, t in raw["weight"].items()
+    )
+    back = interop.read_gpt(out.path)
+    assert same(back.state, {n: t.half() for n, t in micro_gpt_state.items()})
+    assert (back.kind, back.epoch, back.step, back.version) == ("small", 15, None, "v2")
+    assert back.config.n_layer == MICRO_GPT.n_layer
+    again = interop.write_gpt(tmp_path / "b", "Atri", 15, back.state, back.config, {})
+    assert again.sha256 == out.sha256
+
+
+def test_the_note_beside_a_file(micro_state, tmp_path) -> None:
+    metrics = {"loss_mel": 20.5, "dataset": "ab12"}
+    out = interop.write_sovits(tmp_path, "Atri", 4, 88, micro_state, MICRO, metrics)
+    note = json.loads((tmp_path / "Atri_e4_s88.pth.json").read_text(encoding="utf-8"))
+    assert note["sha256"] == out.sha256 and note["bytes"] == out.bytes
+    assert note["metrics"] == metrics and note["voice"] == "Atri"
+    facts = interop.inspect(out.path)
+    assert facts["note"]["matches"] is True
+    data = bytearray(out.path.read_bytes())
+    data += b" "
+    out.path.write_bytes(data)
+    assert interop.inspect(out.path)["note"]["matches"] is False
+
+
+def test_nothing_half_written_stays(micro_state, tmp_path, monkeypatch) -> None:
+    def full_disk(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        interop.write_sovits(tmp_path, "Atri", 4, 88, micro_state, MICRO, {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_that_would_be_noise_are_not_written(micro_state, tmp_path) -> None:
+    for value, why in ((float("nan"), "is not finite"), (1e6, "overflows float16")):
+        state = {**micro_state, "dec.conv_pre.bias": torch.full((32,), value)}
+        with pytest.raises(Problem, match=f"dec.conv_pre.bias {why}"):
+            interop.write_sovits(tmp_path, "Atri", 4, 88, state, MICRO, {})
+    with pytest.raises(Problem, match=r"1 tensors are missing.*dec\.conv_pre\.bias"):
+        state = {n: t for n, t in micro_state.items() if n != "dec.conv_pre.bias"}
+        interop.write_sovits(tmp_path, "Atri", 4, 88, state, MICRO, {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_upstreams_pickled_configuration_is_read(micro_state, hparams, tmp_path) -> None:
+    path = tmp_path / "Other_e8_s120.pth"
+    config = {**MICRO.to_upstream(), "pretrain": None, "save_weight_dir": "SoVITS_weights_v2"}
+    weight = {n: t.half() for n, t in micro_state.items() if "enc_q" not in n}
+    info = "8epoch_120iteration"
+    torch.save(OrderedDict(weight=weight, config=hparams(**config), info=info), path)
+    back = interop.read_sovits(path)
+    assert back.config == MICRO and same(back.state, weight)
+    assert back.upstream_config["save_weight_dir"] == "SoVITS_weights_v2"
+
+
+def test_full_checkpoints_and_bases(micro_state, tmp_path) -> None:
+    torch.manual_seed(0)
+    judge = Discriminator(SovitsConfig.v2())
+    path = tmp_path / "G_233333333333.pth"
+    torch.save(
+        {"model": micro_state, "iteration": 8, "optimizer": {"state": {}}, "learning_rate": 1e-4},
+        path,
+    )
+    with pytest.raises(Problem) as caught:  # a checkpoint holds no configuration: it is v2's
+        interop.read_sovits(path)
+    assert caught.value.key == "engine.weights.incomplete"
+
+    torch.save({"weight": judge.state_dict()}, tmp_path / "s2D2333k.pth")
+    assert same(interop.read_discriminator(tmp_path / "s2D2333k.pth"), judge.state_dict())
+    torch.save({"model": judge.state_dict(), "iteration": 3, "optimizer": {}}, tmp_path / "D_9.pth")
+    back = interop.read_sovits(tmp_path / "D_9.pth")
+    assert (back.kind, back.role, back.epoch, back.step) == ("checkpoint", "discriminator", 3, 9)
+
+    base = {"weight": micro_state, "config": MICRO.to_upstream()}
+    torch.save(base, tmp_path / "s2G2333k.pth")
+    back = interop.read_sovits(tmp_path / "s2G2333k.pth")
+    assert back.kind == "base" and same(back.state, dict(micro_state))
+    with pytest.raises(Problem, match="SoVITS generator"):
+        interop.read_discriminator(tmp_path / "s2G2333k.pth")
+
+
+def test_lightning_checkpoints(micro_gpt_state, tmp_path) -> None:
+    path = tmp_path / "epoch=14-step=90.ckpt"
+    config = {**MICRO_GPT.to_upstream(), "train": {"seed": 1234}}
+    content = {
+        "epoch": 14, "global_step": 90, "pytorch-lightning_version": "2.4.0",
+        "state_dict": OrderedDict(("model." + n, t) for n, t in micro_gpt_state.items()),
+        "loops": {}, "callbacks": {}, "optimizer_states": [], "lr_schedulers": [],
+        "hparams_name": "kwargs",
+        "hyper_parameters": {"config": config, "output_dir": Path("logs/x/logs_s1_v2")},
+    }  # fmt: skip
+    torch.save(content, path)
+    back = interop.read_gpt(path)
+    assert (back.kind, back.epoch, back.step) == ("checkpoint", 15, 90)
+    assert same(back.state, dict(micro_gpt_state))
+    assert back.checkpoint["hyper_parameters"]["output_dir"] == "logs/x/logs_s1_v2"
+    base = {"weight": content["state_dict"], "config": config}
+    torch.save(base, tmp_path / "s1bert25hz-5kh-longer-epoch=12-step=369668.ckpt")
+    facts = interop.inspect(tmp_path / "s1bert25hz-5kh-longer-epoch=12-step=369668.ckpt")
+    assert (facts["family"], facts["runs"]) == ("gpt", True)
+
+
+def test_gpt_is_strict_and_families_are_not_mixed_up(
+    micro_state, micro_gpt_state, tmp_path
+) -> None:
+    voice = interop.write_gpt(tmp_path, "A", 1, micro_gpt_state, MICRO_GPT, {}).path
+    with pytest.raises(Problem, match="is a GPT weight, but a SoVITS weight"):
+        interop.read_sovits(voice)
+    timbre = interop.write_sovits(tmp_path, "A", 1, 2, micro_state, MICRO, {}).path
+    with pytest.raises(Problem, match="is a SoVITS weight, but a GPT weight"):
+        interop.read_gpt(timbre)
+    raw = torch.load(voice, weights_only=True)
+    raw["weight"]["model.extra"] = torch.zeros(1)
+    torch.save(raw, voice)
+    with pytest.raises(Problem, match=r"first extra"):
+        interop.read_gpt(voice)
+    raw = torch.load(timbre, weights_only=True)
+    raw["weight"]["left.over"] = torch.zeros(1)  # upstream loads SoVITS without strictness
+    torch.save(raw, timbre)
+    assert "left.over" in interop.read_sovits(timbre).state
+    raw["weight"]["dec.conv_pre.bias"] = torch.zeros(3)
+    torch.save(raw, timbre)
+    with pytest.raises(Problem, match=r"dec\.conv_pre\.bias"):
+        interop.read_sovits(timbre)
+
+
+@pytest.mark.parametrize(
+    ("mark", "version"),
+    [(b"00", "v1"), (b"02", "v3"), (b"03", "v3 LoRA"), (b"04", "v4 LoRA"), (b"05", "v2Pro"),
+     (b"06", "v2ProPlus"), (b"77", "unknown (77)")],
+)  # fmt: skip
+def test_other_versions_are_named(micro_state, tmp_path, mark, version) -> None:
+    path = interop.write_sovits(tmp_path, "A", 1, 2, micro_state, MICRO, {}).path
+    path.write_bytes(mark + path.read_bytes()[2:])
+    with pytest.raises(Problem) as caught:
+        interop.read_sovits(path)
+    assert caught.value.key == "engine.weights.version"
+    assert caught.value.facts["version"] == version
+    facts = interop.inspect(path)
+    assert facts["version"] == version and facts["runs"] is False and facts["missing"] is None
+
+
+def test_marked_v2_is_read_and_content_names_the_rest(micro_state, tmp_path) -> None:
+    path = interop.write_sovits(tmp_path, "A", 1, 2, micro_state, MICRO, {}).path
+    plain = path.read_bytes()
+    want = interop.read_sovits(path).state
+    path.write_bytes(b"01" + plain[2:])
+    assert same(interop.read_sovits(path).state, want)
+
+    def told(change) -> str:
+        path.write_bytes(plain)
+        raw = torch.load(path, weights_only=True)
+        change(raw)
+        torch.save(raw, path)
+        with pytest.raises(Problem) as caught:
+            interop.read_sovits(path)
+        assert caught.value.key == "engine.weights.version"
+        return str(caught.value.facts["version"])
+
+    def rows(count: int):
+        return lambda raw: raw["weight"].update(
+            {"enc_p.text_embedding.weight": torch.zeros(count, 4).half()}
+        )
+
+    assert told(rows(322)) == "v1"
+    assert told(rows(500)) == "unknown"
+    assert told(lambda raw: raw["config"].update(version="v2ProPlus")) == "v2ProPlus"
+    assert told(lambda raw: raw["config"]["model"].update(version="v4")) == "v4"
+    assert told(lambda raw: raw.update(lora_rank=32)) == "v3 or v4 LoRA"
+
+
+def test_a_configuration_that_builds_nothing(micro_state, micro_gpt_state, tmp_path) -> None:
+    path = interop.write_sovits(tmp_path, "A", 1, 2, micro_state, MICRO, {}).path
+    raw = torch.load(path, weights_only=True)
+    for change in ({"n_layers": 10**9}, {"hidden_channels": "wide"}, {"upsample_rates": [2]}):
+        forged = {**raw, "config": {"model": {**raw["config"]["model"], **change}}}
+        torch.save(forged, path)
+        with pytest.raises(Problem) as caught:
+            interop.read_sovits(path)
+        assert caught.value.key == "engine.weights.bad_config"
+    path = interop.write_gpt(tmp_path, "A", 1, micro_gpt_state, MICRO_GPT, {}).path
+    raw = torch.load(path, weights_only=True)
+    for change in ({"n_layer": 10**9}, {"hidden_dim": 7}, {"head": 0}, {"EOS": None}):
+        forged = {**raw, "config": {"model": {**raw["config"]["model"], **change}}}
+        torch.save(forged, path)
+        with pytest.raises(Problem) as caught:
+            interop.read_gpt(path)
+        assert caught.value.key == "engine.weights.bad_config"
+    with pytest.raises(Problem) as caught:
+        torch.save({**raw, "config": None}, path)
+        interop.read_gpt(path)
+    assert caught.value.key == "engine.weights.bad_config"
+
+
+def test_what_inspection_says(micro_state, tmp_path) -> None:
+    path = interop.write_sovits(tmp_path, "A", 3, 7, micro_state, MICRO, {}).path
+    facts = interop.inspect(path)
+    json.dumps(facts)
+    assert (facts["family"], facts["kind"], facts["version"]) == ("sovits", "small", "v2")
+    assert (facts["epoch"], facts["step"], facts["runs"]) == (3, 7, True)
+    assert facts["missing"]["count"] == sum("enc_q" in n for n in micro_state)
+    assert facts["extra"]["count"] == 0 and facts["not_finite"] == []
+    assert facts["dtypes"] == {"float16": facts["tensors"]}
+    raw = torch.load(path, weights_only=True)
+    raw["weight"]["dec.cond.bias"][0] = float("inf")
+    torch.save(raw, path)
+    facts = interop.inspect(path)
+    assert facts["not_finite"] == ["dec.cond.bias"] and facts["runs"] is False
+
+
+def test_other_sizes_survive(tmp_path) -> None:
+    from engine.models.sovits.synthesizer import Synthesizer
+
+    for config in (replace(MICRO, n_layers=4, n_layers_content=3), replace(MICRO, periods=(2, 3))):
+        path = interop.write_sovits(
+            tmp_path, "A", 1, 1, Synthesizer(config).state_dict(), config, {}
+        ).path
+        assert interop.read_sovits(path).config == config

@@ -1,0 +1,104 @@
+"""Saved states: whole or not there, two kept, the newest that verifies."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from engine.runtime import chance
+from engine.runtime.checkpoint import Checkpoints
+
+
+def save(checkpoints: Checkpoints, step: int) -> None:
+    checkpoints.save(step, {"model": torch.full((64,), float(step))}, {"n": step})
+
+
+def test_two_are_kept_and_the_newest_is_read(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    for step in (1, 2, 10):
+        save(checkpoints, step)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["step-00000002", "step-00000010"]
+    state, faults = checkpoints.newest()
+    assert state is not None and state.facts == {"n": 10} and faults == ()
+    assert state.load("model").tolist() == [10.0] * 64
+
+
+def test_all_are_kept_when_asked(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path, keep_all=True)
+    for step in range(4):
+        save(checkpoints, step)
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "no manifest", "no file", "bad manifest"])
+def test_damage_is_noticed(tmp_path: Path, damage: str) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    save(checkpoints, 1)
+    save(checkpoints, 2)
+    newest = tmp_path / "step-00000002"
+    model, manifest = newest / "model.pt", newest / "manifest.json"
+    data = bytearray(model.read_bytes())
+    if damage == "flip":
+        data[len(data) // 2] ^= 1
+        model.write_bytes(data)
+    elif damage == "cut":
+        model.write_bytes(data[:-1])
+    elif damage == "no manifest":
+        manifest.unlink()
+    elif damage == "no file":
+        model.unlink()
+    else:
+        manifest.write_text('{"files": {}, "facts": 3}')
+    state, faults = checkpoints.newest()
+    assert state is not None and state.step == 1
+    assert [fault.name for fault in faults] == ["step-00000002"]
+
+
+def test_the_same_step_may_be_saved_again(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    save(checkpoints, 1)
+    checkpoints.save(1, {"model": torch.zeros(1)}, {"n": "again"})
+    state, _ = checkpoints.newest()
+    assert state is not None and state.facts == {"n": "again"}
+    assert [p.name for p in tmp_path.iterdir()] == ["step-00000001"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked writers, which needs fork")
+def test_kills_at_fifty_moments_inside_saves_always_leave_a_state(tmp_path: Path) -> None:
+    chance_of_kill = random.Random(4)
+    checkpoints = Checkpoints(tmp_path)
+    save(checkpoints, 0)
+    step, partial = 0, 0
+    for _ in range(50):
+        child = os.fork()
+        if child == 0:
+            number = step
+            while True:
+                number += 1
+                checkpoints.save(number, {"model": torch.ones(20000) * number}, {"n": number})
+        time.sleep(chance_of_kill.uniform(0.002, 0.03))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        partial += any(p.name.startswith(".tmp") for p in tmp_path.iterdir())
+        state, faults = checkpoints.newest()
+        assert state is not None and state.step >= step and not faults
+        assert state.facts["n"] == state.step
+        assert float(state.load("model")[0]) == state.step
+        step = state.step
+    assert partial > 5, "some kills must have hit a save half way"
+
+
+def test_every_die_is_put_back() -> None:
+    chance.seed_all(3)
+    state = chance.capture()
+    first = (random.random(), np.random.rand(), torch.rand(1).item())
+    chance.restore(state)
+    assert first == (random.random(), np.random.rand(), torch.rand(1).item())
+    assert torch.rand(1).item() != first[2]

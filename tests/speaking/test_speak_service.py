@@ -1,0 +1,221 @@
+"""From weight files to answers on a pipe, with the real readers and encoders."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.contract.layout import Layout
+from engine.contract.params import PARAMS
+from engine.contract.problem import Problem
+from engine.contract.spec import RunSpec
+from engine.interop import write_gpt, write_sovits
+from engine.models.frozen.content import ContentEncoder
+from engine.models.gpt.text2semantic import Text2Semantic
+from engine.models.sovits.synthesizer import Synthesizer
+from engine.speaking import commands
+from engine.speaking.proof import speak_proof
+from engine.speaking.serve import Service
+from engine.speaking.studio import Studio
+from engine.speaking.weights import load_gpt, load_sovits
+from engine.training.base import make_base, open_base
+
+VOICE = "Test"
+ROOT = Path(__file__).resolve().parents[2]
+REQUEST = {"text": "おはようございます。", "text_lang": "all_ja", "seed": 5}
+
+
+@pytest.fixture(scope="session")
+def work(
+    tmp_path_factory: pytest.TempPathFactory,
+    models: tuple[Text2Semantic, Synthesizer],
+    clip: Callable[..., Path],
+) -> Path:
+    """A work folder with two epochs of a voice from nothing and its reference."""
+    folder = tmp_path_factory.mktemp("work")
+    layout = Layout.at(folder.as_posix())
+    gpt, sovits = models
+    for epoch in (2, 10):
+        write_gpt(layout.gpt_weights(VOICE), VOICE, epoch, gpt.state_dict(), gpt.config,
+                  {"loss": 1.5})  # fmt: skip
+        write_sovits(layout.sovits_weights(VOICE), VOICE, epoch, 100 * epoch,
+                     sovits.state_dict(), sovits.config, {})  # fmt: skip
+    spec = RunSpec(run="r", voice=VOICE, preset="tiny")
+    make_base(open_base(spec, layout), sovits)
+    reference = Path(layout.features(VOICE)) / "reference"
+    reference.mkdir(parents=True)
+    (reference / "reference.wav").write_bytes(clip(4.0).read_bytes())
+    (reference / "reference.json").write_text(
+        json.dumps({"wav": "reference.wav", "text": "今日は。", "language": "ja", "clips": []})
+    )
+    return folder
+
+
+@pytest.fixture
+def service(work: Path) -> Service:
+    return Service(Studio(work, VOICE))
+
+
+def ask(service: Service, *requests: Any) -> list[dict[str, Any]]:
+    """The answers to some lines, after `ready`."""
+    answers: list[dict[str, Any]] = []
+    lines = [r if isinstance(r, str) else json.dumps(r) for r in requests]
+    service.run(lines, lambda event: answers.append(json.loads(json.dumps(event))))
+    assert answers[0]["event"] == "ready"
+    return answers[1:]
+
+
+def test_weights_read_back_as_they_were_but_for_float16(
+    work: Path, models: tuple[Text2Semantic, Synthesizer]
+) -> None:
+    studio = Studio(work, VOICE)
+    gpt, sovits = load_gpt(studio.gpt_path()), load_sovits(studio.sovits_path())
+    for loaded, model in ((gpt, models[0]), (sovits, models[1])):
+        assert loaded.config == model.config and not loaded.training
+        original = model.state_dict()
+        for name, tensor in loaded.state_dict().items():
+            if not name.startswith("enc_q."):
+                assert tensor.equal(original[name].half().float()), name
+
+
+def test_lists_are_in_natural_order_with_metrics(service: Service) -> None:
+    (listed,) = ask(service, {"id": 1, "list": True})
+    assert [w["name"] for w in listed["gpt"]] == ["Test-e2.ckpt", "Test-e10.ckpt"]
+    assert [w["epoch"] for w in listed["sovits"]] == [2, 10]
+    assert listed["gpt"][0]["metrics"] == {"loss": 1.5}
+    assert listed["loaded"] is None and listed["id"] == 1
+
+
+def test_a_request_is_answered_piece_by_piece_and_kept(service: Service, work: Path) -> None:
+    text = "おはようございます。散歩に行きましょう。"
+    answers = ask(service, {"id": "a", "speak": {**REQUEST, "text": text, "slice": "zh_period"}})
+    assert [a["event"] for a in answers] == ["piece", "piece", "done"]
+    assert {a["id"] for a in answers} == {"a"}
+    samples = [np.frombuffer(base64.b64decode(a["pcm"]), "<i2") for a in answers[:2]]
+    assert sum(map(len, samples)) / 32_000 == pytest.approx(answers[2]["seconds"], abs=1e-3)
+    assert (work / answers[2]["wav"]).is_file()
+    assert answers[2]["wav"].startswith("takes/Test/") and answers[2]["seed"] == 5
+    again = ask(service, {"speak": {**REQUEST, "text": text, "slice": "zh_period",
+                                    "rerender_last": True, "speed": 1.2}})  # fmt: skip
+    assert [a["reused"] for a in again[:2]] == [True, True]
+
+
+def test_another_process_renders_the_last_take_again(service: Service, work: Path) -> None:
+    ask(service, {"speak": REQUEST})
+    fresh = Service(Studio(work, VOICE))
+    answers = ask(fresh, {"speak": {**REQUEST, "rerender_last": True, "seed": -1}})
+    assert answers[0]["reused"]
+
+
+def test_changing_the_pair_keeps_the_last_delivery(service: Service) -> None:
+    answers = ask(
+        service,
+        {"weights": {"gpt": "Test-e2.ckpt", "sovits": "Test_e2_s200.pth"}},
+        {"speak": {**REQUEST, "gpt_weight": "Test-e2.ckpt", "sovits_weight": "Test_e2_s200.pth"}},
+        {"speak": {**REQUEST, "gpt_weight": "Test-e2.ckpt", "rerender_last": True}},
+        {"list": True},
+    )
+    assert answers[0]["loaded"] == {"gpt": "Test-e2.ckpt", "sovits": "Test_e2_s200.pth"}
+    assert answers[3]["event"] == "piece" and answers[3]["reused"]
+    assert answers[-1]["loaded"] == {"gpt": "Test-e2.ckpt", "sovits": "Test_e10_s1000.pth"}
+
+
+def test_a_bad_request_costs_only_itself(service: Service, work: Path) -> None:
+    before = set((work / "takes").rglob("*.wav"))
+    swapped = {"gpt_weight": str(work / "SoVITS_weights/Test/Test_e2_s200.pth")}
+    answers = ask(
+        service,
+        "not json", "[]", '{"id": 4}', "", {"id": 5, "speak": {"text": "x", "top_q": 1}},
+        {"id": 6, "speak": {**REQUEST, "text": "。。。"}},
+        {"id": 7, "speak": {**REQUEST, "ref_audio": "nowhere.wav"}},
+        {"id": 8, "speak": {**REQUEST, **swapped}},
+        {"id": 9, "weights": {"gpt": "none.ckpt"}},
+    )  # fmt: skip
+    assert [a["event"] for a in answers] == ["error"] * 8
+    assert [a["code"].rsplit(".", 1)[-1] for a in answers] == [
+        "bad_line", "bad_line", "bad_line", "unknown", "no_words", "reference_missing",
+        "wrong_kind", "unreadable",
+    ]  # fmt: skip
+    assert all(a["message"]["zh"] and a["hint"]["en"] for a in answers)
+    assert set((work / "takes").rglob("*.wav")) == before
+    assert ask(service, {"speak": REQUEST})[-1]["event"] == "done"
+
+
+def test_stop_ends_the_service(service: Service) -> None:
+    assert ask(service, {"id": 1, "stop": True}, {"id": 2, "list": True}) == []
+
+
+def test_a_voice_without_weights_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(Problem) as caught:
+        Service(Studio(tmp_path, "Nobody")).load()
+    assert caught.value.key == "engine.pack.no_voice"
+
+
+def test_the_proof_sentence(work: Path, tmp_path: Path, clip: Callable[..., Path]) -> None:
+    studio, out = Studio(work, VOICE), tmp_path / "proof.wav"
+    seconds = speak_proof(
+        studio.gpt_path(), studio.sovits_path(), ContentEncoder.random(0, hidden=32),
+        clip(2.0), "今日は。", "おはようございます。", "ja", out, max_tokens=20,
+    )  # fmt: skip
+    assert seconds == pytest.approx(20 / 25 + 0.3)
+    assert out.stat().st_size == 44 + 2 * round(seconds * 32_000)
+
+
+NOISY = """
+import os, sys
+from engine.speaking import commands
+
+class Noisy:
+    def load(self, gpt, sovits):
+        print("a library greets")
+    def run(self, lines, send):
+        for line in lines:
+            os.write(1, b"native noise\\n")
+            send({"event": "echo", "line": line.strip()})
+
+sys.exit(commands._serve(Noisy(), {}))
+"""
+
+
+def test_the_pipe_carries_answers_and_nothing_else() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", NOISY], input="おはよう\nx\n", cwd=ROOT, capture_output=True,
+        text=True, encoding="utf-8", timeout=60, check=True,
+    )  # fmt: skip
+    assert [json.loads(line)["line"] for line in done.stdout.splitlines()] == ["おはよう", "x"]
+    assert "a library greets" in done.stderr and done.stderr.count("native noise") == 2
+
+
+def test_one_take_on_the_command_line(
+    work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", action="store_true")
+    commands.add_arguments(parser)
+    out = tmp_path / "out.wav"
+    arguments = ["--work", str(work), "--device", "cpu", "--out", str(out), "--json"]
+    arguments += ["--text", "おはようございます。", "--text-lang", "all_ja", "--top-k", "5"]
+    assert commands.run(parser.parse_args([VOICE, *arguments])) == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [event["event"] for event in events] == ["piece", "done"]
+    assert out.read_bytes() == (work / events[1]["wav"]).read_bytes()
+    record = json.loads((work / events[1]["wav"]).with_suffix(".json").read_text("utf-8"))
+    assert record["request"]["sampling"]["top_k"] == 5
+    assert record["request"]["ref_text"] == "今日は。"
+
+
+def test_every_speaking_parameter_has_a_flag() -> None:
+    parser = argparse.ArgumentParser()
+    commands.add_arguments(parser)
+    flags = {action.dest for action in parser._actions}
+    assert {name for name in PARAMS if name.startswith("infer.")} <= flags
+    assert "Speaking rate" in parser.format_help()

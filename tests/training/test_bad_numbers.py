@@ -1,0 +1,61 @@
+"""NaN in a batch: the weights stay sound, the batch is named, training goes on without it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from micro_stage import Record, run_stage, weights
+from micro_voice import gpt_task, sovits_task
+
+from engine.contract.problem import ExitCode, Problem
+from engine.training.features import Clip
+
+
+def poison(task: Any, bad: set[tuple[int, int]]) -> None:
+    """Make chosen (epoch, index) updates give NaN."""
+    load = task.load
+
+    def loaded(epoch: int, index: int, update: Any) -> Any:
+        batches = load(epoch, index, update)
+        if (epoch, index) in bad:
+            for batch in batches:
+                (batch.spec if task.name == "sovits" else batch.bert).fill_(float("nan"))
+        return batches
+
+    task.load = loaded
+
+
+@pytest.mark.parametrize("name", ["sovits", "gpt"])
+def test_a_bad_batch_is_named_and_left_out(name: str, clips: list[Clip], tmp_path: Path) -> None:
+    task = (sovits_task if name == "sovits" else gpt_task)(clips)
+    poison(task, {(1, 2)})
+    record = Record()
+    outcome = run_stage(task, tmp_path, record=record)
+    (notice,) = record.of("warning")
+    assert notice["code"] == "engine.training.rolled_back"
+    clip = task._clips[task.order(1)[2][0][0]].name
+    assert "epoch 1, update 3" in notice["message"]["en"] and clip in notice["message"]["en"]
+    assert outcome.updates == 2 * len(task.order(1)) - 1
+    assert all(value.isfinite().all() for value in weights(task).values())
+
+
+def test_many_bad_batches_end_the_run(clips: list[Clip], tmp_path: Path) -> None:
+    task = gpt_task(clips)
+    poison(task, {(1, index) for index in range(4)})
+    with pytest.raises(Problem) as problem:
+        run_stage(task, tmp_path)
+    assert problem.value.key == "engine.training.not_finite"
+    assert problem.value.exit_code is ExitCode.DATA
+    assert all(value.isfinite().all() for value in weights(task).values())
+
+
+def test_a_state_is_never_saved_from_bad_numbers(clips: list[Clip], tmp_path: Path) -> None:
+    task = gpt_task(clips)
+    poison(task, {(1, 3)})  # the last update before the save at the end of the epoch
+    run_stage(task, tmp_path)
+    for state in (tmp_path / "states" / "gpt").iterdir():
+        model = torch.load(state / "model.pt", weights_only=True)
+        assert all(value.isfinite().all() for value in model.values())

@@ -1,0 +1,130 @@
+"""Running out of memory: smaller pieces, the same effective batch, nothing skipped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from micro_stage import Record, make_stage, run_stage, weights
+from micro_voice import gpt_task, sovits_task, without_dropout
+
+from engine.contract.problem import ExitCode, Problem
+from engine.runtime.signals import StopFlag
+from engine.training.features import Clip
+from engine.training.progress import Position
+from engine.training.task import Desk, LoopSettings
+from engine.training.updating import probe
+
+
+def starve(model: torch.nn.Module, largest: int, calls: list[int]) -> None:
+    """Let `model` run out of memory on more than `largest` clips at once."""
+    plain = model.forward
+
+    def forward(first: torch.Tensor, *rest: Any, **options: Any) -> Any:
+        calls.append(len(first))
+        if len(first) > largest:
+            raise torch.OutOfMemoryError("CUDA out of memory (injected)")
+        return plain(first, *rest, **options)
+
+    model.forward = forward  # type: ignore[method-assign]
+
+
+def close(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor], bound: float) -> None:
+    for name, value in one.items():
+        assert torch.allclose(value.float(), other[name].float(), rtol=bound, atol=bound), name
+
+
+@pytest.mark.parametrize("name", ["sovits", "gpt"])
+def test_smaller_pieces_give_the_same_update(name: str, clips: list[Clip], tmp_path: Path) -> None:
+    make = sovits_task if name == "sovits" else gpt_task
+    results = []
+    record = Record()
+    for largest in (99, 1):
+        task = make(clips, batch=2)
+        models = (task.generator, task.discriminator) if name == "sovits" else (task.model,)
+        for model in models:
+            without_dropout(model)
+        starve(models[0], largest, [])
+        outcome = run_stage(task, tmp_path / str(largest), record=record)
+        results.append((outcome, weights(task)))
+    (plain, whole), (starved, pieces) = results
+    assert starved.updates == plain.updates
+    # Sums in another order; a wrong weight of a piece would differ in the first digit.
+    assert starved.last_loss == pytest.approx(plain.last_loss, rel=1e-3)
+    close({k: v for k, v in whole.items() if k.startswith(".model")}, pieces, 2e-2)
+    (event,) = record.of("oom_recovered")
+    assert (event["batch_before"], event["batch_after"], event["effective_batch"]) == (2, 1, 2)
+
+
+def test_the_judge_steps_once_when_the_generator_runs_out(
+    clips: list[Clip], tmp_path: Path
+) -> None:
+    task = sovits_task(clips)
+    steps: list[int] = []
+    step, imitate = task._step_discriminator, task._imitate
+    failed: list[int] = []
+
+    def counted() -> Any:
+        steps.append(1)
+        return step()
+
+    def failing(pieces: Any) -> Any:
+        if not failed:
+            failed.append(1)
+            raise torch.OutOfMemoryError("injected")
+        return imitate(pieces)
+
+    task._step_discriminator, task._imitate = counted, failing  # type: ignore[method-assign]
+    outcome = run_stage(task, tmp_path)
+    assert failed and len(steps) == outcome.updates
+
+
+def test_one_clip_that_does_not_fit_is_named(clips: list[Clip], tmp_path: Path) -> None:
+    task = gpt_task(clips)
+    starve(task.model, 0, [])
+    with pytest.raises(Problem) as problem:
+        run_stage(task, tmp_path)
+    assert problem.value.exit_code is ExitCode.MEMORY
+    assert ".wav" in problem.value.facts["clips"] and problem.value.facts["batch"] == 1
+
+
+def test_a_person_may_prefer_to_stop(clips: list[Clip], tmp_path: Path) -> None:
+    task = gpt_task(clips)
+    starve(task.model, 1, [])
+    with pytest.raises(Problem):
+        run_stage(task, tmp_path, **{"train.on_oom": "stop"})
+
+
+def test_other_errors_are_not_mistaken_for_memory(clips: list[Clip], tmp_path: Path) -> None:
+    task = gpt_task(clips)
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("shapes do not fit")
+
+    task.model.forward = broken  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="shapes"):
+        run_stage(task, tmp_path)
+
+
+def test_the_probe_finds_what_fits_without_training(clips: list[Clip], tmp_path: Path) -> None:
+    task, record = sovits_task(clips, batch=4), Record()
+    starve(task.generator, 1, [])
+    before = weights(task)
+    desk = Desk(record, StopFlag(), lambda: False, print, Position, lambda *_: None)
+    dice = torch.get_rng_state()
+    position = probe(task, task.load(1, 0, ((0, 1, 2, 3),)), Position(), LoopSettings(1, 4), desk)
+    assert position.micro == 1 and len(record.of("oom_recovered")) == 2
+    assert torch.equal(dice, torch.get_rng_state())
+    assert all(torch.equal(value, weights(task)[name]) for name, value in before.items())
+
+
+def test_the_smaller_batch_is_kept_for_the_rest_of_the_run(
+    clips: list[Clip], tmp_path: Path
+) -> None:
+    task, calls = gpt_task(clips), []
+    starve(task.model, 1, calls)
+    stage = make_stage(task, tmp_path)
+    stage.run()
+    assert calls.count(2) == 1

@@ -1,0 +1,187 @@
+"""A push sends what is missing, verifies it there, and deletes nothing."""
+
+from __future__ import annotations
+
+import random
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pipe_server import QUICK, LocalLink, Server
+
+from engine.contract.problem import ExitCode, Problem
+from remote.transfer.progress import Progress
+from remote.transfer.push import Pushed, push
+
+MIB = 1 << 20
+
+
+def noise(count: int, seed: int = 0) -> bytes:
+    return random.Random(seed).randbytes(count)
+
+
+def lay(laptop: Path, files: dict[str, bytes]) -> dict[str, Path]:
+    laid = {}
+    for number, (name, data) in enumerate(files.items()):
+        path = laptop / f"local-{number}"  # the local name need not be the remote one
+        path.write_bytes(data)
+        laid[name] = path
+    return laid
+
+
+def send(server: Server, files: dict[str, Path], **options: Any) -> Pushed:
+    options = {"report": lambda p: None, "cancel": threading.Event(), "tuning": QUICK, **options}
+    return push(server.connect, files, "data/声 1", **options)
+
+
+def there(server: Server) -> dict[str, bytes]:
+    folder = server.home / "data/声 1"
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
+    }
+
+
+DATASET = {
+    "声.list": "a.wav|声|ja|こんにちは\n".encode(),
+    "wavs/a.wav": noise(70_000, 1),
+    "wavs/empty.wav": b"",
+    "wavs/ with spaces 'and' \"quotes\" $HOME `x`.wav": noise(1000, 2),
+    "wavs/same as a.wav": noise(70_000, 1),
+    "wavs/sub/-rf.wav": noise(513, 3),
+    "big.flac": noise(9 * MIB + 11, 4),
+}
+
+
+@pytest.mark.parametrize("sftp", [True, False])
+def test_a_dataset_arrives_and_a_second_push_sends_nothing(
+    server: Server, laptop: Path, sftp: bool
+) -> None:
+    server.weather.sftp = sftp
+    server.put("data/声 1/old.txt", b"stays")
+    files = lay(laptop, DATASET)
+    seen: list[Progress] = []
+    first = send(server, files, report=seen.append)
+    assert there(server) == {**DATASET, "old.txt": b"stays"}
+    assert (first.sent_files, first.kept_files) == (len(DATASET), 0)
+    # The same content under two names goes once.
+    assert first.sent_bytes == sum(map(len, DATASET.values())) - 70_000
+    assert first.way == ("sftp" if sftp else "exec")
+    assert seen[-1].done == seen[-1].total and seen[-1].phase == "done"
+    before = server.weather.sent
+    again = send(server, files)
+    assert (again.sent_files, again.sent_bytes, again.kept_files) == (0, 0, len(DATASET))
+    assert server.weather.sent - before < 10_000
+    assert not list((server.home / "data/声 1").glob(".sovdeck*"))
+
+
+def test_only_a_changed_file_goes(server: Server, laptop: Path) -> None:
+    files = lay(laptop, DATASET)
+    send(server, files)
+    files["wavs/a.wav"].write_bytes(noise(70_000, 9))  # same size, other sound
+    done = send(server, files)
+    assert (done.sent_files, done.sent_bytes) == (1, 70_000)
+    assert there(server)["wavs/a.wav"] == noise(70_000, 9)
+    assert there(server)["wavs/same as a.wav"] == noise(70_000, 1)
+
+
+@pytest.mark.parametrize("sftp", [True, False])
+def test_a_line_that_breaks_is_taken_up_again(server: Server, laptop: Path, sftp: bool) -> None:
+    server.weather.sftp = sftp
+    cuts = [MIB, 4 * MIB, 7 * MIB]
+
+    def weather(link: LocalLink, total: int) -> None:
+        if cuts and server.weather.sent > cuts[0]:
+            cuts.pop(0)
+            link.cut()
+
+    server.weather.on_bytes = weather
+    done = send(server, lay(laptop, DATASET))
+    assert there(server) == DATASET and not cuts and done.retries
+
+
+def test_a_push_that_was_stopped_goes_on_where_it_was(server: Server, laptop: Path) -> None:
+    files = lay(laptop, {"big": noise(24 * MIB, 5), "small": b"x"})
+    stop = threading.Event()
+    with pytest.raises(Problem) as caught:
+        send(server, files, cancel=stop, report=lambda p: stop.set() if p.done > 14 * MIB else None,
+             bandwidth=16 * MIB)  # fmt: skip
+    assert caught.value.exit_code is ExitCode.INTERRUPTED
+    assert there(server).keys() & {"big", "small"} == set()  # only staged so far
+    done = send(server, files)
+    assert there(server) == {"big": noise(24 * MIB, 5), "small": b"x"}
+    assert done.sent_bytes < 24 * MIB - 8 * MIB
+
+
+def test_what_was_damaged_on_the_way_is_sent_again(
+    server: Server, laptop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from remote.transfer import server as questions
+
+    files = lay(laptop, {"big": noise(9 * MIB, 6), "small": noise(100, 7)})
+    true_place = questions.place
+    staged = server.home / "data/声 1/.sovdeck-push"
+    harm = [True]
+
+    def place(link: Any, folder: str, wanted: Any) -> set[int]:
+        if harm:
+            harm.clear()
+            for path in staged.iterdir():
+                data = bytearray(path.read_bytes())
+                data[len(data) // 2] ^= 1
+                path.write_bytes(data)
+        return true_place(link, folder, wanted)
+
+    monkeypatch.setattr(questions, "place", place)
+    done = send(server, files)
+    assert there(server) == {"big": noise(9 * MIB, 6), "small": noise(100, 7)}
+    # Of the large file one block went again, not all of it.
+    assert done.sent_bytes == 9 * MIB + 100 + QUICK.block + 100
+
+
+def test_a_file_that_keeps_changing_is_not_called_sent(server: Server, laptop: Path) -> None:
+    files = lay(laptop, {"big": noise(2 * MIB)})
+    other = noise(2 * MIB, 8)
+
+    def change(progress: Progress) -> None:
+        if progress.phase == "compare":
+            files["big"].write_bytes(other)
+
+    with pytest.raises(Problem) as caught:
+        send(server, files, report=change)
+    assert caught.value.key == "remote.transfer.mismatch_up"
+    assert there(server).get("big") is None
+
+
+def test_a_full_disk_on_the_server_says_so(server: Server, laptop: Path) -> None:
+    folder = server.home / "data/声 1"
+    folder.mkdir(parents=True)
+    (folder / ".sovdeck-push").write_text("a file where the staging folder must be")
+    with pytest.raises(Problem) as caught:
+        send(server, lay(laptop, {"a": b"1"}))
+    assert caught.value.key == "remote.transfer.server_refused"
+
+
+@pytest.mark.parametrize("key", ["../up", "/abs", "a//b", "a/./b", "a\nb", "a\\b", "",
+                                 ".sovdeck-push/x"])  # fmt: skip
+def test_keys_that_lead_elsewhere_are_refused(server: Server, laptop: Path, key: str) -> None:
+    with pytest.raises(Problem) as caught:
+        send(server, lay(laptop, {key: b"1"}))
+    assert caught.value.key == "remote.transfer.bad_path"
+    assert not server.weather.links
+
+
+def test_a_missing_local_file_is_named(server: Server, laptop: Path) -> None:
+    with pytest.raises(Problem, match="gone"):
+        send(server, {"a": laptop / "gone"})
+
+
+def test_thousands_of_small_files_take_few_exchanges(server: Server, laptop: Path) -> None:
+    files = {f"wavs/{n:04}.wav": noise(500, n) for n in range(2000)}
+    send(server, lay(laptop, files))
+    assert there(server) == files
+    assert len(server.weather.commands) <= 3  # compare, one stream, place
+
+
+def test_nothing_to_push_is_fine(server: Server) -> None:
+    assert send(server, {}).sent_files == 0

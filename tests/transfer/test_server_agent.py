@@ -1,0 +1,164 @@
+"""The agent gives the same answers with Python, with openssl and with coreutils alone."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pipe_server import Ended
+
+from engine.contract.problem import ExitCode, Problem
+from remote.transfer import server
+from remote.transfer.server import Entry, Held, Wanted
+
+PLAIN = ("sh", "cut", "wc", "tr", "stat", "dd", "mkdir", "cp", "mv", "rm", "rmdir", "find", "grep",
+         "date", "nice", "cat")  # fmt: skip
+TOOLS = {
+    "python": (*PLAIN, "python3"),
+    "openssl": (*PLAIN, "openssl"),
+    "coreutils": (*PLAIN, "sha256sum"),
+}
+
+
+class Shell:
+    """A link whose server has only the named programs."""
+
+    def __init__(self, home: Path, programs: tuple[str, ...], python: str) -> None:
+        self.home = home
+        self.bin = home.parent / "bin"
+        self.bin.mkdir()
+        for name in programs:
+            found = python if name == "python3" else shutil.which(name)
+            assert found, name
+            (self.bin / name).symlink_to(found)
+
+    def run(self, argv, *, stdin=b"", timeout=None):  # type: ignore[no-untyped-def]
+        environment = {"PATH": str(self.bin), "HOME": str(self.home), "LC_ALL": "C"}
+        done = subprocess.run(argv, input=stdin, capture_output=True, cwd=self.home,
+                              env=environment, timeout=timeout)  # fmt: skip
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(params=sorted(TOOLS))
+def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    import sys
+
+    home = tmp_path / "home"
+    home.mkdir()
+    return Shell(home, TOOLS[request.param], os.path.realpath(sys.executable))
+
+
+def sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+NAME = " odd 'name' $(touch x) 声\\n"
+
+
+@pytest.mark.parametrize("data", [b"", b"x" * 10, b"ab" * 100])
+def test_digest_of_a_file_and_its_blocks(shell: Any, data: bytes) -> None:
+    (shell.home / NAME).write_bytes(data)
+    os.utime(shell.home / NAME, (7, 7))
+    answer = server.digest(shell, NAME, len(data), block=64)
+    assert answer.whole == sha(data)
+    assert list(answer.blocks) == [sha(data[n : n + 64]) for n in range(0, len(data), 64)]
+    assert (answer.identity.size, answer.identity.mtime) == (len(data), 7)
+    assert server.digest(shell, NAME, 0).blocks == ()
+    assert server.identity(shell, NAME) == answer.identity
+    assert not (shell.home / "x").exists()
+
+
+def test_a_missing_file_is_told_from_a_broken_one(shell: Any) -> None:
+    with pytest.raises(Problem) as caught:
+        server.digest(shell, "-n none", 0)
+    assert caught.value.key == "remote.transfer.no_such_file"
+    (shell.home / "folder").mkdir()
+    with pytest.raises(Problem) as caught:
+        server.digest(shell, "folder", 0)
+    assert caught.value.exit_code is ExitCode.DATA
+
+
+def test_have_and_place(shell: Any) -> None:
+    folder = shell.home / "data"
+    staging = folder / server.STAGING
+    staging.mkdir(parents=True)
+    (folder / "here").write_bytes(b"here")
+    (folder / "stale").write_bytes(b"old")
+    whole, part = b"w" * 100, b"p" * 130
+    (staging / sha(whole)).write_bytes(whole)
+    (staging / sha(part)).write_bytes(part[:70])
+    wanted = [
+        Wanted("here", 4, sha(b"here")), Wanted("stale", 3, sha(b"new")),
+        Wanted("sub/dir/ " + NAME, 100, sha(whole)), Wanted("part", 130, sha(part)),
+        Wanted("twin", 100, sha(whole)),
+    ]  # fmt: skip
+    held = server.have(shell, "data", wanted, 64)
+    assert held == [
+        Held(present=True), Held(), Held(staged=True),
+        Held(blocks=((0, sha(part[:64])), (1, sha(part[64:70])))), Held(staged=True),
+    ]  # fmt: skip
+    assert server.place(shell, "data", wanted[1:]) == {0, 2}
+    assert (folder / ("sub/dir/ " + NAME)).read_bytes() == whole
+    assert (folder / "twin").read_bytes() == whole
+    assert (folder / "stale").read_bytes() == b"old" and not (folder / "part").exists()
+
+
+def test_nothing_missing_leaves_no_staging_folder(shell: Any) -> None:
+    (shell.home / "d").mkdir()
+    (shell.home / "d/a").write_bytes(b"1")
+    assert server.have(shell, "d", [Wanted("a", 1, sha(b"1"))], 64) == [Held(present=True)]
+    assert [p.name for p in (shell.home / "d").iterdir()] == ["a"]
+
+
+def test_listing(shell: Any) -> None:
+    (shell.home / "d/sub").mkdir(parents=True)
+    (shell.home / "d" / server.STAGING).mkdir()
+    for name in ("d/b", "d/sub/" + NAME, "d/sub/line\nbreak"):
+        (shell.home / name).write_bytes(b"12")
+        os.utime(shell.home / name, (9, 9))
+    paths = sorted(["b", "sub/" + NAME, "sub/line\nbreak"])
+    assert server.listing(shell, "d") == [Entry(path, 2, 9) for path in paths]
+    with pytest.raises(Problem):
+        server.listing(shell, "none")
+
+
+class Says:
+    """A server that answers what it likes."""
+
+    def __init__(self, out: bytes, code: int = 0) -> None:
+        self.out, self.code = out, code
+
+    def run(self, argv, *, stdin=b"", timeout=None):  # type: ignore[no-untyped-def]
+        return Ended(self.code, self.out, b"\x1b[31mbad\x1b[0m")
+
+
+@pytest.mark.parametrize(
+    "out",
+    [b"", b"hello", b"file 1 2\n", b"file 1 2\nwhole zz\nfile 1 2\n", b"\xff\xfe", b"file x 1\n",
+     b"file 1 2\nwhole " + b"0" * 64 + b"\n", b"file 1 2\nblock 5 " + b"0" * 64 + b"\n"],
+)  # fmt: skip
+def test_strange_answers_are_problems(out: bytes) -> None:
+    questions: list[Any] = [
+        lambda link: server.digest(link, "p", 1),
+        lambda link: server.have(link, "d", [Wanted("a", 1, sha(b""))], 64),
+        lambda link: server.place(link, "d", [Wanted("a", 1, sha(b""))]),
+        lambda link: server.listing(link, "d"),
+    ]
+    for question in questions:
+        with pytest.raises(Problem) as caught:
+            question(Says(out))
+        assert caught.value.key == "remote.transfer.strange_answer"
+
+
+def test_a_failure_carries_the_servers_words_without_control_characters() -> None:
+    with pytest.raises(Problem) as caught:
+        server.digest(Says(b"", 1), "p", 1)  # type: ignore[arg-type]
+    assert "\x1b" not in caught.value.sentence() and "bad" in caught.value.sentence()
+    with pytest.raises(Problem) as caught:
+        server.digest(Says(b"", 255), "p", 1)  # type: ignore[arg-type]
+    assert caught.value.exit_code is ExitCode.UNREACHABLE
