@@ -120,7 +120,7 @@ class HostSpec:
         for key in self.identity:
             words += ["-i", key]
         if self.jump:
-            words += ["-J", ",".join(_hop(hop) for hop in self.jump)]
+            words += ["-J", hops_text(self.jump)]
         return words
 
 
@@ -141,6 +141,11 @@ def _hop(hop: HostSpec) -> str:
     user = f"{hop.user}@" if hop.user else ""
     port = f":{hop.port}" if hop.port != SSH_PORT else ""
     return f"{user}{bracketed(hop.host)}{port}"
+
+
+def hops_text(hops: tuple[HostSpec, ...]) -> str:
+    """Hops as -J and ProxyJump take them; `parse_hops` is the inverse."""
+    return ",".join(_hop(hop) for hop in hops)
 
 
 def parse_hops(text: str) -> tuple[HostSpec, ...]:

@@ -102,9 +102,10 @@ def stop_sshd(place: Place) -> None:
 
 
 def free_port(host: str) -> int:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.bind((host, 0))
+    # Resolved, since a link-local address needs its zone as a number.
+    family, kind, _, _, place = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind) as probe:
+        probe.bind(place)
         return int(probe.getsockname()[1])
 
 
