@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.contract.layout import Layout
 from engine.contract.spec import RunSpec
-from engine.prepare.pipeline import list_file
+from engine.prepare.sources import list_file
 
 _SINGLE = {"proof": "sentences", "pack": "files"}
 
