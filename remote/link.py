@@ -129,6 +129,21 @@ class _Transport(paramiko.ServiceRequestingTransport):  # type: ignore[misc]
         self._send_user_message(message)
 
 
+class _HopSocket:
+    """The channel through a hop, as the socket of the next connection."""
+
+    def __init__(self, channel: Any) -> None:
+        self._channel = channel
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._channel, name)
+
+    def close(self) -> None:
+        # Closing a channel sends a message; when the hop is what died, there is no way to.
+        with contextlib.suppress(EOFError, OSError):
+            self._channel.close()
+
+
 class _Policy:
     """Hands every host key to Trust: paramiko's own known_hosts stay empty on purpose."""
 
@@ -253,7 +268,7 @@ def _open(
 ) -> Link:
     user = spec.user or getpass.getuser()
     sock: Any = (
-        hops[-1].open_tcp(spec.host, spec.port)
+        _HopSocket(hops[-1].open_tcp(spec.host, spec.port))
         if hops
         else dial(spec.host, spec.port, spec.family, timeout)
     )
