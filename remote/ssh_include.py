@@ -65,6 +65,8 @@ def _block(name: str, spec: HostSpec, known_hosts: Path) -> str:
         lines.append(f"User {spec.user}")
     for key in spec.identity:
         lines.append(f"IdentityFile {_quoted(key.replace('%', percent))}")
+    if spec.only_identity:
+        lines.append("IdentitiesOnly yes")
     if spec.jump:
         lines.append(f"ProxyJump {hops_text(spec.jump)}")
     if spec.family != "auto":
