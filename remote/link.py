@@ -97,7 +97,7 @@ class _Transport(paramiko.ServiceRequestingTransport):  # type: ignore[misc]
 
     @property
     def fault(self) -> BaseException | None:
-        first: BaseException | None = self.get_exception() or self.packetizer.fault
+        first: BaseException | None = self.packetizer.fault or self.get_exception()
         return first
 
     def ensure_session(self) -> None:
