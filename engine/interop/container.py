@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from engine.contract.problem import ExitCode, Problem
 from engine.interop.plain import as_plain
@@ -43,6 +44,14 @@ class Container:
     mark: str
     head_md5: str
     content: dict[str, Any]
+
+    def tensors(self, entry: str) -> dict[str, Tensor]:
+        """The named tensors of an entry; empty when it is missing or holds anything else."""
+        named = self.content.get(entry)
+        if not isinstance(named, dict):
+            return {}
+        fine = all(isinstance(n, str) and isinstance(t, Tensor) for n, t in named.items())
+        return dict(named) if fine else {}
 
 
 def read_mark(path: Path) -> str:

@@ -7,8 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
-from email.message import Message
-from http.client import HTTPException
+from http.client import HTTPException, HTTPMessage
 from pathlib import Path
 from typing import IO, Any
 
@@ -122,23 +121,23 @@ class _Watcher(urllib.request.HTTPRedirectHandler):
 
     promised: str | None = None
 
-    def see(self, headers: Message) -> None:
+    def see(self, headers: HTTPMessage) -> None:
         etag = (headers.get("X-Linked-Etag") or "").strip('"')
         if len(etag) == 64 and all(char in "0123456789abcdef" for char in etag):
             self.promised = etag
 
     def redirect_request(
-        self, req: Any, fp: Any, code: int, msg: str, headers: Message, newurl: str
+        self, req: Any, fp: Any, code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> Any:
         self.see(headers)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _starts_at(headers: Message, have: int) -> bool:
+def _starts_at(headers: HTTPMessage, have: int) -> bool:
     return (headers.get("Content-Range") or "").startswith(f"bytes {have}-")
 
 
-def _length(headers: Message) -> int | None:
+def _length(headers: HTTPMessage) -> int | None:
     length = headers.get("Content-Length") or ""
     return int(length) if length.isdigit() else None
 
@@ -147,7 +146,7 @@ def _validator(part: Path) -> Path:
     return part.with_name(f"{part.name}.etag")
 
 
-def _remember(validator: Path, headers: Message) -> None:
+def _remember(validator: Path, headers: HTTPMessage) -> None:
     etag = headers.get("ETag") or headers.get("Last-Modified")
     if etag and not etag.startswith("W/"):  # a weak tag promises no equal bytes
         validator.write_text(etag, encoding="utf-8")

@@ -14,7 +14,7 @@ from torch import Tensor
 from engine.interop.container import Container, read_container
 from engine.interop.expected import POSTERIOR, Shapes, compare
 from engine.interop.exported import note_path
-from engine.interop.gpt_file import GptWeights, parse_gpt
+from engine.interop.gpt_file import PREFIX, GptWeights, parse_gpt
 from engine.interop.sovits_file import SovitsWeights, parse_sovits
 from engine.interop.versions import V2_BASE_MD5, version_by_size
 from engine.runtime.durable import sha256
@@ -59,9 +59,8 @@ def _network(weights: SovitsWeights | GptWeights) -> str:
 
 
 def _is_gpt(container: Container) -> bool:
-    named = container.content.get("weight")
-    names = list(named) if isinstance(named, Mapping) else []
-    return "state_dict" in container.content or any(str(n).startswith("model.") for n in names)
+    names = container.tensors("weight")
+    return "state_dict" in container.content or any(name.startswith(PREFIX) for name in names)
 
 
 def _quick_guess(container: Container, weights: SovitsWeights | GptWeights) -> str | None:
