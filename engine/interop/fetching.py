@@ -21,6 +21,10 @@ class FetchFailed(Exception):  # noqa: N818  the word says what happened
     """The source does not give the file; the message says why."""
 
 
+class Unreachable(FetchFailed):
+    """The source did not answer at all: other files need not be asked of it."""
+
+
 @dataclass(frozen=True)
 class Fetched:
     """A whole file. `promised` is the SHA-256 its source had named, where it named one."""
@@ -35,20 +39,21 @@ def fetch(
     target: Path,
     progress: Progress,
     *,
-    attempts: int = 5,
-    timeout: float = 30.0,
+    attempts: int = 3,
+    timeout: float = 20.0,
     pause: float = 1.0,
 ) -> Fetched:
     """Download `url` to `target` through `<target>.part`, which a later call continues.
 
-    FetchFailed when the source refuses, or breaks off `attempts` times without a byte gained,
-    or sends other bytes than it promised. OSError when the disk is full.
+    FetchFailed when the source refuses, breaks off `attempts` times in a row without a byte
+    gained (Unreachable when it never gave one), or sends other bytes than it promised. OSError
+    when the disk is full.
     """
     if not url.startswith(("http://", "https://")):
         raise FetchFailed(f"{url} is not an http address")
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
-    left, why = attempts, ""
+    left, why, answered = attempts, "", False
     while left > 0:
         before = part.stat().st_size if part.exists() else 0
         try:
@@ -57,15 +62,16 @@ def fetch(
         except urllib.error.HTTPError as error:
             if error.code < 500 and error.code != 429:
                 raise FetchFailed(f"it answers {error.code} {error.reason}") from error
-            why = f"it answers {error.code} {error.reason}"
+            why, answered = f"it answers {error.code} {error.reason}", True
         except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
             why = str(getattr(error, "reason", error))
         gained = (part.stat().st_size if part.exists() else 0) > before
+        answered = answered or gained
         left = attempts if gained else left - 1
         if left:
             time.sleep(pause)
     else:
-        raise FetchFailed(why)
+        raise FetchFailed(why) if answered else Unreachable(why)
     digest = sha256(part)
     if promised is not None and promised != digest:
         part.unlink()
