@@ -21,6 +21,7 @@ from engine.contract.problem import ExitCode, Problem
 _COMMANDS = (
     "engine.commands.doctor",
     "engine.commands.run",
+    "engine.commands.gather",
     "engine.commands.report",
     "engine.commands.plan",
     "engine.commands.prepare",
@@ -29,6 +30,9 @@ _COMMANDS = (
     "engine.speaking.audition_command",
     "engine.speaking.http_command",
     "engine.commands.pack",
+    "engine.commands.inspect",
+    "engine.commands.convert",
+    "engine.commands.pretrained",
 )
 
 
