@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--work", type=Path, default=Path(), help="work folder (default: here)")
     parser.add_argument("--pretrained", help="set below pretrained/ whose encoders to use")
     parser.add_argument("--device", default="auto", choices=("auto", "cuda", "cpu"))
+    parser.add_argument("--precision", default="fp32", choices=("fp32", "bf16", "int8"))
     parser.add_argument("--port", type=int, default=9880, help="0 takes a free one")
 
 
@@ -33,7 +34,9 @@ def run(args: argparse.Namespace) -> int:
 
     listener = listen(args.port)
     device = str(choose(args.device).torch)
-    service = Service(Studio(args.work, args.voice, args.pretrained), device)
+    service = Service(
+        Studio(args.work, args.voice, args.pretrained), device, precision=args.precision
+    )
     service.load()
     port = listener.getsockname()[1]
     if args.json:

@@ -21,11 +21,16 @@ class Service:
     """
 
     def __init__(
-        self, studio: Studio, device: str = "cpu", recogniser: Recogniser | None = None
+        self,
+        studio: Studio,
+        device: str = "cpu",
+        recogniser: Recogniser | None = None,
+        precision: str = "fp32",
     ) -> None:
         self.studio = studio
         self.device = device
         self.recogniser = recogniser
+        self.precision = precision
         self.speaker: Speaker | None = None
         self.pair: tuple[Path, Path] | None = None
         self._one_at_a_time = threading.RLock()
@@ -42,7 +47,7 @@ class Service:
                 now[1] if sovits is None and now[1] else self.studio.sovits_path(sovits or ""),
             )
             if self.speaker is None or pair != self.pair:
-                speaker = self.studio.open(*pair, self.device)
+                speaker = self.studio.open(*pair, self.device, self.precision)
                 speaker.last = self.speaker.last if self.speaker is not None else {}
                 speaker.recogniser = self.recogniser
                 self.speaker, self.pair = speaker, pair

@@ -121,6 +121,16 @@ def test_a_bad_request_costs_only_itself(service: Service, work: Path) -> None:
     assert ask(service, {"speak": REQUEST})[-1]["event"] == "done"
 
 
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_fewer_bits_speak_too(work: Path, precision: str) -> None:
+    answers = ask(Service(Studio(work, VOICE), precision=precision), {"speak": REQUEST})
+    assert [a["event"] for a in answers] == ["piece", "done"]
+    pcm = np.frombuffer(base64.b64decode(answers[0]["pcm"]), "<i2")
+    assert np.abs(pcm).max() > 0
+    with pytest.raises(Problem, match="only on the CPU"):
+        Studio(work, VOICE).open(Path(), Path(), "cuda", "int8")
+
+
 def test_stop_ends_the_service(service: Service) -> None:
     assert ask(service, {"id": 1, "stop": True}, {"id": 2, "list": True}) == []
 
