@@ -26,7 +26,12 @@ _COMMANDS = (
     "engine.commands.plan",
     "engine.commands.prepare",
     "engine.commands.train",
+    "engine.speaking.commands",
+    "engine.speaking.audition_command",
     "engine.commands.pack",
+    "engine.commands.inspect",
+    "engine.commands.convert",
+    "engine.commands.pretrained",
 )
 
 

@@ -10,9 +10,11 @@ import hashlib
 import json
 import shutil
 import stat
+import struct
 import tempfile
 import threading
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -25,6 +27,11 @@ MANIFEST = "manifest.json"
 MOST_MANIFEST = 16 << 20
 SPARE = 16 << 20
 _ENCRYPTED = 0x1
+# What zipfile lets out when the bytes make no sense to it; damage was tried at every field.
+_UNSOUND = (
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OverflowError,
+    NotImplementedError, RuntimeError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -75,7 +82,7 @@ def extract(
                 _exchange(fresh, folder)
             finally:
                 shutil.rmtree(fresh, ignore_errors=True)  # gone already when all went well
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+    except _UNSOUND as error:
         why = str(error) or type(error).__name__
         raise Problem(
             "remote.archive.broken", ExitCode.DATA, name=zip_path.name, why=why

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +16,9 @@ from engine.contract.problem import ExitCode, Problem
 from remote.credentials import Credentials
 from remote.hostspec import HostSpec
 from remote.secrets import Secret
+
+# sshd hangs up after six failures (MaxAuthTries); the last is kept for a password.
+_MOST_KEYS = 5
 
 # (prompt, may the answer be shown) for every question -> answers
 Answer = Callable[[Sequence[tuple[str, bool]]], list[str]]
@@ -43,6 +47,7 @@ class Door(Protocol):
     def methods(self) -> frozenset[str]: ...
     def agent_keys(self) -> Sequence[Any]: ...
     def load_key(self, path: Path, passphrase: Secret | None) -> Any: ...
+    def public_blob(self, key: Any) -> bytes: ...
     def try_key(self, key: Any) -> Verdict: ...
     def try_password(self, secret: Secret) -> Verdict: ...
     def try_answers(self, answer: Answer) -> Verdict: ...
@@ -63,8 +68,10 @@ class Login:
         self._credentials = credentials
         self._tried: list[str] = []
         self._open: frozenset[str] | None = None  # methods the server still listens to
-        self._password: Secret | None = None
-        self._asked = False
+        self._offered: set[bytes] = set()  # public blobs, so that agent and file are not both tried
+        self._asked = False  # for the password; a refused one is never asked for again
+        self._sent_secret = False
+        self._refused_secret = False
 
     def run(self) -> str:
         """Get in and return how ("publickey", "password", ...); else Problem REFUSED."""
@@ -75,19 +82,18 @@ class Login:
             return "none"
         if "password" in methods and self._try_password():
             return "password"
-        if "keyboard-interactive" in self._listen() and self._try_questions():
+        questions = "keyboard-interactive" in self._listen() and not self._refused_secret
+        if questions and self._try_questions():
             return "keyboard-interactive"
-        # After a partial success (key, then password) the server may ask for a key last.
-        if "publickey" in self._listen() and not self._tried and self._try_keys():
-            return "publickey"
-        raise Problem(
-            "remote.auth.refused",
-            ExitCode.REFUSED,
-            server=self._spec.name,
-            user=self._user,
-            tried=", ".join(self._tried) or "-",
-            methods=", ".join(sorted(self._listen())) or "-",
-        )
+        facts = {
+            "server": self._spec.name,
+            "user": self._user,
+            "tried": ", ".join(self._tried) or "-",
+        }
+        if self._listen() & {"password", "keyboard-interactive"} and not self._sent_secret:
+            raise Problem("remote.auth.needed", ExitCode.REFUSED, **facts)
+        facts["methods"] = ", ".join(sorted(self._listen())) or "-"
+        raise Problem("remote.auth.refused", ExitCode.REFUSED, **facts)
 
     def _may(self, method: str) -> bool:
         return self._open is None or method in self._open
@@ -104,28 +110,28 @@ class Login:
         return verdict.let_in
 
     def _try_keys(self) -> bool:
-        problem: Problem | None = None
+        """Named keys, then the agent's, then the usual files, while the server listens to keys."""
         files = self._credentials.key_files(self._spec.identity)
-        for path, named in files:
-            if named:
-                if self._try_file(path, named):
-                    return True
-                if not self._may("publickey"):
-                    return False
+        attempts: list[Callable[[], bool]] = [
+            partial(self._try_file, path, True) for path, named in files if named
+        ]
         if self._credentials.use_agent:
             for number, key in enumerate(self._door.agent_keys(), 1):
-                if self._note(f"agent key {number}", self._door.try_key(key)):
-                    return True
-                if not self._may("publickey"):
-                    return False
-        for path, named in files:
-            if not named and self._try_file(path, named):
-                return True
-            if not self._may("publickey"):
+                attempts.append(partial(self._try_key, f"agent key {number}", key))
+        attempts += [partial(self._try_file, path, False) for path, named in files if not named]
+        for attempt in attempts:
+            if not self._may("publickey") or len(self._offered) >= _MOST_KEYS:
                 return False
-        if problem:
-            raise problem
+            if attempt():
+                return True
         return False
+
+    def _try_key(self, label: str, key: Any) -> bool:
+        blob = self._door.public_blob(key)
+        if blob in self._offered:
+            return False
+        self._offered.add(blob)
+        return self._note(label, self._door.try_key(key))
 
     def _try_file(self, path: Path, named: bool) -> bool:
         try:
@@ -140,7 +146,7 @@ class Login:
         if key is None:
             self._tried.append(f"{path.name} (locked)")
             return False
-        return self._note(path.name, self._door.try_key(key))
+        return self._try_key(path.name, key)
 
     def _load(self, path: Path) -> Any:
         try:
@@ -166,28 +172,24 @@ class Login:
         return credentials.ask(self._spec.name, prompt) if credentials.ask else None
 
     def _try_password(self) -> bool:
-        self._password = self._find_password(f"Password of {self._user}@{self._spec.host}:")
-        if self._password is None:
+        password = self._find_password(f"Password of {self._user}@{self._spec.host}:")
+        if password is None:
             return False
-        return self._note("password", self._door.try_password(self._password))
+        self._sent_secret = True
+        verdict = self._door.try_password(password)
+        self._refused_secret = not (verdict.let_in or verdict.partial)
+        return self._note("password", verdict)
 
     def _try_questions(self) -> bool:
-        gave_up = False
-
         def answer(questions: Sequence[tuple[str, bool]]) -> list[str]:
-            nonlocal gave_up
             replies = []
             for prompt, shown in questions:
-                if not shown and not self._asked:
-                    secret = self._find_password(prompt)
-                else:
-                    ask = self._credentials.ask
-                    secret = ask(self._spec.name, prompt) if ask else None
-                gave_up = gave_up or secret is None
+                # The first hidden question is the password; what follows is a code or the like.
+                secret = None if shown else self._find_password(prompt)
+                if secret is None and self._credentials.ask and (shown or self._sent_secret):
+                    secret = self._credentials.ask(self._spec.name, prompt)
+                self._sent_secret = self._sent_secret or secret is not None
                 replies.append(secret.reveal() if secret else "")
             return replies
 
-        if self._asked and self._credentials.ask is None:
-            return False
-        verdict = self._door.try_answers(answer)
-        return self._note("keyboard-interactive" + (" (no answer)" if gave_up else ""), verdict)
+        return self._note("keyboard-interactive", self._door.try_answers(answer))

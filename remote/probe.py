@@ -15,6 +15,7 @@ from remote.nvidia import FIELDS
 from remote.requirement import name_of
 
 _PROBE_LIMIT_S = 90.0
+_SFTP_INIT = bytes.fromhex("000000050100000003")  # length, SSH_FXP_INIT, version 3
 
 
 def probe(
@@ -51,12 +52,16 @@ def probe(
 
 
 def has_sftp(link: Link) -> bool:
-    """Whether files can go over SFTP (RunPod's proxy and some images have none)."""
+    """Whether files can go over SFTP (RunPod's proxy and some images have none).
+
+    Some servers take the request and have no program behind it, so its greeting is waited for.
+    """
     try:
-        link.open_sftp().close()
-    except NoSftp:
+        with link.open_sftp() as stream:
+            stream.write(_SFTP_INIT)
+            return bool(stream.read(1, deadline=time.monotonic() + 10.0))
+    except (NoSftp, TimeoutError):
         return False
-    return True
 
 
 def _skew(times: dict[str, str], before: float, after: float) -> float | None:

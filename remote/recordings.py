@@ -32,9 +32,7 @@ def gather(voice: str, list_file: Path, wavs: Path | None) -> Recordings:
     manifest = read_items(list_file, wavs)
     if not manifest.items:
         first = manifest.problems[0].message.en if manifest.problems else ""
-        raise Problem(
-            "remote.config.empty_dataset", ExitCode.DATA, path=str(list_file), why=first
-        )
+        raise Problem("remote.config.empty_dataset", ExitCode.DATA, path=str(list_file), why=first)
     files = {list_name(voice): list_file}
     files.update({f"wavs/{item.name}": item.wav for item in manifest.items})
     return Recordings(voice, manifest, files)

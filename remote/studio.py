@@ -6,21 +6,32 @@ what one can do the other can.
 
 from __future__ import annotations
 
+import sys
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from engine.contract.layout import Layout
 from engine.contract.problem import ExitCode, Problem
+from remote import job
 from remote.config.places import Places
 from remote.config.schema import Config, Server
 from remote.credentials import Credentials
+from remote.deploy import DeployConfig, Deployed, Report, Step, deploy, ready, steps_for
 from remote.embedded.client import EmbeddedProcess
 from remote.embedded.client import start as start_embedded
+from remote.facts import ServerFacts
 from remote.hostspec import HostSpec, parse_hops
 from remote.link import Link
+from remote.probe import probe
+from remote.profiles import find as find_profile
 from remote.secrets import Secret
+from remote.ssh_config import resolve
 from remote.trust import Trust
+
+Confirm = Callable[[tuple[Step, ...]], None]
 
 
 class Dialog(Protocol):
@@ -52,6 +63,7 @@ class Studio:
         self._lock = threading.Lock()
         self._link: Link | None = None
         self._embedded: EmbeddedProcess | None = None
+        self._deployed: Deployed | None = None
 
     def __enter__(self) -> Studio:
         return self
@@ -83,6 +95,62 @@ class Studio:
                 self._link = self.connect()
             return self._link
 
+    def wish(self) -> DeployConfig:
+        """What deploy.toml asks of this server."""
+        config = self.config
+        if self.server.embedded:
+            work = self.places.embedded / "work"
+            return DeployConfig(work=work.as_posix(), python=sys.executable, profile="plain")
+        return DeployConfig(
+            work=config.paths.work, python=config.python.path, indexes=config.python.index,
+            wheels=config.python.wheels, profile=self.server.profile,
+        )  # fmt: skip
+
+    def deploy(self, report: Report, confirm: Confirm | None = None) -> Deployed:
+        """Bring the engine there; one round trip when nothing changed."""
+        deployed = deploy(self.link(), self.wish(), report, link_source=self.link, confirm=confirm)
+        self._deployed = deployed
+        return deployed
+
+    def facts(self, *, check_sftp: bool = False) -> ServerFacts:
+        """Ask the server everything at once."""
+        wish = self.wish()
+        profile = find_profile(wish.profile, self.link().spec.host)
+        return probe(
+            self.link(), work=wish.work, python=wish.python, folders=profile.folders,
+            check_sftp=check_sftp,
+        )  # fmt: skip
+
+    def plan_deploy(self) -> tuple[Step, ...]:
+        """What `deploy` would do."""
+        return steps_for(self.facts(), self.wish(), self.link().spec.host)
+
+    def standing(self) -> Deployed | None:
+        """The deployment that fits this program; None when there is none yet."""
+        if self._deployed is None:
+            self._deployed = ready(self.link(), self.wish())
+        return self._deployed
+
+    def deployed(self) -> Deployed:
+        """As `standing`; Problem when there is none."""
+        standing = self.standing()
+        if standing is None:
+            raise Problem("remote.config.not_deployed", ExitCode.CONFIG, name=self.name)
+        return standing
+
+    def layout(self) -> Layout:
+        return self.deployed().layout
+
+    def run(self, run: str | None) -> job.RunHandle:
+        """The handle of a run; the newest one when none is named."""
+        layout = self.layout()
+        if run is None:
+            found = [state.run for state in job.runs(self.link(), layout) if is_training(state.run)]
+            if not found:
+                raise Problem("remote.config.no_runs", ExitCode.CONFIG, name=self.name)
+            run = found[-1]
+        return job.handle(layout, run)
+
     def trust(self) -> Trust:
         """The laptop's host-key policy: our own file, and the user's read beside it."""
         users = (Path.home() / ".ssh" / "known_hosts", Path("/etc/ssh/ssh_known_hosts"))
@@ -110,10 +178,10 @@ def saved_spec(name: str, server: Server) -> HostSpec:
     if server.embedded:
         raise Problem("remote.config.embedded_address", ExitCode.CONFIG, name=name)
     if server.ssh:
-        spec = HostSpec.parse(server.ssh)
+        spec = resolve(server.ssh)
         identity = (*spec.identity, *([server.identity] if server.identity else []))
         return replace(spec, alias=name, identity=identity)
-    plain = HostSpec.parse(server.host or "")
+    plain = resolve(server.host or "")
     return replace(
         plain,
         alias=name,
@@ -123,3 +191,8 @@ def saved_spec(name: str, server: Server) -> HostSpec:
         jump=parse_hops(server.jump) if server.jump else (),
         family=server.family,
     )
+
+
+def is_training(run: str) -> bool:
+    """Whether a run id is a voice's run; installing packages is a supervised run too."""
+    return not run.startswith("install-")

@@ -15,7 +15,7 @@ from engine.contract.events import Event
 from engine.contract.problem import ExitCode, Problem
 from remote.agent import script
 from remote.link import Stream
-from remote.listener import Listener, LinkSource, retry_wait
+from remote.listener import LinkSource, Listener, retry_wait
 
 # A longer line is cut: nothing may fill the laptop's memory from a server.
 MAX_LINE = 1 << 20

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from engine.contract.catalogue import Text, text
 from engine.contract.problem import ExitCode, Problem
 from remote.agent import script
-from remote.listener import Listener, LinkSource, retry_wait
+from remote.listener import LinkSource, Listener, retry_wait
 from remote.nvidia import FIELDS, MINIMAL_FIELDS, Fault, Gpu, parse_rows, with_faults_of
 
 # nvidia-smi prints once a second; a GPU unheard of for longer, while others speak, is gone.

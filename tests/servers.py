@@ -17,8 +17,9 @@ from typing import Any
 
 import pytest
 
-from remote.embedded.client import make_key, start
+from remote.embedded.client import start
 from remote.hostspec import HostSpec
+from remote.keyfile import make_key
 from remote.link import Credentials, Link, Trust
 
 

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.contract.dataset.items import read_items
 from engine.contract.layout import Layout
 from engine.contract.problem import ExitCode, Problem
 from engine.contract.spec import RunSpec
 from engine.interop.exported import note_path
 from engine.models.frozen.content import ContentEncoder
 from engine.models.frozen.text_encoder import TextEncoder
+from engine.pack import newest_weight, weight_files
+from engine.speaking.clips import Clip
 from engine.speaking.pipeline import Speaker
-from engine.speaking.weights import load_gpt, load_sovits, newest_weight, weight_files
+from engine.speaking.weights import load_gpt, load_sovits
 from engine.training.base import CONTENT_FOLDER, TEXT_FOLDER, is_made, open_base
 
 _EPOCH = re.compile(r"[-_]e(\d+)")
@@ -51,22 +54,20 @@ class Studio:
         return self.work / "takes" / self.voice
 
     def gpt_weights(self) -> list[Weight]:
-        """In natural order, oldest epoch first."""
-        return [
-            _weight(p) for p in weight_files(Path(self.layout.gpt_weights(self.voice)), ".ckpt")
-        ]
+        """By epoch, the newest last."""
+        return [_weight(p) for p in weight_files(Path(self.layout.gpt_weights(self.voice)))]
 
     def sovits_weights(self) -> list[Weight]:
         folder = Path(self.layout.sovits_weights(self.voice))
-        return [_weight(path) for path in weight_files(folder, ".pth")]
+        return [_weight(path) for path in weight_files(folder)]
 
     def gpt_path(self, name: str = "") -> Path:
         """The GPT weight called `name` (a listed name or a path), else the newest."""
-        return _chosen(Path(self.layout.gpt_weights(self.voice)), name, ".ckpt")
+        return _chosen(Path(self.layout.gpt_weights(self.voice)), name)
 
     def sovits_path(self, name: str = "") -> Path:
         """The SoVITS weight called `name` (a listed name or a path), else the newest."""
-        return _chosen(Path(self.layout.sovits_weights(self.voice)), name, ".pth")
+        return _chosen(Path(self.layout.sovits_weights(self.voice)), name)
 
     def reference(self) -> dict[str, Any]:
         """ref_audio, ref_text and ref_lang that preparing the voice chose; {} without any."""
@@ -80,6 +81,26 @@ class Studio:
             "ref_text": str(facts["text"]),
             "ref_lang": str(facts["language"]),
         }
+
+    def clips(self) -> list[Clip]:
+        """The voice's recordings with their words, as its list names them; [] without a list."""
+        folder = Path(self.layout.dataset(self.voice))
+        source = folder / f"{self.voice}.list"
+        if not source.is_file():
+            return []
+        wavs = folder / "wavs"
+        items = read_items(source, wavs if wavs.is_dir() else None).items
+        return [Clip(item.wav, item.text, item.language) for item in items if item.wav.is_file()]
+
+    def base_pair(self) -> tuple[Path, Path] | None:
+        """The pretrained GPT and SoVITS that training started from, where there are any."""
+        root = Path(self.layout.pretrained)
+        folders = [root / self._pretrained] if self._pretrained else sorted(root.glob("*"))
+        for folder in folders:
+            gpt, sovits = sorted(folder.glob("s1*.ckpt")), sorted(folder.glob("s2G*.pth"))
+            if gpt and sovits:
+                return gpt[0], sovits[0]
+        return None
 
     def open(self, gpt: Path, sovits: Path, device: str = "cpu") -> Speaker:
         """Load a pair and the encoders it was trained with."""
@@ -113,9 +134,9 @@ class Studio:
         return found[0]
 
 
-def _chosen(folder: Path, name: str, suffix: str) -> Path:
+def _chosen(folder: Path, name: str) -> Path:
     if not name:
-        return newest_weight(folder, suffix)
+        return newest_weight(folder)
     inside, given = folder / name, Path(name)
     return inside if inside.is_file() or not given.is_file() else given
 

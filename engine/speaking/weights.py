@@ -1,10 +1,8 @@
-"""Weight files of a voice: which there are, and the models they hold."""
+"""From weight files to models that speak."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import Any
 
 from engine.contract.problem import ExitCode, Problem
 from engine.interop import read_gpt, read_sovits
@@ -34,21 +32,3 @@ def load_sovits(path: Path) -> Synthesizer:
     model = Synthesizer(weights.config)
     model.load_state_dict(weights.state, strict=False)  # read_sovits has compared the names
     return model.eval()
-
-
-def natural(path: Path) -> list[Any]:
-    """Sort key that puts e2 before e10."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path.name)]
-
-
-def weight_files(folder: Path, suffix: str) -> list[Path]:
-    """Weight files of one voice in natural order, oldest epoch first; empty without folder."""
-    return sorted((p for p in folder.glob(f"*{suffix}") if p.is_file()), key=natural)
-
-
-def newest_weight(folder: Path, suffix: str) -> Path:
-    """The last weight in natural order; Problem when the folder holds none."""
-    found = weight_files(folder, suffix)
-    if not found:
-        raise Problem("engine.speaking.no_weight", ExitCode.DATA, folder=str(folder), kind=suffix)
-    return found[-1]

@@ -13,8 +13,8 @@ from typing import Any
 
 from engine.contract.layout import Layout
 from remote.agent import script
-from remote.deploy.apply import Report, StepReport, apply, send_code
 from remote.code_archive import CodeArchive, code_archive
+from remote.deploy.apply import Report, StepReport, apply, send_code
 from remote.deploy.plan import DeployConfig, Step, plan
 from remote.deployed import Deployed
 from remote.facts import ServerFacts
@@ -78,9 +78,7 @@ def ready(link: Link, config: DeployConfig) -> Deployed | None:
     return standing if has_code else None
 
 
-def _standing(
-    link: Link, config: DeployConfig, code: CodeArchive
-) -> tuple[Deployed | None, bool]:
+def _standing(link: Link, config: DeployConfig, code: CodeArchive) -> tuple[Deployed | None, bool]:
     result = link.script(script("ready.sh"), [config.work, code.sha])
     lines = dict(
         line.partition(" ")[::2] for line in result.out.decode("utf-8", "replace").split("\n")

@@ -57,9 +57,7 @@ def apply(
     return deployed
 
 
-def _do(
-    link: Link, step: Step, deployed: Deployed, report: Report, link_source: LinkSource
-) -> str:
+def _do(link: Link, step: Step, deployed: Deployed, report: Report, link_source: LinkSource) -> str:
     action = step.action
     if isinstance(action, MakeFolders):
         return _make_folders(link, action)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from engine.contract.problem import ExitCode, Problem
 from remote.hostspec import HostSpec
+from remote.keyfile import make_key, public_path
 
 _START_LIMIT_S = 20.0
 
@@ -59,9 +60,8 @@ def start(
     identity = identity or make_key(folder / "id_ed25519")
     ready = folder / "ready.json"
     ready.unlink(missing_ok=True)
-    public = identity.with_name(identity.name + ".pub")
     argv = [sys.executable, "-m", "remote.embedded", "--ready", str(ready)]
-    argv += ["--authorized-key", str(public), "--home", str(home)]
+    argv += ["--authorized-key", str(public_path(identity)), "--home", str(home)]
     argv += ["--host", host] if host else []
     argv += [] if sftp else ["--no-sftp"]
     log = folder / "embedded.log"
@@ -83,15 +83,3 @@ def start(
         time.sleep(0.02)
     facts = json.loads(ready.read_text(encoding="utf-8"))
     return EmbeddedProcess(facts["host"], facts["port"], facts["fingerprint"], identity, process)
-
-
-def make_key(path: Path, comment: str = "sovdeck") -> Path:
-    """Write a new ed25519 key pair (private file readable by its owner only); returns `path`."""
-    import asyncssh
-
-    key = asyncssh.generate_private_key("ssh-ed25519", comment=comment)
-    path.unlink(missing_ok=True)
-    path.touch(mode=0o600)
-    path.write_bytes(key.export_private_key("openssh"))
-    path.with_name(path.name + ".pub").write_bytes(key.export_public_key("openssh"))
-    return path

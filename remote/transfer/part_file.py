@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic, sleep
 from typing import BinaryIO
 
 from engine.contract.problem import ExitCode, Problem
@@ -38,24 +39,37 @@ def disk_errors(path: Path) -> Iterator[None]:
 class Lock:
     """Held while a pull writes; the system lets go of it when the process dies."""
 
+    # A holder that was just killed may have left a half-started child that holds it a moment more.
+    PATIENCE = 1.0
+
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = path.open("ab")
-        try:
-            if sys.platform == "win32":
-                import msvcrt
+        until = monotonic() + self.PATIENCE
+        while True:
+            self._file = path.open("ab")
+            try:
+                self._try()
+                return
+            except OSError as error:
+                self._file.close()
+                if monotonic() > until:
+                    raise Problem(
+                        "remote.transfer.busy", ExitCode.CONFIG, path=str(path)
+                    ) from error
+                sleep(0.05)
 
-                msvcrt.locking(self._file.fileno(), msvcrt.LK_NBLCK, 1)
-            else:
-                import fcntl
+    def _try(self) -> None:
+        if sys.platform == "win32":
+            import msvcrt
 
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # Its last holder may have removed the file between our opening and locking it.
-                if os.fstat(self._file.fileno()).st_ino != path.stat().st_ino:
-                    raise FileNotFoundError(path)
-        except OSError as error:
-            self._file.close()
-            raise Problem("remote.transfer.busy", ExitCode.CONFIG, path=str(path)) from error
+            msvcrt.locking(self._file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Its last holder may have removed the file between our opening and locking it.
+            if os.fstat(self._file.fileno()).st_ino != self.path.stat().st_ino:
+                raise FileNotFoundError(self.path)
 
     def release(self, *, remove: bool) -> None:
         """Let go; a second call does nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shlex
@@ -54,6 +55,16 @@ class LocalStream:
         if not data and not self.closed:
             self.exit_code = self.process.wait()
         return data
+
+    def lines(self) -> Iterator[bytes]:
+        data = b""
+        while piece := self.read():
+            *lines, data = (data + piece).split(b"\n")
+            yield from lines
+
+    @property
+    def errors(self) -> bytes:
+        return b""
 
     def write(self, data: bytes) -> None:
         assert self.process.stdin is not None
@@ -179,8 +190,6 @@ def supervise(tmp_path: Path) -> Iterator[Callable[..., Job]]:
 
     yield start
     for job in started:
-        try:
+        with contextlib.suppress(ProcessLookupError):  # most groups have ended by themselves
             os.killpg(job.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # the whole group has ended, as it should
         job.process.wait()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import asyncssh
 import pytest
-from conftest import PASSWORD, Build, House, Rules, write_key
+from gatehouse import PASSWORD, Build, House, Rules, write_key
 
 from engine.contract.problem import ExitCode, Problem
 from remote.credentials import Credentials
@@ -123,7 +123,7 @@ def test_an_agent_signs(house: Build, tmp_path: Path, monkeypatch: pytest.Monkey
     socket = tmp_path / "agent"
     agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL)
     try:
-        from conftest import wait_until
+        from gatehouse import wait_until
 
         wait_until(socket.exists)
         monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import asyncssh
 import pytest
-from conftest import PASSWORD, Build, Rules
+from gatehouse import PASSWORD, Build, Rules
 
 from engine.contract.problem import ExitCode, Problem
 from remote.credentials import Credentials

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import base64
 import json
 import subprocess
@@ -12,49 +13,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from engine.interop import write_gpt, write_sovits
 
-from engine.contract.layout import Layout
+from engine.contract.params import PARAMS
 from engine.contract.problem import Problem
-from engine.contract.spec import RunSpec
 from engine.models.frozen.content import ContentEncoder
 from engine.models.gpt.text2semantic import Text2Semantic
 from engine.models.sovits.synthesizer import Synthesizer
+from engine.speaking import commands
 from engine.speaking.proof import speak_proof
 from engine.speaking.serve import Service
 from engine.speaking.studio import Studio
 from engine.speaking.weights import load_gpt, load_sovits
-from engine.training.base import make_base, open_base
 
 VOICE = "Test"
 ROOT = Path(__file__).resolve().parents[2]
 REQUEST = {"text": "おはようございます。", "text_lang": "all_ja", "seed": 5}
-
-
-@pytest.fixture(scope="session")
-def work(
-    tmp_path_factory: pytest.TempPathFactory,
-    models: tuple[Text2Semantic, Synthesizer],
-    clip: Callable[..., Path],
-) -> Path:
-    """A work folder with two epochs of a voice from nothing and its reference."""
-    folder = tmp_path_factory.mktemp("work")
-    layout = Layout.at(folder.as_posix())
-    gpt, sovits = models
-    for epoch in (2, 10):
-        write_gpt(layout.gpt_weights(VOICE), VOICE, epoch, gpt.state_dict(), gpt.config,
-                  {"loss": 1.5})  # fmt: skip
-        write_sovits(layout.sovits_weights(VOICE), VOICE, epoch, 100 * epoch,
-                     sovits.state_dict(), sovits.config, {})  # fmt: skip
-    spec = RunSpec(run="r", voice=VOICE, preset="tiny")
-    make_base(open_base(spec, layout), sovits)
-    reference = Path(layout.features(VOICE)) / "reference"
-    reference.mkdir(parents=True)
-    (reference / "reference.wav").write_bytes(clip(4.0).read_bytes())
-    (reference / "reference.json").write_text(
-        json.dumps({"wav": "reference.wav", "text": "今日は。", "language": "ja", "clips": []})
-    )
-    return folder
 
 
 @pytest.fixture
@@ -140,7 +113,7 @@ def test_a_bad_request_costs_only_itself(service: Service, work: Path) -> None:
     assert [a["event"] for a in answers] == ["error"] * 8
     assert [a["code"].rsplit(".", 1)[-1] for a in answers] == [
         "bad_line", "bad_line", "bad_line", "unknown", "no_words", "reference_missing",
-        "wrong_kind", "no_weight",
+        "wrong_kind", "unreadable",
     ]  # fmt: skip
     assert all(a["message"]["zh"] and a["hint"]["en"] for a in answers)
     assert set((work / "takes").rglob("*.wav")) == before
@@ -154,7 +127,7 @@ def test_stop_ends_the_service(service: Service) -> None:
 def test_a_voice_without_weights_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(Problem) as caught:
         Service(Studio(tmp_path, "Nobody")).load()
-    assert caught.value.key == "engine.speaking.no_weight"
+    assert caught.value.key == "engine.pack.no_voice"
 
 
 def test_the_proof_sentence(work: Path, tmp_path: Path, clip: Callable[..., Path]) -> None:
@@ -167,17 +140,52 @@ def test_the_proof_sentence(work: Path, tmp_path: Path, clip: Callable[..., Path
     assert out.stat().st_size == 44 + 2 * round(seconds * 32_000)
 
 
-def test_the_command_keeps_its_pipe_clean(work: Path) -> None:
-    program = (
-        "import sys, argparse; from engine.speaking import commands as c;"
-        "p = argparse.ArgumentParser(); p.add_argument('--json', action='store_true');"
-        "c.add_arguments(p); sys.exit(c.run(p.parse_args(sys.argv[1:])))"
-    )
-    arguments = [VOICE, "--work", str(work), "--device", "cpu", "--serve"]
-    lines = "\n".join(json.dumps(r) for r in ({"id": 1, "speak": REQUEST}, {"stop": True}))
+NOISY = """
+import os, sys
+from engine.speaking import commands
+
+class Noisy:
+    def load(self, gpt, sovits):
+        print("a library greets")
+    def run(self, lines, send):
+        for line in lines:
+            os.write(1, b"native noise\\n")
+            send({"event": "echo", "line": line.strip()})
+
+sys.exit(commands._serve(Noisy(), {}))
+"""
+
+
+def test_the_pipe_carries_answers_and_nothing_else() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", program, *arguments], input=lines + "\n", cwd=ROOT,
-        capture_output=True, text=True, encoding="utf-8", timeout=120, check=True,
+        [sys.executable, "-c", NOISY], input="おはよう\nx\n", cwd=ROOT, capture_output=True,
+        text=True, encoding="utf-8", timeout=60, check=True,
     )  # fmt: skip
-    events = [json.loads(line)["event"] for line in done.stdout.splitlines()]
-    assert events == ["ready", "piece", "done"]
+    assert [json.loads(line)["line"] for line in done.stdout.splitlines()] == ["おはよう", "x"]
+    assert "a library greets" in done.stderr and done.stderr.count("native noise") == 2
+
+
+def test_one_take_on_the_command_line(
+    work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", action="store_true")
+    commands.add_arguments(parser)
+    out = tmp_path / "out.wav"
+    arguments = ["--work", str(work), "--device", "cpu", "--out", str(out), "--json"]
+    arguments += ["--text", "おはようございます。", "--text-lang", "all_ja", "--top-k", "5"]
+    assert commands.run(parser.parse_args([VOICE, *arguments])) == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [event["event"] for event in events] == ["piece", "done"]
+    assert out.read_bytes() == (work / events[1]["wav"]).read_bytes()
+    record = json.loads((work / events[1]["wav"]).with_suffix(".json").read_text("utf-8"))
+    assert record["request"]["sampling"]["top_k"] == 5
+    assert record["request"]["ref_text"] == "今日は。"
+
+
+def test_every_speaking_parameter_has_a_flag() -> None:
+    parser = argparse.ArgumentParser()
+    commands.add_arguments(parser)
+    flags = {action.dest for action in parser._actions}
+    assert {name for name in PARAMS if name.startswith("infer.")} <= flags
+    assert "Speaking rate" in parser.format_help()

@@ -44,7 +44,7 @@ def lines(sample: Sample) -> list[str]:
     """What a sample says; a figure nobody gave is shown as unknown, never as 0."""
     found = []
     for gpu in sample.gpus:
-        load = "?" if gpu.utilization is None else f"{gpu.utilization:.0f} %"
+        load = "?" if gpu.utilisation is None else f"{gpu.utilisation:.0f} %"
         found.append(
             f"GPU {gpu.index} {gpu.name}: {_of(gpu.memory_used, gpu.memory_total)}, {load}"
         )

@@ -28,7 +28,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         while True:
             layout = studio.layout()
             found = job.runs(studio.link(), layout)[-args.last :]
-            rows = [("RUN", "VOICE", "STATE", "STAGE", "PROGRESS", "ETA")]
+            rows: list[tuple[str, ...]] = [("RUN", "VOICE", "STATE", "STAGE", "PROGRESS", "ETA")]
             for state in found:
                 replay = read_state(studio.link(), job.handle(layout, state.run))
                 console.emit(as_json(state, replay.state))

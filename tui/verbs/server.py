@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import re
 from typing import TYPE_CHECKING
 
 from tui.console import Console
 from tui.target import add_json, open_studio
 
 if TYPE_CHECKING:
-    from remote.config.schema import Config, Server
+    from remote.config.schema import Server
     from remote.studio import Studio
 
 
@@ -50,34 +49,23 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
 
 def _add(args: argparse.Namespace, console: Console) -> int:
-    from remote.config import book
     from remote.config.load import load
     from remote.config.places import Places
-    from remote.config.schema import Server
-    from remote.hostspec import HostSpec
-    from remote.studio import Studio
+    from remote.registration import register
     from tui.dialog import TerminalDialog
 
     places = Places.find()
-    config = load(args.config, places)
-    spec = HostSpec.parse(args.line)
-    name = args.name or free_name(spec.alias or spec.host, config)
-    server = Server.model_validate(
-        {
-            "ssh": args.line.strip(), "profile": args.profile,
-            "price_per_hour": args.price, "currency": args.currency,
-        }
+    added = register(
+        args.line, load(args.config, places), places, TerminalDialog(console),
+        name=args.name, profile=args.profile, price_per_hour=args.price,
+        currency=args.currency, accept=frozenset(args.accept), replace=args.replace,
+        connect=not args.no_check,
     )  # fmt: skip
-    book.check_free(places, name, replace=args.replace)
-    if not args.no_check:
-        dialog = TerminalDialog(console)
-        accept = frozenset(args.accept)
-        with Studio(name, server, config, places, dialog, accept=accept) as studio:
-            _report(studio, console)
-    # Saved last: a server that refused us or could not be reached leaves no entry behind.
-    book.add(places, name, server, replace=args.replace)
-    console.say("tui.cli.server_added", name=name, address=spec.name)
-    console.emit({"status": "ok", "name": name, "host": spec.host, "port": spec.port})
+    if added.method:
+        console.say("tui.cli.server_up", name=added.name, method=added.method)
+    console.say("tui.cli.server_added", name=added.name, address=added.spec.name)
+    host, port = added.spec.host, added.spec.port
+    console.emit({"status": "ok", "name": added.name, "host": host, "port": port})
     return 0
 
 
@@ -88,7 +76,7 @@ def _list(args: argparse.Namespace, console: Console) -> int:
     config = load(args.config, Places.find())
     rows = []
     for name, server in config.servers.items():
-        mark = "*" if name == config.default_server else " "
+        mark = "*" if name == config.default_server or len(config.servers) == 1 else " "
         price = "" if server.price_per_hour is None else _price(server)
         rows.append((mark, name, address(name, server), server.profile, price))
         console.emit({"name": name, "default": mark == "*", **server.model_dump(mode="json")})
@@ -138,15 +126,6 @@ def address(name: str, server: Server) -> str:
         return "-"
     spec = saved_spec(name, server)
     return spec.format().split(" # ")[0].removeprefix("ssh ")
-
-
-def free_name(host: str, config: Config) -> str:
-    """A name for a new server made from its host, not yet taken."""
-    base = re.sub(r"[^A-Za-z0-9_.-]+", "-", host).strip("-.")[:50] or "server"
-    if not base[0].isalnum() or ":" in host:
-        base = "server"
-    names = (base, *(f"{base}-{number}" for number in range(2, 10_000)))
-    return next(name for name in names if name not in config.servers)
 
 
 def _price(server: Server) -> str:

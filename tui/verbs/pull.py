@@ -1,0 +1,57 @@
+"""`sovdeck pull [SERVER] [VOICE]`: the packed voice here, verified and unpacked."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+from pathlib import Path
+from typing import Any
+
+from engine.contract.params import PARAMS
+from engine.contract.problem import ExitCode, Problem
+from remote.homecoming import Home, bring_home
+from tui.console import Console, size
+from tui.moving import show_progress
+from tui.target import add_server, open_studio
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_server(parser)
+    parser.add_argument("voice", nargs="?", metavar="VOICE")
+    parser.add_argument("--dest", type=Path, help="folder here (default: deploy.toml's outputs)")
+    parser.add_argument(
+        "--contents", choices=PARAMS["pack.contents"].choices,
+        help="pack anew with these contents first",
+    )  # fmt: skip
+    parser.add_argument("--no-verify", action="store_true", help="do not compare checksums")
+    parser.add_argument("--no-resume", action="store_true", help="start again from the beginning")
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    with open_studio(args, console) as studio:
+        voice = args.voice or studio.config.train.voice
+        if not voice:
+            raise Problem("tui.cli.no_voice", ExitCode.CONFIG)
+        home = bring_home(
+            studio.connect, studio.link(), studio.deployed(), voice,
+            args.dest or Path(studio.config.paths.outputs),
+            report=show_progress(console), cancel=threading.Event(),
+            verify=not args.no_verify, resume=not args.no_resume, contents=args.contents,
+        )  # fmt: skip
+        console.say(
+            "tui.cli.pulled", voice=voice, folder=str(home.folder), size=size(home.bytes),
+            seconds=round(home.seconds, 1),
+        )  # fmt: skip
+        if not home.verified:
+            console.say("tui.cli.unverified")
+        console.emit({"status": "ok", "voice": voice, **as_json(home)})
+    return 0
+
+
+def as_json(home: Home) -> dict[str, Any]:
+    return {
+        "zip": str(home.zip), "bytes": home.bytes, "sha256": home.sha256,
+        "verified": home.verified, "seconds": round(home.seconds, 2),
+        "resumed_bytes": home.resumed_bytes, "folder": str(home.folder),
+        "files": list(home.names()),
+    }  # fmt: skip

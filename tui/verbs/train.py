@@ -1,0 +1,87 @@
+"""`sovdeck train [SERVER]`: a supervised run that goes on when the link drops."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from engine.contract.params import PARAMS, check
+from engine.contract.problem import ExitCode, Problem
+from tui.console import Console
+from tui.target import add_server, open_studio
+
+if TYPE_CHECKING:
+    from engine.contract.spec import RunSpec
+    from remote.studio import Studio
+
+TRAINING = ("sovits", "gpt", "train")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_server(parser)
+    parser.add_argument("--voice", help="name of the voice (default: deploy.toml)")
+    parser.add_argument("--run", help="id of the run (default: from the time); resumes an old one")
+    parser.add_argument("--preset", choices=("v2", "tiny"), help="model size")
+    parser.add_argument("--from-nothing", action="store_true", help="no pretrained base")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", dest="params",
+        help="a parameter, for example sovits.epochs=12; see `sovdeck params`",
+    )  # fmt: skip
+    parser.add_argument("--queue", action="store_true", help="wait for the runs started before")
+    parser.add_argument("--wait", action="store_true", help="follow it; exit with its own code")
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    from remote import job
+
+    with open_studio(args, console) as studio:
+        spec = make_spec(studio, args)
+        handle = job.start(studio.link(), studio.deployed(), spec, queue=args.queue)
+        console.say("tui.cli.started", run=handle.run, voice=spec.voice, server=studio.name)
+        if not args.wait:
+            console.emit({"status": "ok", "run": handle.run, "voice": spec.voice})
+            return 0
+        from tui.following import follow
+
+        ended = follow(studio, handle, console)
+        console.emit({"status": ended.job.state, "run": handle.run, "exit_code": ended.code})
+        return ended.code
+
+
+def make_spec(studio: Studio, args: argparse.Namespace) -> RunSpec:
+    """The run that options and deploy.toml describe."""
+    from engine.contract.spec import RunSpec
+    from remote.recordings import places
+
+    train = studio.config.train
+    voice = args.voice or train.voice
+    if not voice:
+        raise Problem("tui.cli.no_voice", ExitCode.CONFIG)
+    list_file, wav_folder = places(studio.layout(), voice)
+    pretrained = None if args.from_nothing else (train.pretrained or None)
+    spec = RunSpec(
+        run=args.run or run_id(voice, datetime.now()), voice=voice,
+        preset=args.preset or train.preset, list_file=list_file, wav_folder=wav_folder,
+        params={**train.params, **given_params(args.params)}, pretrained=pretrained,
+        proof_text=train.proof_text, proof_language=train.proof_language,
+    )  # fmt: skip
+    spec.validate()
+    return spec
+
+
+def given_params(settings: list[str]) -> dict[str, Any]:
+    """`["gpt.epochs=3"]` as checked values; Problem for what is no parameter or out of range."""
+    found = {}
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        found[name] = check(name, value)
+        if PARAMS[name].group not in TRAINING:
+            raise Problem("tui.cli.not_training", ExitCode.CONFIG, name=name)
+    return found
+
+
+def run_id(voice: str, now: datetime) -> str:
+    """`20261122-141530-Anna`: sorts by time, and fits a file name and a command line."""
+    plain = "".join(char if char.isascii() and char.isalnum() else "-" for char in voice)
+    return f"{now:%Y%m%d-%H%M%S}-{plain.strip('-')[:40] or 'voice'}"
