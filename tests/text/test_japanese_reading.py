@@ -104,6 +104,8 @@ def test_nothing_is_printed_on_standard_output() -> None:
         ("降っている", "f u ] cl t e UNK i [ r u"),
         ("もものうち", "m o [ m o n o UNK u [ ch i"),
         ("おはようございます", "o [ h a y o o g o z a i m a ] s u"),
+        ("1234", "s e ] N UNK n i [ hy a k u UNK s a ] N j u u UNK y o ] N"),
+        ("14", "j u [ u UNK y o ] N"),
         ("行こう", "i [ k o o"),
         ("犬が三匹", "i [ n u ] g a UNK s a [ N ] b i k i"),
     ],
@@ -125,9 +127,9 @@ def test_an_accent_by_each_joining_rule() -> None:
         ("P2", 0, 4), ("P6", 2, 0), ("P14", 2, 5), ("動詞%F4@0/名詞%F5", 2, 0), ("*", 2, 1),
     ]:  # fmt: skip
         features = [word("い", "名詞", 3, -1), word("ろ", "名詞", 2, 1)]
-        rephrase(features, ["い,名詞,1/3,*", f"ろ,名詞,{own}/2,{rule}"])
+        rephrase(features, ["い,名詞,1/3,*", f"ろ,名詞,{own}/2,{rule}"], lambda _: 0)
         assert features[0]["acc"] == wanted, rule
     # Words that do not correspond to the dictionary lines keep the analyser's accent.
     features = [word("い", "名詞", 3, -1)]
-    rephrase(features, ["は,名詞,1/3,*"])
+    rephrase(features, ["は,名詞,1/3,*"], lambda _: 0)
     assert features[0]["acc"] == 99

@@ -8,12 +8,13 @@ the dictionary's entries (Sagisaka and Sato's rules, as in the dictionary's last
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 Feature = MutableMapping[str, Any]
 
+_DIGITS, _UNITS = "一二三四五六七八九", "十百千万億"
 _RULE = re.compile(r"(?:(?P<part>[^%/]+)%)?(?P<kind>[A-Z]\d+)(?:@(?P<add>-?\d+))?")
 
 
@@ -25,12 +26,16 @@ class _Entry:
     rules: str
 
 
-def rephrase(features: Sequence[Feature], morphs: Sequence[str]) -> None:
+def rephrase(
+    features: Sequence[Feature], morphs: Sequence[str], alone: Callable[[str], int]
+) -> None:
     """Correct chain flags and phrase accents of `features` in place.
 
     `morphs` are the dictionary lines of the same text. Where the two do not correspond word by
-    word (numbers are rewritten between them), phrases stay as they are.
+    word (numbers are rewritten between them), phrases stay as they are. `alone` gives the
+    analyser's accent of a number read by itself.
     """
+    _part_numbers(features, alone)
     entries = _entries(features, morphs)
     for position in range(1, len(features)):
         before, word = features[position - 1], features[position]
@@ -52,6 +57,26 @@ def _parts(before: Mapping[str, Any], word: Mapping[str, Any]) -> bool:
     if before["pos"] == "連体詞":
         return True
     return before["pos"] == "助詞" and word["pos"] in ("動詞", "名詞") and not _is_suffix(word)
+
+
+def _part_numbers(features: Sequence[Feature], alone: Callable[[str], int]) -> None:
+    """千|二百|三十|四: each digit after a unit opens a phrase."""
+    for position in range(1, len(features)):
+        before, word = features[position - 1], features[position]
+        opens = _is_number(word, _DIGITS) and _is_number(before, _UNITS)
+        if not opens or word["chain_flag"] != 1:
+            continue
+        word["chain_flag"] = 0
+        top = position - 1
+        while top and features[top]["chain_flag"] == 1:
+            top -= 1
+        written = "".join(part["string"] for part in features[top:position])
+        # The analyser had given the accent of the longer phrase. 十 is flat before a digit.
+        features[top]["acc"] = 0 if written == "十" else alone(written)
+
+
+def _is_number(word: Mapping[str, Any], written: str) -> bool:
+    return word["pos_group1"] == "数" and word["string"] in written
 
 
 def _is_suffix(word: Mapping[str, Any]) -> bool:

@@ -78,8 +78,13 @@ def _spoken(text: str) -> Iterator[str]:
         # Without the package's own corrections: they are absent from upstream's training data.
         features = analyser.run_frontend(part, use_vanilla=True)
         if features:
-            rephrase(features, analyser.run_mecab(part))
+            rephrase(features, analyser.run_mecab(part), _accent_alone)
             yield from _from_labels(analyser.make_label(features))
+
+
+def _accent_alone(written: str) -> int:
+    features = _analyser().run_frontend(written, use_vanilla=True)
+    return int(features[0]["acc"]) if features else 0
 
 
 _CURRENT = re.compile(r"-([^+]*)\+")
