@@ -120,7 +120,7 @@ def _install(
     link_source: LinkSource, action: MakeEnvironment, deployed: Deployed, report: Report
 ) -> str:
     # A run of its own: it survives a cut line, and a second deploy joins it.
-    run = f"install-{action.key[:12]}"
+    run = f"{job.INSTALL}{action.key[:12]}"
     command = [
         "sh", str(deployed.code / "agent" / "install.sh"), action.folder, action.method,
         action.base, action.key, action.wheels, action.torch_index, " ".join(action.indexes), "--",
