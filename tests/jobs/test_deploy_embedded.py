@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 
+from engine.contract.catalogue import Text
 from engine.contract.layout import Layout
 from engine.contract.problem import Problem
 from remote import deploy, job
 from remote.agent import script
 from remote.code_archive import code_archive
-from remote.deploy import DeployConfig, StepReport
+from remote.deploy import DeployConfig, Links, Step, StepReport
 from remote.deploy.apply import send_code
+from remote.deploy.plan import SendWheels
 from remote.link import Link
 from remote.probe import probe
 from remote.verdict import verdict
@@ -92,23 +94,24 @@ def test_only_the_code_changed_is_two_round_trips(
 def test_two_laptops_do_not_deploy_at_once(server: Link, config: DeployConfig) -> None:
     facts = probe(server, work=config.work, python=config.python)
     steps = [replace(step, needed=False) for step in deploy.steps_for(facts, config)]
+    links = Links(server, lambda: server, lambda: server)
     folder = str(Path(config.work) / "deploy")
     argv = ["sh", "-c", script("lock.sh"), "lock", folder, "anna@desk"]
     other = server.open_stream(argv)
     assert other.read() == b"locked\n"
     with pytest.raises(Problem) as caught:
-        deploy.apply(server, steps, lambda _: None)
+        deploy.apply(links, steps, lambda _: None)
     assert caught.value.key == "remote.deploy.locked" and "anna@desk" in caught.value.message.en
     other.close()  # the other laptop is shut in mid-deploy
     deadline = time.monotonic() + 10
     while True:
         try:
-            return_value = deploy.apply(server, steps, lambda _: None)
+            done = deploy.apply(links, steps, lambda _: None)
             break
         except Problem as problem:
             assert problem.key == "remote.deploy.locked" and time.monotonic() < deadline
             time.sleep(0.1)
-    assert return_value.python == config.python
+    assert done.python == config.python
 
 
 def test_a_damaged_upload_leaves_nothing(server: Link, tmp_path: Path) -> None:
@@ -121,3 +124,28 @@ def test_a_damaged_upload_leaves_nothing(server: Link, tmp_path: Path) -> None:
     assert list((tmp_path / "code").iterdir()) == []
     send_code(server, layout, whole)
     assert [path.name for path in (tmp_path / "code").iterdir()] == [whole.sha]
+
+
+def test_wheels_of_this_computer_reach_the_server(
+    embedded: Any, server: Link, config: DeployConfig, tmp_path: Path
+) -> None:
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    with pytest.raises(Problem) as caught:
+        send_wheels(embedded, server, config, wheels)
+    assert caught.value.key == "remote.deploy.no_wheels"
+    (wheels / "one-1.0-py3-none-any.whl").write_bytes(b"x" * 5000)
+    (wheels / "notes.txt").write_text("not a wheel")
+    send_wheels(embedded, server, config, wheels)
+    there = Path(config.work) / "wheels"
+    assert [path.name for path in there.iterdir() if path.suffix == ".whl"] == [
+        "one-1.0-py3-none-any.whl"]  # fmt: skip
+    assert (there / "one-1.0-py3-none-any.whl").read_bytes() == b"x" * 5000
+
+
+def send_wheels(place: Any, server: Link, config: DeployConfig, source: Path) -> None:
+    facts = probe(server, work=config.work, python=config.python)
+    check = next(step for step in deploy.steps_for(facts, config) if step.name == "check")
+    action = SendWheels(str(source), str(Path(config.work) / "wheels"))
+    steps = (Step("wheels", Text("", ""), True, action), replace(check, needed=False))
+    deploy.apply(Links(server, lambda: server, place.connect), steps, lambda _: None)
