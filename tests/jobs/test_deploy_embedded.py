@@ -19,7 +19,7 @@ from remote.agent import script
 from remote.code_archive import code_archive
 from remote.deploy import DeployConfig, Links, Step, StepReport
 from remote.deploy.apply import send_code
-from remote.deploy.plan import SendWheels
+from remote.deploy.plan import CheckEngine, SendWheels
 from remote.link import Link
 from remote.probe import probe
 from remote.verdict import verdict
@@ -92,8 +92,7 @@ def test_only_the_code_changed_is_two_round_trips(
 
 
 def test_two_laptops_do_not_deploy_at_once(server: Link, config: DeployConfig) -> None:
-    facts = probe(server, work=config.work, python=config.python)
-    steps = [replace(step, needed=False) for step in deploy.steps_for(facts, config)]
+    steps = [unchecked(config)]
     links = Links(server, lambda: server, lambda: server)
     folder = str(Path(config.work) / "deploy")
     argv = ["sh", "-c", script("lock.sh"), "lock", folder, "anna@desk"]
@@ -144,8 +143,12 @@ def test_wheels_of_this_computer_reach_the_server(
 
 
 def send_wheels(place: Any, server: Link, config: DeployConfig, source: Path) -> None:
-    facts = probe(server, work=config.work, python=config.python)
-    check = next(step for step in deploy.steps_for(facts, config) if step.name == "check")
     action = SendWheels(str(source), str(Path(config.work) / "wheels"))
-    steps = (Step("wheels", Text("", ""), True, action), replace(check, needed=False))
+    steps = (Step("wheels", Text("", ""), True, action), unchecked(config))
     deploy.apply(Links(server, lambda: server, place.connect), steps, lambda _: None)
+
+
+def unchecked(config: DeployConfig) -> Step:
+    """The last step, said to be done: loading torch is what it costs."""
+    check = CheckEngine(Layout.at(config.work), config.python, "0" * 32, "", {})
+    return Step("check", Text("", ""), False, check)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.contract.events import Event
 from engine.contract.fold import RunState, fold
 from engine.contract.layout import Layout
 from remote import job
@@ -93,6 +95,43 @@ def test_openssh_v4(sshd_v4: Any, cut_proxy: Callable[[Any], Any], tmp_path: Pat
         sshd_v4, cut_proxy(sshd_v4), tmp_path, events=120, cuts=8, pause=0.002
     )
     check(result, 120, 8)
+
+
+def test_a_link_that_falls_silent_is_left_and_reading_goes_on(
+    embedded: Any, cut_proxy: Callable[[Any], Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b"")
+    first, second = cut_proxy(embedded), cut_proxy(embedded)
+    ways = iter((first, second))
+    links: list[Link] = []
+
+    def source() -> Link:
+        if not links or not links[-1].alive:
+            links.append(embedded.through(next(ways)).connect(timeout=10.0))
+        return links[-1]
+
+    tail = Tail(source, str(path), wait=lambda _: 0.01)
+    events = iter(EventTail(tail))
+    append(path, 0)
+    assert next(events).seq == 0
+    first.silent = True  # nothing is closed: only the silence tells
+    append(path, 1)
+    begun = time.monotonic()
+    assert next(events).seq == 1
+    assert time.monotonic() - begun < 8.0
+    append(path, 2)
+    assert next(events).seq == 2 and len(links) == 2
+    tail.close()
+    first.silent = False
+    for link in links:
+        link.close()
+
+
+def append(path: Path, seq: int) -> None:
+    payload = {"step": seq, "total": 9, "losses": {}}
+    with path.open("a") as file:
+        file.write(Event(seq, 0, "r", "step", stage="gpt", payload=payload).line() + "\n")
 
 
 @pytest.mark.sshd
