@@ -110,7 +110,10 @@ class Studio:
 
     def deploy(self, report: Report, confirm: Confirm | None = None) -> Deployed:
         """Bring the engine there; one round trip when nothing changed."""
-        deployed = deploy(self.link(), self.wish(), report, link_source=self.link, confirm=confirm)
+        deployed = deploy(
+            self.link(), self.wish(), report,
+            link_source=self.link, connect=self.connect, confirm=confirm,
+        )  # fmt: skip
         self._deployed = deployed
         return deployed
 
