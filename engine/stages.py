@@ -13,6 +13,7 @@ from engine.models.frozen.text_encoder import TextEncoder
 from engine.pack import newest_weight, pack
 from engine.prepare.pipeline import prepare
 from engine.reference import read_reference, write_reference
+from engine.run_plan import listed_clips
 from engine.runtime.durable import sha256
 from engine.runtime.signals import stopping
 from engine.speaking.proof import speak_proof
@@ -60,7 +61,8 @@ def _prepare(room: Room, progress: Progress) -> None:
     synthesizer = unmade_synthesizer(base) if fresh else base.synthesizer()
     device = room.device.torch
     synthesizer.to(device).eval()
-    room.emit("stage_started", "prepare", total=0, unit="items")
+    clips = listed_clips(room.spec, room.layout)
+    room.emit("stage_started", "prepare", total=clips, unit="items")
     prepared = prepare(
         room.spec, room.layout, content=base.content().to(device), base_sovits=synthesizer,
         emit=stopping(room.emit, room.stop), text_encoder=_text_encoder(base, device),
@@ -99,6 +101,12 @@ def _gpt(room: Room, progress: Progress) -> None:
 
 def _train(room: Room, progress: Progress, stage: Any) -> None:
     outcome = stage.run()
+    if progress.base.pretrained and outcome.updates and not outcome.loss_fell:
+        notice = Problem(
+            "engine.training.loss_rose", ExitCode.OK, stage=outcome.name,
+            before=f"{outcome.before:.4g}", after=f"{outcome.after:.4g}",
+        )  # fmt: skip
+        room.emit("warning", outcome.name, **notice.as_json())
     progress.outcomes.append(outcome)
     progress.exports.append(outcome.export)
 

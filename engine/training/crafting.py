@@ -32,6 +32,7 @@ from engine.training.progress import Position
 from engine.training.sovits_task import SovitsSettings, SovitsTask
 from engine.training.stage import Craft, Export, Room, TrainingStage
 
+_FEW = 4  # clips that show whether the loss fell
 _NAMED = 8  # clips a sentence lists before it stops
 State = Mapping[str, torch.Tensor]
 
@@ -62,6 +63,7 @@ def sovits_stage(room: Room, base: Base, features: Features) -> TrainingStage:
         recompute=bool(room.spec.value("sovits.grad_checkpoint")),
     )  # fmt: skip
     folder = Path(room.layout.sovits_weights(room.spec.voice))
+    device, few = room.device.torch, (ground.held or ground.training)[:_FEW]
 
     def export(epoch: int, position: Position, metrics: Mapping[str, float]) -> Export:
         written = interop.write_sovits(
@@ -78,8 +80,9 @@ def sovits_stage(room: Room, base: Base, features: Features) -> TrainingStage:
 
     craft = Craft(
         task, ground.batch, ground.must_match, task.state, task.restore, export,
-        lambda: validation.sovits_metrics(task.generator, ground.held, room.device.torch),
+        lambda: validation.sovits_metrics(task.generator, ground.held, device),
         change, lambda: task.load(1, 0, (_longest(ground, settings.sizes),)), sample,
+        lambda: validation.sovits_metrics(task.generator, few, device)["mel"],
     )  # fmt: skip
     return TrainingStage(room, craft, ground.newest, ground.checkpoints)
 
@@ -96,6 +99,7 @@ def gpt_stage(room: Room, base: Base, features: Features, speak: samples.Speak) 
         base.text2semantic(), ground.training, settings, room.device, _precision(room), room.peers
     )
     folder = Path(room.layout.gpt_weights(room.spec.voice))
+    device, few = room.device.torch, (ground.held or ground.training)[:_FEW]
 
     def export(epoch: int, position: Position, metrics: Mapping[str, float]) -> Export:
         written = interop.write_gpt(
@@ -112,8 +116,9 @@ def gpt_stage(room: Room, base: Base, features: Features, speak: samples.Speak) 
 
     craft = Craft(
         task, ground.batch, ground.must_match, task.state, task.restore, export,
-        lambda: validation.gpt_metrics(task.model, ground.held, room.device.torch),
+        lambda: validation.gpt_metrics(task.model, ground.held, device),
         change, lambda: task.load(1, 0, (_longest(ground, settings.sizes),)), sample,
+        lambda: validation.gpt_metrics(task.model, few, device)["cross_entropy"],
     )  # fmt: skip
     return TrainingStage(room, craft, ground.newest, ground.checkpoints)
 

@@ -19,7 +19,7 @@ from engine.runtime.distributed import Peers
 from engine.runtime.journal import Emit
 from engine.runtime.signals import StopFlag
 from engine.training import resume
-from engine.training.loop import train
+from engine.training.loop import readings_every, train
 from engine.training.progress import Position, Trend
 from engine.training.task import Desk, LoopSettings, Task
 from engine.training.updating import probe
@@ -60,7 +60,8 @@ class Craft:
 
     export(epoch, position, metrics) writes the small file; validate() gives metrics of the
     held-out clips, or nothing; change(export) is the norm of what training changed in it;
-    sample(epoch) speaks; worst() is the heaviest update, for the memory probe.
+    sample(epoch) speaks; worst() is the heaviest update, for the memory probe; fixed_loss() is
+    the loss of a few fixed clips without dice.
     """
 
     task: Task
@@ -73,25 +74,30 @@ class Craft:
     change: Callable[[Path], float]
     worst: Callable[[], Any]
     sample: Callable[[int, Path], None]
+    fixed_loss: Callable[[], float]
 
 
 @dataclass(frozen=True)
 class StageOutcome:
-    """What a stage came to. `updates` of this run; `change` is the norm of the weights' move."""
+    """What a stage came to. `updates` of this run; `change` is the norm of the weights' move.
+
+    first_loss and last_loss are means over the first and the last epoch; before and after are
+    the loss of the same few clips without dice, which a run of a dozen updates moves visibly.
+    """
 
     name: str
     updates: int
     seconds: float
     first_loss: float | None
     last_loss: float | None
+    before: float
+    after: float
     change: float
     export: Export
-    fresh: bool
 
     @property
     def loss_fell(self) -> bool:
-        first, last = self.first_loss, self.last_loss
-        return first is not None and last is not None and last < first
+        return self.after < self.before
 
 
 class TrainingStage:
@@ -109,8 +115,9 @@ class TrainingStage:
         self._each = bool(spec.value(f"{self._name}.export_each_save"))
         self._seconds_between = 60.0 * int(spec.value("train.save_every_minutes"))
         self._saved_at = time.monotonic()
-        self._trend = Trend()
+        self._trend = Trend(self._readings_an_epoch())
         self._begun_at_step = 0
+        self._before = 0.0
         self._metrics: Mapping[str, float] = {}
         self._best: dict[str, Any] = {}
         self._last_export: Export | None = None
@@ -119,7 +126,7 @@ class TrainingStage:
         """Train to the last epoch and export it; see `loop.train` for what it raises."""
         started = time.monotonic()
         room, task = self._room, self._craft.task
-        position, fresh = self._begin()
+        position = self._begin()
         per_epoch = len(task.order(1))
         settings = LoopSettings(self._epochs, self._craft.batch, room.spec.value("train.on_oom"))
         room.emit(
@@ -140,18 +147,20 @@ class TrainingStage:
         outcome = StageOutcome(
             self._name, position.step - self._begun_at_step, time.monotonic() - started,
             self._trend.first_loss, self._trend.last_loss,
-            self._craft.change(export.path) if room.peers.leads else 0.0, export, fresh,
+            self._before, self._craft.fixed_loss(),
+            self._craft.change(export.path) if room.peers.leads else 0.0, export,
         )  # fmt: skip
         room.emit(
             "stage_finished", self._name, updates=outcome.updates, seconds=outcome.seconds,
             first_loss=outcome.first_loss, last_loss=outcome.last_loss, change=outcome.change,
+            before=outcome.before, after=outcome.after,
         )  # fmt: skip
         return outcome
 
     # Beginning ------------------------------------------------------------------------
 
-    def _begin(self) -> tuple[Position, bool]:
-        """Where to go on, with everything put back; False when there is nothing left to do."""
+    def _begin(self) -> Position:
+        """Where to go on, with everything put back."""
         room = self._room
         resume.announce(self._faults, room.emit, self._name)
         on_change = room.spec.value("train.on_change")
@@ -162,15 +171,18 @@ class TrainingStage:
             if room.peers.leads:
                 self._checkpoints.drop()
             room.peers.wait()
-            self._save(Position())  # also proves that the disk holds one, and what to roll back to
-            return Position(), True
+            self._before = self._craft.fixed_loss()
+            self._save(Position())  # proves that the disk holds one; what to roll back to
+            return Position()
         self._load(found.state)
         facts = found.state.facts
         self._best = dict(facts["best"])
         if facts["run"] == room.spec.run:
             self._begun_at_step = int(facts["begun_at_step"])
-            self._trend = Trend(list(facts["first"]), list(facts["last"]))
+            self._trend = Trend(self._trend.width, list(facts["first"]), list(facts["last"]))
+            self._before = float(facts["before"])
         else:
+            self._before = self._craft.fixed_loss()
             self._begun_at_step = found.position.step
         key = "engine.training.resumed"
         if found.position.epoch > self._epochs and facts["run"] != room.spec.run:
@@ -181,7 +193,12 @@ class TrainingStage:
             changed=", ".join(found.changed) or "-",
         )  # fmt: skip
         room.emit("warning", self._name, **notice.as_json())
-        return found.position, False
+        return found.position
+
+    def _readings_an_epoch(self) -> int:
+        per_epoch = len(self._craft.task.order(1))
+        readings = -(-per_epoch // readings_every(per_epoch))
+        return max(1, min(readings, readings * self._epochs // 2))
 
     # Saving ---------------------------------------------------------------------------
 
@@ -197,7 +214,8 @@ class TrainingStage:
             facts = {
                 "position": position.as_facts(), "must_match": dict(self._craft.must_match),
                 "run": room.spec.run, "begun_at_step": self._begun_at_step,
-                "first": self._trend.first, "last": self._trend.last, "best": self._best,
+                "first": self._trend.first, "last": self._trend.last, "before": self._before,
+                "best": self._best,
                 "engine": engine.__version__,
             }  # fmt: skip
             parts = {**self._craft.state(), "dice": dice}

@@ -10,7 +10,7 @@ from micro_voice import make_clips
 from engine.training.features import Clip
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="session")
 def one_thread() -> Iterator[None]:
     """Sums in one order: bit-exactness is asserted here, and the machine is shared."""
     before = torch.get_num_threads()
