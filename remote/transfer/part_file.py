@@ -128,7 +128,7 @@ class PartFile:
             if free < identity.size - kept.size + SPARE:
                 raise Problem(
                     "remote.transfer.no_space", ExitCode.DATA, path=str(self.final.parent),
-                    need=_mib(identity.size - kept.size + SPARE), free=_mib(free),
+                    need=mib(identity.size - kept.size + SPARE), free=mib(free),
                 )  # fmt: skip
             if not kept.size:
                 self._journal_path.unlink(missing_ok=True)  # before the bytes it speaks of go
@@ -225,5 +225,6 @@ class PartFile:
                 self._journal = None
 
 
-def _mib(count: int) -> str:
+def mib(count: int) -> str:
+    """Bytes as a person reads them."""
     return f"{count / (1 << 20):.1f} MiB"
