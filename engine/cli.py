@@ -25,6 +25,7 @@ _COMMANDS = (
     "engine.commands.plan",
     "engine.commands.prepare",
     "engine.commands.train",
+    "engine.commands.worker",
     "engine.speaking.commands",
     "engine.commands.pack",
 )

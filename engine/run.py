@@ -54,7 +54,7 @@ def execute(spec_file: Path, work: Path | None = None) -> Ending:
                 device=device.as_json(), engine=engine.__version__, preset=spec.preset,
             )  # fmt: skip
             journal.emit("plan", stages=planned_stages(spec, layout))
-            room = Room(spec, layout, journal.emit, stop, device)
+            room = Room(spec, layout, journal.emit, stop, device, lend=journal.lent)
             # Loaded only now: the models' libraries take seconds, and a person is watching.
             from engine.stages import begin, run_stage
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,10 @@ from engine.training.updating import probe
 
 @dataclass(frozen=True)
 class Room:
-    """Where a stage works. Only the leading process of several emits anything."""
+    """Where a stage works. Only the leading process of several emits anything.
+
+    `lend` lets another process write the events while it is open.
+    """
 
     spec: RunSpec
     layout: Layout
@@ -35,6 +39,7 @@ class Room:
     stop: StopFlag
     device: Device
     peers: Peers = Peers()
+    lend: Callable[[], AbstractContextManager[None]] = nullcontext
 
     @property
     def work(self) -> Path:
@@ -172,6 +177,8 @@ class TrainingStage:
                 self._checkpoints.drop()
             room.peers.wait()
             self._before = self._craft.fixed_loss()
+            if room.peers.rank:  # every process drops other activations
+                chance.seed_all(int(room.spec.value("train.seed")) + room.peers.rank)
             self._save(Position())  # proves that the disk holds one; what to roll back to
             return Position()
         self._load(found.state)

@@ -12,47 +12,14 @@ from typing import Any
 
 import pytest
 import soundfile
+from whole_run import FEW, events, write_spec
 
 from engine import interop
 from engine.cli import main
-from engine.contract.events import Event, parse
 from engine.contract.fold import RunState, fold
 from engine.contract.problem import ExitCode
-from engine.contract.spec import RunSpec
-from engine.practice.dataset import make
 from engine.run import execute
 from engine.runtime.durable import sha256
-
-FEW = {
-    "sovits.epochs": 3, "gpt.epochs": 3, "sovits.batch_size": 1, "gpt.batch_size": 1,
-    "gpt.save_every_epochs": 3, "train.device": "cpu",
-}  # fmt: skip
-
-
-def write_spec(work: Path, run: str, **changes: Any) -> Path:
-    spec = RunSpec(run, "Mei", "tiny", params=FEW, proof_text="こんにちは。")
-    spec = RunSpec(**{**vars(spec), **changes})
-    path = work / "runs" / run / "spec.json"
-    path.parent.mkdir(parents=True)
-    path.write_text(spec.to_json(), encoding="utf-8")
-    return path
-
-
-def events(work: Path, run: str) -> list[Event]:
-    lines = (work / "runs" / run / "events.jsonl").read_bytes().splitlines()
-    found = [parse(line) for line in lines]
-    assert None not in found
-    return [event for event in found if event is not None]
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A work folder with one finished run; tests may read it, not change it."""
-    work = tmp_path_factory.mktemp("work")
-    make(work / "data" / "Mei", "Mei", clips=4)
-    ending = execute(write_spec(work, "one"))
-    assert ending.status == "succeeded", ending.problem
-    return work
 
 
 @pytest.fixture
