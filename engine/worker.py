@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from engine.runtime.distributed import Peers, joined
 from engine.runtime.journal import Journal
 from engine.runtime.memory import MemoryWatch
 from engine.runtime.signals import StopFlag, Stopped
+from engine.runtime.tensorboard import TensorBoard, teed
 from engine.stages import training_stage
 from engine.training.base import open_base
 from engine.training.stage import Room, StageOutcome
@@ -46,7 +47,9 @@ def _train(spec: RunSpec, layout: Layout, stage: str, stop: StopFlag) -> StageOu
         if peers.leads:
             events = Path(layout.run(spec.run).events)
             journal = Journal(events, spec.run, same_attempt=True)
-            emit = open_things.enter_context(journal).emit
+            open_things.enter_context(journal)
+            board = TensorBoard(Path(layout.features(spec.voice)) / "tensorboard" / spec.run)
+            emit = teed(journal.emit, open_things.enter_context(closing(board)))
             open_things.enter_context(MemoryWatch(emit, device))
         room = Room(spec, layout, emit, stop, device, peers)
         return training_stage(stage, room, open_base(spec, layout)).run()

@@ -260,7 +260,7 @@ class TrainingStage:
         last = epoch == self._epochs
         if not last and epoch % self._every:
             return
-        self._judge(epoch)
+        self._judge(epoch, position.step)
         export = None
         if self._room.peers.leads and (self._each or last):
             export = self._export(epoch, position)
@@ -269,7 +269,7 @@ class TrainingStage:
         if export is not None:
             self._craft.sample(epoch, export.path)
 
-    def _judge(self, epoch: int) -> None:
+    def _judge(self, epoch: int, step: int) -> None:
         """Measure the held-out clips; the best epoch is a mark, never a reason to stop."""
         if not self._room.peers.leads:
             return
@@ -281,7 +281,12 @@ class TrainingStage:
         if best:
             self._best = {"epoch": epoch, "value": value}
         self._room.emit(
-            "validation", self._name, epoch=epoch, metrics=dict(self._metrics), best=best
+            "validation",
+            self._name,
+            epoch=epoch,
+            step=step,
+            metrics=dict(self._metrics),
+            best=best,
         )
 
     def _export(self, epoch: int, position: Position) -> Export:

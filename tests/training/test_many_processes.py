@@ -165,6 +165,7 @@ def test_peers_that_do_not_answer_are_a_problem(monkeypatch: pytest.MonkeyPatch)
     assert problem.value.exit_code is ExitCode.DISTRIBUTED
 
 
+@pytest.mark.slow
 def test_torchrun_trains_a_stage(tmp_path: Path, trained: Path) -> None:
     from whole_run import FEW, events, write_spec
 

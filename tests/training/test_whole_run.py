@@ -52,6 +52,11 @@ def test_every_promise_of_a_run(trained: Path) -> None:
     assert {export["kind"] for export in state.exports} == {"sovits", "gpt", "proof", "pack"}
 
 
+def test_curves_lie_ready_for_tensorboard(trained: Path) -> None:
+    folder = trained / "logs/Mei/tensorboard/one"
+    assert {path.parent.name for path in folder.rglob("events.out.tfevents.*")} == {"gpt", "sovits"}
+
+
 def test_exports_load_as_upstream_files(trained: Path) -> None:
     sovits = interop.read_sovits(trained / "SoVITS_weights/Mei/Mei_e3_s12.pth")
     gpt = interop.read_gpt(trained / "GPT_weights/Mei/Mei-e3.ckpt")
