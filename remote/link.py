@@ -119,14 +119,6 @@ class _Transport(paramiko.ServiceRequestingTransport):  # type: ignore[misc]
         """Begin to notice a dead peer."""
         self.packetizer.start_pulse(_ASK_AFTER_S, _DEAD_AFTER_S, self._ask_for_life)
 
-    def ask(self, channel: paramiko.Channel, kind: str, text: str) -> None:
-        """A channel request without waiting for its answer, which saves a round trip."""
-        message = paramiko.Message()
-        message.add_byte(paramiko.common.cMSG_CHANNEL_REQUEST)
-        message.add_int(channel.remote_chanid)
-        message.add(kind, False, text)
-        self._send_user_message(message)
-
     def _ask_for_life(self) -> None:
         if not self.clear_to_send.is_set():
             return  # keys are being exchanged: waiting for that here would lock up
@@ -249,7 +241,7 @@ class Link(Session):
             raise
 
     def close(self) -> None:
-        """End the connection and its hops. Streams in other threads end."""
+        """End the connection and its hops. Their streams raise LinkLost in other threads."""
         super().close()
         self._connection.close()
         for hop in reversed(self._hops):

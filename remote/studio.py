@@ -28,6 +28,7 @@ from remote.link import Link
 from remote.probe import probe
 from remote.profiles import find as find_profile
 from remote.secrets import Secret
+from remote.ssh_config import resolve
 from remote.trust import Trust
 
 Confirm = Callable[[tuple[Step, ...]], None]
@@ -124,13 +125,18 @@ class Studio:
         """What `deploy` would do."""
         return steps_for(self.facts(), self.wish(), self.link().spec.host)
 
-    def deployed(self) -> Deployed:
-        """The standing deployment; Problem when there is none that fits this program."""
+    def standing(self) -> Deployed | None:
+        """The deployment that fits this program; None when there is none yet."""
         if self._deployed is None:
             self._deployed = ready(self.link(), self.wish())
-        if self._deployed is None:
-            raise Problem("remote.config.not_deployed", ExitCode.CONFIG, name=self.name)
         return self._deployed
+
+    def deployed(self) -> Deployed:
+        """As `standing`; Problem when there is none."""
+        standing = self.standing()
+        if standing is None:
+            raise Problem("remote.config.not_deployed", ExitCode.CONFIG, name=self.name)
+        return standing
 
     def layout(self) -> Layout:
         return self.deployed().layout
@@ -172,10 +178,10 @@ def saved_spec(name: str, server: Server) -> HostSpec:
     if server.embedded:
         raise Problem("remote.config.embedded_address", ExitCode.CONFIG, name=name)
     if server.ssh:
-        spec = HostSpec.parse(server.ssh)
+        spec = resolve(server.ssh)
         identity = (*spec.identity, *([server.identity] if server.identity else []))
         return replace(spec, alias=name, identity=identity)
-    plain = HostSpec.parse(server.host or "")
+    plain = resolve(server.host or "")
     return replace(
         plain,
         alias=name,

@@ -87,7 +87,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("tui.actions.reset_field", "ctrl+r", "reset_field", "train"),
     Action("tui.actions.next_section", "ctrl+n", "next_section", "train"),
     Action("tui.actions.check_dataset", "ctrl+s", "check", "dataset"),
-    Action("tui.actions.push_dataset", "ctrl+u", "push", "dataset"),
+    Action("tui.actions.push_dataset", "f5", "push", "dataset"),
     Action("tui.actions.follow", "f", "follow", "logs"),
     Action("tui.actions.find", "slash", "find", "logs"),
     Action("tui.actions.find_next", "n", "find_next(1)", "logs"),

@@ -29,7 +29,7 @@ from tui.settings import Settings
 from tui.state.events import ClockTicked, NoticeRaised
 from tui.state.store import Store, Topics
 
-PAINT_EVERY_S = 0.4  # events are drained at most this often, so charts repaint at most 2.5 Hz
+PAINT_EVERY_S = 0.4  # events are drained at most this often: charts repaint at most at 2.5 Hz
 TICK_S = 1.0
 
 
@@ -78,6 +78,7 @@ class SovdeckApp(Deck):
         self.controller = Controller(self, services, self.store)
         self.controller.read_only = self.settings.read_only
         self.announcer = Announcer(self)
+        self.paint_every = PAINT_EVERY_S
         self._drained = 0.0
         self._drain_waits = False
         for one in theme.THEMES:
@@ -112,7 +113,7 @@ class SovdeckApp(Deck):
         self.publish(self.store.apply([ClockTicked(self.services.now())]))
 
     def on_events_waiting(self, message: EventsWaiting) -> None:
-        left = self._drained + PAINT_EVERY_S - time.monotonic()
+        left = self._drained + self.paint_every - time.monotonic()
         if left <= 0:
             self.drain()
         elif not self._drain_waits:

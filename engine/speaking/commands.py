@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pretrained", help="set below pretrained/ whose encoders to use")
     parser.add_argument("--device", default="auto", choices=("auto", "cuda", "cpu"))
     parser.add_argument("--out", type=Path, help="also write the wav here")
+    parser.add_argument("--asr", type=Path, help="folder of a Whisper model, to find lost words")
     parser.add_argument("--serve", action="store_true", help="stay and answer JSON lines")
     for param in PARAMS.values():
         if param.group + "." == _GROUP:
@@ -40,9 +41,13 @@ def run(args: argparse.Namespace) -> int:
     from engine.speaking.serve import Service
     from engine.speaking.studio import Studio
 
-    service = Service(
-        Studio(args.work, args.voice, args.pretrained), str(choose(args.device).torch)
-    )
+    device = str(choose(args.device).torch)
+    recogniser = None
+    if args.asr is not None:
+        from engine.speaking.recognise import Whisper
+
+        recogniser = Whisper(args.asr, device)
+    service = Service(Studio(args.work, args.voice, args.pretrained), device, recogniser)
     given = {
         name.removeprefix(_GROUP): value
         for name, value in vars(args).items()
@@ -70,11 +75,9 @@ def _serve(service: Any, given: dict[str, Any]) -> int:
 
 
 def _speak_once(service: Any, given: dict[str, Any], args: argparse.Namespace) -> int:
-    from engine.speaking.serve import facts
-
     def on_piece(piece: Any) -> None:
         if args.json:
-            print(json.dumps({"event": "piece", **facts(piece)}, ensure_ascii=False), flush=True)
+            print(json.dumps({"event": "piece", **piece.facts()}, ensure_ascii=False), flush=True)
         else:
             print(f"{piece.seconds:6.2f} s  {piece.text}", file=sys.stderr, flush=True)
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.contract.problem import ExitCode, Problem
+from engine.speaking.marks import Recogniser
 from engine.speaking.pipeline import Speaker
 from engine.speaking.request import SpeakRequest
 from engine.speaking.sound import RATE, to_int16
@@ -32,9 +33,12 @@ Send = Callable[[dict[str, Any]], None]
 class Service:
     """One voice, one loaded pair. Lines are answered in the order they come."""
 
-    def __init__(self, studio: Studio, device: str = "cpu") -> None:
+    def __init__(
+        self, studio: Studio, device: str = "cpu", recogniser: Recogniser | None = None
+    ) -> None:
         self.studio = studio
         self.device = device
+        self.recogniser = recogniser
         self.speaker: Speaker | None = None
         self.pair: tuple[Path, Path] | None = None
 
@@ -46,6 +50,7 @@ class Service:
         last = self.speaker.last if self.speaker is not None else {}
         self.speaker = self.studio.open(*pair, self.device)
         self.speaker.last = last
+        self.speaker.recogniser = self.recogniser
         self.pair = pair
 
     def run(self, lines: Iterable[str], send: Send) -> None:
@@ -104,7 +109,7 @@ class Service:
         def on_piece(piece: SpokenPiece) -> None:
             spoken.append(piece)
             pcm = base64.b64encode(to_int16(piece.samples).tobytes()).decode("ascii")
-            send({"id": name, "event": "piece", "index": len(spoken) - 1, **facts(piece),
+            send({"id": name, "event": "piece", "index": len(spoken) - 1, **piece.facts(),
                   "rate": RATE, "pcm": pcm})  # fmt: skip
 
         path = self.speak(given, on_piece)
@@ -123,14 +128,6 @@ class Service:
             "sovits": [weight.as_json() for weight in self.studio.sovits_weights()],
             "loaded": loaded,
         }
-
-
-def facts(piece: SpokenPiece) -> dict[str, Any]:
-    """What a listener wants to know of one piece."""
-    return {
-        "text": piece.text, "seconds": round(piece.seconds, 3), "seed": piece.seed,
-        "ended": piece.ended, "reused": piece.reused,
-    }  # fmt: skip
 
 
 def _id(request: Any) -> Any:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.contract.dataset.items import read_items
 from engine.contract.layout import Layout
 from engine.contract.problem import ExitCode, Problem
 from engine.contract.spec import RunSpec
@@ -15,6 +16,7 @@ from engine.interop.exported import note_path
 from engine.models.frozen.content import ContentEncoder
 from engine.models.frozen.text_encoder import TextEncoder
 from engine.pack import newest_weight, weight_files
+from engine.speaking.clips import Clip
 from engine.speaking.pipeline import Speaker
 from engine.speaking.weights import load_gpt, load_sovits
 from engine.training.base import CONTENT_FOLDER, TEXT_FOLDER, is_made, open_base
@@ -79,6 +81,26 @@ class Studio:
             "ref_text": str(facts["text"]),
             "ref_lang": str(facts["language"]),
         }
+
+    def clips(self) -> list[Clip]:
+        """The voice's recordings with their words, as its list names them; [] without a list."""
+        folder = Path(self.layout.dataset(self.voice))
+        source = folder / f"{self.voice}.list"
+        if not source.is_file():
+            return []
+        wavs = folder / "wavs"
+        items = read_items(source, wavs if wavs.is_dir() else None).items
+        return [Clip(item.wav, item.text, item.language) for item in items if item.wav.is_file()]
+
+    def base_pair(self) -> tuple[Path, Path] | None:
+        """The pretrained GPT and SoVITS that training started from, where there are any."""
+        root = Path(self.layout.pretrained)
+        folders = [root / self._pretrained] if self._pretrained else sorted(root.glob("*"))
+        for folder in folders:
+            gpt, sovits = sorted(folder.glob("s1*.ckpt")), sorted(folder.glob("s2G*.pth"))
+            if gpt and sovits:
+                return gpt[0], sovits[0]
+        return None
 
     def open(self, gpt: Path, sovits: Path, device: str = "cpu") -> Speaker:
         """Load a pair and the encoders it was trained with."""

@@ -225,7 +225,9 @@ def torch_build(facts: ServerFacts, config: DeployConfig) -> str:
         return config.torch
     ceiling = facts.cuda_ceiling
     if ceiling is None:
-        return "cpu" if not facts.gpus and "nvidia-smi" not in facts.tools else "cu128"
+        # A driver that answers with an error is a server in its mode without a GPU.
+        bare = not facts.gpus and all(f.code == "remote.gpu.not_installed" for f in facts.faults)
+        return "cpu" if bare else "cu128"
     if ceiling < (12, 0):
         raise Problem(
             "remote.deploy.old_driver", ExitCode.CONFIG, have=f"{ceiling[0]}.{ceiling[1]}"

@@ -56,6 +56,16 @@ class LocalStream:
             self.exit_code = self.process.wait()
         return data
 
+    def lines(self) -> Iterator[bytes]:
+        data = b""
+        while piece := self.read():
+            *lines, data = (data + piece).split(b"\n")
+            yield from lines
+
+    @property
+    def errors(self) -> bytes:
+        return b""
+
     def write(self, data: bytes) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(data)

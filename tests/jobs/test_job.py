@@ -160,9 +160,7 @@ def test_stopping_a_run_that_ended_changes_nothing(link: Any, deployed: Deployed
 
 def test_queued_runs_follow_each_other(link: Any, deployed: Deployed) -> None:
     shell = "sleep 1; date +%s%N >done; pwd"
-    runs = [
-        launch(link, deployed, name, "sh", "-c", shell, queue=True) for name in ("a", "b", "c")
-    ]
+    runs = [launch(link, deployed, name, "sh", "-c", shell, queue=True) for name in ("a", "b", "c")]
     waiting = job.state(link, runs[2])
     assert (waiting.state, waiting.queued) == ("starting", 2)
     job.stop(link, runs[1], grace=1)

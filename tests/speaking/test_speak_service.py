@@ -14,11 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.contract.layout import Layout
 from engine.contract.params import PARAMS
 from engine.contract.problem import Problem
-from engine.contract.spec import RunSpec
-from engine.interop import write_gpt, write_sovits
 from engine.models.frozen.content import ContentEncoder
 from engine.models.gpt.text2semantic import Text2Semantic
 from engine.models.sovits.synthesizer import Synthesizer
@@ -27,37 +24,10 @@ from engine.speaking.proof import speak_proof
 from engine.speaking.serve import Service
 from engine.speaking.studio import Studio
 from engine.speaking.weights import load_gpt, load_sovits
-from engine.training.base import make_base, open_base
 
 VOICE = "Test"
 ROOT = Path(__file__).resolve().parents[2]
 REQUEST = {"text": "おはようございます。", "text_lang": "all_ja", "seed": 5}
-
-
-@pytest.fixture(scope="session")
-def work(
-    tmp_path_factory: pytest.TempPathFactory,
-    models: tuple[Text2Semantic, Synthesizer],
-    clip: Callable[..., Path],
-) -> Path:
-    """A work folder with two epochs of a voice from nothing and its reference."""
-    folder = tmp_path_factory.mktemp("work")
-    layout = Layout.at(folder.as_posix())
-    gpt, sovits = models
-    for epoch in (2, 10):
-        write_gpt(layout.gpt_weights(VOICE), VOICE, epoch, gpt.state_dict(), gpt.config,
-                  {"loss": 1.5})  # fmt: skip
-        write_sovits(layout.sovits_weights(VOICE), VOICE, epoch, 100 * epoch,
-                     sovits.state_dict(), sovits.config, {})  # fmt: skip
-    spec = RunSpec(run="r", voice=VOICE, preset="tiny")
-    make_base(open_base(spec, layout), sovits)
-    reference = Path(layout.features(VOICE)) / "reference"
-    reference.mkdir(parents=True)
-    (reference / "reference.wav").write_bytes(clip(4.0).read_bytes())
-    (reference / "reference.json").write_text(
-        json.dumps({"wav": "reference.wav", "text": "今日は。", "language": "ja", "clips": []})
-    )
-    return folder
 
 
 @pytest.fixture

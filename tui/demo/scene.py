@@ -22,8 +22,8 @@ from remote.studio import Studio
 SERVER = "demo"
 VOICE = "Demo"
 # Few epochs of a tiny model: enough for both losses to fall, quick enough for two slow cores.
-PARAMS = {"sovits.epochs": 6, "sovits.save_every_epochs": 6, "sovits.batch_size": 4,
-          "gpt.epochs": 8, "gpt.save_every_epochs": 8, "gpt.batch_size": 4,
+PARAMS = {"sovits.epochs": 12, "sovits.save_every_epochs": 6, "sovits.batch_size": 4,
+          "gpt.epochs": 20, "gpt.save_every_epochs": 10, "gpt.batch_size": 4,
           "train.device": "cpu", "train.save_every_minutes": 0}  # fmt: skip
 
 

@@ -82,7 +82,10 @@ class LogsScreen(DeckScreen):
         self.show_all()
 
     def action_scroll(self, by: int) -> None:
-        self.log_view.scroll_relative(y=by, animate=False)
+        if by < 0:
+            self.log_view.action_scroll_up()
+        else:
+            self.log_view.action_scroll_down()
 
     def action_copy(self) -> None:
         view = self.log_view

@@ -121,7 +121,7 @@ def _spark(title: str, values: Any, top: float, width: int) -> Content:
         " " if value != value else _SPARKS[min(7, max(0, int(value / top * 7.99)))]
         for value in values[-room:]
     )
-    return Content.assemble((f"{title} ", "$text-muted"), (marks.rjust(room), "$secondary"))
+    return Content.assemble((f"{title} ", "$text-muted"), (marks.rjust(room), "$chart-2-dim"))
 
 
 def event_lines(node: MessagePump, run: RunView, width: int) -> list[Content]:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from textual.containers import Horizontal, VerticalScroll
 from textual.widget import Widget
-from textual.widgets import Select, Static
+from textual.widgets import Static
 
 from tui import theme
 from tui.deck import deck_of
@@ -15,6 +15,7 @@ from tui.language import say_hint
 from tui.screens.deck_screen import DeckScreen
 from tui.settings import CHOICES
 from tui.state.store import State, Topics
+from tui.widgets.choice import Choice
 
 SMOOTHINGS = ("0", "0.6", "0.9", "0.97")
 SWITCH = ("off", "on")
@@ -40,10 +41,7 @@ class SettingsScreen(DeckScreen):
             for name, words, choices in _ROWS:
                 with Horizontal(classes="row"):
                     yield Static(self.say(words), classes="title")
-                    yield Select(
-                        [(choice, choice) for choice in choices],
-                        value=self._value(name, choices), allow_blank=False, compact=True, id=name,
-                    )  # fmt: skip
+                    yield Choice(choices, self._value(name, choices), id=name)
                     yield Static(say_hint(self, words), classes="note")
             yield Static(self.say("tui.taste.keys"), id="keys")
             yield Static(self._file(), id="file", markup=False)
@@ -65,8 +63,8 @@ class SettingsScreen(DeckScreen):
     def show(self, state: State, topics: Topics | None) -> None:
         """Nothing remote is on this screen."""
 
-    def on_select_changed(self, event: Select.Changed) -> None:
-        name, value = str(event.select.id), str(event.value)
+    def on_choice_changed(self, event: Choice.Changed) -> None:
+        name, value = str(event.choice.id), event.value
         settings = self.deck.settings
         choices = next(choices for row, _, choices in _ROWS if row == name)
         if value == self._value(name, choices):

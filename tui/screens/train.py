@@ -9,7 +9,7 @@ from textual import events
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.timer import Timer
 from textual.widget import Widget
-from textual.widgets import Input, Select, Static
+from textual.widgets import Input, Static
 
 from engine.contract.params import PARAMS
 from engine.contract.problem import Problem
@@ -22,6 +22,7 @@ from tui.screens.train_parts import field_help, plan_lines
 from tui.state import wishes
 from tui.state.store import State, Topics
 from tui.state.work import TrainDraft
+from tui.widgets.choice import Choice
 from tui.widgets.empty_state import EmptyState
 from tui.widgets.param_field import ParamField
 
@@ -54,10 +55,7 @@ class TrainScreen(DeckScreen):
                     yield Input(self.voice, id="voice", compact=True)
                 with Horizontal(classes="line"):
                     yield Static(self.say("tui.train.preset"), classes="title")
-                    yield Select(
-                        [(name, name) for name in PRESETS],
-                        value=self.preset, allow_blank=False, compact=True, id="preset",
-                    )  # fmt: skip
+                    yield Choice(PRESETS, self.preset, id="preset")
                 for group, words in SECTIONS.items():
                     yield Static(self.say(words), classes="section", id=f"section-{group}")
                     for param in PARAMS.values():
@@ -101,9 +99,9 @@ class TrainScreen(DeckScreen):
             self.voice = event.value.strip()
             self._plan_soon()
 
-    def on_select_changed(self, event: Select.Changed) -> None:
-        if event.select.id == "preset":
-            self.preset = str(event.value)
+    def on_choice_changed(self, event: Choice.Changed) -> None:
+        if event.choice.id == "preset":
+            self.preset = event.value
             self._plan_soon()
 
     def _plan_soon(self) -> None:
@@ -142,7 +140,7 @@ class TrainScreen(DeckScreen):
         here = groups.index(field.param.group) if field is not None else -1
         group = groups[(here + 1) % len(groups)]
         first = next(f for f in self.query(ParamField) if f.param.group == group)
-        first.query("Input, Select").first().focus()
+        first.query("Input, Choice").first().focus()
 
     def action_start(self) -> None:
         state = self.deck.state

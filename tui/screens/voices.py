@@ -31,9 +31,13 @@ _ROWS_SHOWN = 8
 
 class VoicesScreen(DeckScreen):
     TAB = "voices"
-    TOPICS: ClassVar[tuple[str, ...]] = ("voices", "transfers", "ages")
+    TOPICS: ClassVar[tuple[str, ...]] = ("voices", "transfers", "ages", "servers")
     BINDINGS = bindings("voices")
     CSS_PATH = "../styles/voices.tcss"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked: set[str] = set()
 
     def body(self) -> Iterable[Widget]:
         with Vertical(id="list"):
@@ -53,14 +57,21 @@ class VoicesScreen(DeckScreen):
         return next((voice for voice in self.deck.state.all_voices() if voice.key == key), None)
 
     def on_screen_resume(self) -> None:
+        self._asked.clear()
         super().on_screen_resume()
-        for name in self.deck.state.servers:
-            self.ask(wishes.RefreshVoices(name))
+
+    def _ask_servers(self, state: State) -> None:
+        """Look once at every server whose link is up; again each time the screen is opened."""
+        for name, server in state.servers.items():
+            if server.link == "up" and name not in self._asked:
+                self._asked.add(name)
+                self.ask(wishes.RefreshVoices(name))
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.show_all)
 
     def show(self, state: State, topics: Topics | None) -> None:
+        self._ask_servers(state)
         voices = state.all_voices()
         self.set_class(not voices and not state.transfers, "-empty")
         shown = [name for name in _COLUMNS if self.app.size.width >= 80 or name != "size"]

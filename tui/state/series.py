@@ -26,7 +26,7 @@ class _Buffer:
 class Series:
     """Points (x, y) with x strictly rising; y may be NaN, which is a gap in the line.
 
-    Once longer than `limit`, `full="thin"` halves the resolution keeping each pair's extremes
+    Once longer than `limit`, `full="thin"` halves the resolution, keeping extremes
     (loss curves), `full="roll"` forgets the oldest (telemetry windows).
     """
 
@@ -96,17 +96,31 @@ class Series:
         return rolled._copied() if rolled.start > self.limit else rolled
 
     def _thinned(self) -> Series:
+        """Cut the x range into limit/4 even buckets and keep each one's lowest and highest.
+
+        Even in x, not in points: however often this happens, early and late parts of the
+        curve are drawn equally fine.
+        """
+        x, y = self.buffer.x, self.buffer.y
+        first, last = self.start, self.stop - 1
+        buckets = self.limit // 4
+        width = (x[last] - x[first]) / buckets
+        extremes: dict[int, tuple[int, int]] = {}
+        for index in range(first, self.stop):
+            bucket = min(buckets - 1, int((x[index] - x[first]) / width))
+            pair = extremes.get(bucket)
+            if pair is None or not math.isfinite(y[pair[0]]):
+                # A gap counts only where a bucket holds nothing else.
+                extremes[bucket] = (index, index)
+            elif math.isfinite(y[index]):
+                low, high = pair
+                extremes[bucket] = (
+                    index if y[index] < y[low] else low,
+                    index if y[index] > y[high] else high,
+                )
+        kept = {index for pair in extremes.values() for index in pair} | {first, last}
         buffer = _Buffer()
-        for index in range(self.start, self.stop, 4):
-            quad = range(index, min(index + 4, self.stop))
-            finite = [i for i in quad if math.isfinite(self.buffer.y[i])]
-            if finite:
-                low = min(finite, key=self.buffer.y.__getitem__)
-                high = max(finite, key=self.buffer.y.__getitem__)
-                kept = sorted({low, high})
-            else:
-                kept = [index]
-            for i in kept:
-                buffer.x.append(self.buffer.x[i])
-                buffer.y.append(self.buffer.y[i])
+        for index in sorted(kept):
+            buffer.x.append(x[index])
+            buffer.y.append(y[index])
         return Series(self.limit, self.full, 0, len(buffer.x), buffer)

@@ -46,7 +46,7 @@ def label(value: float) -> str:
         return "0"
     size = abs(value)
     if size >= 1e6:
-        return f"{value / 1e6:.4g}M" if size < 1e9 else f"{value:.1e}"
+        return f"{value / 1e6:.4g}M" if size < 1e9 else f"{value:.0e}"
     if size >= 1e4:
         return f"{value / 1e3:.4g}k"
     if size < 1e-4:

@@ -169,7 +169,7 @@ def _tick(chart: LineChart, on: bool) -> str:
 
 
 def _y_labels(chart: LineChart, window: Window, height: int) -> dict[int, str]:
-    count = max(2, height // 3)
+    count = max(3, height // 2) if height < 8 else height // 3
     if chart.log_y:
         ticks = log_ticks(10**window.y0, 10**window.y1, count)
     else:

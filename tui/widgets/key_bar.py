@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.cells import cell_len
 from textual.content import Content
 from textual.keys import format_key
-from textual.widgets import Static
 
 from tui.actions import BY_ID, Action
 from tui.language import tell
+from tui.widgets.click_row import ClickRow, Part
 
 _NAMES = {
     "question_mark": "?", "slash": "/", "right_square_bracket": "]", "left_square_bracket": "[",
@@ -24,13 +26,11 @@ def key_name(key: str) -> str:
     return _NAMES.get(key, format_key(key))
 
 
-class KeyBar(Static):
+class KeyBar(ClickRow):
     """Reads the screen's active bindings, so a keymap or a disabled action shows at once."""
 
     DEFAULT_CSS = """
-    KeyBar { dock: bottom; height: 1; background: $panel; color: $text-muted;
-        link-style: none; link-color: $text-muted; link-style-hover: bold;
-        link-background-hover: $primary 30%; }
+    KeyBar { dock: bottom; height: 1; background: $panel; color: $text-muted; }
     """
 
     def on_mount(self) -> None:
@@ -49,21 +49,22 @@ class KeyBar(Static):
             room -= cell_len(name) + cell_len(title) + 3
             if room < 0:
                 break
-            look = "dim" if not enabled else "bold $footer-key-foreground"
-            part = Content.assemble((f" {name} ", look), (title, "dim" if not enabled else ""))
-            parts.append(part.stylize_before(f"@click=screen.press('{key}')") if enabled else part)
-        self.update(Content(" ").join(parts))
+            look = "bold $footer-key-foreground" if enabled else "dim"
+            content = Content.assemble(
+                (f" {name} ", look), (f"{title} ", "$foreground" if enabled else "dim")
+            )
+            parts.append(Part(content, f"screen.press('{key}')", tell(self, action.help)))
+        self.show_parts(parts)
 
-    def _shown(self) -> list[tuple[str, Action, bool]]:
-        shown: list[tuple[str, Action, bool]] = []
+    def _shown(self) -> Iterator[tuple[str, Action, bool]]:
+        """The screen's own keys first, each action once."""
         seen: set[str] = set()
         bindings = self.screen.active_bindings
-        for scope in ("", "app."):  # the screen's own keys first
+        for everywhere in (False, True):
             for key, (_, binding, enabled, _) in bindings.items():
                 action = BY_ID.get(binding.id or "")
                 if action is None or not action.footer or action.id in seen:
                     continue
-                if (action.scope == "app") == bool(scope):
+                if (action.scope == "app") == everywhere:
                     seen.add(action.id)
-                    shown.append((key, action, enabled))
-        return shown
+                    yield key, action, enabled

@@ -197,13 +197,13 @@ class LineChart(Widget):
         self.view = (start, start + span)
 
     def step_cursor(self, by: int) -> None:
-        """Move the readout by `by` points of the first curve; it starts at the newest."""
+        """Move the readout by `by` points of the longest curve; it starts at the newest."""
         import numpy as np
 
         traces = self.traces()
         if not traces:
             return
-        x = traces[-1].x
+        x = max(traces, key=lambda trace: len(trace.x)).x
         if self.cursor is None:
             index = len(x) - 1
         else:

@@ -48,15 +48,17 @@ class LogView(ScrollView, can_focus=True):
         if lines is self.lines:
             return
         self.lines = lines
-        self.virtual_size = Size(self.size.width, len(lines))
-        if self.follow:
-            self.scroll_end(animate=False, immediate=True)
+        self._fit()
         self.refresh()
 
     def on_resize(self) -> None:
+        self._fit()
+
+    def _fit(self) -> None:
         self.virtual_size = Size(self.size.width, len(self.lines))
         if self.follow:
-            self.scroll_end(animate=False, immediate=True)
+            # Only after the next layout is it known how far there is to scroll.
+            self.call_after_refresh(self.scroll_end, animate=False, immediate=True)
 
     def search(self, word: str) -> int:
         """Mark `word` (letter case aside); returns how many lines hold it."""
@@ -82,12 +84,26 @@ class LogView(ScrollView, can_focus=True):
         self.scroll_to(y=target, animate=False, immediate=True)
         return True
 
-    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        super().watch_scroll_y(old_value, new_value)
-        at_end = new_value >= self.max_scroll_y
-        if new_value < old_value and self.follow and not at_end:
+    def _let_go(self) -> None:
+        """The person scrolls back: stop following."""
+        if self.follow:
             self.follow = False
             self.post_message(self.Followed(self, False))
+
+    def action_scroll_up(self) -> None:
+        self._let_go()
+        super().action_scroll_up()
+
+    def action_page_up(self) -> None:
+        self._let_go()
+        super().action_page_up()
+
+    def action_scroll_home(self) -> None:
+        self._let_go()
+        super().action_scroll_home()
+
+    def on_mouse_scroll_up(self) -> None:
+        self._let_go()
 
     def watch_follow(self, follow: bool) -> None:
         if follow:

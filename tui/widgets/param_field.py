@@ -8,12 +8,13 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Input, Select, Static
+from textual.widgets import Input, Static
 
 from engine.contract.param import Param
 from engine.contract.params import check
 from engine.contract.problem import Problem
 from tui.language import say, tell
+from tui.widgets.choice import Choice
 
 
 class ParamField(Horizontal):
@@ -22,7 +23,7 @@ class ParamField(Horizontal):
     DEFAULT_CSS = """
     ParamField { height: 1; width: 1fr; }
     ParamField .title { width: 28; height: 1; }
-    ParamField Input, ParamField Select { width: 18; height: 1; }
+    ParamField Input, ParamField Choice { width: 18; height: 1; }
     ParamField .note { width: 1fr; height: 1; padding: 0 0 0 2; color: $text-muted; }
     ParamField:focus-within { background: $primary 12%; }
     ParamField:focus-within .title { text-style: bold; color: $primary; }
@@ -49,10 +50,7 @@ class ParamField(Horizontal):
         yield Static(tell(self, self.param.title), classes="title", markup=False)
         choices = self._choices()
         if choices:
-            yield Select(
-                [(shown, shown) for shown in choices],
-                value=_shown(self.value), allow_blank=False, compact=True,
-            )  # fmt: skip
+            yield Choice(choices, _shown(self.value))
         else:
             yield Input(_shown(self.value), compact=True)
         yield Static(self._note(), classes="note")
@@ -75,9 +73,9 @@ class ParamField(Horizontal):
         event.stop()
         self._take(event.value)
 
-    def on_select_changed(self, event: Select.Changed) -> None:
+    def on_choice_changed(self, event: Choice.Changed) -> None:
         event.stop()
-        self._take(str(event.value))
+        self._take(event.value)
 
     def _take(self, typed: str) -> None:
         before = (self.value, self.problem is None)
@@ -94,7 +92,7 @@ class ParamField(Horizontal):
         """Back to the table's default."""
         shown = _shown(self.param.default)
         if self._choices():
-            self.query_one(Select).value = shown
+            self.query_one(Choice).value = shown
         else:
             self.query_one(Input).value = shown
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len, set_cell_size
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
@@ -12,19 +13,20 @@ from tui.figures import percent
 from tui.language import say, tell
 from tui.state.ages import server_freshness
 from tui.state.store import State
+from tui.widgets.click_row import ClickRow, Part
 from tui.widgets.states import age_words, link_pill
 
 TABS = ("servers", "monitor", "voices", "train", "dataset", "logs", "settings")
+_ELSEWHERE = 15  # cells kept free at the right
 
 
 class TopBar(Horizontal):
-    """Tabs are links: a click does what the number key does."""
+    """A click on a tab does what the number key does."""
 
     DEFAULT_CSS = """
     TopBar { height: 1; background: $panel; }
-    TopBar #tabs { width: 1fr; height: 1; link-style: none; link-color: $foreground;
-        link-style-hover: bold; link-background-hover: $primary 30%; }
-    TopBar #elsewhere { width: auto; height: 1; padding: 0 1; color: $text-muted; }
+    TopBar #tabs { width: 1fr; height: 1; }
+    TopBar #elsewhere { width: auto; height: 1; padding: 0 1; }
     """
 
     def __init__(self, active: str) -> None:
@@ -32,33 +34,40 @@ class TopBar(Horizontal):
         self.active = active
 
     def compose(self) -> ComposeResult:
-        yield Static(id="tabs")
+        yield ClickRow(id="tabs")
         yield Static(id="elsewhere")
 
-    def on_mount(self) -> None:
-        self.query_one("#tabs", Static).update(self._tabs())
-
     def on_resize(self) -> None:
-        self.query_one("#tabs", Static).update(self._tabs())
+        self.query_one(ClickRow).show_parts(self._tabs())
 
-    def _tabs(self) -> Content:
-        brand = Content.styled(" sovdeck ", "bold $primary")
-        narrow = self.app.size.width < 100
-        parts = [brand] if self.app.size.width >= 80 else []
+    def _tabs(self) -> list[Part]:
+        """The roomiest form of the tabs that leaves place for the right end."""
+        room = self.app.size.width - _ELSEWHERE
+        for brand, gap, letters in ((True, " ", 99), (False, " ", 99), (False, "", 99)):
+            parts = self._form(brand, gap, letters)
+            if sum(part.content.cell_length for part in parts) <= room:
+                return parts
+        return self._form(False, "", 4)
+
+    def _form(self, brand: bool, gap: str, letters: int) -> list[Part]:
+        parts = []
+        if brand:
+            parts.append(Part(Content.styled(" sovdeck ", "bold $primary"), "app.show_help"))
         for name in TABS:
             action = BY_ID[f"app.{name}"]
             title = tell(self, action.title)
-            link = f"@click=app.go('{name}')"
             if name == self.active:
-                look = f"[bold $background on $primary {link}] {action.keys} {title} [/]"
-            elif narrow:
-                look = f"[$text-muted {link}] {action.keys}[/][{link}]{title[:3]} [/]"
+                content = Content.styled(f" {action.keys} {title} ", "bold $background on $primary")
             else:
-                look = f"[$text-muted {link}] {action.keys}[/][{link}] {title} [/]"
-            parts.append(Content.from_markup(look))
-        return Content("").join(parts)
+                short = set_cell_size(title, min(letters, cell_len(title))).strip()
+                number = (f"{gap}{action.keys}", "$text-muted")
+                between = " " if letters > 4 else ""
+                content = Content.assemble(number, f"{between}{short} ")
+            parts.append(Part(content, f"app.go('{name}')", tell(self, action.help)))
+        return parts
 
     def show(self, state: State, read_only: bool) -> None:
+        """The right end: read-only, a transfer under way, the chosen server and its age."""
         parts: list[Content] = []
         if read_only:
             parts.append(Content.styled(say(self, "tui.chrome.read_only"), "bold $warning"))
@@ -72,11 +81,12 @@ class TopBar(Horizontal):
         if server is not None:
             fresh = server_freshness(server, state.now)
             age = "" if fresh == "live" else age_words(self, server.heard_at, state.now)
+            pill = link_pill(self, server.link, fresh)
+            if self.app.size.width < 100:
+                pill = pill[:1]
             parts.append(
                 Content.assemble(
-                    (f"{server.name} ", "bold"),
-                    link_pill(self, server.link, fresh),
-                    (f" {age}" if age else "", "$warning"),
+                    (f"{server.name} ", "bold"), pill, (f" {age}" if age else "", "$warning")
                 )
             )
         self.query_one("#elsewhere", Static).update(Content("  ").join(parts))

@@ -108,7 +108,10 @@ def _item(source: Path, number: int, line: bytes, wav_folder: Path | None) -> It
     text = text.replace("\t", " ").strip()
     if not any(letter.isalnum() for letter in text):
         raise _fault("empty_text", source, number, name=name)
-    wav = wav_folder / name if wav_folder is not None else source.parent / path
+    wav = source.parent / path
+    # The base name in the folder comes first, as upstream looks it up.
+    if wav_folder is not None and ((wav_folder / name).is_file() or not wav.is_file()):
+        wav = wav_folder / name
     if not wav.is_file():
         raise _fault("missing", source, number, wav=str(wav))
     return Item(number, name, wav, speaker.strip(), language, text)

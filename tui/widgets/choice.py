@@ -1,0 +1,62 @@
+"""A small set of choices in one row: ‹ value ›, changed by arrows, space or a click."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Static
+
+
+class Choice(Static, can_focus=True):
+    """A twentieth of the cost of a drop-down, and the value can be seen changing in place."""
+
+    DEFAULT_CSS = """
+    Choice { width: 18; height: 1; background: $surface; padding: 0 1; }
+    Choice:focus { background: $primary 30%; text-style: bold; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("right,l,space,enter", "step(1)", show=False),
+        Binding("left,h", "step(-1)", show=False),
+    ]
+
+    class Changed(Message):
+        """Another value was chosen."""
+
+        def __init__(self, choice: Choice, value: str) -> None:
+            super().__init__()
+            self.choice = choice
+            self.value = value
+
+    def __init__(self, choices: Sequence[str], value: str, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.choices = tuple(choices)
+        self._value = value
+
+    @property
+    def value(self) -> str:
+        return self._value
+
+    @value.setter
+    def value(self, value: str) -> None:
+        if value not in self.choices:
+            raise ValueError(f"{value!r} is none of {self.choices}")
+        if value != self._value:
+            self._value = value
+            self.refresh()
+            self.post_message(self.Changed(self, value))
+
+    def render(self) -> Content:
+        edge = "$primary" if self.has_focus else "$text-muted"
+        return Content.assemble(("‹ ", edge), self._value, (" ›", edge))
+
+    def action_step(self, by: int) -> None:
+        at = self.choices.index(self._value) if self._value in self.choices else -by
+        self.value = self.choices[(at + by) % len(self.choices)]
+
+    def on_click(self, event: events.Click) -> None:
+        self.action_step(-1 if event.x < 3 else 1)

@@ -1,0 +1,47 @@
+"""A one-row text whose parts can be clicked; what a part does is told on hovering."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual import events
+from textual.content import Content
+from textual.widgets import Static
+
+
+@dataclass(frozen=True)
+class Part:
+    """One clickable piece: its look, the Textual action it runs, and its tooltip."""
+
+    content: Content
+    action: str = ""
+    tip: str = ""
+
+
+class ClickRow(Static):
+    """Textual's own links would recolour the text, so clicks are found by column."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._spans: list[tuple[int, Part]] = []
+
+    def show_parts(self, parts: list[Part]) -> None:
+        self._spans = []
+        end = 0
+        for part in parts:
+            end += part.content.cell_length
+            self._spans.append((end, part))
+        self.update(Content("").join(part.content for part in parts))
+
+    def part_at(self, column: int) -> Part | None:
+        return next((part for end, part in self._spans if column < end), None)
+
+    async def on_click(self, event: events.Click) -> None:
+        part = self.part_at(event.x)
+        if part is not None and part.action:
+            event.stop()
+            await self.run_action(part.action)
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        part = self.part_at(event.x)
+        self.tooltip = part.tip if part is not None and part.tip else None
