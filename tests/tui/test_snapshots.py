@@ -42,9 +42,9 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> None:
     time.tzset()
 
 
-def still(app: SovdeckApp, more: Before | None = None) -> Before:
+def still(app: SovdeckApp, world: FakeWorld, more: Before | None = None) -> Before:
     async def before(pilot: Pilot[None]) -> None:
-        await settled(pilot, app)
+        await settled(pilot, app, world)
         if app.current_mode == "voices":
             await until(pilot, lambda: len(app.state.all_voices()) == 2)
         if app.current_mode == "train":
@@ -65,7 +65,7 @@ def test_screen(
 ) -> None:
     size, settings = LOOKS[look]
     app = make_app(world, start=screen, **settings)
-    assert snap_compare(app, terminal_size=size, run_before=still(app))
+    assert snap_compare(app, terminal_size=size, run_before=still(app, world))
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -86,7 +86,7 @@ def test_a_download_under_the_table(snap_compare: Any, make_app: Make, world: Fa
         await until(pilot, lambda: any(v.safe for v in app.state.all_voices()))
         app.clear_notifications()
 
-    assert snap_compare(app, terminal_size=(120, 36), run_before=still(app, more))
+    assert snap_compare(app, terminal_size=(120, 36), run_before=still(app, world, more))
 
 
 def test_add_server(snap_compare: Any, make_app: Make, world: FakeWorld) -> None:
@@ -99,7 +99,7 @@ def test_add_server(snap_compare: Any, make_app: Make, world: FakeWorld) -> None
             field.cursor_blink = False
         app.screen.query_one("#line", Input).value = "ssh -p 40022 root@gpu9.example.net"
 
-    assert snap_compare(app, terminal_size=(80, 24), run_before=still(app, more))
+    assert snap_compare(app, terminal_size=(80, 24), run_before=still(app, world, more))
 
 
 def test_deploy_plan(snap_compare: Any, make_app: Make, world: FakeWorld) -> None:
@@ -110,7 +110,7 @@ def test_deploy_plan(snap_compare: Any, make_app: Make, world: FakeWorld) -> Non
         await until(pilot, lambda: isinstance(app.screen, DeployScreen))
         await until(pilot, lambda: "tokyo-4090" in app.state.deploys)
 
-    assert snap_compare(app, terminal_size=(80, 24), run_before=still(app, more))
+    assert snap_compare(app, terminal_size=(80, 24), run_before=still(app, world, more))
 
 
 def test_help(snap_compare: Any, make_app: Make, world: FakeWorld) -> None:
@@ -119,4 +119,4 @@ def test_help(snap_compare: Any, make_app: Make, world: FakeWorld) -> None:
     async def more(pilot: Pilot[None]) -> None:
         await pilot.press("f1")
 
-    assert snap_compare(app, terminal_size=(120, 36), run_before=still(app, more))
+    assert snap_compare(app, terminal_size=(120, 36), run_before=still(app, world, more))

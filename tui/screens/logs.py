@@ -90,5 +90,4 @@ class LogsScreen(DeckScreen):
     def action_copy(self) -> None:
         view = self.log_view
         first = view.scroll_offset.y
-        self.app.copy_to_clipboard("\n".join(view.lines[first : first + view.size.height]))
-        self.notify(self.say("tui.notices.copied"))
+        self.deck.copy("\n".join(view.lines[first : first + view.size.height]))

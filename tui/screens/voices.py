@@ -153,8 +153,7 @@ class VoicesScreen(DeckScreen):
 
     def action_copy_path(self) -> None:
         if self.chosen is not None and self.chosen.home:
-            self.app.copy_to_clipboard(self.chosen.home)
-            self.notify(self.say("tui.notices.copied"))
+            self.deck.copy(self.chosen.home)
 
 
 def _newest_first(voice: Voice) -> list[Checkpoint]:
