@@ -29,6 +29,7 @@ _COMMANDS = (
     "engine.commands.worker",
     "engine.speaking.commands",
     "engine.speaking.audition_command",
+    "engine.speaking.http_command",
     "engine.commands.pack",
     "engine.commands.inspect",
     "engine.commands.convert",

@@ -14,7 +14,7 @@ from pipe_server import Ended
 
 from engine.contract.problem import ExitCode, Problem
 from remote.transfer import server
-from remote.transfer.server import Entry, Held, Wanted
+from remote.transfer.server import Held, Wanted
 
 PLAIN = ("sh", "cut", "wc", "tr", "stat", "dd", "mkdir", "cp", "mv", "rm", "rmdir", "find", "grep",
          "date", "nice", "cat")  # fmt: skip
@@ -120,9 +120,8 @@ def test_listing(shell: Any) -> None:
     (shell.home / "d" / server.STAGING).mkdir()
     for name in ("d/b", "d/sub/" + NAME, "d/sub/line\nbreak"):
         (shell.home / name).write_bytes(b"12")
-        os.utime(shell.home / name, (9, 9))
     paths = sorted(["b", "sub/" + NAME, "sub/line\nbreak"])
-    assert server.listing(shell, "d") == [Entry(path, 2, 9) for path in paths]
+    assert server.listing(shell, "d") == [Wanted(path, 2, sha(b"12")) for path in paths]
     with pytest.raises(Problem):
         server.listing(shell, "none")
 
