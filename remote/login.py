@@ -115,10 +115,12 @@ class Login:
         attempts: list[Callable[[], bool]] = [
             partial(self._try_file, path, True) for path, named in files if named
         ]
-        if self._credentials.use_agent:
+        others = not (self._spec.only_identity and self._spec.identity)
+        if others and self._credentials.use_agent:
             for number, key in enumerate(self._door.agent_keys(), 1):
                 attempts.append(partial(self._try_key, f"agent key {number}", key))
-        attempts += [partial(self._try_file, path, False) for path, named in files if not named]
+        if others:
+            attempts += [partial(self._try_file, path, False) for path, named in files if not named]
         for attempt in attempts:
             if not self._may("publickey") or len(self._offered) >= _MOST_KEYS:
                 return False

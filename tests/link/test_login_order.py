@@ -106,6 +106,14 @@ def test_a_crowded_agent_leaves_room_for_the_password() -> None:
     assert len([one for one in door.tried if one.startswith("a")]) == 5
 
 
+def test_identities_only_keeps_the_agent_out() -> None:
+    door = RecordingDoor(agent=["a1"], listens=frozenset({"publickey"}))
+    spec = HostSpec("h", identity=("k1",), only_identity=True)
+    with pytest.raises(Problem):
+        Login(door, spec, "me", Credentials(default_keys=False)).run()
+    assert door.tried == ["k1", "none"]
+
+
 def test_keys_stop_when_the_server_does_not_listen_to_keys() -> None:
     deaf = Verdict(False, frozenset({"password"}))
     door = RecordingDoor(agent=["a1", "a2"], verdicts={"a1": deaf, "password": YES})
