@@ -21,12 +21,19 @@ from engine.contract.problem import ExitCode, Problem
 _COMMANDS = (
     "engine.commands.doctor",
     "engine.commands.run",
+    "engine.commands.gather",
     "engine.commands.report",
     "engine.commands.plan",
     "engine.commands.prepare",
     "engine.commands.train",
+    "engine.commands.worker",
     "engine.speaking.commands",
+    "engine.speaking.audition_command",
+    "engine.speaking.http_command",
     "engine.commands.pack",
+    "engine.commands.inspect",
+    "engine.commands.convert",
+    "engine.commands.pretrained",
 )
 
 

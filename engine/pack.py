@@ -49,9 +49,8 @@ def pack(layout: Layout, voice: str, contents: str = "voice") -> Packed:
         with beside.open("wb") as file:
             with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
                 entries = [_add(archive, name, path) for name, path in members]
-                manifest = _manifest(layout, voice, contents, entries)
-                _add_text(archive, "README.txt", _readme(voice, manifest))
-                _add_text(archive, "manifest.json", json.dumps(manifest, **_JSON))
+                for name, text in _texts(layout, voice, contents, entries):
+                    _add_text(archive, name, text)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(target)
@@ -61,6 +60,34 @@ def pack(layout: Layout, voice: str, contents: str = "voice") -> Packed:
     fsync_folder(target.parent)
     names = (*(name for name, _ in members), "README.txt", "manifest.json")
     return Packed(target, target.stat().st_size, sha256(target), names)
+
+
+def outline(layout: Layout, voice: str, contents: str = "voice") -> dict[str, Any]:
+    """What `pack` would write, without writing it: members in order, with source or text.
+
+    The laptop puts the same archive together from this where the disk here has no room for one.
+    """
+    work = Path(layout.work)
+    members: list[dict[str, Any]] = []
+    for name, path in sorted(_members(layout, voice, contents).items()):
+        entry = {"path": name, "bytes": path.stat().st_size, "sha256": sha256(path)}
+        members.append({**entry, "source": path.relative_to(work).as_posix()})
+    entries = [{key: item[key] for key in ("path", "bytes", "sha256")} for item in members]
+    for name, text in _texts(layout, voice, contents, entries):
+        data = text.encode("utf-8")
+        digest = hashlib.sha256(data).hexdigest()
+        members.append({"path": name, "bytes": len(data), "sha256": digest, "text": text})
+    return {"outline": 1, "name": layout.pack(voice).name, "members": members}
+
+
+def _texts(
+    layout: Layout, voice: str, contents: str, entries: Sequence[Mapping[str, Any]]
+) -> list[tuple[str, str]]:
+    manifest = _manifest(layout, voice, contents, entries)
+    return [
+        ("README.txt", _readme(voice, manifest)),
+        ("manifest.json", json.dumps(manifest, **_JSON)),
+    ]
 
 
 _JSON: dict[str, Any] = {"ensure_ascii": False, "indent": 1, "sort_keys": True}
@@ -105,7 +132,7 @@ def _members(layout: Layout, voice: str, contents: str) -> dict[str, Path]:
         members[f"reference/{path.name}"] = path
     if (features / "proof.wav").is_file():
         members["proof.wav"] = features / "proof.wav"
-    if contents == "resumable":
+    if contents == "resumable":  # all that logs/NAME holds, but for half-written states
         for path in sorted(features.rglob("*")):
             whole = path.is_file() and not any(part.startswith(".") for part in path.parts)
             if whole and path.name != "proof.wav" and path.parent != features / "reference":

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -21,8 +22,11 @@ from engine.runtime.durable import write_atomic
 from engine.runtime.journal import Journal
 from engine.runtime.memory import MemoryWatch
 from engine.runtime.signals import StopFlag, Stopped
-from engine.stages import Progress, begin, run_stage
+from engine.runtime.tensorboard import TensorBoard, teed
 from engine.training.stage import Room, StageOutcome
+
+if TYPE_CHECKING:
+    from engine.stages import Progress
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,13 @@ def execute(spec_file: Path, work: Path | None = None) -> Ending:
                 device=device.as_json(), engine=engine.__version__, preset=spec.preset,
             )  # fmt: skip
             journal.emit("plan", stages=planned_stages(spec, layout))
-            room = Room(spec, layout, journal.emit, stop, device)
-            with MemoryWatch(journal.emit, device):
+            board = TensorBoard(Path(layout.features(spec.voice)) / "tensorboard" / spec.run)
+            emit = teed(journal.emit, board)
+            room = Room(spec, layout, emit, stop, device, lend=journal.lent)
+            # Loaded only now: the models' libraries take seconds, and a person is watching.
+            from engine.stages import begin, run_stage
+
+            with closing(board), MemoryWatch(journal.emit, device):
                 progress = begin(room)
                 for stage in spec.stages:
                     stop.raise_if_set()
@@ -77,10 +86,10 @@ def judge(spec: RunSpec, progress: Progress) -> Ending:
     for outcome in progress.outcomes:
         if not outcome.change > 0:
             return _no_op("engine.run.weights_unmoved", stage=outcome.name)
-        if not progress.base.pretrained and outcome.fresh and not outcome.loss_fell:
+        if not progress.base.pretrained and not outcome.loss_fell:
             return _no_op(
                 "engine.run.loss_not_fallen", stage=outcome.name,
-                first=_figure(outcome.first_loss), last=_figure(outcome.last_loss),
+                before=f"{outcome.before:.4g}", after=f"{outcome.after:.4g}",
             )  # fmt: skip
     missing = [str(export.path.name) for export in progress.exports if not export.path.is_file()]
     if missing or len(progress.outcomes) != len(trained):
@@ -94,10 +103,6 @@ def judge(spec: RunSpec, progress: Progress) -> Ending:
 
 def _no_op(key: str, **facts: Any) -> Ending:
     return Ending("no_op", ExitCode.NO_OP, Problem(key, ExitCode.NO_OP, **facts))
-
-
-def _figure(loss: float | None) -> str:
-    return "-" if loss is None else f"{loss:.4g}"
 
 
 def _read_spec(path: Path) -> RunSpec:

@@ -7,14 +7,13 @@ from typing import Any
 
 from engine.contract.layout import Layout
 from engine.contract.spec import RunSpec
-from engine.prepare.pipeline import list_file
 
 _SINGLE = {"proof": "sentences", "pack": "files"}
 
 
 def planned_stages(spec: RunSpec, layout: Layout) -> list[dict[str, Any]]:
     """One entry a stage: name, total (0: not known yet), unit, epochs."""
-    clips = _lines(list_file(spec, layout))
+    clips = listed_clips(spec, layout)
     plan = []
     for name in spec.stages:
         entry: dict[str, Any] = {"name": name, "total": 1, "unit": _SINGLE.get(name, "updates")}
@@ -26,8 +25,11 @@ def planned_stages(spec: RunSpec, layout: Layout) -> list[dict[str, Any]]:
     return plan
 
 
-def _lines(path: Path) -> int:
+def listed_clips(spec: RunSpec, layout: Layout) -> int:
+    """Lines of the voice's list; 0 where there is none, which the prepare stage then explains."""
+    path = Path(layout.work / spec.list_file) if spec.list_file else None
+    path = path or Path(layout.dataset(spec.voice) / f"{spec.voice}.list")
     if not path.is_file():
-        return 0  # the prepare stage says what is wrong with it
+        return 0
     with path.open("rb") as file:
         return sum(1 for line in file if line.strip())

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from engine.contract.problem import Problem
+from engine.contract.problem import ExitCode, Problem
 
 _PIECE = 65536
 
@@ -18,7 +18,11 @@ class Forward:
 
     def __init__(self, local_port: int, open_far_end: Callable[[], Any]) -> None:
         self._open_far_end = open_far_end
-        self._listener = socket.create_server(("127.0.0.1", local_port))
+        try:
+            self._listener = socket.create_server(("127.0.0.1", local_port))
+        except OSError as error:
+            facts = {"port": local_port, "why": error.strerror or str(error)}
+            raise Problem("remote.link.port_taken", ExitCode.CONFIG, **facts) from None
         self.port: int = self._listener.getsockname()[1]
         self.problem: Problem | None = None  # why the last connection could not be carried
         self._closed = False

@@ -13,6 +13,7 @@ from remote.config import book
 from remote.config.places import Places
 from remote.config.schema import Config, Server
 from remote.hostspec import HostSpec
+from remote.ssh_config import resolve
 from remote.studio import Dialog, Studio
 
 
@@ -41,7 +42,7 @@ def register(
     connect: bool = True,
 ) -> Registered:
     """Save what `line` (as a provider prints it) names; Problem when anything is in the way."""
-    spec = HostSpec.parse(line)
+    spec = resolve(line)
     wanted = name or free_name(spec.alias or spec.host, config)
     book.check_free(places, wanted, replace=replace)
     try:

@@ -27,7 +27,6 @@ class Transport(Protocol):
     def is_active(self) -> bool: ...
     def open_session(self, *, window_size: int, timeout: float) -> Any: ...
     def open_channel(self, kind: str, dest_addr: Any, src_addr: Any) -> Any: ...
-    def ask(self, channel: Any, kind: str, text: str) -> None: ...
     def join(self, timeout: float) -> None: ...
     def shut(self) -> None: ...
 
@@ -40,7 +39,6 @@ class Session:
         self.name = spec.name
         self.method = method  # how we got in: "publickey", "password", ...
         self._transport = transport
-        self._proven: set[str] = set()  # request kinds this server has answered before
 
     @property
     def alive(self) -> bool:
@@ -65,8 +63,11 @@ class Session:
     def script(
         self, text: str, args: Sequence[str] = (), *, timeout: float | None = 60.0
     ) -> Result:
-        """Run a POSIX sh script of our package with args as $1...; the text goes over stdin."""
-        return self.run(["sh", "-s", "--", *args], stdin=text.encode("utf-8"), timeout=timeout)
+        """Run a POSIX sh script of our package with args as $1...
+
+        The text is part of the command: over stdin it would be one round trip more.
+        """
+        return self.run(["sh", "-c", text, "sh", *args], timeout=timeout)
 
     def open_stream(self, argv: Sequence[str], *, window: int = 2 << 20) -> Stream:
         """Start argv and return its channel: stdout to read, stdin to write."""
@@ -96,7 +97,7 @@ class Session:
         return Forward(local_port, lambda: self.open_tcp(remote_host, remote_port))
 
     def close(self) -> None:
-        """End the connection. Streams in other threads end."""
+        """End the connection. Their streams raise LinkLost in other threads."""
         self._transport.shut()
 
     def __enter__(self) -> Self:
@@ -114,16 +115,14 @@ class Session:
             facts = {"server": self.name, "why": _why(error)}
             raise Problem("remote.link.no_channel", ExitCode.UNREACHABLE, **facts) from None
         try:
-            if kind in self._proven:
-                self._transport.ask(channel, kind, text)
-            elif kind == "exec":
+            # Waiting for the answer costs no round trip: the first output travels with it.
+            if kind == "exec":
                 channel.exec_command(text)
             else:
                 channel.invoke_subsystem(text)
         except self._transport.broken:
             self._raise_if_dead()
             return None
-        self._proven.add(kind)
         return Stream(channel, self)
 
     def _raise_if_dead(self) -> None:

@@ -28,6 +28,7 @@ from remote.link import Link
 from remote.probe import probe
 from remote.profiles import find as find_profile
 from remote.secrets import Secret
+from remote.ssh_config import resolve
 from remote.trust import Trust
 
 Confirm = Callable[[tuple[Step, ...]], None]
@@ -36,6 +37,8 @@ Confirm = Callable[[tuple[Step, ...]], None]
 class Dialog(Protocol):
     """Questions that only a person can answer; called from the connecting thread."""
 
+    @property
+    def can_ask(self) -> bool: ...
     def host_key(self, fingerprint: str, host: str) -> bool: ...
     def secret(self, server: str, prompt: str) -> Secret | None: ...
 
@@ -84,7 +87,7 @@ class Studio:
         if self.server.embedded:
             return self._connect_embedded()
         spec = saved_spec(self.name, self.server)
-        credentials = Credentials(ask=self._dialog.secret)
+        credentials = Credentials(ask=self._dialog.secret if self._dialog.can_ask else None)
         return Link.connect(spec, trust=self.trust(), credentials=credentials)
 
     def link(self) -> Link:
@@ -107,7 +110,10 @@ class Studio:
 
     def deploy(self, report: Report, confirm: Confirm | None = None) -> Deployed:
         """Bring the engine there; one round trip when nothing changed."""
-        deployed = deploy(self.link(), self.wish(), report, link_source=self.link, confirm=confirm)
+        deployed = deploy(
+            self.link(), self.wish(), report,
+            link_source=self.link, connect=self.connect, confirm=confirm,
+        )  # fmt: skip
         self._deployed = deployed
         return deployed
 
@@ -124,13 +130,18 @@ class Studio:
         """What `deploy` would do."""
         return steps_for(self.facts(), self.wish(), self.link().spec.host)
 
-    def deployed(self) -> Deployed:
-        """The standing deployment; Problem when there is none that fits this program."""
+    def standing(self) -> Deployed | None:
+        """The deployment that fits this program; None when there is none yet."""
         if self._deployed is None:
             self._deployed = ready(self.link(), self.wish())
-        if self._deployed is None:
-            raise Problem("remote.config.not_deployed", ExitCode.CONFIG, name=self.name)
         return self._deployed
+
+    def deployed(self) -> Deployed:
+        """As `standing`; Problem when there is none."""
+        standing = self.standing()
+        if standing is None:
+            raise Problem("remote.config.not_deployed", ExitCode.CONFIG, name=self.name)
+        return standing
 
     def layout(self) -> Layout:
         return self.deployed().layout
@@ -150,7 +161,7 @@ class Studio:
         users = (Path.home() / ".ssh" / "known_hosts", Path("/etc/ssh/ssh_known_hosts"))
         return Trust(
             self.places.known_hosts,
-            ask=self._dialog.host_key,
+            ask=self._dialog.host_key if self._dialog.can_ask else None,
             accepted=self._accept,
             known_hosts=[path for path in users if path.is_file()],
         )
@@ -172,10 +183,10 @@ def saved_spec(name: str, server: Server) -> HostSpec:
     if server.embedded:
         raise Problem("remote.config.embedded_address", ExitCode.CONFIG, name=name)
     if server.ssh:
-        spec = HostSpec.parse(server.ssh)
+        spec = resolve(server.ssh)
         identity = (*spec.identity, *([server.identity] if server.identity else []))
         return replace(spec, alias=name, identity=identity)
-    plain = HostSpec.parse(server.host or "")
+    plain = resolve(server.host or "")
     return replace(
         plain,
         alias=name,

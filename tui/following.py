@@ -31,23 +31,27 @@ class Ended:
         return int(ExitCode.OK if self.job.state == "succeeded" else ExitCode.INTERNAL)
 
 
-def follow(studio: Studio, handle: RunHandle, console: Console) -> Ended:
+def follow(
+    studio: Studio, handle: RunHandle, console: Console, *, silent_past: bool = False
+) -> Ended:
     """Show every event of the run as it comes; returns when the run is over.
 
-    The stream resumes by offset, so a cut link only delays lines.
+    The stream resumes by offset, so a cut link only delays lines. silent_past: say nothing of a
+    run that is over already; somebody watched it elsewhere.
     """
     from remote import job
 
+    quiet = silent_past and job.state(studio.link(), handle).ended
     state = RunState()
     for batch in job.events(studio.link, handle).batches():
         state = fold(state, batch)
-        for event in batch:
+        for event in batch if not quiet else ():
             console.emit({"event": event.type, "stage": event.stage, **event.payload})
             line = describe(event, console)
             if line:
                 console.write(line)
         stage = state.stage(state.current) if state.current else None
-        if stage is not None:
+        if stage is not None and not quiet:
             console.live(progress_line(stage))
     return Ended(job.state(studio.link(), handle), state)
 

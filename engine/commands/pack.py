@@ -19,13 +19,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--contents", choices=contents.choices, default=contents.default, help=contents.help.en
     )
+    parser.add_argument(
+        "--outline", action="store_true", help="write nothing; print what the zip would hold"
+    )
     parser.add_argument("--work", type=Path, default=Path(), help="work folder (default: here)")
 
 
 def run(args: argparse.Namespace) -> int:
-    from engine.pack import pack
+    from engine.pack import outline, pack
 
     work = args.work.resolve()
+    if args.outline:
+        print(json.dumps(outline(Layout.at(work.as_posix()), args.voice, args.contents)))
+        return 0
     packed = pack(Layout.at(work.as_posix()), args.voice, args.contents)
     path = packed.path.relative_to(work).as_posix()
     facts = {"path": path, "bytes": packed.bytes, "sha256": packed.sha256}

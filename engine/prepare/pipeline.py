@@ -23,7 +23,8 @@ from engine.prepare import codebook, steps
 from engine.prepare.folder import DatasetFolder, load_tensor, replace_lines
 from engine.prepare.index import Entry, Index
 from engine.prepare.manifest import check_list
-from engine.prepare.progress import Emit, Progress
+from engine.prepare.progress import Emit, Progress, warning
+from engine.prepare.sources import find_list, wav_folder
 from engine.text.lexicon import Lexicon
 
 
@@ -77,7 +78,7 @@ def prepare(
     before the tokens are made: for a run without a pretrained base.
     Problem when the list cannot be read, nothing usable is left, or `strict` and any fault.
     """
-    source = list_file(spec, layout)
+    source = find_list(spec, layout, lambda problem: warning(emit, problem))
     checked = check_list(source, wav_folder(spec, layout), strict)
     folder = DatasetFolder(Path(layout.features(spec.voice)))
     folder.create()
@@ -126,21 +127,6 @@ def prepare(
         redone=work.progress.worked,
         codebook_use=use,
     )
-
-
-def list_file(spec: RunSpec, layout: Layout) -> Path:
-    """The spec's list, below the work folder; by default data/NAME/NAME.list."""
-    if spec.list_file:
-        return Path(layout.work / spec.list_file)
-    return Path(layout.dataset(spec.voice) / f"{spec.voice}.list")
-
-
-def wav_folder(spec: RunSpec, layout: Layout) -> Path | None:
-    """Where base names are looked up: the spec's folder, else data/NAME/wavs where it is."""
-    if spec.wav_folder:
-        return Path(layout.work / spec.wav_folder)
-    pushed = Path(layout.dataset(spec.voice) / "wavs")
-    return pushed if pushed.is_dir() else None
 
 
 def _lexicon(spec: RunSpec, layout: Layout) -> Lexicon:

@@ -38,4 +38,8 @@ class Progress:
         )
 
     def warn(self, problem: Problem) -> None:
-        self._emit("warning", stage="prepare", **problem.as_json())
+        warning(self._emit, problem)
+
+
+def warning(emit: Emit, problem: Problem) -> None:
+    emit("warning", stage="prepare", **problem.as_json())

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -17,12 +17,14 @@ from engine.contract.problem import ExitCode, Problem
 from engine.models.gpt.generate import generate
 from engine.models.gpt.text2semantic import Text2Semantic
 from engine.models.sovits.synthesizer import Synthesizer
+from engine.speaking.marks import Recogniser
 from engine.speaking.phrases import BertFeatures, Phrase, read
 from engine.speaking.reference import Reference, read_reference
 from engine.speaking.request import SpeakRequest
 from engine.speaking.slicing import SENTENCE_ENDS, pieces
 from engine.speaking.sound import peak_safe, silence
 from engine.speaking.takes import Delivery, SpokenPiece, Take, piece_key
+from engine.speaking.verify import LARGEST_ERROR, spoken_error
 
 # Spread of the decoder's draw around the mean (compat SPEC 3.12).
 _NOISE_SCALE = 0.5
@@ -50,7 +52,7 @@ class Speaker:
     """One pair of weights, ready to speak; keeps the last take's delivery for re-rendering.
 
     The models stay on their devices. Chinese without a `text_encoder` is read with zero
-    features, as a voice trained from nothing was.
+    features, as a voice trained from nothing was. `low_precision` decodes in bfloat16.
     """
 
     def __init__(
@@ -59,11 +61,16 @@ class Speaker:
         sovits: Synthesizer,
         content_encoder: ContentFeatures,
         text_encoder: BertFeatures | None = None,
+        recogniser: Recogniser | None = None,
+        *,
+        low_precision: bool = False,
     ) -> None:
         self.gpt = gpt.eval()
         self.sovits = sovits.eval()
         self.content_encoder = content_encoder
         self.text_encoder = text_encoder
+        self.recogniser = recogniser
+        self.low_precision = low_precision
         self.last: Delivery = {}
         self._weights = _digest(gpt)
         self._prompt: tuple[str, Tensor] | None = None  # of the reference last spoken with
@@ -96,7 +103,31 @@ class Speaker:
             key = piece_key(text, said[text], request, lead.digest, self._weights)
             said[text] += 1
             kept = self.last.get(key) if request.rerender_last else None
-            yield self._piece(request, text, key, piece_seed(seed, index), lead, kept)
+            if kept is not None:
+                yield self._piece(request, text, key, piece_seed(seed, index), lead, kept)
+            else:
+                yield self._best_piece(request, text, key, seed, index, lead)
+
+    def _best_piece(
+        self, request: SpeakRequest, text: str, key: str, seed: int, index: int, lead: _Lead
+    ) -> SpokenPiece:
+        """Speak; while recognition misses words, speak again with other seeds; keep the best."""
+        best = self._piece(request, text, key, piece_seed(seed, index), lead, None)
+        if self.recogniser is None or not request.verify:
+            return best
+        best = self._verified(best, request)
+        attempt = 0
+        while best.error > LARGEST_ERROR and attempt < request.max_rerolls:
+            attempt += 1
+            other = self._piece(request, text, key, piece_seed(seed, index, attempt), lead, None)
+            other = self._verified(other, request)
+            best = min(best, other, key=lambda piece: piece.error)
+        return replace(best, attempts=attempt + 1)
+
+    def _verified(self, piece: SpokenPiece, request: SpeakRequest) -> SpokenPiece:
+        assert self.recogniser is not None
+        error = spoken_error(self.recogniser, piece.samples, piece.text, request.text_lang)
+        return replace(piece, error=error)
 
     def _lead(self, request: SpeakRequest) -> _Lead:
         reference = read_reference(request.ref_audio, check_length=not request.any_length)
@@ -175,14 +206,15 @@ class Speaker:
         noise = torch.randn(
             1, self.sovits.config.inter_channels, frames, generator=generator
         )  # (1, C, T)
-        wav = self.sovits.decode(
-            tokens.to(weight.device)[None, None],
-            phrase.phones.to(weight.device)[None],
-            lead.spectrograms,
-            noise_scale=_NOISE_SCALE,
-            speed=request.speed,
-            noise=noise.to(weight.device, weight.dtype),
-        )
+        with torch.autocast(weight.device.type, torch.bfloat16, enabled=self.low_precision):
+            wav = self.sovits.decode(
+                tokens.to(weight.device)[None, None],
+                phrase.phones.to(weight.device)[None],
+                lead.spectrograms,
+                noise_scale=_NOISE_SCALE,
+                speed=request.speed,
+                noise=noise.to(weight.device, weight.dtype),
+            )
         return wav[0, 0].float().cpu().numpy()
 
 

@@ -17,6 +17,7 @@ class SpeakRequest:
     """One text with its reference. Fields are those of `infer.*` in the parameter table.
 
     Without `ref_text`, or with `no_ref_text`, the clip lends only its timbre.
+    `verify` asks for another try, `max_rerolls` at most, where the speaker has a recogniser.
     Without `max_tokens` the length of each piece bounds it, see `pipeline.token_limit`.
     `seed` -1 draws a new seed, which the take records. `any_length` takes a reference outside
     3-10 s too, which the GPT was never trained for: for proofs that only must make a sound.
@@ -35,6 +36,8 @@ class SpeakRequest:
     sampling: Sampling = Sampling()
     seed: int = -1
     rerender_last: bool = False
+    verify: bool = True
+    max_rerolls: int = 2
     max_tokens: int | None = None
     any_length: bool = False
 
@@ -73,4 +76,6 @@ class SpeakRequest:
             ),
             seed=value("seed"),
             rerender_last=value("rerender_last"),
+            verify=value("verify"),
+            max_rerolls=value("max_rerolls"),
         )

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.contract.dataset.items import read_items
 from engine.contract.layout import Layout
 from engine.contract.problem import ExitCode, Problem
 from engine.contract.spec import RunSpec
 from engine.interop.exported import note_path
 from engine.models.frozen.content import ContentEncoder
 from engine.models.frozen.text_encoder import TextEncoder
+from engine.models.gpt.quantised import lower
 from engine.pack import newest_weight, weight_files
+from engine.speaking.clips import Clip
 from engine.speaking.pipeline import Speaker
 from engine.speaking.weights import load_gpt, load_sovits
 from engine.training.base import CONTENT_FOLDER, TEXT_FOLDER, is_made, open_base
@@ -80,11 +83,39 @@ class Studio:
             "ref_lang": str(facts["language"]),
         }
 
-    def open(self, gpt: Path, sovits: Path, device: str = "cpu") -> Speaker:
-        """Load a pair and the encoders it was trained with."""
+    def clips(self) -> list[Clip]:
+        """The voice's recordings with their words, as its list names them; [] without a list."""
+        folder = Path(self.layout.dataset(self.voice))
+        source = folder / f"{self.voice}.list"
+        if not source.is_file():
+            return []
+        wavs = folder / "wavs"
+        items = read_items(source, wavs if wavs.is_dir() else None).items
+        return [Clip(item.wav, item.text, item.language) for item in items if item.wav.is_file()]
+
+    def base_pair(self) -> tuple[Path, Path] | None:
+        """The pretrained GPT and SoVITS that training started from, where there are any."""
+        root = Path(self.layout.pretrained)
+        folders = [root / self._pretrained] if self._pretrained else sorted(root.glob("*"))
+        for folder in folders:
+            gpt, sovits = sorted(folder.glob("s1*.ckpt")), sorted(folder.glob("s2G*.pth"))
+            if gpt and sovits:
+                return gpt[0], sovits[0]
+        return None
+
+    def open(
+        self, gpt: Path, sovits: Path, device: str = "cpu", precision: str = "fp32"
+    ) -> Speaker:
+        """Load a pair and the encoders it was trained with; int8 needs a CPU."""
+        if precision == "int8" and device != "cpu":
+            raise Problem("engine.speaking.int8_needs_cpu", ExitCode.CONFIG, device=device)
         content, text = self._encoders(device)
         return Speaker(
-            load_gpt(gpt).to(device), load_sovits(sovits).to(device), content.to(device), text
+            lower(load_gpt(gpt).to(device), precision),
+            load_sovits(sovits).to(device),
+            content.to(device),
+            text,
+            low_precision=precision != "fp32",
         )
 
     def _encoders(self, device: str) -> tuple[ContentEncoder, TextEncoder | None]:

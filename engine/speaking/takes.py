@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,7 +29,8 @@ class SpokenPiece:
     """One piece as spoken. `samples` (N,) float32 end with the pause.
 
     `seed` drew `tokens`; `ended` is False when the GPT ran into its limit instead of stopping;
-    `reused` says that the tokens are those of the last take.
+    `reused` says that the tokens are those of the last take. `error` is the share of phones
+    that recognition missed (NaN when nobody listened), the least of `attempts`.
     """
 
     text: str
@@ -38,10 +40,20 @@ class SpokenPiece:
     ended: bool
     reused: bool
     samples: np.ndarray
+    attempts: int = 1
+    error: float = math.nan
 
     @property
     def seconds(self) -> float:
         return len(self.samples) / RATE
+
+    def facts(self) -> dict[str, Any]:
+        """What a listener wants to know, as JSON."""
+        return {
+            "text": self.text, "seconds": round(self.seconds, 3), "seed": self.seed,
+            "ended": self.ended, "reused": self.reused, "attempts": self.attempts,
+            "error": None if math.isnan(self.error) else round(self.error, 3),
+        }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -89,11 +101,7 @@ def save_take(path: Path, take: Take) -> None:
         "seconds": round(take.seconds, 3),
         "request": _plain(take.request),
         "pieces": [
-            {
-                "text": piece.text, "key": piece.key, "seed": piece.seed,
-                "seconds": round(piece.seconds, 3), "ended": piece.ended,
-                "reused": piece.reused, "tokens": list(piece.tokens),
-            }
+            {**piece.facts(), "key": piece.key, "tokens": list(piece.tokens)}
             for piece in take.pieces
         ],
     }  # fmt: skip

@@ -17,6 +17,11 @@ _MOST_LEFT_OUT = 3
 _MANY_UPDATES = 50  # an epoch with more is logged every tenth update
 
 
+def readings_every(per_epoch: int) -> int:
+    """Updates between two readings of the losses: reading makes a GPU wait."""
+    return 1 if per_epoch <= _MANY_UPDATES else 10
+
+
 def train(
     task: Task, settings: LoopSettings, position: Position, desk: Desk, trend: Trend
 ) -> Position:
@@ -27,7 +32,7 @@ def train(
     """
     meter, pace = Meter(), Pace()
     per_epoch = len(task.order(1))
-    log_every = 1 if per_epoch <= _MANY_UPDATES else 10
+    log_every = readings_every(per_epoch)
 
     while position.epoch <= settings.epochs:
         epoch = position.epoch

@@ -10,7 +10,7 @@ from engine.contract.layout import Layout
 from engine.contract.plan import Plan, PlanClip, PlanDevice, plan
 from engine.contract.spec import RunSpec
 from engine.prepare.manifest import check_list
-from engine.prepare.pipeline import list_file, wav_folder
+from engine.prepare.sources import list_file, wav_folder
 from engine.runtime.device import choose
 from engine.training.features import read_features
 

@@ -44,11 +44,15 @@ class Position:
 
 @dataclass
 class Trend:
-    """First and last losses of a stage; a mean over a few updates, as one alone is noise."""
+    """First and last losses of a stage, each a mean over `width` readings.
 
+    Over the first and the last epoch, that is: both see the same clips, and one update alone
+    is mostly the difficulty of its clips.
+    """
+
+    width: int = 5
     first: list[float] = field(default_factory=list)
     last: list[float] = field(default_factory=list)
-    width: int = 5
 
     def add(self, loss: float) -> None:
         if len(self.first) < self.width:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from engine.runtime.distributed import Peers
 from engine.runtime.journal import Emit
 from engine.runtime.signals import StopFlag
 from engine.training import resume
-from engine.training.loop import train
+from engine.training.loop import readings_every, train
 from engine.training.progress import Position, Trend
 from engine.training.task import Desk, LoopSettings, Task
 from engine.training.updating import probe
@@ -27,7 +28,10 @@ from engine.training.updating import probe
 
 @dataclass(frozen=True)
 class Room:
-    """Where a stage works. Only the leading process of several emits anything."""
+    """Where a stage works. Only the leading process of several emits anything.
+
+    `lend` lets another process write the events while it is open.
+    """
 
     spec: RunSpec
     layout: Layout
@@ -35,6 +39,7 @@ class Room:
     stop: StopFlag
     device: Device
     peers: Peers = Peers()
+    lend: Callable[[], AbstractContextManager[None]] = nullcontext
 
     @property
     def work(self) -> Path:
@@ -60,7 +65,8 @@ class Craft:
 
     export(epoch, position, metrics) writes the small file; validate() gives metrics of the
     held-out clips, or nothing; change(export) is the norm of what training changed in it;
-    sample(epoch) speaks; worst() is the heaviest update, for the memory probe.
+    sample(epoch) speaks; worst() is the heaviest update, for the memory probe; fixed_loss() is
+    the loss of a few fixed clips without dice.
     """
 
     task: Task
@@ -73,25 +79,30 @@ class Craft:
     change: Callable[[Path], float]
     worst: Callable[[], Any]
     sample: Callable[[int, Path], None]
+    fixed_loss: Callable[[], float]
 
 
 @dataclass(frozen=True)
 class StageOutcome:
-    """What a stage came to. `updates` of this run; `change` is the norm of the weights' move."""
+    """What a stage came to. `updates` of this run; `change` is the norm of the weights' move.
+
+    first_loss and last_loss are means over the first and the last epoch; before and after are
+    the loss of the same few clips without dice, which a run of a dozen updates moves visibly.
+    """
 
     name: str
     updates: int
     seconds: float
     first_loss: float | None
     last_loss: float | None
+    before: float
+    after: float
     change: float
     export: Export
-    fresh: bool
 
     @property
     def loss_fell(self) -> bool:
-        first, last = self.first_loss, self.last_loss
-        return first is not None and last is not None and last < first
+        return self.after < self.before
 
 
 class TrainingStage:
@@ -109,8 +120,9 @@ class TrainingStage:
         self._each = bool(spec.value(f"{self._name}.export_each_save"))
         self._seconds_between = 60.0 * int(spec.value("train.save_every_minutes"))
         self._saved_at = time.monotonic()
-        self._trend = Trend()
+        self._trend = Trend(self._readings_an_epoch())
         self._begun_at_step = 0
+        self._before = 0.0
         self._metrics: Mapping[str, float] = {}
         self._best: dict[str, Any] = {}
         self._last_export: Export | None = None
@@ -119,7 +131,7 @@ class TrainingStage:
         """Train to the last epoch and export it; see `loop.train` for what it raises."""
         started = time.monotonic()
         room, task = self._room, self._craft.task
-        position, fresh = self._begin()
+        position = self._begin()
         per_epoch = len(task.order(1))
         settings = LoopSettings(self._epochs, self._craft.batch, room.spec.value("train.on_oom"))
         room.emit(
@@ -140,18 +152,20 @@ class TrainingStage:
         outcome = StageOutcome(
             self._name, position.step - self._begun_at_step, time.monotonic() - started,
             self._trend.first_loss, self._trend.last_loss,
-            self._craft.change(export.path) if room.peers.leads else 0.0, export, fresh,
+            self._before, self._craft.fixed_loss(),
+            self._craft.change(export.path) if room.peers.leads else 0.0, export,
         )  # fmt: skip
         room.emit(
             "stage_finished", self._name, updates=outcome.updates, seconds=outcome.seconds,
             first_loss=outcome.first_loss, last_loss=outcome.last_loss, change=outcome.change,
+            before=outcome.before, after=outcome.after,
         )  # fmt: skip
         return outcome
 
     # Beginning ------------------------------------------------------------------------
 
-    def _begin(self) -> tuple[Position, bool]:
-        """Where to go on, with everything put back; False when there is nothing left to do."""
+    def _begin(self) -> Position:
+        """Where to go on, with everything put back."""
         room = self._room
         resume.announce(self._faults, room.emit, self._name)
         on_change = room.spec.value("train.on_change")
@@ -162,15 +176,20 @@ class TrainingStage:
             if room.peers.leads:
                 self._checkpoints.drop()
             room.peers.wait()
-            self._save(Position())  # also proves that the disk holds one, and what to roll back to
-            return Position(), True
+            self._before = self._craft.fixed_loss()
+            if room.peers.rank:  # every process drops other activations
+                chance.seed_all(int(room.spec.value("train.seed")) + room.peers.rank)
+            self._save(Position())  # proves that the disk holds one; what to roll back to
+            return Position()
         self._load(found.state)
         facts = found.state.facts
         self._best = dict(facts["best"])
         if facts["run"] == room.spec.run:
             self._begun_at_step = int(facts["begun_at_step"])
-            self._trend = Trend(list(facts["first"]), list(facts["last"]))
+            self._trend = Trend(self._trend.width, list(facts["first"]), list(facts["last"]))
+            self._before = float(facts["before"])
         else:
+            self._before = self._craft.fixed_loss()
             self._begun_at_step = found.position.step
         key = "engine.training.resumed"
         if found.position.epoch > self._epochs and facts["run"] != room.spec.run:
@@ -181,7 +200,12 @@ class TrainingStage:
             changed=", ".join(found.changed) or "-",
         )  # fmt: skip
         room.emit("warning", self._name, **notice.as_json())
-        return found.position, False
+        return found.position
+
+    def _readings_an_epoch(self) -> int:
+        per_epoch = len(self._craft.task.order(1))
+        readings = -(-per_epoch // readings_every(per_epoch))
+        return max(1, min(readings, readings * self._epochs // 2))
 
     # Saving ---------------------------------------------------------------------------
 
@@ -197,7 +221,8 @@ class TrainingStage:
             facts = {
                 "position": position.as_facts(), "must_match": dict(self._craft.must_match),
                 "run": room.spec.run, "begun_at_step": self._begun_at_step,
-                "first": self._trend.first, "last": self._trend.last, "best": self._best,
+                "first": self._trend.first, "last": self._trend.last, "before": self._before,
+                "best": self._best,
                 "engine": engine.__version__,
             }  # fmt: skip
             parts = {**self._craft.state(), "dice": dice}
@@ -235,7 +260,7 @@ class TrainingStage:
         last = epoch == self._epochs
         if not last and epoch % self._every:
             return
-        self._judge(epoch)
+        self._judge(epoch, position.step)
         export = None
         if self._room.peers.leads and (self._each or last):
             export = self._export(epoch, position)
@@ -244,7 +269,7 @@ class TrainingStage:
         if export is not None:
             self._craft.sample(epoch, export.path)
 
-    def _judge(self, epoch: int) -> None:
+    def _judge(self, epoch: int, step: int) -> None:
         """Measure the held-out clips; the best epoch is a mark, never a reason to stop."""
         if not self._room.peers.leads:
             return
@@ -256,7 +281,12 @@ class TrainingStage:
         if best:
             self._best = {"epoch": epoch, "value": value}
         self._room.emit(
-            "validation", self._name, epoch=epoch, metrics=dict(self._metrics), best=best
+            "validation",
+            self._name,
+            epoch=epoch,
+            step=step,
+            metrics=dict(self._metrics),
+            best=best,
         )
 
     def _export(self, epoch: int, position: Position) -> Export:

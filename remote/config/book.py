@@ -47,10 +47,14 @@ def remove(places: Places, name: str) -> None:
 
 
 def pick(config: Config, name: str | None) -> tuple[str, Server]:
-    """The named server, or the default one."""
+    """The named server, else the default one, else the only one."""
+    known = ", ".join(config.servers)
     wanted = name or config.default_server
+    if not wanted and len(config.servers) == 1:
+        wanted = known
+    if not wanted:
+        raise Problem("remote.config.which_server", ExitCode.CONFIG, known=known)
     if wanted not in config.servers:
-        known = ", ".join(config.servers)
         raise Problem("remote.config.no_server", ExitCode.CONFIG, name=wanted, known=known)
     return wanted, config.servers[wanted]
 

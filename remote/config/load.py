@@ -36,21 +36,22 @@ class Fault:
 def load(project: Path | None, places: Places) -> Config:
     """Read the project file over the user's servers file; all faults come at once.
 
-    `project` None takes ./deploy.toml where there is one. The embedded server "local" is
-    always there unless a file names its own.
+    `project` None takes ./deploy.toml where there is one. While no file names a server, there
+    is the embedded one, "local".
     """
     if project is not None and not project.is_file():
         raise Problem("remote.config.missing", ExitCode.CONFIG, path=str(project))
     path = project or Path(PROJECT_FILE)
     texts = {p: _text(p) for p in (places.servers, path) if p.is_file()}
     faults: list[Fault] = []
-    merged: dict[str, Any] = {"servers": {"local": {"embedded": True}}}
+    merged: dict[str, Any] = {"servers": {}}
     for file, text in texts.items():
         raw, problems = _parse(file, text)
         faults += problems or list(_check(file, text, raw))
         servers = {**merged["servers"], **(raw.get("servers") or {})}
         merged = {**merged, **raw, "servers": servers}
     if not faults:
+        merged["servers"] = merged["servers"] or {"local": {"embedded": True}}
         try:
             return Config.model_validate(merged)
         except ValidationError as error:  # faults that only the merged whole shows
@@ -86,9 +87,8 @@ def _check(file: Path, text: str, raw: dict[str, Any]) -> Iterator[Fault]:
         yield Fault(file.name, find_line(text, path), ".".join(path), what)
     # One file may name a default server that the other one holds: checked when merged.
     alone = {key: value for key, value in raw.items() if key != "default_server"}
-    first = next(iter(raw.get("servers") or {"local": None}))
     try:
-        Config.model_validate({**alone, "default_server": first})
+        Config.model_validate(alone)
     except ValidationError as error:
         yield from _faults(file, text, raw, error)
 

@@ -90,7 +90,7 @@ class Config(Section):
     """The whole file."""
 
     version: Literal[1] = Field(1, description="Version of this file's format.")
-    default_server: str = Field("local", description="Server used when none is named.")
+    default_server: str = Field("", description="Server used when none is named.")
     servers: dict[Annotated[str, Field(pattern=SERVER_NAME)], Server] = Field(default_factory=dict)
     paths: Paths = Paths()
     python: Python = Python()
@@ -99,7 +99,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def default_exists(self) -> Config:
-        if self.servers and self.default_server not in self.servers:
+        if self.default_server and self.default_server not in self.servers:
             raise ValueError(f'default_server "{self.default_server}" is not among [servers]')
         return self
 

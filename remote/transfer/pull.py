@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from time import monotonic
@@ -15,10 +14,11 @@ from remote.transfer import server
 from remote.transfer.bandwidth import Cap
 from remote.transfer.channel import Connect, Link
 from remote.transfer.crew import Crew, Work
+from remote.transfer.digest_question import DigestQuestion, expect_same
 from remote.transfer.download_seats import CommandSeat, DownloadSeat, Feed, take_seat
 from remote.transfer.journal import Identity
 from remote.transfer.part_file import PartFile, disk_errors
-from remote.transfer.patience import cancelled, patiently
+from remote.transfer.patience import patiently
 from remote.transfer.prefix_hash import PrefixHash, block_digests, file_digest
 from remote.transfer.progress import Meter, Report
 from remote.transfer.ramp import Ramp, first_guess
@@ -96,7 +96,7 @@ class _Pull:
         self._first_link: Link | None = None
         self._identity = Identity(path, 0, 0)
         self._feed: Feed | None = None
-        self._digest: Future[RemoteDigest] | None = None
+        self._digest = DigestQuestion(connect, path, tuning, cancel, report, self._meter)
         self._hash: PrefixHash | None = None
         self._began = monotonic()
 
@@ -109,9 +109,9 @@ class _Pull:
         self._meter.total = identity.size
         self._meter.way = "exec" if isinstance(first, CommandSeat) else "sftp"
         if self._verify:
-            self._digest = self._start_digest(first.link)
+            self._digest.start(first.link, identity, self._part.remember)
             if resume and self._already_here(identity):
-                whole = self._remote_digest().whole
+                whole = self._digest.answer().whole
                 with disk_errors(self._part.final):
                     same = file_digest(self._part.final) == whole
                 if same:
@@ -126,7 +126,11 @@ class _Pull:
         if self._verify:
             self._hash = PrefixHash(self._part.path, self._part.prefix)
         self._receive(queue, first.rtt)
-        whole_here = self._verified(queue, first.rtt) if self._verify else None
+        whole_here = None
+        if self._verify:
+            whole_here = self._verified(queue, first.rtt)
+        else:
+            self._unchanged()
         self._part.finish()
         return self._done(whole_here, resumed)
 
@@ -152,16 +156,12 @@ class _Pull:
             link = self._connect()
             try:
                 seat = take_seat(link, self._path, self._tuning)
-                self._expect(seat.identity or seat.look())
+                expect_same(self._identity, seat.identity or seat.look())
             except BaseException:
                 link.close()
                 raise
         seat.feed = self._feed
         return seat
-
-    def _expect(self, now: Identity) -> None:
-        if now != self._identity:
-            raise Problem("remote.transfer.changed", ExitCode.DATA, path=self._path)
 
     def _already_here(self, identity: Identity) -> bool:
         final = self._part.final
@@ -175,7 +175,7 @@ class _Pull:
         if record.identity == identity:
             return record.ranges, record.sha256
         # Another path or time, yet maybe the same bytes: a voice packed again, a copied file.
-        if self._verify and record.sha256 and self._remote_digest().whole == record.sha256:
+        if self._verify and record.sha256 and self._digest.answer().whole == record.sha256:
             return record.ranges, record.sha256
         return RangeSet(), None
 
@@ -192,21 +192,33 @@ class _Pull:
         assert self._hash is not None
         for _ in range(REPAIRS):
             self._meter.phase = "verify"
-            digest = self._remote_digest()
+            digest = self._digest.answer()
             with disk_errors(self._part.path):
                 ours = self._hash.result()
             if ours == digest.whole:
                 return ours
-            digest = self._ask_digest(self._tuning.block)
+            digest = self._digest.again(self._tuning.block)
             bad = self._bad_blocks(digest)
             self._part.spoil(bad, digest.whole)
             self._meter.held -= sum(end - start for start, end in bad)
             self._hash = PrefixHash(self._part.path, self._part.prefix)
             queue.add(bad)
             self._receive(queue, rtt)
-            self._digest = Future()
-            self._digest.set_result(digest)
         raise Problem("remote.transfer.mismatch", ExitCode.DATA, path=self._path)
+
+    def _unchanged(self) -> None:
+        """Without a digest, at least look whether it is still the same file."""
+
+        def look() -> Identity:
+            link = self._connect()
+            try:
+                return server.identity(link, self._path)
+            finally:
+                link.close()
+
+        limit = self._tuning.give_up
+        now = patiently(look, self._tuning, self._cancel, self._meter, limit=limit)
+        expect_same(self._identity, now)
 
     def _bad_blocks(self, digest: RemoteDigest) -> list[Range]:
         with disk_errors(self._part.path):
@@ -214,51 +226,6 @@ class _Pull:
         block, size = self._tuning.block, self._identity.size
         pairs = zip(ours, digest.blocks, strict=True)
         return [(n * block, min(size, (n + 1) * block)) for n, (a, b) in enumerate(pairs) if a != b]
-
-    def _start_digest(self, link: Link) -> Future[RemoteDigest]:
-        """Hash on the server while the bytes come; a lost line shows in the future."""
-        future: Future[RemoteDigest] = Future()
-
-        def work() -> None:
-            try:
-                digest = server.digest(link, self._path, self._identity.size)
-                self._part.remember(digest.whole)
-                future.set_result(digest)
-            except BaseException as error:  # noqa: BLE001 - handed to whoever waits
-                future.set_exception(error)
-
-        threading.Thread(target=work, name="transfer-digest", daemon=True).start()
-        return future
-
-    def _remote_digest(self) -> RemoteDigest:
-        """The server's digest; asked again over a new link when the line broke meanwhile."""
-        assert self._digest is not None
-        while not self._digest.done():
-            if self._cancel.wait(self._tuning.tick):
-                raise cancelled()
-            self._report(self._meter.progress())
-        try:
-            digest = self._digest.result()
-        except Problem as problem:
-            if problem.exit_code is not ExitCode.UNREACHABLE:
-                raise
-            digest = self._ask_digest(0)
-            self._digest = Future()
-            self._digest.set_result(digest)
-        self._expect(digest.identity)
-        return digest
-
-    def _ask_digest(self, block: int) -> RemoteDigest:
-        def ask() -> RemoteDigest:
-            link = self._connect()
-            try:
-                return server.digest(link, self._path, self._identity.size, block)
-            finally:
-                link.close()
-
-        digest = patiently(ask, self._tuning, self._cancel, self._meter, limit=self._tuning.give_up)
-        self._expect(digest.identity)
-        return digest
 
     def _done(self, sha256: str | None, resumed: int) -> Pulled:
         self._meter.held, self._meter.phase = self._identity.size, "done"

@@ -41,6 +41,8 @@ class RangeSet:
         self._ends[low:high] = [end]
 
     def remove(self, start: int, end: int) -> None:
+        if start >= end:
+            return
         kept: list[Range] = []
         for a, b in self:
             kept += [(x, y) for x, y in ((a, min(b, start)), (max(a, end), b)) if x < y]

@@ -88,21 +88,34 @@ def test_a_missing_named_file_is_said(tmp_path: Path, places: Places) -> None:
         load(tmp_path / "no.toml", places)
 
 
-def test_the_address_book_keeps_comments_and_refuses_doubles(places: Places) -> None:
+def test_the_address_book_keeps_comments_and_refuses_doubles(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     places.config.mkdir()
     places.servers.write_text('# my servers\n[servers.old]\nssh = "root@old" # kept\n', "utf-8")
     book.add(places, "new", Server(ssh="ssh -p 22022 root@[2001:db8::7]", price_per_hour=1.5))
     text = places.servers.read_text("utf-8")
     assert "# my servers" in text and "# kept" in text
+    monkeypatch.chdir(tmp_path)
     config = load(None, places)
-    assert set(config.servers) == {"local", "old", "new"}
+    assert set(config.servers) == {"old", "new"}
     assert config.servers["new"].price_per_hour == 1.5
     with pytest.raises(Problem, match="already there"):
         book.add(places, "new", Server(ssh="root@other"))
     book.remove(places, "new")
-    assert set(load(None, places).servers) == {"local", "old"}
+    assert set(load(None, places).servers) == {"old"}
     with pytest.raises(Problem, match="There is no server"):
         book.remove(places, "new")
+
+
+def test_one_server_needs_no_name_and_two_do(places: Places, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    book.add(places, "a", Server(ssh="root@one"))
+    assert book.pick(load(None, places), None)[0] == "a"
+    book.add(places, "b", Server(ssh="root@two"))
+    with pytest.raises(Problem, match="several servers"):
+        book.pick(load(None, places), None)
+    assert book.pick(load(None, places), "b")[0] == "b"
 
 
 @pytest.mark.parametrize("name", ["", "a b", "../x", "-x", "a" * 64])

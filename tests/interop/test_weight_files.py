@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import types
 from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
@@ -152,6 +154,28 @@ def test_lightning_checkpoints(micro_gpt_state, tmp_path) -> None:
     assert (facts["family"], facts["runs"]) == ("gpt", True)
 
 
+def test_lightnings_own_dict_is_read_as_a_dict(micro_gpt_state, tmp_path, monkeypatch) -> None:
+    name = "lightning.fabric.utilities.data"
+    module = types.ModuleType(name)
+
+    class AttributeDict(dict):
+        pass
+
+    AttributeDict.__module__, AttributeDict.__qualname__ = name, "AttributeDict"
+    module.AttributeDict = AttributeDict
+    for part in ("lightning", "lightning.fabric", "lightning.fabric.utilities"):
+        monkeypatch.setitem(sys.modules, part, types.ModuleType(part))
+    monkeypatch.setitem(sys.modules, name, module)
+    state = {f"model.{n}": t for n, t in micro_gpt_state.items()}
+    hyper = AttributeDict(config=MICRO_GPT.to_upstream(), output_dir=Path("/root/x"))
+    path = tmp_path / "epoch=1-step=9.ckpt"
+    torch.save({"state_dict": state, "hyper_parameters": hyper, "epoch": 1}, path)
+    back = interop.read_gpt(path)
+    assert type(back.checkpoint["hyper_parameters"]) is dict
+    assert back.checkpoint["hyper_parameters"]["output_dir"] == "/root/x"
+    assert same(back.state, dict(micro_gpt_state))
+
+
 def test_gpt_is_strict_and_families_are_not_mixed_up(
     micro_state, micro_gpt_state, tmp_path
 ) -> None:
@@ -250,8 +274,10 @@ def test_what_inspection_says(micro_state, tmp_path) -> None:
     json.dumps(facts)
     assert (facts["family"], facts["kind"], facts["version"]) == ("sovits", "small", "v2")
     assert (facts["epoch"], facts["step"], facts["runs"]) == (3, 7, True)
-    assert facts["missing"]["count"] == sum("enc_q" in n for n in micro_state)
-    assert facts["extra"]["count"] == 0 and facts["not_finite"] == []
+    assert facts["posterior_left_out"] is True and facts["missing"]["count"] == 0
+    assert (
+        facts["network"] == "other" and facts["extra"]["count"] == 0 and facts["not_finite"] == []
+    )
     assert facts["dtypes"] == {"float16": facts["tensors"]}
     raw = torch.load(path, weights_only=True)
     raw["weight"]["dec.cond.bias"][0] = float("inf")

@@ -56,6 +56,16 @@ class LocalStream:
             self.exit_code = self.process.wait()
         return data
 
+    def lines(self) -> Iterator[bytes]:
+        data = b""
+        while piece := self.read():
+            *lines, data = (data + piece).split(b"\n")
+            yield from lines
+
+    @property
+    def errors(self) -> bytes:
+        return b""
+
     def write(self, data: bytes) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(data)
@@ -121,7 +131,7 @@ class LocalLink:
     def script(
         self, text: str, args: Sequence[str] = (), *, timeout: float | None = 60
     ) -> LocalResult:
-        return self.run(["sh", "-s", "--", *args], stdin=text.encode(), timeout=timeout)
+        return self.run(["sh", "-c", text, "sh", *args], timeout=timeout)
 
     def open_stream(self, argv: Sequence[str], **_: Any) -> LocalStream:
         self.trips += 1

@@ -5,14 +5,21 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engine.contract.spec import RunSpec
+from engine.contract.catalogue import Text
+from engine.contract.layout import Layout
+from engine.contract.problem import Problem
 from remote import deploy, job
-from remote.deploy import DeployConfig, StepReport
+from remote.agent import script
+from remote.code_archive import code_archive
+from remote.deploy import DeployConfig, Links, Step, StepReport
+from remote.deploy.apply import send_code
+from remote.deploy.plan import CheckEngine, SendWheels
 from remote.link import Link
 from remote.probe import probe
 from remote.verdict import verdict
@@ -24,9 +31,11 @@ def server(embedded: Any) -> Iterator[Link]:
         yield link
 
 
-@pytest.fixture
-def config(tmp_path: Path) -> DeployConfig:
-    return DeployConfig(work=str(tmp_path / "work"), python=sys.executable)
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> DeployConfig:
+    """One work folder for all: loading torch for the check is what a deployment costs here."""
+    work = tmp_path_factory.mktemp("deploy") / "work"
+    return DeployConfig(work=str(work), python=sys.executable)
 
 
 def test_probe_finds_this_machine(server: Link, tmp_path: Path) -> None:
@@ -51,12 +60,95 @@ def test_deploy_then_nothing_to_do_then_a_run(server: Link, config: DeployConfig
     assert reports == [StepReport("code", "kept")]
     assert deploy.ready(server, config) == deployed
 
-    # The engine that was sent runs there: a spec that names no data is refused by it.
-    run = job.start(server, deployed, RunSpec(run="first", voice="anna", stages=("prepare",)))
-    state = job.state(server, run)
-    deadline = time.monotonic() + 30
-    while not state.ended and time.monotonic() < deadline:
-        time.sleep(0.2)
-        state = job.state(server, run)
-    assert state.ended and state.code not in (None, 0)
+    # What was sent is what runs there, not the engine this test is run from.
+    show = (deployed.python, "-c", "import engine.contract.spec as room; print(room.__file__)")
+    run = job.launch(server, deployed, "first", show)
+    deadline = time.monotonic() + 20
+    while not (state := job.state(server, run)).ended and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert state.state == "succeeded"
+    assert Path(str(run.folder.log)).read_text().startswith(str(deployed.code))
     assert [found.run for found in job.runs(server, deployed.layout)] == ["first"]
+
+
+def test_only_the_code_changed_is_two_round_trips(
+    server: Link, config: DeployConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = deploy.deploy(server, config, lambda _: None)
+    changed = replace(code_archive(), sha="0" * 32)
+    monkeypatch.setattr(deploy, "code_archive", lambda: changed)
+    trips: list[str] = []
+    original = server.open_stream
+    monkeypatch.setattr(
+        server, "open_stream", lambda *a, **k: trips.append("x") or original(*a, **k)
+    )
+    second = deploy.deploy(server, config, lambda _: None)
+    assert second.code_sha == "0" * 32 and second.python == first.python
+    assert len(trips) == 2
+    assert Path(str(second.code / "engine" / "contract" / "spec.py")).exists()
+    trips.clear()
+    deploy.deploy(server, config, lambda _: None)
+    assert len(trips) == 1
+
+
+def test_two_laptops_do_not_deploy_at_once(server: Link, config: DeployConfig) -> None:
+    steps = [unchecked(config)]
+    links = Links(server, lambda: server, lambda: server)
+    folder = str(Path(config.work) / "deploy")
+    argv = ["sh", "-c", script("lock.sh"), "lock", folder, "anna@desk"]
+    other = server.open_stream(argv)
+    assert other.read() == b"locked\n"
+    with pytest.raises(Problem) as caught:
+        deploy.apply(links, steps, lambda _: None)
+    assert caught.value.key == "remote.deploy.locked" and "anna@desk" in caught.value.message.en
+    other.close()  # the other laptop is shut in mid-deploy
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            done = deploy.apply(links, steps, lambda _: None)
+            break
+        except Problem as problem:
+            assert problem.key == "remote.deploy.locked" and time.monotonic() < deadline
+            time.sleep(0.1)
+    assert done.python == config.python
+
+
+def test_a_damaged_upload_leaves_nothing(server: Link, tmp_path: Path) -> None:
+    whole = code_archive()
+    layout = Layout.at(str(tmp_path))
+    for data in (whole.data[:-100], b"", whole.data[:-1] + b"x"):
+        with pytest.raises(Problem) as caught:
+            send_code(server, layout, replace(whole, data=data))
+        assert caught.value.key == "remote.deploy.step_failed"
+    assert list((tmp_path / "code").iterdir()) == []
+    send_code(server, layout, whole)
+    assert [path.name for path in (tmp_path / "code").iterdir()] == [whole.sha]
+
+
+def test_wheels_of_this_computer_reach_the_server(
+    embedded: Any, server: Link, config: DeployConfig, tmp_path: Path
+) -> None:
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    with pytest.raises(Problem) as caught:
+        send_wheels(embedded, server, config, wheels)
+    assert caught.value.key == "remote.deploy.no_wheels"
+    (wheels / "one-1.0-py3-none-any.whl").write_bytes(b"x" * 5000)
+    (wheels / "notes.txt").write_text("not a wheel")
+    send_wheels(embedded, server, config, wheels)
+    there = Path(config.work) / "wheels"
+    assert [path.name for path in there.iterdir() if path.suffix == ".whl"] == [
+        "one-1.0-py3-none-any.whl"]  # fmt: skip
+    assert (there / "one-1.0-py3-none-any.whl").read_bytes() == b"x" * 5000
+
+
+def send_wheels(place: Any, server: Link, config: DeployConfig, source: Path) -> None:
+    action = SendWheels(str(source), str(Path(config.work) / "wheels"))
+    steps = (Step("wheels", Text("", ""), True, action), unchecked(config))
+    deploy.apply(Links(server, lambda: server, place.connect), steps, lambda _: None)
+
+
+def unchecked(config: DeployConfig) -> Step:
+    """The last step, said to be done: loading torch is what it costs."""
+    check = CheckEngine(Layout.at(config.work), config.python, "0" * 32, "", {})
+    return Step("check", Text("", ""), False, check)

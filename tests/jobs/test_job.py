@@ -14,6 +14,7 @@ import pytest
 
 from engine.contract.layout import Layout
 from engine.contract.problem import Problem
+from engine.contract.spec import RunSpec
 from remote import job
 from remote.deployed import Deployed
 
@@ -49,6 +50,16 @@ def is_running(pid: int) -> bool:
 
 def launch(link: Any, deployed: Deployed, run: str, *command: str, **options: Any) -> Any:
     return job.launch(link, deployed, run, command, **options)
+
+
+def test_the_engines_command_line(link: Any, deployed: Deployed) -> None:
+    # A python that only shows how it was called: the engine has its own tests.
+    told = Deployed(deployed.layout, "echo", "abc")
+    spec = RunSpec(run="one", voice="anna", preset="tiny")
+    run = job.start(link, told, spec)
+    assert until(link, run, lambda state: state.ended).state == "succeeded"
+    assert Path(str(run.folder.log)).read_text() == "-m engine run spec.json\n"
+    assert RunSpec.from_json(Path(str(run.folder.spec)).read_text()) == spec
 
 
 def test_a_run_has_its_environment_spec_and_end(link: Any, deployed: Deployed) -> None:
@@ -160,9 +171,7 @@ def test_stopping_a_run_that_ended_changes_nothing(link: Any, deployed: Deployed
 
 def test_queued_runs_follow_each_other(link: Any, deployed: Deployed) -> None:
     shell = "sleep 1; date +%s%N >done; pwd"
-    runs = [
-        launch(link, deployed, name, "sh", "-c", shell, queue=True) for name in ("a", "b", "c")
-    ]
+    runs = [launch(link, deployed, name, "sh", "-c", shell, queue=True) for name in ("a", "b", "c")]
     waiting = job.state(link, runs[2])
     assert (waiting.state, waiting.queued) == ("starting", 2)
     job.stop(link, runs[1], grace=1)

@@ -72,7 +72,9 @@ def test_a_sample_in_two_pieces_shows_no_gap() -> None:
 def test_processor_share_is_a_difference_and_a_container_has_its_own_memory() -> None:
     reader = GaugeReader()
     assert feed(reader, sys_line()).machine.cpu is None
-    machine = feed(reader, sys_line("500000", busy=40, idle=20, disk=" disk_total_kb=9 disk_free_kb=4"))
+    machine = feed(
+        reader, sys_line("500000", busy=40, idle=20, disk=" disk_total_kb=9 disk_free_kb=4")
+    )
     assert machine.machine == Machine(500000, 200000, "cgroup", 75.0, 1.5, 9 << 10, 4 << 10)
     assert feed(reader, sys_line()).machine.disk_free == 4 << 10  # asked for only now and then
 

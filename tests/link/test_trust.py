@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+from itertools import count
 from pathlib import Path
 
 import asyncssh
@@ -71,6 +72,7 @@ def refusal(trust: Trust, key: HostKey = KEY, host: str = "h", port: int = 22) -
         (f"@cert-authority *.x {words(OTHER)}\nh\t{words(KEY)}", "h", 22),
         (f"h broken line\n# remark\n\n@odd h {words(OTHER)}\nh {words(KEY)}", "h", 22),
     ],
+    ids=count(),  # keys are made anew each time: they may not name a case
 )
 def test_lines_of_known_hosts_as_they_really_look(
     tmp_path: Path, line: str, host: str, port: int
@@ -91,6 +93,7 @@ def test_lines_of_known_hosts_as_they_really_look(
         (f"h {words(ECDSA)}", "key_changed"),
         (f"@revoked h {words(KEY)}\nh {words(KEY)}", "key_revoked"),
     ],
+    ids=count(),  # keys are made anew each time: they may not name a case
 )
 def test_what_is_not_known_is_refused(tmp_path: Path, line: str, entry: str) -> None:
     assert refusal(trusting(tmp_path, line)).key == f"remote.host.{entry}"

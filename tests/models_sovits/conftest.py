@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from sovits_fill import fill, integers, normal
+from sovits_fill import COMPAT, fill
+from sovits_step import Scene, training_step
 from torch import Tensor
 
 from engine.models.sovits.config import SovitsConfig
 from engine.models.sovits.discriminator import Discriminator
-from engine.models.sovits.masks import length_mask
 from engine.models.sovits.synthesizer import Synthesizer
 
-COMPAT = Path(__file__).resolve().parents[3] / "shared" / "compat"
 Close = Callable[..., None]
 
 
@@ -66,20 +65,12 @@ def close() -> Close:
     return check
 
 
-class Scene:
-    """The common inputs of the SoVITS golden files: two items of 70 and 61 frames."""
-
-    def __init__(self, generator: Synthesizer) -> None:
-        self.lengths = torch.tensor([70, 61])
-        self.mask = length_mask(self.lengths, 72)
-        self.spec = normal("spec", 2, 1025, 72).abs() * self.mask
-        self.text_lengths = torch.tensor([17, 11])
-        self.text_mask = length_mask(self.text_lengths, 17)
-        self.text = integers("text", (2, 17), 0, 732) * self.text_mask[:, 0]
-        with torch.no_grad():
-            self.timbre = generator.ref_enc(self.spec, self.mask)
-
-
 @pytest.fixture(scope="session")
 def scene(generator: Synthesizer) -> Scene:
     return Scene(generator)
+
+
+@pytest.fixture(scope="session")
+def step(generator: Synthesizer, discriminator: Discriminator, scene: Scene) -> dict[str, Any]:
+    torch.set_num_threads(1)
+    return training_step(generator, discriminator, scene)

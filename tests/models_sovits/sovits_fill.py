@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+
+COMPAT = Path(__file__).resolve().parents[3] / "shared" / "compat"
 
 
 def _draw(name: str, salt: int) -> np.random.Generator:

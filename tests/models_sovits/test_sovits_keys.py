@@ -6,7 +6,7 @@ import json
 
 import pytest
 import torch
-from conftest import COMPAT
+from sovits_fill import COMPAT
 
 from engine.models.sovits.config import SovitsConfig
 from engine.models.sovits.discriminator import Discriminator

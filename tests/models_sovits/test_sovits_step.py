@@ -63,21 +63,33 @@ def test_the_small_network_learns_and_is_quick() -> None:
         first = first or loss.item()
     assert loss.item() < 0.5 * first
     assert torch.equal(model.extract_latent(data["ssl"]), tokens), "tokens must keep their meaning"
-    # A quarter second leaves room for a loaded machine; the step itself takes about 0.06 s.
-    assert sorted(spent)[len(spent) // 2] < 0.25
+    # The step itself takes about 0.06 s; the rest is room for a loaded machine.
+    assert sorted(spent)[len(spent) // 2] < 0.4
 
 
-def test_checkpointing_changes_memory_not_gradients() -> None:
+def test_tokens_do_not_depend_on_mixed_precision() -> None:
+    """bfloat16 distances would move words about; training must see the tokens of the dataset."""
+    torch.manual_seed(0)
+    model = Synthesizer(TINY)
+    ssl = torch.randn(2, TINY.ssl_dim, 400)
+    want = model.extract_latent(ssl)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(model.extract_latent(ssl), want)
+
+
+def test_mixed_precision_keeps_spectrograms_and_losses_in_float32() -> None:
     torch.manual_seed(0)
     model, judge, data = Synthesizer(TINY).eval(), Discriminator(TINY), batch()
-    gradients = []
-    for checkpointing in (False, True):
-        model.dec.checkpointing = checkpointing
-        torch.manual_seed(1)
-        model.zero_grad()
-        generator_loss(model, judge, data).backward()
-        gradients.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
-    assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
+    torch.manual_seed(1)
+    want = generator_loss(model, judge, data)
+    torch.manual_seed(1)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        got = generator_loss(model, judge, data)
+        assert mel(spectrogram(data["wav"][:, 0].bfloat16())).dtype == torch.float32
+    assert got.dtype == torch.float32
+    assert got.item() == pytest.approx(want.item(), rel=0.02)
+    got.backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
 
 
 def test_padding_leaves_the_valid_frames_alone() -> None:

@@ -8,24 +8,10 @@ import json
 import numpy as np
 import pytest
 import torch
-from conftest import COMPAT
-from sovits_fill import normal, stats
-from torch import Tensor
+from sovits_fill import COMPAT, normal, stats
+from sovits_step import SLICE_UNIFORM, sides
 
-from engine.audio.spectrogram import HOP, mel, spectrogram
-from engine.models.sovits.masks import take_slices
-from engine.training.losses import (
-    GeneratorLosses,
-    adversarial_loss,
-    discriminator_loss,
-    feature_loss,
-    kl_loss,
-    mel_loss,
-)
-
-
-def sides(judgements: list) -> tuple[list[Tensor], list[list[Tensor]]]:
-    return [score for score, _ in judgements], [maps for _, maps in judgements]
+from engine.training.losses import adversarial_loss, discriminator_loss, feature_loss
 
 
 @torch.no_grad()
@@ -49,47 +35,9 @@ def test_discriminators(discriminator, golden, close) -> None:
     assert float(feature_loss(real_maps, fake_maps)) == pytest.approx(want["loss_fm"], rel=1e-5)
 
 
-@pytest.fixture(scope="module")
-def step(generator, discriminator, scene, golden) -> dict:
-    """One batch through both networks, gradients kept; D is not stepped before G's loss."""
-    want = golden("train_s2")
-    generator, discriminator = copy.deepcopy(generator), copy.deepcopy(discriminator)
-    ssl = normal("train_ssl", 2, 768, 72) * scene.mask
-    spec = normal("train_spec", 2, 1025, 72).abs() * scene.mask
-    sample_mask = scene.mask.repeat_interleave(HOP, dim=-1)
-    wav = 0.1 * normal("train_wav", 2, 1, 46080) * sample_mask
-    out = generator(
-        ssl, spec, scene.lengths, scene.text, scene.text_lengths,
-        posterior_noise=normal("train_eps", 2, 192, 72),
-        slice_uniform=torch.from_numpy(want["u"]),
-    )  # fmt: skip
-    real_wav = take_slices(wav, out.ids_slice * HOP, 20480)
-    real, _ = sides(discriminator(real_wav))
-    fake, _ = sides(discriminator(out.wav.detach()))
-    loss_disc = discriminator_loss(real, fake)
-    loss_disc.backward()
-    disc_norms = {n: float(p.grad.norm()) for n, p in discriminator.named_parameters()}
-
-    y_mel = take_slices(mel(spec), out.ids_slice, 32)
-    y_hat_mel = mel(spectrogram(out.wav[:, 0]))
-    with torch.no_grad():
-        _, real_maps = sides(discriminator(real_wav))
-    fake, fake_maps = sides(discriminator(out.wav))
-    losses = GeneratorLosses(
-        adversarial=adversarial_loss(fake),
-        features=feature_loss(real_maps, fake_maps),
-        mel=mel_loss(y_mel, y_hat_mel),
-        kl=kl_loss(out.z_p, out.logs_q, out.m_p, out.logs_p, out.y_mask),
-    )
-    losses.total.backward()
-    return {
-        "want": want, "out": out, "loss_disc": loss_disc, "losses": losses, "y_mel": y_mel,
-        "y_hat_mel": y_hat_mel, "generator": generator, "disc_norms": disc_norms,
-    }  # fmt: skip
-
-
-def test_training_forward(step, close) -> None:
-    want, out = step["want"], step["out"]
+def test_training_forward(step, golden, close) -> None:
+    want, out = golden("train_s2"), step["out"]
+    np.testing.assert_allclose(want["u"], SLICE_UNIFORM)
     assert out.ids_slice.tolist() == want["ids_slice"].tolist()
     close(out.wav[0, 0], want["y_hat"])
     np.testing.assert_allclose(stats(out.wav), want["y_hat_stats"], rtol=1e-4, atol=1e-6)
@@ -97,8 +45,8 @@ def test_training_forward(step, close) -> None:
     close(step["y_hat_mel"][0], want["y_hat_mel"])
 
 
-def test_every_loss(step) -> None:
-    want, losses = step["want"], step["losses"]
+def test_every_loss(step, golden) -> None:
+    want, losses = golden("train_s2"), step["losses"]
     got = {
         "loss_disc": step["loss_disc"], "loss_gen": losses.adversarial, "loss_fm": losses.features,
         "loss_mel": losses.mel, "loss_kl": losses.kl, "loss_gen_all": losses.total,
@@ -110,6 +58,8 @@ def test_every_loss(step) -> None:
 
 def test_gradient_norms(step) -> None:
     path = COMPAT / "golden" / "train_s2_gradnorms.json"
+    if not path.exists():
+        pytest.skip("golden vectors are not beside the repository (train_s2_gradnorms.json)")
     want = json.loads(path.read_text(encoding="utf-8"))
     got = {
         name: -1.0 if p.grad is None else float(p.grad.norm())
@@ -124,8 +74,10 @@ def test_gradient_norms(step) -> None:
         assert value == pytest.approx(want["discriminator"][name], rel=1e-3), name
 
 
-def test_first_optimiser_step(step) -> None:
-    want, generator = step["want"], step["generator"]
+def test_first_optimiser_step(step, golden) -> None:
+    want, generator = golden("train_s2"), copy.deepcopy(step["generator"])
+    for ours, theirs in zip(generator.parameters(), step["generator"].parameters(), strict=True):
+        ours.grad = theirs.grad
     lr = 1e-4 * 0.999875
     names = [k.removeprefix("delta::") for k in want if k.startswith("delta::")]
     before = {n: p.detach().clone() for n, p in generator.named_parameters() if n in names}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from engine.contract.layout import Layout
+from engine.contract.spec import RunSpec
+from engine.interop import write_gpt, write_sovits
 from engine.models.gpt.config import GptConfig
 from engine.models.gpt.text2semantic import Text2Semantic
 from engine.models.sovits.config import SovitsConfig
@@ -17,6 +21,9 @@ from engine.models.sovits.synthesizer import Synthesizer
 from engine.speaking.pipeline import Speaker
 from engine.speaking.request import SpeakRequest
 from engine.speaking.sound import wav_bytes
+from engine.training.base import make_base, open_base
+
+VOICE = "Test"
 
 
 class Content:
@@ -86,3 +93,29 @@ def ask(clip: Callable[..., Path]) -> Callable[..., SpeakRequest]:
         return SpeakRequest(**{**given, **changes})  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def work(
+    tmp_path_factory: pytest.TempPathFactory,
+    models: tuple[Text2Semantic, Synthesizer],
+    clip: Callable[..., Path],
+) -> Path:
+    """A work folder with two epochs of a voice from nothing and its reference."""
+    folder = tmp_path_factory.mktemp("work")
+    layout = Layout.at(folder.as_posix())
+    gpt, sovits = models
+    for epoch in (2, 10):
+        write_gpt(layout.gpt_weights(VOICE), VOICE, epoch, gpt.state_dict(), gpt.config,
+                  {"loss": 1.5})  # fmt: skip
+        write_sovits(layout.sovits_weights(VOICE), VOICE, epoch, 100 * epoch,
+                     sovits.state_dict(), sovits.config, {})  # fmt: skip
+    spec = RunSpec(run="r", voice=VOICE, preset="tiny")
+    make_base(open_base(spec, layout), sovits)
+    reference = Path(layout.features(VOICE)) / "reference"
+    reference.mkdir(parents=True)
+    (reference / "reference.wav").write_bytes(clip(4.0).read_bytes())
+    (reference / "reference.json").write_text(
+        json.dumps({"wav": "reference.wav", "text": "今日は。", "language": "ja", "clips": []})
+    )
+    return folder

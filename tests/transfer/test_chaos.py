@@ -119,6 +119,7 @@ CHANGES = {file_changed, file_grown}
 def run(trial: Trial, fault: Callable[[Trial], None]) -> str:
     """One trial; returns what became of the first pull."""
     weather = trial.server.weather
+    before = trial.data
     with trial.monkeypatch.context() as patch:
         trial.monkeypatch = patch
         fault(trial)
@@ -127,7 +128,8 @@ def run(trial: Trial, fault: Callable[[Trial], None]) -> str:
             try:
                 done = trial.pull()
                 ended = "whole"
-                assert done.path.read_bytes() in (trial.data, trial.data.removesuffix(b"more"))
+                # As it was at some moment, never a mixture.
+                assert done.path.read_bytes() in (before, trial.data)
             except Problem as problem:
                 ended = problem.key
                 assert problem.hint.en and problem.hint.zh
@@ -142,9 +144,8 @@ def run(trial: Trial, fault: Callable[[Trial], None]) -> str:
         done = trial.pull()
         assert done.path.read_bytes() == trial.data
         assert weather.received <= trial.size + MOST_AGAIN + OVERHEAD
-        assert ended == "whole" or weather.received - came < trial.size - trial.at + MOST_AGAIN + (
-            OVERHEAD
-        )
+        again = trial.size - trial.at + MOST_AGAIN + OVERHEAD
+        assert ended == "whole" or weather.received - came < again
     assert [p.name for p in trial.laptop.iterdir()] == [final.name]
     return ended
 
@@ -177,7 +178,7 @@ def storm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, faults: in
 
 
 def test_forty_faults(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ends = storm(tmp_path, monkeypatch, 12 * MIB, 42)  # `server`: skips where there is none
+    ends = storm(tmp_path, monkeypatch, 8 * MIB, 42)  # `server`: skips where there is none
     # Lines that break are mended within the pull; a full disk is said.
     assert ends["cut: whole"] == ends["half_open: whole"] == ends["server_killed: whole"] == 6
     assert ends["disk_full: remote.transfer.disk_full"] == 6

@@ -13,9 +13,11 @@ import pytest
 from pipe_server import QUICK, LocalLink, Server
 
 from engine.contract.problem import ExitCode, Problem
+from remote.transfer.journal import Identity
 from remote.transfer.part_file import PartFile
 from remote.transfer.progress import Progress
 from remote.transfer.pull import Pulled, pull
+from remote.transfer.ranges import RangeSet
 
 MIB = 1 << 20
 
@@ -195,7 +197,8 @@ def test_same_bytes_at_a_new_time_resume(server: Server, laptop: Path) -> None:
     stop = threading.Event()
 
     def watch(progress: Progress) -> None:
-        if b"sha256" in (laptop / "voice.zip.part.journal").read_bytes():
+        journal = laptop / "voice.zip.part.journal"
+        if journal.exists() and b"sha256" in journal.read_bytes():
             stop.set()
 
     with pytest.raises(Problem, match="Stopped by you"):
@@ -271,3 +274,27 @@ def test_a_bandwidth_cap_holds(server: Server, laptop: Path) -> None:
     done = fetch(server, laptop, bandwidth=4 * MIB, verify=False)
     # One second of burst is allowed: 6 MiB at 4 MiB/s take at least half a second.
     assert done.seconds > 0.4 and done.sha256 is None
+
+
+def test_offsets_past_four_gigabytes(server: Server, laptop: Path) -> None:
+    """A sparse file of 5 GiB, of which all but three places are said to be here."""
+    size = 5 << 30
+    file = server.put("voice.zip", b"")
+    places = [0, (4 << 30) - 7, size - 1000]
+    with file.open("r+b") as sparse:
+        sparse.truncate(size)
+        for place in places:
+            sparse.seek(place)
+            sparse.write(b"here it is")
+    kept = RangeSet([(0, size)])
+    for place in places:
+        kept.remove(place, place + 1000)
+    part = PartFile(laptop / "voice.zip", MIB)
+    part.begin(Identity("voice.zip", size, int(file.stat().st_mtime)), kept, None)
+    part.close()
+    done = fetch(server, laptop, verify=False)
+    assert done.bytes == size and done.resumed_bytes == size - 3000
+    with done.path.open("rb") as here:
+        for place in places:
+            here.seek(place)
+            assert here.read(12) == b"here it is\0\0"

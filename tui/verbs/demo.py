@@ -34,11 +34,10 @@ def run(args: argparse.Namespace, console: Console) -> int:
             if not headless:
                 from tui.demo.screen import watch
 
-                watch(scene, handle, console.language)
-                console.say("tui.demo.screen_left")
+                watch(scene, console.language)
             from tui.following import follow
 
-            ended = follow(studio, handle, console)
+            ended = follow(studio, handle, console, silent_past=not headless)
             home = None
             if ended.job.state == "succeeded":
                 home = trip.fetch(studio, scene, console)

@@ -76,7 +76,7 @@ def _list(args: argparse.Namespace, console: Console) -> int:
     config = load(args.config, Places.find())
     rows = []
     for name, server in config.servers.items():
-        mark = "*" if name == config.default_server else " "
+        mark = "*" if name == config.default_server or len(config.servers) == 1 else " "
         price = "" if server.price_per_hour is None else _price(server)
         rows.append((mark, name, address(name, server), server.profile, price))
         console.emit({"name": name, "default": mark == "*", **server.model_dump(mode="json")})

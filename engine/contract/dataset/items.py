@@ -78,6 +78,16 @@ def read_items(source: Path, wav_folder: Path | None = None) -> Manifest:
     return Manifest(source, tuple(items.values()), tuple(problems))
 
 
+def list_in(path: Path) -> Path:
+    """`path` itself, or the one list of a folder; Problem when a folder has none or several."""
+    if not path.is_dir():
+        return path
+    lists = sorted(path.glob("*.list"))
+    if len(lists) != 1:
+        raise Problem("engine.data.which_list", ExitCode.DATA, folder=str(path), count=len(lists))
+    return lists[0]
+
+
 def clean_path(written: str) -> str:
     """A path as people paste it, without blanks, quotes and the mark U+202A of Windows."""
     return written.strip(" \t\r\n\"'\u202a").rstrip("/\\").replace("\\", "/")
@@ -108,7 +118,10 @@ def _item(source: Path, number: int, line: bytes, wav_folder: Path | None) -> It
     text = text.replace("\t", " ").strip()
     if not any(letter.isalnum() for letter in text):
         raise _fault("empty_text", source, number, name=name)
-    wav = wav_folder / name if wav_folder is not None else source.parent / path
+    wav = source.parent / path
+    # The base name in the folder comes first, as upstream looks it up.
+    if wav_folder is not None and ((wav_folder / name).is_file() or not wav.is_file()):
+        wav = wav_folder / name
     if not wav.is_file():
         raise _fault("missing", source, number, wav=str(wav))
     return Item(number, name, wav, speaker.strip(), language, text)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from engine.models.sovits.config import SovitsConfig
 from engine.models.weight_norm import NormConv1d, NormConvTranspose1d
@@ -40,7 +39,6 @@ class Decoder(nn.Module):
     def __init__(self, config: SovitsConfig) -> None:
         super().__init__()
         width = config.upsample_initial_channel
-        self.checkpointing = False
         self.conv_pre = nn.Conv1d(config.inter_channels, width, 7, padding=3)
         self.ups = nn.ModuleList()
         self.resblocks = nn.ModuleList()
@@ -64,10 +62,5 @@ class Decoder(nn.Module):
         for i, up in enumerate(self.ups):
             x = up(F.leaky_relu(x, SLOPE))
             blocks = self.resblocks[i * per_stage : (i + 1) * per_stage]
-            x = sum(self._run(block, x) for block in blocks) / per_stage
+            x = sum(block(x) for block in blocks) / per_stage
         return torch.tanh(self.conv_post(F.leaky_relu(x, LAST_SLOPE)))
-
-    def _run(self, block: nn.Module, x: Tensor) -> Tensor:
-        if self.checkpointing and torch.is_grad_enabled():
-            return checkpoint(block, x, use_reentrant=False)
-        return block(x)

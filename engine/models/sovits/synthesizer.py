@@ -86,8 +86,12 @@ class Synthesizer(nn.Module):
 
     @torch.no_grad()
     def tokens(self, ssl: Tensor) -> Tensor:
-        """Content features (B, D, T) at 50 Hz -> codes (B, T // 2) at 25 Hz; no gradient."""
-        return self.quantizer.encode(self.ssl_proj(ssl))
+        """Content features (B, D, T) at 50 Hz -> codes (B, T // 2) at 25 Hz; no gradient.
+
+        Never in mixed precision: rounded distances would pick other words than the dataset's.
+        """
+        with torch.autocast(ssl.device.type, enabled=False):
+            return self.quantizer.encode(self.ssl_proj(ssl.to(self.ssl_proj.weight.dtype)))
 
     def extract_latent(self, ssl: Tensor) -> Tensor:
         """Content features (B, D, T) at 50 Hz -> semantic tokens (B, 1, T // 2)"""

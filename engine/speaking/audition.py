@@ -1,0 +1,161 @@
+"""Epochs against epochs: the same sentences by every pair of weights, with marks beside each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.audio.load import load
+from engine.audio.resample import resample
+from engine.runtime.durable import write_atomic
+from engine.speaking.marks import Marks, Recogniser, VoicePrint, character_error_rate, measure
+from engine.speaking.pipeline import Speaker
+from engine.speaking.request import SpeakRequest
+from engine.speaking.sound import RATE, wav_bytes
+from engine.speaking.takes import Delivery, Take
+
+Open = Callable[[Path, Path], Speaker]
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """Words to be spoken; `truth` is a recording of them by the speaker, where there is one."""
+
+    text: str
+    language: str
+    truth: Path | None = None
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Every GPT x SoVITS x reference x sentence, each with the same seed.
+
+    `references` are requests whose text is replaced; `base` is the untrained pair to compare.
+    """
+
+    gpt: Sequence[Path]
+    sovits: Sequence[Path]
+    references: Sequence[SpeakRequest]
+    sentences: Sequence[Sentence]
+    seed: int = 1234
+    base: tuple[Path, Path] | None = None
+
+    @property
+    def cells(self) -> int:
+        pairs = len(self.gpt) * len(self.sovits) + (self.base is not None)
+        return pairs * len(self.references) * len(self.sentences)
+
+
+class Audition:
+    """Renders a grid into a folder: one wav a cell and `table.jsonl`, both as they appear."""
+
+    def __init__(
+        self,
+        folder: Path,
+        open_pair: Open,
+        recogniser: Recogniser | None = None,
+        voice_print: VoicePrint | None = None,
+    ) -> None:
+        self.folder = folder
+        self.open_pair = open_pair
+        self.recogniser = recogniser
+        self.voice_print = voice_print
+
+    def run(self, grid: Grid) -> Iterator[dict[str, Any]]:
+        """Yield one row a cell, after its wav is on the disk; ground truth comes first.
+
+        Tokens depend on the GPT alone, so each GPT draws a sentence once and every SoVITS
+        speaks the same delivery: what differs between two cells is then only the timbre.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        table = self.folder / "table.jsonl"
+        table.unlink(missing_ok=True)
+        for row in self._rows(grid):
+            with table.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            yield row
+
+    def _rows(self, grid: Grid) -> Iterator[dict[str, Any]]:
+        for number, sentence in enumerate(grid.sentences):
+            if sentence.truth is not None:
+                yield self._truth(number, sentence, sentence.truth, grid)
+        pairs = [(g, grid.sovits, "cell") for g in grid.gpt]
+        if grid.base is not None:
+            pairs.append((grid.base[0], [grid.base[1]], "base"))
+        for gpt, voices, kind in pairs:
+            kept: dict[tuple[int, int], Delivery] = {}
+            for sovits in voices:
+                speaker = self.open_pair(gpt, sovits)
+                for r, reference in enumerate(grid.references):
+                    for s, sentence in enumerate(grid.sentences):
+                        speaker.last = kept.get((r, s), {})
+                        take = speaker.speak(
+                            replace(
+                                reference,
+                                text=sentence.text,
+                                text_lang=sentence.language,
+                                seed=grid.seed,
+                                rerender_last=True,
+                            )  # fmt: skip
+                        )
+                        kept[r, s] = take.delivery
+                        name = f"{kind}-{gpt.stem}-{sovits.stem}-r{r}-s{s}"
+                        marks = self._marks(take, sentence, reference)
+                        facts = {"gpt": gpt.name, "sovits": sovits.name, "reference": r}
+                        yield self._row(name, kind, s, sentence, take.samples, marks, facts)
+
+    def _truth(self, number: int, sentence: Sentence, path: Path, grid: Grid) -> dict[str, Any]:
+        samples = _read(path)
+        marks = measure(samples, ended=True, **self._heard(samples, sentence, grid.references[0]))
+        return self._row(f"truth-s{number}", "truth", number, sentence, samples, marks, {})
+
+    def _marks(self, take: Take, sentence: Sentence, reference: SpeakRequest) -> Marks:
+        expected = None
+        if sentence.truth is not None:
+            expected = measure(_read(sentence.truth), ended=True).seconds
+        elif reference.ref_text.strip():
+            # The speaker's own pace: the reference's seconds a character.
+            pace = measure(_read(reference.ref_audio), ended=True).seconds
+            expected = pace / max(1, _length(reference.ref_text)) * _length(sentence.text)
+        samples = take.samples
+        return measure(
+            samples, ended=all(piece.ended for piece in take.pieces), expected_s=expected,
+            **self._heard(samples, sentence, reference),
+        )  # fmt: skip
+
+    def _heard(
+        self, samples: np.ndarray, sentence: Sentence, reference: SpeakRequest
+    ) -> dict[str, Any]:
+        """What the optional models say of the samples."""
+        found: dict[str, Any] = {}
+        if self.recogniser is not None:
+            heard = self.recogniser.transcribe(samples, sentence.language.removeprefix("all_"))
+            found["cer"] = character_error_rate(sentence.text, heard)
+        if self.voice_print is not None:
+            own = self.voice_print.embed(_read(reference.ref_audio))
+            found["similarity"] = float(own @ self.voice_print.embed(samples))
+        return found
+
+    def _row(
+        self, name: str, kind: str, number: int, sentence: Sentence, samples: np.ndarray,
+        marks: Marks, facts: dict[str, Any],
+    ) -> dict[str, Any]:  # fmt: skip
+        write_atomic(self.folder / f"{name}.wav", wav_bytes(samples))
+        return {
+            "cell": name, "kind": kind, "sentence": number, "text": sentence.text,
+            "wav": f"{name}.wav", **facts, **marks.as_json(), "penalty": round(marks.penalty, 4),
+        }  # fmt: skip
+
+
+def _read(path: Path) -> np.ndarray:
+    samples, rate = load(path)
+    return resample(samples, rate, RATE)
+
+
+def _length(text: str) -> int:
+    return sum(char.isalnum() for char in text)

@@ -1,0 +1,133 @@
+"""A whole audition on tiny weights: cells, truth, shared delivery, command and choice."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.contract.layout import Layout
+from engine.contract.problem import Problem
+from engine.speaking import audition_command
+from engine.speaking.audition import Audition, Grid, Sentence
+from engine.speaking.request import SpeakRequest
+from engine.speaking.studio import Studio
+
+VOICE = "Test"
+
+
+class Parrot:
+    """A recogniser that always hears the same words."""
+
+    def transcribe(self, samples: np.ndarray, language: str, /) -> str:
+        assert language == "ja" and len(samples) > 0
+        return "おはよう"
+
+
+class Print:
+    def embed(self, samples: np.ndarray, /) -> np.ndarray:
+        return np.array([0.6, 0.8])
+
+
+def short(clip: Path) -> SpeakRequest:
+    return SpeakRequest(text="-", ref_audio=clip, ref_text="今日は", ref_lang="ja", max_tokens=14)
+
+
+def test_every_cell_has_a_wav_a_row_and_marks(
+    work: Path, tmp_path: Path, clip: Callable[..., Path]
+) -> None:
+    studio = Studio(work, VOICE)
+    grid = Grid(
+        gpt=[w.path for w in studio.gpt_weights()],
+        sovits=[w.path for w in studio.sovits_weights()],
+        references=[short(clip(4.0))],
+        sentences=[Sentence("おはよう", "all_ja", clip(1.5)), Sentence("さようなら", "all_ja")],
+    )
+    audition = Audition(tmp_path, studio.open, Parrot(), Print())
+    rows = []
+    for row in audition.run(grid):
+        assert (tmp_path / row["wav"]).is_file()  # there before the row is told
+        rows.append(row)
+    cells = [row for row in rows if row["kind"] == "cell"]
+    assert grid.cells == len(cells) == 8 and len({row["cell"] for row in rows}) == len(rows) == 9
+    assert rows[0]["kind"] == "truth" and rows[0]["cer"] == 0.0
+    first = [row for row in cells if row["sentence"] == 0]
+    assert all(row["cer"] == 0.0 and row["similarity"] == 1.0 for row in first)
+    assert all(row["length_ratio"] == pytest.approx(row["seconds"] / 1.5, 0.05) for row in first)
+    lines = (tmp_path / "table.jsonl").read_text("utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == rows
+
+
+def test_one_gpt_gives_all_voices_the_same_delivery(
+    work: Path, tmp_path: Path, clip: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import engine.speaking.pipeline as module
+
+    drawn: list[int] = []
+    real = module.generate
+    monkeypatch.setattr(module, "generate", lambda *a, **k: drawn.append(1) or real(*a, **k))
+    studio = Studio(work, VOICE)
+    grid = Grid(
+        gpt=[studio.gpt_path()], sovits=[w.path for w in studio.sovits_weights()],
+        references=[short(clip(4.0))], sentences=[Sentence("おはよう", "all_ja")],
+    )  # fmt: skip
+    rows = list(Audition(tmp_path, studio.open).run(grid))
+    assert len(rows) == 2 and len(drawn) == 1
+
+
+def test_the_command_renders_ranks_and_chooses(
+    work: Path, tmp_path: Path, clip: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*arguments: str) -> list[dict[str, object]]:
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--json", action="store_true")
+        audition_command.add_arguments(parser)
+        given = [VOICE, "--work", str(work), "--device", "cpu", "--json", *arguments]
+        assert audition_command.run(parser.parse_args(given)) == 0
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    events = run("--text", "おはよう", "--text-lang", "all_ja", "--gpt", "Test-e2.ckpt")
+    assert [e["event"] for e in events] == ["cell"] * 2 + ["standing"] * 2
+    votes = tmp_path / "votes.jsonl"
+    loser = str(events[2]["sovits"])
+    cells = {str(e["sovits"]): str(e["cell"]) for e in events[:2]}
+    winner = next(name for name in cells if name != loser)
+    votes.write_text(json.dumps({"better": cells[winner], "worse": cells[loser]}) * 1 + "\n")
+    again = run("--votes", str(votes), "--choose")
+    assert [e["sovits"] for e in again] == [winner, loser] and again[0]["won"] == 1
+    features = Path(Layout.at(work.as_posix()).features(VOICE))
+    chosen = json.loads((features / audition_command.CHOSEN).read_text())
+    assert chosen == {"gpt": "Test-e2.ckpt", "sovits": winner}
+
+
+def test_the_list_gives_references_and_sentences(
+    work: Path, tmp_path: Path, clip: Callable[..., Path]
+) -> None:
+    data = tmp_path / "data" / VOICE
+    (data / "wavs").mkdir(parents=True)
+    lines = []
+    for number, seconds in enumerate((5.0, 1.5, 6.0)):
+        (data / "wavs" / f"{number}.wav").write_bytes(clip(seconds).read_bytes())
+        lines.append(f"{number}.wav|{VOICE}|JA|文{number}です。\n")
+    (data / f"{VOICE}.list").write_text("".join(lines), encoding="utf-8")
+    studio = Studio(tmp_path, VOICE)
+    clips = studio.clips()
+    assert [one.text for one in clips] == ["文0です。", "文1です。", "文2です。"]
+    references = audition_command._references(studio, clips, 5)
+    assert {r.ref_text for r in references} == {"文0です。", "文2です。"}
+    args = argparse.Namespace(text=[], voice=VOICE, text_lang="auto")
+    sentences = audition_command._sentences(args, clips[1:2])
+    assert sentences[0].truth == data / "wavs" / "1.wav"
+    with pytest.raises(Problem, match="nothing for Test to say"):
+        audition_command._sentences(args, [])
+    with pytest.raises(Problem, match="no clip of 3-10 s"):
+        audition_command._references(studio, [], 1)
+
+
+def test_votes_without_an_audition_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(Problem, match="table.jsonl"):
+        audition_command._lines(tmp_path / "table.jsonl")

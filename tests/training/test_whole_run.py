@@ -1,0 +1,161 @@
+"""A run from recordings to a packed voice, at its smallest, and how it ends when it must not."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile
+from whole_run import FEW, events, write_spec
+
+from engine import interop
+from engine.cli import main
+from engine.contract.fold import RunState, fold
+from engine.contract.problem import ExitCode
+from engine.run import execute
+from engine.runtime.durable import sha256
+
+
+@pytest.fixture
+def work(trained: Path, tmp_path: Path) -> Path:
+    shutil.copytree(trained, tmp_path / "work")
+    return tmp_path / "work"
+
+
+def test_every_promise_of_a_run(trained: Path) -> None:
+    state = fold(RunState(), events(trained, "one"))
+    assert (state.status, state.exit_code, state.gaps, state.repeats) == ("succeeded", 0, 0, 0)
+    assert [(s.name, s.state) for s in state.stages] == [
+        (name, "finished") for name in ("prepare", "sovits", "gpt", "proof", "pack")
+    ]
+    for name, updates in (("sovits", 12), ("gpt", 12)):
+        stage = state.stage(name)
+        assert stage is not None and stage.updates == updates == stage.total
+        assert stage.first_loss is not None and stage.last_loss is not None
+    for event in events(trained, "one"):
+        if event.type == "stage_finished" and event.stage in ("sovits", "gpt"):
+            assert event.payload["after"] < event.payload["before"]
+            assert event.payload["change"] > 0
+    assert state.memory["source"] == "psutil" and state.memory["process"] > 0
+    assert {sample["path"].split("/")[-1] for sample in state.samples} >= {
+        "sovits-e3-1.wav", "gpt-e3-1.wav", "proof.wav",
+    }  # fmt: skip
+    for export in state.exports:
+        path = trained / export["path"]
+        assert path.stat().st_size == export["bytes"] and sha256(path) == export["sha256"]
+    assert {export["kind"] for export in state.exports} == {"sovits", "gpt", "proof", "pack"}
+
+
+def test_curves_lie_ready_for_tensorboard(trained: Path) -> None:
+    folder = trained / "logs/Mei/tensorboard/one"
+    assert {path.parent.name for path in folder.rglob("events.out.tfevents.*")} == {"gpt", "sovits"}
+
+
+def test_exports_load_as_upstream_files(trained: Path) -> None:
+    sovits = interop.read_sovits(trained / "SoVITS_weights/Mei/Mei_e3_s12.pth")
+    gpt = interop.read_gpt(trained / "GPT_weights/Mei/Mei-e3.ckpt")
+    assert (sovits.epoch, sovits.step, gpt.epoch) == (3, 12, 3)
+    note = json.loads((trained / "GPT_weights/Mei/Mei-e3.ckpt.json").read_text("utf-8"))
+    assert note["metrics"]["batch_size"] == 1 and note["metrics"]["dataset"]
+
+
+def test_the_proof_is_sound(trained: Path) -> None:
+    samples, rate = soundfile.read(trained / "logs/Mei/proof.wav")
+    assert rate == 32000 and len(samples) > 3200 and abs(samples).max() > 0
+
+
+def test_the_zip_holds_the_voice(trained: Path) -> None:
+    with zipfile.ZipFile(trained / "packs/Mei.zip") as archive:
+        assert archive.testzip() is None
+        assert "GPT_weights/Mei/Mei-e3.ckpt" in archive.namelist()
+        assert json.loads(archive.read("manifest.json"))["weights"]
+
+
+def test_a_second_attempt_does_nothing_twice(work: Path) -> None:
+    before = (work / "packs/Mei.zip").read_bytes()
+    ending = execute(work / "runs/one/spec.json")
+    assert ending.status == "succeeded"
+    again = [event for event in events(work, "one") if event.attempt == 2]
+    assert not [e for e in again if e.type == "step" and e.stage in ("sovits", "gpt")]
+    assert (work / "packs/Mei.zip").read_bytes() == before
+
+
+def test_a_voice_that_is_already_there_is_no_op(work: Path) -> None:
+    spec = write_spec(work, "two", stages=("prepare", "sovits", "gpt"))
+    assert main(["run", str(spec), "--json"]) == ExitCode.NO_OP
+    state = fold(RunState(), events(work, "two"))
+    assert state.status == "no_op"
+    codes = [notice.payload["code"] for notice in state.notices]
+    assert codes.count("engine.training.already_there") == 2
+    assert codes[-1] == "engine.run.nothing_trained"
+
+
+def test_more_epochs_go_on_where_the_voice_stands(work: Path) -> None:
+    spec = write_spec(work, "more", stages=("gpt",), params={**FEW, "gpt.epochs": 4})
+    ending = execute(spec)
+    assert ending.status == "succeeded", ending.problem
+    stage = fold(RunState(), events(work, "more")).stage("gpt")
+    assert stage is not None and stage.updates == 4
+    assert (work / "GPT_weights/Mei/Mei-e4.ckpt").is_file()
+
+
+def test_sigterm_in_a_run_ends_it_as_preempted(work: Path) -> None:
+    spec = write_spec(work, "cut", stages=("gpt",), params={**FEW, "gpt.epochs": 9})
+    child = os.fork()
+    if child == 0:
+        from engine.training import loop
+
+        update = loop.update_once
+
+        def once(*args: Any) -> Any:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return update(*args)
+
+        loop.update_once = once
+        os._exit(main(["run", str(spec)]))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == ExitCode.PREEMPTED
+    state = fold(RunState(), events(work, "cut"))
+    assert (state.status, state.exit_code) == ("preempted", 75)
+    assert events(work, "cut")[-2].type in ("checkpoint", "memory")
+
+
+def test_a_missing_list_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = write_spec(tmp_path, "none")
+    assert main(["run", str(spec)]) == ExitCode.DATA
+    errors = capsys.readouterr().err.strip().splitlines()
+    assert len([line for line in errors if "Mei.list" in line]) == 1
+    assert "Traceback" not in "".join(errors)
+    assert fold(RunState(), events(tmp_path, "none")).status == "failed"
+
+
+def test_a_missing_pretrained_set_says_what_to_fetch(tmp_path: Path) -> None:
+    ending = execute(write_spec(tmp_path, "set", preset="v2", pretrained="v2"))
+    assert ending.problem is not None and ending.exit_code is ExitCode.CONFIG
+    assert ending.problem.key == "engine.training.no_pretrained"
+    assert "chinese-hubert-base" in ending.problem.facts["missing"]
+
+
+def test_an_unreadable_spec_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", str(tmp_path / "spec.json")]) == ExitCode.CONFIG
+    assert "spec.json cannot be read" in capsys.readouterr().err
+
+
+def test_a_defect_of_ours_still_ends_the_stream(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from engine import stages
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("made for the test")
+
+    monkeypatch.setitem(stages._STAGES, "pack", broken)
+    ending = execute(write_spec(work, "bug", stages=("pack",)))
+    assert ending.exit_code is ExitCode.INTERNAL
+    assert "ZeroDivisionError" in (work / "runs/bug/traceback.txt").read_text()
+    assert events(work, "bug")[-1].payload["status"] == "failed"

@@ -1,0 +1,52 @@
+"""The dashboard over real servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from engine.contract.catalogue import Language
+from remote.config.places import Places
+from tui.services.live_datasets import LiveDatasets
+from tui.services.live_deploys import LiveDeploys
+from tui.services.live_servers import LiveServers
+from tui.services.live_training import LiveTraining
+from tui.services.live_voices import LiveVoices
+from tui.services.protocols import Services
+from tui.services.studios import Studios, now_ms
+
+
+@contextmanager
+def live_services(project: Path | None, places: Places) -> Iterator[Services]:
+    """Services over the servers of deploy.toml and the address book; ends all links at exit."""
+    studios = Studios(project, places)
+    datasets = LiveDatasets(studios)
+    try:
+        yield Services(
+            LiveServers(studios), LiveDeploys(studios), datasets,
+            LiveTraining(studios, datasets), LiveVoices(studios), now_ms,
+        )  # fmt: skip
+    finally:
+        studios.close()
+
+
+def open_dashboard(
+    project: Path | None,
+    language: Language,
+    *,
+    places: Places | None = None,
+    start: str = "servers",
+) -> int:
+    """Run the dashboard until it is left; a broken deploy.toml is said before it opens."""
+    from tui.app import SovdeckApp
+    from tui.settings import load
+
+    found = places or Places.find()
+    Studios(project, found).config()
+    path = found.config / "settings.toml"
+    with live_services(project, found) as services:
+        settings = load(path)
+        app = SovdeckApp(services, settings=settings, settings_path=path, start=start)
+        app.run()
+    return app.return_code or 0

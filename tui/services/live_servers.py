@@ -1,0 +1,127 @@
+"""Servers for real: the address book, and one long watch a server over its studio's link."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+from engine.contract.problem import ExitCode, Problem
+from remote import job
+from remote.config import book
+from remote.hostspec import HostSpec
+from remote.registration import free_name, register
+from remote.ssh_config import resolve
+from remote.studio import Studio, is_training
+from remote.telemetry import Sample, Watch
+from tui.services.protocols import Asks, Cancel, Emit, ParsedLine, ServerDraft
+from tui.services.studios import AskingDialog, Studios, now_ms
+from tui.services.telling import job_status, judged_facts, telemetry
+from tui.state import events as ev
+from tui.state.facts import LinkState
+from tui.state.work import JobStatus
+
+JOBS_EVERY_S = 3.0
+RETRY_S = 5.0
+
+
+class LiveServers:
+    def __init__(self, studios: Studios) -> None:
+        self._studios = studios
+
+    def load(self, emit: Emit) -> None:
+        emit(ev.ServersLoaded(self._studios.saved()))
+
+    def parse(self, line: str) -> ParsedLine:
+        spec = resolve(line)
+        name = free_name(spec.alias or spec.host, self._studios.config())
+        return ParsedLine(
+            name, _address(spec), spec.user, spec.host, spec.port, spec.identity,
+            tuple(_address(hop) for hop in spec.jump),
+        )  # fmt: skip
+
+    def add(self, draft: ServerDraft, asks: Asks, emit: Emit, cancel: Cancel) -> None:
+        dialog = AskingDialog(draft.name)
+        dialog.asks = asks
+        register(
+            draft.line, self._studios.config(), self._studios.places, dialog, name=draft.name,
+            price_per_hour=draft.price_per_hour, currency=draft.currency or "USD",
+        )  # fmt: skip
+        emit(ev.ServersLoaded(self._studios.saved()))
+
+    def remove(self, server: str, emit: Emit) -> None:
+        book.remove(self._studios.places, server)
+        self._studios.forget(server)
+        emit(ev.ServersLoaded(self._studios.saved()))
+
+    def watch(self, server: str, asks: Asks, emit: Emit, cancel: Cancel) -> None:
+        studio = self._studios.get(server, asks)
+        while not cancel.is_set():
+            emit(ev.LinkChanged(server, "connecting", now_ms()))
+            try:
+                studio.link()
+            except Problem as problem:
+                state, again = _link_state(problem)
+                emit(ev.LinkChanged(server, state, now_ms(), problem.message))
+                if not again:
+                    raise
+                cancel.wait(RETRY_S)
+                continue
+            emit(ev.LinkChanged(server, "up", now_ms()))
+            try:
+                self._attend(studio, emit, cancel)
+            except Problem as problem:
+                if problem.exit_code is not ExitCode.UNREACHABLE:
+                    raise
+                emit(ev.LinkChanged(server, "offline", now_ms(), problem.message))
+                cancel.wait(RETRY_S)
+
+    def _attend(self, studio: Studio, emit: Emit, cancel: Cancel) -> None:
+        """Facts once, then figures and jobs until cancelled or the link is gone."""
+        link = studio.link()
+        emit(ev.FactsSeen(studio.name, judged_facts(studio), now_ms()))
+        ready = studio.standing()
+        work = str(ready.layout.work) if ready else "/"
+        watch = Watch(studio.link, work)
+        figures = threading.Thread(
+            target=_tell_figures, args=(studio.name, watch, emit), daemon=True,
+            name=f"figures:{studio.name}",
+        )  # fmt: skip
+        figures.start()
+        try:
+            while not cancel.is_set():
+                if not link.alive:
+                    raise Problem(
+                        "remote.link.lost", ExitCode.UNREACHABLE, server=studio.name, why=""
+                    )
+                ready = ready or studio.standing()
+                if ready is not None:
+                    for one in tell_jobs(studio):
+                        emit(ev.JobSeen(one, now_ms()))
+                cancel.wait(JOBS_EVERY_S)
+        finally:
+            watch.close()
+
+
+def tell_jobs(studio: Studio) -> list[JobStatus]:
+    """Every training run of a server, with the voice its id was made from."""
+    states = job.runs(studio.link(), studio.layout())
+    return [job_status(studio.name, state) for state in states if is_training(state.run)]
+
+
+def _tell_figures(server: str, watch: Watch, emit: Emit) -> None:
+    sample: Sample
+    for sample in watch.samples():
+        emit(ev.TelemetrySeen(server, telemetry(sample), now_ms()))
+
+
+def _link_state(problem: Problem) -> tuple[LinkState, bool]:
+    """What a failed connection means, and whether trying again could help."""
+    if problem.exit_code is ExitCode.UNREACHABLE:
+        return "offline", True
+    if problem.key.startswith("remote.auth."):
+        return "auth_needed", False
+    return "refused", False
+
+
+def _address(spec: HostSpec) -> str:
+    return replace(spec, alias="", identity=(), jump=()).format().removeprefix("ssh ")
