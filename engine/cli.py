@@ -26,6 +26,7 @@ _COMMANDS = (
     "engine.commands.plan",
     "engine.commands.prepare",
     "engine.commands.train",
+    "engine.commands.worker",
     "engine.speaking.commands",
     "engine.speaking.audition_command",
     "engine.speaking.http_command",

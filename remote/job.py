@@ -24,6 +24,8 @@ from remote.tail import EventTail, Tail
 # Also a file name and part of command lines, so nothing a shell or a path could mistake.
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 _SLACK_S = 30.0
+AUTOSTOP = "autostop"
+INSTALL = "install-"
 
 
 @dataclass(frozen=True)
@@ -86,10 +88,15 @@ def state(link: Link, run: RunHandle) -> JobState:
     return decide(found[0])
 
 
-def runs(link: Link, layout: Layout) -> tuple[JobState, ...]:
-    """Every run on the server, by name."""
+def runs(link: Link, layout: Layout, *, services: bool = False) -> tuple[JobState, ...]:
+    """Every run on the server, by name; services: also our own (installing, autostop)."""
     found = _figures(link, layout.work / "runs")
-    return tuple(decide(figures) for figures in found)
+    return tuple(decide(figures) for figures in found if services or not is_service(figures.run))
+
+
+def is_service(run: str) -> bool:
+    """Whether a run is one of our own services rather than work on a voice."""
+    return run == AUTOSTOP or run.startswith(INSTALL)
 
 
 def stop(link: Link, run: RunHandle, grace: float = 60.0) -> JobState:

@@ -63,8 +63,11 @@ class Session:
     def script(
         self, text: str, args: Sequence[str] = (), *, timeout: float | None = 60.0
     ) -> Result:
-        """Run a POSIX sh script of our package with args as $1...; the text goes over stdin."""
-        return self.run(["sh", "-s", "--", *args], stdin=text.encode("utf-8"), timeout=timeout)
+        """Run a POSIX sh script of our package with args as $1...
+
+        The text is part of the command: over stdin it would be one round trip more.
+        """
+        return self.run(["sh", "-c", text, "sh", *args], timeout=timeout)
 
     def open_stream(self, argv: Sequence[str], *, window: int = 2 << 20) -> Stream:
         """Start argv and return its channel: stdout to read, stdin to write."""

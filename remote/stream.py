@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
@@ -170,7 +171,9 @@ class Stream:
         """End the channel. A reader in another thread gets b""."""
         self._closed = True
         self._arrival.set()
-        self._channel.close()
+        # The connection may have ended a moment before: then there is nobody to tell.
+        with contextlib.suppress(OSError, EOFError):
+            self._channel.close()
 
     def __enter__(self) -> Stream:
         return self

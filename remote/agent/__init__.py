@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 
 # Kept as files beside the engine's code on the server, since they outlive the connection.
-RESIDENT = ("supervise.sh", "install.sh")
+RESIDENT = ("supervise.sh", "install.sh", "autostop.sh", "stop.sh")
 
 
 @cache

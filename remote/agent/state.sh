@@ -6,7 +6,10 @@ set -u
 runs=$1; shift
 echo "now $(date +%s)"
 echo "boot $(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"
-cd -- "$runs" 2>/dev/null || exit 0
+if ! cd -- "$runs" 2>/dev/null; then
+    for run in "$@"; do echo "run $run"; echo "missing yes"; done
+    exit 0
+fi
 if [ "$#" -eq 0 ]; then
     for dir in */; do
         [ -d "$dir" ] && set -- "$@" "${dir%/}"

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from engine.contract.layout import Layout
 from remote.agent import script
 from remote.code_archive import CodeArchive, code_archive
-from remote.deploy.apply import Report, StepReport, apply, send_code
+from remote.deploy.apply import Links, Report, StepReport, apply, send_code
 from remote.deploy.plan import DeployConfig, Step, plan
+from remote.deploy.relay import gather
 from remote.deployed import Deployed
 from remote.facts import ServerFacts
 from remote.link import Link
@@ -27,6 +29,7 @@ __all__ = [
     "CodeArchive",
     "DeployConfig",
     "Deployed",
+    "Links",
     "Report",
     "Step",
     "StepReport",
@@ -50,11 +53,16 @@ def deploy(
     report: Report,
     *,
     link_source: LinkSource | None = None,
+    connect: LinkSource | None = None,
     confirm: Callable[[tuple[Step, ...]], None] | None = None,
 ) -> Deployed:
     """Bring the server to where it can train. One round trip when nothing changed, two when
-    only the code did; otherwise probe, plan and apply. `confirm` sees the plan first and may
-    raise to leave everything as it is."""
+    only the code did; otherwise probe, plan and apply.
+
+    link_source: gives a living link when this one is lost meanwhile. connect: opens a link of
+    its own, for uploads over several. confirm: sees the plan first, and may raise to leave
+    everything as it is.
+    """
     code = code_archive()
     standing, has_code = _standing(link, config, code)
     if standing is not None:
@@ -69,7 +77,11 @@ def deploy(
     steps = steps_for(facts, config, link.spec.host)
     if confirm is not None:
         confirm(steps)
-    return apply(link, steps, report, link_source=link_source)
+    if config.relay:
+        config = replace(config, wheels=str(gather(facts, steps, config, report)))
+        steps = steps_for(facts, config, link.spec.host)
+    again = link_source or (lambda: link)
+    return apply(Links(link, again, connect or again), steps, report)
 
 
 def ready(link: Link, config: DeployConfig) -> Deployed | None:

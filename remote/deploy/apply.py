@@ -5,9 +5,11 @@ from __future__ import annotations
 import getpass
 import json
 import socket
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from engine.contract.layout import Layout
@@ -15,11 +17,20 @@ from engine.contract.problem import ExitCode, Problem
 from remote import job
 from remote.agent import script
 from remote.code_archive import CodeArchive
-from remote.deploy.plan import CheckEngine, MakeEnvironment, MakeFolders, SendCode, Step
+from remote.deploy.plan import (
+    CheckEngine,
+    MakeEnvironment,
+    MakeFolders,
+    SendCode,
+    SendWheels,
+    Step,
+)
 from remote.deployed import Deployed
 from remote.link import Link
 from remote.listener import LinkSource
 from remote.tail import clean_line
+from remote.transfer.progress import Progress
+from remote.transfer.push import push
 
 _UPLOAD_LIMIT_S = 600.0
 
@@ -36,14 +47,22 @@ class StepReport:
 Report = Callable[[StepReport], None]
 
 
-def apply(
-    link: Link, steps: Sequence[Step], report: Report, *, link_source: LinkSource | None = None
-) -> Deployed:
-    """Do what the steps still need; Problem when one cannot be done, the next run goes on there.
+@dataclass(frozen=True)
+class Links:
+    """The link at hand and where others come from.
 
-    link_source: gives a living link when this one is lost while packages are installed (that
-    work goes on without us); without it a lost link ends the call.
+    again: gives a living link when the first one is lost while packages are installed (that
+    work goes on without us). connect: opens a link of its own, for the streams of a big upload.
     """
+
+    link: Link
+    again: LinkSource
+    connect: LinkSource
+
+
+def apply(links: Links, steps: Sequence[Step], report: Report) -> Deployed:
+    """Do what the steps still need; Problem when one cannot be done, the next run goes on there."""
+    link = links.link
     check = next(step.action for step in steps if isinstance(step.action, CheckEngine))
     deployed = Deployed(check.layout, check.python, check.code_sha, check.env)
     with _locked(link, check.layout):
@@ -52,21 +71,23 @@ def apply(
                 report(StepReport(step.name, "kept"))
                 continue
             report(StepReport(step.name, "doing"))
-            detail = _do(link, step, deployed, report, link_source or (lambda: link))
+            detail = _do(links, step, deployed, report)
             report(StepReport(step.name, "done", detail))
     return deployed
 
 
-def _do(link: Link, step: Step, deployed: Deployed, report: Report, link_source: LinkSource) -> str:
+def _do(links: Links, step: Step, deployed: Deployed, report: Report) -> str:
     action = step.action
     if isinstance(action, MakeFolders):
-        return _make_folders(link, action)
+        return _make_folders(links.link, action)
     if isinstance(action, SendCode):
-        return send_code(link, action.layout, action.code)
+        return send_code(links.link, action.layout, action.code)
+    if isinstance(action, SendWheels):
+        return _send_wheels(links, action, report)
     if isinstance(action, MakeEnvironment):
-        return _install(link_source, action, deployed, report)
+        return _install(links.again, action, deployed, report)
     if isinstance(action, CheckEngine):
-        return settle(link_source(), action)
+        return settle(links.again(), action)
     return ""
 
 
@@ -104,6 +125,21 @@ def send_code(link: Link, layout: Layout, code: CodeArchive) -> str:
     return f"{len(code.data) >> 10} KiB"
 
 
+def _send_wheels(links: Links, action: SendWheels, report: Report) -> str:
+    source = Path(action.source).expanduser()
+    wheels = {path.name: path for path in sorted(source.glob("*.whl"))}
+    if not wheels:
+        raise Problem("remote.deploy.no_wheels", ExitCode.CONFIG, folder=action.source)
+
+    def show(progress: Progress) -> None:
+        report(StepReport("wheels", "doing", f"{progress.done >> 20}/{progress.total >> 20} MiB"))
+
+    pushed = push(
+        links.connect, wheels, action.folder, report=show, cancel=threading.Event()
+    )  # fmt: skip
+    return f"{pushed.sent_files} + {pushed.kept_files}"
+
+
 def settle(link: Link, action: CheckEngine) -> str:
     """Check that the engine imports there, and write down that the server is ready."""
     note = json.dumps(
@@ -120,7 +156,7 @@ def _install(
     link_source: LinkSource, action: MakeEnvironment, deployed: Deployed, report: Report
 ) -> str:
     # A run of its own: it survives a cut line, and a second deploy joins it.
-    run = f"install-{action.key[:12]}"
+    run = f"{job.INSTALL}{action.key[:12]}"
     command = [
         "sh", str(deployed.code / "agent" / "install.sh"), action.folder, action.method,
         action.base, action.key, action.wheels, action.torch_index, " ".join(action.indexes), "--",

@@ -25,8 +25,10 @@ class DeployConfig:
     """What the user asked for; empty means "choose for me".
 
     work: work folder on the server. python: interpreter to use. indexes: package indexes in
-    order. wheels: folder of wheels on the server. torch_index: base address of PyTorch's own
-    wheel index, to which the build (cu126 ...) is appended. torch: "auto" or a build's name.
+    order. wheels: folder of wheels on this computer, sent along for servers without internet.
+    relay: download the wheels here and send them, since the server cannot. torch_index: base
+    address of PyTorch's own wheel index, to which the build (cu126 ...) is appended. torch:
+    "auto" or a build's name.
     profile: provider, or "auto".
     """
 
@@ -34,13 +36,14 @@ class DeployConfig:
     python: str = ""
     indexes: tuple[str, ...] = ()
     wheels: str = ""
+    relay: bool = False
     torch: str = "auto"
     torch_index: str = ""
     profile: str = "auto"
 
     def key(self, code: CodeArchive) -> str:
         """Names the environment this wish leads to, apart from the code itself."""
-        wish = (self.python, self.wheels, self.torch, self.torch_index, *code.requirements)
+        wish = (self.python, self.torch, self.torch_index, *code.requirements)
         return hashlib.sha256("\n".join(wish).encode()).hexdigest()[:32]
 
 
@@ -95,7 +98,15 @@ class CheckEngine:
     env: Mapping[str, str]
 
 
-Action = MakeFolders | SendCode | UsePython | MakeEnvironment | CheckEngine
+@dataclass(frozen=True)
+class SendWheels:
+    """Push the wheels of a folder on this computer to a folder on the server."""
+
+    source: str
+    folder: str
+
+
+Action = MakeFolders | SendCode | SendWheels | UsePython | MakeEnvironment | CheckEngine
 
 
 @dataclass(frozen=True)
@@ -125,10 +136,18 @@ def plan(
              fresh or not facts.identity, folders),
         Step("code", text("remote.deploy.step_code", sha=code.sha[:12], kib=len(code.data) >> 10),
              fresh or code.sha not in facts.codes, send),
+        *_wheel_steps(python, config),
         _python_step(python),
         Step("check", text("remote.deploy.step_check", python=path), True,
              CheckEngine(layout, path, code.sha, config.key(code), env)),
     )  # fmt: skip
+
+
+def _wheel_steps(python: UsePython | MakeEnvironment, config: DeployConfig) -> tuple[Step, ...]:
+    if not config.wheels or isinstance(python, UsePython):
+        return ()
+    what = text("remote.deploy.step_wheels", source=config.wheels)
+    return (Step("wheels", what, True, SendWheels(config.wheels, python.wheels)),)
 
 
 def _python_step(action: UsePython | MakeEnvironment) -> Step:
@@ -185,7 +204,8 @@ def choose_python(
         build = torch_build(facts, config) if torch and config.torch_index else ""
         return MakeEnvironment(
             str(layout.environment), method, base, key, requirements, config.indexes,
-            config.wheels, f"{config.torch_index.rstrip('/')}/{build}" if build else "",
+            str(layout.work / "wheels") if config.wheels else "",
+            f"{config.torch_index.rstrip('/')}/{build}" if build else "",
         )  # fmt: skip
 
     with_torch = [p for p in candidates if all(_has(p, line) for line in REUSED.values())]

@@ -131,7 +131,7 @@ class LocalLink:
     def script(
         self, text: str, args: Sequence[str] = (), *, timeout: float | None = 60
     ) -> LocalResult:
-        return self.run(["sh", "-s", "--", *args], stdin=text.encode(), timeout=timeout)
+        return self.run(["sh", "-c", text, "sh", *args], timeout=timeout)
 
     def open_stream(self, argv: Sequence[str], **_: Any) -> LocalStream:
         self.trips += 1

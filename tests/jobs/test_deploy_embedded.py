@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 
+from engine.contract.catalogue import Text
 from engine.contract.layout import Layout
 from engine.contract.problem import Problem
-from engine.contract.spec import RunSpec
 from remote import deploy, job
 from remote.agent import script
 from remote.code_archive import code_archive
-from remote.deploy import DeployConfig, StepReport
+from remote.deploy import DeployConfig, Links, Step, StepReport
 from remote.deploy.apply import send_code
+from remote.deploy.plan import CheckEngine, SendWheels
 from remote.link import Link
 from remote.probe import probe
 from remote.verdict import verdict
@@ -59,14 +60,14 @@ def test_deploy_then_nothing_to_do_then_a_run(server: Link, config: DeployConfig
     assert reports == [StepReport("code", "kept")]
     assert deploy.ready(server, config) == deployed
 
-    # The engine that was sent runs there: a spec that names no data is refused by it.
-    run = job.start(server, deployed, RunSpec(run="first", voice="anna", stages=("prepare",)))
-    state = job.state(server, run)
-    deadline = time.monotonic() + 30
-    while not state.ended and time.monotonic() < deadline:
-        time.sleep(0.2)
-        state = job.state(server, run)
-    assert state.ended and state.code not in (None, 0)
+    # What was sent is what runs there, not the engine this test is run from.
+    show = (deployed.python, "-c", "import engine.contract.spec as room; print(room.__file__)")
+    run = job.launch(server, deployed, "first", show)
+    deadline = time.monotonic() + 20
+    while not (state := job.state(server, run)).ended and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert state.state == "succeeded"
+    assert Path(str(run.folder.log)).read_text().startswith(str(deployed.code))
     assert [found.run for found in job.runs(server, deployed.layout)] == ["first"]
 
 
@@ -91,25 +92,25 @@ def test_only_the_code_changed_is_two_round_trips(
 
 
 def test_two_laptops_do_not_deploy_at_once(server: Link, config: DeployConfig) -> None:
-    facts = probe(server, work=config.work, python=config.python)
-    steps = [replace(step, needed=False) for step in deploy.steps_for(facts, config)]
+    steps = [unchecked(config)]
+    links = Links(server, lambda: server, lambda: server)
     folder = str(Path(config.work) / "deploy")
     argv = ["sh", "-c", script("lock.sh"), "lock", folder, "anna@desk"]
     other = server.open_stream(argv)
     assert other.read() == b"locked\n"
     with pytest.raises(Problem) as caught:
-        deploy.apply(server, steps, lambda _: None)
+        deploy.apply(links, steps, lambda _: None)
     assert caught.value.key == "remote.deploy.locked" and "anna@desk" in caught.value.message.en
     other.close()  # the other laptop is shut in mid-deploy
     deadline = time.monotonic() + 10
     while True:
         try:
-            return_value = deploy.apply(server, steps, lambda _: None)
+            done = deploy.apply(links, steps, lambda _: None)
             break
         except Problem as problem:
             assert problem.key == "remote.deploy.locked" and time.monotonic() < deadline
             time.sleep(0.1)
-    assert return_value.python == config.python
+    assert done.python == config.python
 
 
 def test_a_damaged_upload_leaves_nothing(server: Link, tmp_path: Path) -> None:
@@ -122,3 +123,32 @@ def test_a_damaged_upload_leaves_nothing(server: Link, tmp_path: Path) -> None:
     assert list((tmp_path / "code").iterdir()) == []
     send_code(server, layout, whole)
     assert [path.name for path in (tmp_path / "code").iterdir()] == [whole.sha]
+
+
+def test_wheels_of_this_computer_reach_the_server(
+    embedded: Any, server: Link, config: DeployConfig, tmp_path: Path
+) -> None:
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    with pytest.raises(Problem) as caught:
+        send_wheels(embedded, server, config, wheels)
+    assert caught.value.key == "remote.deploy.no_wheels"
+    (wheels / "one-1.0-py3-none-any.whl").write_bytes(b"x" * 5000)
+    (wheels / "notes.txt").write_text("not a wheel")
+    send_wheels(embedded, server, config, wheels)
+    there = Path(config.work) / "wheels"
+    assert [path.name for path in there.iterdir() if path.suffix == ".whl"] == [
+        "one-1.0-py3-none-any.whl"]  # fmt: skip
+    assert (there / "one-1.0-py3-none-any.whl").read_bytes() == b"x" * 5000
+
+
+def send_wheels(place: Any, server: Link, config: DeployConfig, source: Path) -> None:
+    action = SendWheels(str(source), str(Path(config.work) / "wheels"))
+    steps = (Step("wheels", Text("", ""), True, action), unchecked(config))
+    deploy.apply(Links(server, lambda: server, place.connect), steps, lambda _: None)
+
+
+def unchecked(config: DeployConfig) -> Step:
+    """The last step, said to be done: loading torch is what it costs."""
+    check = CheckEngine(Layout.at(config.work), config.python, "0" * 32, "", {})
+    return Step("check", Text("", ""), False, check)

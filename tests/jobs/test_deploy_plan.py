@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from remote.deploy.plan import (
     plan,
     torch_build,
 )
+from remote.deploy.relay import download_argv
 from remote.facts import Disk, Interpreter, ServerFacts, parse_facts
 from remote.needs import GIB
 from remote.nvidia import parse_gpus
@@ -235,3 +237,26 @@ def test_no_probe_output_breaks_the_facts(output: str) -> None:
                         "memory_kb", "cpus"]), st.text())  # fmt: skip
 def test_no_probe_value_breaks_the_facts(key: str, value: str) -> None:
     assert parse_facts(f"{key} {value}").system == ""
+
+
+def test_wheels_are_sent_only_where_something_is_installed() -> None:
+    config = DeployConfig(wheels="./wheels")
+    steps = plan(server(python()), config, CODE, PLAIN)
+    assert [step.name for step in steps] == ["folders", "code", "wheels", "python", "check"]
+    assert environment(server(python()), config).wheels == "/home/u/sovdeck/wheels"
+    names = [step.name for step in plan(server(python(**FULL)), config, CODE, PLAIN)]
+    assert "wheels" not in names
+    # The folder's place on a laptop does not name another environment.
+    assert config.key(CODE) == DeployConfig().key(CODE)
+
+
+def test_wheels_for_another_machine_are_asked_for_by_its_tags() -> None:
+    facts = server(python(version=(3, 12, 3)), machine="aarch64", libc="glibc 2.31")
+    config = DeployConfig(indexes=("https://a.example/simple", "https://b.example/simple"))
+    argv = download_argv(facts, environment(facts, config), config, Path("wheels"))
+    tags = [argv[i + 1] for i, word in enumerate(argv) if word == "--platform"]
+    assert tags[0] == "manylinux_2_31_aarch64" and "manylinux2014_aarch64" in tags
+    assert "manylinux_2_32_aarch64" not in tags
+    assert argv[argv.index("--python-version") + 1] == "3.12"
+    assert argv[argv.index("--index-url") + 1] == "https://a.example/simple"
+    assert argv[argv.index("--") + 1 :] == list(CODE.requirements)

@@ -17,7 +17,7 @@ from engine.contract.catalogue import Text
 from engine.contract.layout import Layout
 from engine.contract.problem import Problem
 from remote import deploy
-from remote.deploy import Step, StepReport
+from remote.deploy import Links, Step, StepReport
 from remote.deploy.plan import CheckEngine, MakeEnvironment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,6 +41,10 @@ def steps(layout: Layout, action: MakeEnvironment) -> tuple[Step, Step]:
         Step("python", nothing, True, action),
         Step("check", nothing, False, check),
     )
+
+
+def apply(link: Any, todo: tuple[Step, ...], report: Any) -> None:
+    deploy.apply(Links(link, lambda: link, lambda: link), todo, report)
 
 
 def imports(python: str, module: str) -> bool:
@@ -68,7 +72,7 @@ def test_from_a_wheel_folder_without_network(link: Any, layout: Layout, tmp_path
         wheels=str(wheels),
     )  # fmt: skip
     reports: list[StepReport] = []
-    deploy.apply(link, steps(layout, action), reports.append)
+    apply(link, steps(layout, action), reports.append)
     assert imports(action.python, "sovdeckprobe")
     assert json.loads((Path(action.folder) / ".ok").read_text())["key"] == "key1"
     assert any("sovdeckprobe" in report.detail for report in reports)
@@ -77,7 +81,7 @@ def test_from_a_wheel_folder_without_network(link: Any, layout: Layout, tmp_path
     missing = replace(action, key="key2", requirements=("sovdecknowhere>=1",),
                       indexes=(f"file://{tmp_path}/none",))  # fmt: skip
     with pytest.raises(Problem) as caught:
-        deploy.apply(link, steps(layout, missing), lambda _: None)
+        apply(link, steps(layout, missing), lambda _: None)
     assert caught.value.key == "remote.deploy.install_failed"
     assert not (Path(action.folder) / ".ok").exists()
     assert imports(action.python, "sovdeckprobe")
@@ -89,7 +93,7 @@ def test_an_overlay_sees_what_its_base_has(link: Any, layout: Layout, tmp_path: 
         wheels=str(tmp_path),
     )  # fmt: skip
     make_wheel(tmp_path, "sovdeckprobe", "1.0")
-    deploy.apply(link, steps(layout, action), lambda _: None)
+    apply(link, steps(layout, action), lambda _: None)
     # pytest is in this interpreter's own environment, not in the Python below it.
     assert imports(action.python, "pytest") and imports(action.python, "sovdeckprobe")
     assert not imports(sys.executable, "sovdeckprobe")

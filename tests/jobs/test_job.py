@@ -14,6 +14,7 @@ import pytest
 
 from engine.contract.layout import Layout
 from engine.contract.problem import Problem
+from engine.contract.spec import RunSpec
 from remote import job
 from remote.deployed import Deployed
 
@@ -49,6 +50,16 @@ def is_running(pid: int) -> bool:
 
 def launch(link: Any, deployed: Deployed, run: str, *command: str, **options: Any) -> Any:
     return job.launch(link, deployed, run, command, **options)
+
+
+def test_the_engines_command_line(link: Any, deployed: Deployed) -> None:
+    # A python that only shows how it was called: the engine has its own tests.
+    told = Deployed(deployed.layout, "echo", "abc")
+    spec = RunSpec(run="one", voice="anna", preset="tiny")
+    run = job.start(link, told, spec)
+    assert until(link, run, lambda state: state.ended).state == "succeeded"
+    assert Path(str(run.folder.log)).read_text() == "-m engine run spec.json\n"
+    assert RunSpec.from_json(Path(str(run.folder.spec)).read_text()) == spec
 
 
 def test_a_run_has_its_environment_spec_and_end(link: Any, deployed: Deployed) -> None:

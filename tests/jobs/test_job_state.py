@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.contract.events import Event
@@ -93,6 +93,7 @@ def test_nothing_a_server_says_breaks_the_decision(pid: str, rest: str) -> None:
         assert decide(figures).state in STATES
 
 
+@settings(max_examples=40)
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists))
 def test_odd_json_values_are_no_crash(value: Any) -> None:
     pid = {**PID, "start": value, "child": value, "attempt": value}

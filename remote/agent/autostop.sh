@@ -1,0 +1,176 @@
+#!/bin/sh
+# usage: autostop.sh decide NAME=VALUE ...
+#        autostop.sh watch WORK SECONDS DRY NAME=VALUE ... -- COMMAND...
+#
+# Switches the server off when the policy says so, with nobody connected. The rules are those of
+# remote/autostop.py, and a test holds both to one answer. "watch" looks every SECONDS, writes
+# WORK/autostop/status, and with DRY=1 only writes what it would do. COMMAND stops the server and
+# keeps its disk; a word "$NAME" in it is filled from the container's own environment.
+set -u
+umask 077
+
+after_success=; after_failure=; idle=; gpu_idle=; gpu_percent=5; at_time=; max_seconds=
+only_after_pull=1; pull_deadline=
+now=0; began=0; running=0; ended_ok=; ended_badly=; active=; gpu_busy=; pulled=
+
+take() {
+    case ${1#*=} in *[!0-9]*) echo "autostop: $1 is not a whole number" >&2; exit 2 ;; esac
+    case ${1%%=*} in
+        after_success|after_failure|idle|gpu_idle|gpu_percent|at_time|max_seconds|only_after_pull|\
+        pull_deadline|now|began|running|ended_ok|ended_badly|active|gpu_busy|pulled)
+            eval "${1%%=*}=\${1#*=}" ;;
+        *) echo "autostop: unknown word $1" >&2; exit 2 ;;
+    esac
+}
+
+# consider REASON SINCE WAIT CAP: the earliest reason wins, the earlier asked one among equals.
+consider() {
+    if [ -z "$2" ] || [ -z "$3" ]; then return; fi
+    at=$(($2 + $3))
+    if [ "$held" = 1 ] && [ "$4" = 0 ]; then
+        [ "$at" -le "$now" ] && waiting=1
+        [ -n "$pull_deadline" ] || return
+        at=$((at + pull_deadline))
+    fi
+    if [ -z "$best" ] || [ "$at" -lt "$best" ]; then best=$at; reason=$1; fi
+}
+# decide: sets stop (0 or 1), reason, best (when) and waiting.
+decide() {
+    best=; reason=; waiting=0; held=0
+    if [ "$only_after_pull" = 1 ] && [ -n "$ended_ok" ]; then
+        if [ -z "$pulled" ] || [ "$pulled" -lt "$ended_ok" ]; then held=1; fi
+    fi
+    consider at_time "$at_time" 0 1
+    consider money "$began" "$max_seconds" 1
+    if [ "$running" -eq 0 ]; then
+        if [ -n "$ended_ok" ] && { [ -z "$ended_badly" ] || [ "$ended_ok" -ge "$ended_badly" ]; }
+        then consider success "$ended_ok" "$after_success" 0
+        else consider failure "$ended_badly" "$after_failure" 0
+        fi
+    fi
+    consider gpu_idle "$gpu_busy" "$gpu_idle" 0
+    [ "$running" -eq 0 ] && consider idle "$active" "$idle" 0
+    stop=0
+    if [ -n "$best" ] && [ "$best" -le "$now" ]; then stop=1; waiting=0; else reason=; fi
+}
+answer() {
+    echo "stop=$stop reason=$reason at=$best waiting=$waiting"
+}
+
+if [ "$1" = decide ]; then
+    shift
+    for word in "$@"; do take "$word"; done
+    decide
+    answer
+    exit 0
+fi
+
+work=$2; every=$3; dry=$4; shift 4
+while [ "$1" != -- ]; do take "$1"; shift; done
+shift
+# A person's disk is never thrown away: whatever was configured, these words are refused.
+for word in "$@"; do
+    case $word in
+        *terminate*|*destroy*|*remove*|*delete*|rm|*/rm)
+            echo "refused: \"$word\" would not keep the disk"; exit 2 ;;
+    esac
+done
+mkdir -p "$work/autostop" && cd "$work/autostop" || exit 3
+
+boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)
+number() {
+    rest=${2#*\""$1"\":}
+    [ "$rest" = "$2" ] && return 0
+    echo "${rest%%[!0-9]*}"
+}
+start_of() {
+    [ -r "/proc/$1/stat" ] || return 0
+    read -r stat 2>/dev/null <"/proc/$1/stat" || return 0
+    # shellcheck disable=SC2086
+    set -- ${stat##*) }
+    [ "$1" = Z ] && return 0
+    shift 19
+    echo "$1"
+}
+later() {
+    if [ -z "$1" ] || { [ -n "$2" ] && [ "$2" -gt "$1" ]; }; then echo "$2"; else echo "$1"; fi
+}
+changed() { stat -c %Y "$1" 2>/dev/null; }
+
+observe() {
+    now=$(date +%s); running=0; ended_ok=; ended_badly=
+    for dir in "$work"/runs/*/; do
+        run=${dir%/}; run=${run##*/}
+        [ "$run" = autostop ] && continue
+        pid_json=$(cat "$dir/pid.json" 2>/dev/null) || continue
+        active=$(later "$active" "$(changed "$dir/beat")")
+        alive=
+        case $pid_json in
+            *"\"boot\":\"$boot\""*)
+                [ "$(start_of "$(number pid "$pid_json")")" = "$(number start "$pid_json")" ] && alive=1
+                child=$(number child "$pid_json")
+                if [ "${child:-0}" -gt 0 ] &&
+                    [ "$(start_of "$child")" = "$(number child_start "$pid_json")" ]; then alive=1; fi ;;
+        esac
+        if [ -n "$alive" ]; then running=$((running + 1)); active=$now; continue; fi
+        case $run in install-*) continue ;; esac
+        exit_json=$(cat "$dir/exit.json" 2>/dev/null)
+        when=$(number t "$exit_json")
+        # A run that was lost has no exit; it ended when its last beat came.
+        [ -n "$when" ] || when=$(changed "$dir/beat")
+        active=$(later "$active" "$when")
+        if [ "$(number code "$exit_json")" = 0 ]; then ended_ok=$(later "$ended_ok" "$when")
+        else ended_badly=$(later "$ended_badly" "$when"); fi
+    done
+    [ -e pulled ] && pulled=$(changed pulled)
+    [ -e asked ] && active=$(later "$active" "$(changed asked)")
+    if [ -n "$gpu_idle" ]; then
+        for share in $(nvidia-smi --query-gpu=utilization.gpu --format=csv,noheader,nounits 2>/dev/null </dev/null)
+        do
+            case $share in ''|*[!0-9]*) continue ;; esac
+            # The first figure starts the clock; before it nothing is known.
+            [ -n "$gpu_busy" ] || gpu_busy=$now
+            [ "$share" -gt "$gpu_percent" ] && gpu_busy=$now
+        done
+    fi
+}
+
+# fill WORD: "$NAME" becomes the container's NAME; an ssh session often has not got it.
+fill() {
+    case $1 in
+        \$*) name=${1#\$}
+            eval "value=\${$name:-}"
+            # shellcheck disable=SC2154
+            [ -n "$value" ] || value=$(tr '\000' '\n' </proc/1/environ 2>/dev/null | sed -n "s/^$name=//p")
+            echo "$value" ;;
+        *) echo "$1" ;;
+    esac
+}
+
+began=$(date +%s); active=$began
+while :; do
+    observe
+    decide
+    { answer; echo "now=$now running=$running dry=$dry"; } >status.part && mv -f status.part status
+    if [ "$stop" = 1 ]; then
+        echo "$(date +%s) $reason: ${dry:+dry=$dry }$*" >>history
+        if [ "$dry" = 1 ]; then sleep "$every"; continue; fi
+        # Whatever still runs may save first.
+        for dir in "$work"/runs/*/; do
+            [ "${dir%/}" = "$work/runs/autostop" ] && continue
+            sh "${0%/*}/stop.sh" "$dir" 120 >/dev/null
+        done
+        filled=0
+        for word in "$@"; do
+            [ "$filled" = 0 ] && { set --; filled=1; }
+            set -- "$@" "$(fill "$word")"
+        done
+        sync
+        "$@"
+        code=$?
+        echo "$(date +%s) command ended with $code" >>history
+        # It was refused or takes its time; asked again, but not in a hurry.
+        sleep 300
+    fi
+    sleep "$every"
+done
