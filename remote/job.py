@@ -91,7 +91,12 @@ def state(link: Link, run: RunHandle) -> JobState:
 def runs(link: Link, layout: Layout, *, services: bool = False) -> tuple[JobState, ...]:
     """Every run on the server, by name; services: also our own (installing, autostop)."""
     found = _figures(link, layout.work / "runs")
-    return tuple(decide(figures) for figures in found if services or not is_service(figures.run))
+    # A folder that is no run of ours may have any name, also one that upsets a terminal.
+    return tuple(
+        decide(figures)
+        for figures in found
+        if _RUN.match(figures.run) and (services or not is_service(figures.run))
+    )
 
 
 def is_service(run: str) -> bool:

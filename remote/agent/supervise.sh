@@ -132,7 +132,8 @@ pump() {
     done
 }
 
-pipes=$(mktemp -d) || finish 97
+# Not on the data disk first: network file systems often have no pipes.
+pipes=$(TMPDIR=/tmp mktemp -d 2>/dev/null || mktemp -d) || finish 97
 mkfifo "$pipes/log" || finish 97
 exec </dev/null >/dev/null 2>&1
 pump <"$pipes/log" &
