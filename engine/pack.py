@@ -132,7 +132,7 @@ def _members(layout: Layout, voice: str, contents: str) -> dict[str, Path]:
         members[f"reference/{path.name}"] = path
     if (features / "proof.wav").is_file():
         members["proof.wav"] = features / "proof.wav"
-    if contents == "resumable":
+    if contents == "resumable":  # all that logs/NAME holds, but for half-written states
         for path in sorted(features.rglob("*")):
             whole = path.is_file() and not any(part.startswith(".") for part in path.parts)
             if whole and path.name != "proof.wav" and path.parent != features / "reference":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from engine.runtime.durable import write_atomic
 from engine.runtime.journal import Journal
 from engine.runtime.memory import MemoryWatch
 from engine.runtime.signals import StopFlag, Stopped
+from engine.runtime.tensorboard import TensorBoard, teed
 from engine.training.stage import Room, StageOutcome
 
 if TYPE_CHECKING:
@@ -54,11 +56,13 @@ def execute(spec_file: Path, work: Path | None = None) -> Ending:
                 device=device.as_json(), engine=engine.__version__, preset=spec.preset,
             )  # fmt: skip
             journal.emit("plan", stages=planned_stages(spec, layout))
-            room = Room(spec, layout, journal.emit, stop, device)
+            board = TensorBoard(Path(layout.features(spec.voice)) / "tensorboard" / spec.run)
+            emit = teed(journal.emit, board)
+            room = Room(spec, layout, emit, stop, device, lend=journal.lent)
             # Loaded only now: the models' libraries take seconds, and a person is watching.
             from engine.stages import begin, run_stage
 
-            with MemoryWatch(journal.emit, device):
+            with closing(board), MemoryWatch(journal.emit, device):
                 progress = begin(room)
                 for stage in spec.stages:
                     stop.raise_if_set()

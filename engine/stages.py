@@ -27,7 +27,8 @@ from engine.training.base import (
 )
 from engine.training.crafting import gpt_stage, sovits_stage
 from engine.training.features import read_features
-from engine.training.stage import Export, Room, StageOutcome
+from engine.training.stage import Export, Room, StageOutcome, TrainingStage
+from engine.workers import run_workers
 
 
 @dataclass
@@ -85,23 +86,21 @@ def _text_encoder(base: Base, device: Any) -> TextEncoder | None:
 
 
 def _sovits(room: Room, progress: Progress) -> None:
-    _train(room, progress, sovits_stage(room, _made(progress), _features(room)))
+    _train(room, progress, "sovits")
 
 
 def _gpt(room: Room, progress: Progress) -> None:
-    base, content = _made(progress), None
-
-    def speak(gpt: Path, text: str, out: Path) -> float:
-        nonlocal content
-        content = content or base.content()
-        return _speak(room, base, content, gpt, text, read_reference(_folder(room)).language, out)
-
-    _train(room, progress, gpt_stage(room, base, _features(room), speak))
+    _train(room, progress, "gpt")
 
 
-def _train(room: Room, progress: Progress, stage: Any) -> None:
-    outcome = stage.run()
-    if progress.base.pretrained and outcome.updates and not outcome.loss_fell:
+def _train(room: Room, progress: Progress, name: str) -> None:
+    base = _made(progress)
+    gpus = room.spec.value("train.gpus").split("-")
+    if len(gpus) > 1:
+        outcome = run_workers(room, name, len(gpus))
+    else:
+        outcome = training_stage(name, room, base).run()
+    if base.pretrained and outcome.updates and not outcome.loss_fell:
         notice = Problem(
             "engine.training.loss_rose", ExitCode.OK, stage=outcome.name,
             before=f"{outcome.before:.4g}", after=f"{outcome.after:.4g}",
@@ -109,6 +108,21 @@ def _train(room: Room, progress: Progress, stage: Any) -> None:
         room.emit("warning", outcome.name, **notice.as_json())
     progress.outcomes.append(outcome)
     progress.exports.append(outcome.export)
+
+
+def training_stage(name: str, room: Room, base: Base) -> TrainingStage:
+    """A training stage ready to run, in a process of its own or as one of several."""
+    features = read_features(_folder(room))
+    if name == "sovits":
+        return sovits_stage(room, base, features)
+    content = None
+
+    def speak(gpt: Path, text: str, out: Path) -> float:
+        nonlocal content
+        content = content or base.content()
+        return _speak(room, base, content, gpt, text, read_reference(_folder(room)).language, out)
+
+    return gpt_stage(room, base, features, speak)
 
 
 def _proof(room: Room, progress: Progress) -> None:
@@ -163,10 +177,6 @@ def _announce(room: Room, progress: Progress, export: Export, stage: str, **more
 
 def _folder(room: Room) -> Path:
     return Path(room.layout.features(room.spec.voice))
-
-
-def _features(room: Room) -> Any:
-    return read_features(_folder(room))
 
 
 def _made(progress: Progress) -> Base:

@@ -103,12 +103,13 @@ def checked(infos: list[zipfile.ZipInfo], bounds: Bounds, name: str) -> list[Ent
     if len(infos) > bounds.files:
         raise _refused(name, f"{len(infos)} files")
     entries: list[Entry] = []
-    names = _Names(name)
+    taken = local_names.TakenPaths()
     total = 0
     for info in infos:
         _check_kind(info, name)
         path = _safe_path(info, name)
-        names.claim(path, is_file=not info.is_dir())
+        if not taken.claim(path, is_file=not info.is_dir()):
+            raise _refused(name, f"{path} twice")
         total += info.file_size
         swollen = info.file_size > bounds.ratio * max(1, info.compress_size)
         if total > bounds.bytes or (swollen and info.file_size > bounds.free_ratio_below):
@@ -121,33 +122,10 @@ def checked(infos: list[zipfile.ZipInfo], bounds: Bounds, name: str) -> list[Ent
 
 def _safe_path(info: zipfile.ZipInfo, name: str) -> PurePosixPath:
     # orig_filename: zipfile itself cuts `filename` at a zero byte and turns separators.
-    raw = info.orig_filename
-    parts = raw.removesuffix("/").split("/") if raw.endswith("/") else raw.split("/")
-    drive = raw[1:2] == ":"
-    if drive or "\\" in raw or "\0" in raw or any(part in ("", ".", "..") for part in parts):
+    path = local_names.safe_path(info.orig_filename.removesuffix("/"))
+    if path is None:
         raise _refused(name, _shown(info))
-    return PurePosixPath(*map(local_names.safe, parts))
-
-
-class _Names:
-    """The paths taken so far: none may meet another on a system that folds case."""
-
-    def __init__(self, archive: str) -> None:
-        self._archive = archive
-        self._files: set[str] = set()
-        self._folders: dict[str, PurePosixPath] = {}
-
-    def claim(self, path: PurePosixPath, *, is_file: bool) -> None:
-        folders = [*path.parents][:-1] if is_file else [path, *path.parents][:-1]
-        for folder in folders:
-            key = local_names.folded(str(folder))
-            if key in self._files or self._folders.setdefault(key, folder) != folder:
-                raise _refused(self._archive, f"{folder} twice")
-        if is_file:
-            key = local_names.folded(str(path))
-            if key in self._files or key in self._folders:
-                raise _refused(self._archive, f"{path} twice")
-            self._files.add(key)
+    return path
 
 
 def _check_kind(info: zipfile.ZipInfo, name: str) -> None:

@@ -42,6 +42,7 @@ class Typed:
     jump: tuple[HostSpec, ...] | None = None
     family: Family = "auto"
     alias: str = ""
+    only_identity: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ class HostSpec:
     host: lower-case name or IP literal without brackets (a zone stays: `fe80::1%eth0`).
     user: "" means the local login name. identity: private key files, tried first.
     jump: hops, outermost first; a hop has user, host and port only and shares `identity`.
-    alias: the name a person gave the server; "" for none.
+    alias: the name a person gave the server; "" for none. only_identity: offer no other keys
+    (IdentitiesOnly), for agents so full that the server hangs up.
     """
 
     host: str
@@ -71,6 +73,7 @@ class HostSpec:
     jump: tuple[HostSpec, ...] = ()
     family: Family = "auto"
     alias: str = ""
+    only_identity: bool = False
 
     def __post_init__(self) -> None:
         # Whoever makes one, nothing in it can be mistaken for an option or for shell text.
@@ -119,8 +122,10 @@ class HostSpec:
             words += [port_flag, str(self.port)]
         for key in self.identity:
             words += ["-i", key]
+        if self.only_identity:
+            words += ["-o", "IdentitiesOnly=yes"]
         if self.jump:
-            words += ["-J", ",".join(_hop(hop) for hop in self.jump)]
+            words += ["-J", hops_text(self.jump)]
         return words
 
 
@@ -134,6 +139,7 @@ def from_typed(typed: Typed) -> HostSpec:
         typed.jump or (),
         typed.family,
         typed.alias,
+        typed.only_identity,
     )
 
 
@@ -141,6 +147,11 @@ def _hop(hop: HostSpec) -> str:
     user = f"{hop.user}@" if hop.user else ""
     port = f":{hop.port}" if hop.port != SSH_PORT else ""
     return f"{user}{bracketed(hop.host)}{port}"
+
+
+def hops_text(hops: tuple[HostSpec, ...]) -> str:
+    """Hops as -J and ProxyJump take them; `parse_hops` is the inverse."""
+    return ",".join(_hop(hop) for hop in hops)
 
 
 def parse_hops(text: str) -> tuple[HostSpec, ...]:
@@ -202,6 +213,7 @@ class _Reader:
     jump: tuple[HostSpec, ...] | None = None
     family: Family = "auto"
     alias: str = ""
+    only_identity: bool = False
 
     def read(self) -> Typed:
         extra: list[str] = []
@@ -236,6 +248,7 @@ class _Reader:
             jump=self.jump,
             family=self.family,
             alias=self.alias or (typed.host if self.hostname else ""),
+            only_identity=self.only_identity,
         )
 
     def _option(self, letters: str) -> None:
@@ -271,6 +284,8 @@ class _Reader:
             self.jump = parse_hops(value)
         elif name == "addressfamily":
             self.family = _FAMILIES.get(value.lower(), "auto")
+        elif name == "identitiesonly":
+            self.only_identity = value.lower() == "yes"
         elif name == "hostname":
             self.hostname = value
         elif name == "proxycommand":

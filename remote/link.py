@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import io
 import logging
 import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import paramiko
-from cryptography.exceptions import UnsupportedAlgorithm
 from fabric import Config, Connection
 
 from engine.contract.problem import ExitCode, Problem
@@ -30,7 +31,8 @@ from remote.faults import LinkLost, NoSftp
 from remote.forward import Forward
 from remote.hostkeys import HostKey
 from remote.hostspec import HostSpec
-from remote.login import Answer, BadKey, Login, NeedsPassphrase, Verdict
+from remote.login import Answer, BadKey, Login, Verdict
+from remote.private_key import read_private_key
 from remote.pulse import Pulse
 from remote.secrets import Secret
 from remote.session import Session
@@ -42,6 +44,11 @@ __all__ += ["Stream", "Trust"]
 
 _BROKEN = (paramiko.SSHException, EOFError, OSError)
 _CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
+_KEY_CLASSES = {
+    "ed25519": paramiko.Ed25519Key,
+    "ecdsa": paramiko.ECDSAKey,
+    "rsa": paramiko.RSAKey,
+}
 _PERSON_ANSWERS_S = 120.0
 _ASK_AFTER_S, _DEAD_AFTER_S = 1.0, 4.0
 
@@ -90,7 +97,7 @@ class _Transport(paramiko.ServiceRequestingTransport):  # type: ignore[misc]
 
     @property
     def fault(self) -> BaseException | None:
-        first: BaseException | None = self.get_exception() or self.packetizer.fault
+        first: BaseException | None = self.packetizer.fault or self.get_exception()
         return first
 
     def ensure_session(self) -> None:
@@ -127,6 +134,21 @@ class _Transport(paramiko.ServiceRequestingTransport):  # type: ignore[misc]
         # True asks for a reply: paramiko's own keepalive asks for none, so it proves nothing.
         message.add("keepalive@openssh.com", True)
         self._send_user_message(message)
+
+
+class _HopSocket:
+    """The channel through a hop, as the socket of the next connection."""
+
+    def __init__(self, channel: Any) -> None:
+        self._channel = channel
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._channel, name)
+
+    def close(self) -> None:
+        # Closing a channel sends a message; when the hop is what died, there is no way to.
+        with contextlib.suppress(EOFError, OSError):
+            self._channel.close()
 
 
 class _Policy:
@@ -173,17 +195,15 @@ class _Door:
         return tuple(self._agent.get_keys())
 
     def load_key(self, path: Path, passphrase: Secret | None) -> paramiko.PKey:
-        text = passphrase.reveal().encode() if passphrase else None
-        try:
-            return paramiko.PKey.from_path(path, text)
-        except (paramiko.PasswordRequiredException, TypeError) as error:
-            if passphrase is None:
-                raise NeedsPassphrase from error
-            raise BadKey(str(error)) from None
-        except OSError as error:
-            raise BadKey(error.strerror or str(error)) from None
-        except (paramiko.SSHException, ValueError, KeyError, UnsupportedAlgorithm) as error:
-            raise BadKey(str(error) or type(error).__name__) from None
+        kind, text = read_private_key(path, passphrase)
+        key = _KEY_CLASSES[kind].from_private_key(io.StringIO(text))
+        certificate = path.with_name(path.name + "-cert.pub")
+        if certificate.exists():
+            try:
+                key.load_certificate(str(certificate))
+            except _BROKEN + (ValueError,) as error:
+                raise BadKey(f"{certificate.name}: {error}") from None
+        return key
 
     def public_blob(self, key: Any) -> bytes:
         return bytes(key.asbytes())
@@ -230,10 +250,12 @@ class Link(Session):
         timeout: seconds for each of dialling, the server's greeting and each log-in attempt.
         """
         hops: tuple[Link, ...] = ()
+        for_hops = replace(credentials, password=None)  # the given password is the target's alone
         try:
             for hop in spec.jump:
-                inner = HostSpec(hop.host, hop.port, hop.user, hop.identity or spec.identity)
-                hops += (_open(inner, hops, trust, credentials, timeout),)
+                keys = hop.identity or spec.identity
+                inner = replace(hop, identity=keys, only_identity=spec.only_identity)
+                hops += (_open(inner, hops, trust, for_hops, timeout),)
             return _open(spec, hops, trust, credentials, timeout)
         except BaseException:
             for link in reversed(hops):
@@ -253,7 +275,7 @@ def _open(
 ) -> Link:
     user = spec.user or getpass.getuser()
     sock: Any = (
-        hops[-1].open_tcp(spec.host, spec.port)
+        _HopSocket(hops[-1].open_tcp(spec.host, spec.port))
         if hops
         else dial(spec.host, spec.port, spec.family, timeout)
     )

@@ -50,6 +50,7 @@ def _fill(typed: Typed, files: list[Path], trail: tuple[str, ...]) -> HostSpec:
             jump=_hops(typed, found, files, (*trail, typed.host)),
             family=family,
             alias=typed.alias or (typed.host if host != typed.host else ""),
+            only_identity=typed.only_identity or found.get("identitiesonly") == "yes",
         )
     )
 

@@ -37,6 +37,8 @@ Confirm = Callable[[tuple[Step, ...]], None]
 class Dialog(Protocol):
     """Questions that only a person can answer; called from the connecting thread."""
 
+    @property
+    def can_ask(self) -> bool: ...
     def host_key(self, fingerprint: str, host: str) -> bool: ...
     def secret(self, server: str, prompt: str) -> Secret | None: ...
 
@@ -85,7 +87,7 @@ class Studio:
         if self.server.embedded:
             return self._connect_embedded()
         spec = saved_spec(self.name, self.server)
-        credentials = Credentials(ask=self._dialog.secret)
+        credentials = Credentials(ask=self._dialog.secret if self._dialog.can_ask else None)
         return Link.connect(spec, trust=self.trust(), credentials=credentials)
 
     def link(self) -> Link:
@@ -159,7 +161,7 @@ class Studio:
         users = (Path.home() / ".ssh" / "known_hosts", Path("/etc/ssh/ssh_known_hosts"))
         return Trust(
             self.places.known_hosts,
-            ask=self._dialog.host_key,
+            ask=self._dialog.host_key if self._dialog.can_ask else None,
             accepted=self._accept,
             known_hosts=[path for path in users if path.is_file()],
         )

@@ -7,17 +7,15 @@ was given beforehand, else a person is asked once, and the answer is pinned.
 
 from __future__ import annotations
 
-import os
-import tempfile
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from engine.contract.problem import ExitCode, Problem
 from remote.hostkeys import Entry, HostKey, place_of, read_entries, read_files
+from remote.rewrite import rewriting
 
 # (fingerprint, host) -> trust it?
 AskHostKey = Callable[[str, str], bool]
@@ -38,7 +36,6 @@ class Trust:
     ask: AskHostKey | None = None
     accepted: frozenset[str] = frozenset()
     known_hosts: Sequence[Path] = ()
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def wanted_kinds(self, host: str, port: int) -> list[str]:
         """Key algorithms to negotiate first, so that a server shows the key we know."""
@@ -78,15 +75,15 @@ class Trust:
     def pin(self, host: str, port: int, key: HostKey) -> None:
         """Remember `key` for host:port in our store, with the day."""
         today = datetime.now(UTC).strftime("%Y-%m-%d")
-        blob = _base64(key.blob)
+        blob = base64.b64encode(key.blob).decode("ascii")
         line = f"{place_of(host, port)} {key.kind} {blob} sovdeck {today}\n"
-        with self._rewriting() as lines:
+        with rewriting(self.store) as lines:
             lines.append(line)
 
     def forget(self, host: str, port: int) -> int:
         """Drop every key of host:port from our store; returns how many there were."""
         place = place_of(host, port)
-        with self._rewriting() as lines:
+        with rewriting(self.store) as lines:
             kept = [line for line in lines if not _speaks_of(line, place)]
             dropped = len(lines) - len(kept)
             lines[:] = kept
@@ -100,26 +97,6 @@ class Trust:
         if path == self.store:
             return entry.comment.rpartition(" ")[2] or "?"
         return f"{path}:{entry.line}"
-
-    @contextmanager
-    def _rewriting(self) -> Iterator[list[str]]:
-        with self._lock:
-            self.store.parent.mkdir(parents=True, exist_ok=True)
-            lines = []
-            if self.store.exists():
-                lines = self.store.read_text(encoding="utf-8").splitlines(keepends=True)
-            yield lines
-            # Replaced whole, so that a crash leaves the old file or the new one.
-            handle, temporary = tempfile.mkstemp(dir=self.store.parent, prefix="known_hosts.")
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as out:
-                out.writelines(lines)
-            Path(temporary).replace(self.store)
-
-
-def _base64(blob: bytes) -> str:
-    import base64
-
-    return base64.b64encode(blob).decode("ascii")
 
 
 def _speaks_of(line: str, place: str) -> bool:

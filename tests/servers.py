@@ -102,9 +102,10 @@ def stop_sshd(place: Place) -> None:
 
 
 def free_port(host: str) -> int:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.bind((host, 0))
+    # Resolved, since a link-local address needs its zone as a number.
+    family, kind, _, _, place = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind) as probe:
+        probe.bind(place)
         return int(probe.getsockname()[1])
 
 
@@ -134,7 +135,8 @@ class CutProxy:
 
     delay: seconds each way. cut_after: server-to-client bytes, over all connections, after which
     every connection is reset; set it again for another cut. silent: forwards nothing, closes
-    nothing (a half-open link). refusing: resets new connections at once.
+    nothing (a half-open link). refusing: resets new connections at once. bytes_per_second: how fast
+    the client's bytes are taken; None as fast as they come.
     """
 
     host: str
@@ -143,6 +145,7 @@ class CutProxy:
     cut_after: int | None = None
     silent: bool = False
     refusing: bool = False
+    bytes_per_second: float | None = None
     passed: int = 0
     connections: int = 0
     _open: set[socket.socket] = field(default_factory=set)
@@ -182,6 +185,8 @@ class CutProxy:
                 near.close()
                 continue
             far.settimeout(None)
+            if self.bytes_per_second:
+                near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
             for one in (near, far):
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
@@ -199,9 +204,11 @@ class CutProxy:
         def read() -> None:
             while True:
                 try:
-                    data = source.recv(65536)
+                    data = source.recv(4096 if self.bytes_per_second else 65536)
                 except OSError:
                     data = b""
+                if self.bytes_per_second and not counts:
+                    time.sleep(len(data) / self.bytes_per_second)
                 waiting.put((time.monotonic() + self.delay, data))
                 if not data:
                     return

@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,18 +20,20 @@ from engine.contract.catalogue import Language
 from tui import settings as files
 from tui import theme
 from tui.actions import ACTIONS, bindings
+from tui.clipboard import copy_by_tool
 from tui.controller import Controller
 from tui.deck import Deck
 from tui.language import say, say_hint, tell
 from tui.messages import Asked, EventsWaiting, JobCrashed, Question
 from tui.notify import Announcer
-from tui.services.protocols import HostKeyQuestion, ParsedLine, Services
+from tui.services.protocols import Cancel, Emit, HostKeyQuestion, ParsedLine, Services
 from tui.settings import Settings
 from tui.state.events import ClockTicked, NoticeRaised
 from tui.state.store import Store, Topics
 
 PAINT_EVERY_S = 0.4  # events are drained at most this often: charts repaint at most at 2.5 Hz
 TICK_S = 1.0
+WARM_AFTER_S = 1.0  # by then the first screen stands, and the next will open at once
 
 
 def _screen(name: str) -> Callable[[], Screen[Any]]:
@@ -101,8 +104,16 @@ class SovdeckApp(Deck):
     def on_mount(self) -> None:
         self.controller.start()
         self.set_interval(TICK_S, self._tick)
+        self.set_timer(WARM_AFTER_S, self._warm)
         if self.start_screen != self.DEFAULT_MODE:
             self.switch_mode(self.start_screen)
+
+    def _warm(self) -> None:
+        def load(emit: Emit, cancel: Cancel) -> None:
+            import_module("numpy")
+            import_module("tui.screens.monitor")
+
+        self.controller.jobs.run("warm", load)
 
     async def on_unmount(self) -> None:
         await asyncio.to_thread(self.controller.close)
@@ -162,7 +173,7 @@ class SovdeckApp(Deck):
 
     def on_job_crashed(self, message: JobCrashed) -> None:
         facts = {"job": message.job, "summary": message.summary}
-        self.copy_to_clipboard(message.trace)
+        self.copy(message.trace)
         self.log.error(message.trace)
         words = say(self, "tui.notices.crashed", **facts)
         more = say_hint(self, "tui.notices.crashed", **facts)
@@ -175,6 +186,11 @@ class SovdeckApp(Deck):
         self.controller.read_only = settings.read_only
         if self.settings_path is not None:
             files.save(self.settings_path, settings)
+
+    def copy(self, words: str) -> None:
+        self.copy_to_clipboard(words)
+        self.controller.jobs.run("copy", lambda emit, cancel: copy_by_tool(words))
+        self.notify(say(self, "tui.notices.copied"), timeout=3)
 
     def read_line(self, line: str) -> ParsedLine:
         return self.services.servers.parse(line)
@@ -245,12 +261,13 @@ def main() -> None:
     parser.add_argument("--language", default="en", choices=["en", "zh"])
     parser.add_argument("--theme", default="", choices=["", *theme.NAMES])
     parser.add_argument("--marker", default="braille", choices=files.CHOICES["marker"])
+    parser.add_argument("--still", action="store_true", help="a world in which nothing moves")
     parser.add_argument("--empty", action="store_true", help="no server yet")
     options = parser.parse_args()
     from tui.services.fakes import fake_services
 
     chosen = Settings(language=options.language, theme=options.theme, marker=options.marker)
-    services = fake_services(live=True, empty=options.empty)
+    services = fake_services(live=not options.still, empty=options.empty)
     SovdeckApp(services, settings=chosen, start=options.start).run()
 
 

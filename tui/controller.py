@@ -1,32 +1,29 @@
-"""The only place that starts threads: grants wishes by calling services, drains their events.
-
-Every job runs in a daemon thread of its own (a server's watch lives as long as the dashboard,
-so a pool would run dry) and has a cancel event. A new job of the same group cancels the old.
-"""
+"""Grants wishes by calling services in jobs, keeps the watches, and drains what they tell."""
 
 from __future__ import annotations
 
 import threading
-import time
-import traceback
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from textual.message import Message
 
-from engine.contract.catalogue import Text, hint, text
+from engine.contract.catalogue import hint, text
 from engine.contract.problem import Problem
+from tui.jobs import Jobs, Work
 from tui.messages import EventsWaiting, JobCrashed, Question
 from tui.services.protocols import Cancel, Emit, HostKeyQuestion, SecretQuestion, Services
 from tui.state import wishes
 from tui.state.events import (
     NoticeRaised,
     RunChosen,
+    RunEvents,
     ServerChosen,
     StoreEvent,
+    StreamReopened,
     TransferChanged,
     TransferEnded,
 )
@@ -34,7 +31,9 @@ from tui.state.facts import Remark
 from tui.state.store import Store, Topics
 from tui.state.work import ENDED, Transfer
 
-JOIN_S = 2.0
+# A stream that broke is not opened again sooner: a refusal must not become a storm.
+REOPEN_AFTER_MS = 10_000
+
 Answer = TypeVar("Answer")
 
 
@@ -42,12 +41,6 @@ class Post(Protocol):
     """Where messages go: the app, whose `post_message` may be called from any thread."""
 
     def post_message(self, message: Message) -> bool: ...
-
-
-@dataclass(frozen=True)
-class Job:
-    thread: threading.Thread
-    cancel: Cancel
 
 
 class Controller:
@@ -58,10 +51,10 @@ class Controller:
         self.services = services
         self.store = store
         self.read_only = False
-        self._jobs: dict[str, Job] = {}
+        self.jobs = Jobs(self.emit, self._refused, self._crashed)
         self._queue: deque[StoreEvent] = deque()
         self._announced = threading.Event()
-        self._closing = threading.Event()
+        self._opened: dict[str, int] = {}
 
     # Events in
 
@@ -83,43 +76,44 @@ class Controller:
             self._keep_watches()
         return topics, tuple(events)
 
+    @property
+    def idle(self) -> bool:
+        """Nothing told waits to be applied."""
+        return not self._queue and not self._announced.is_set()
+
     # Life
 
     def start(self) -> None:
-        self._run("load", lambda emit, cancel: self.services.servers.load(emit))
+        self.jobs.run("load", lambda emit, cancel: self.services.servers.load(emit))
 
     def close(self) -> None:
-        """Cancel every job and wait a moment; threads that do not heed are daemons."""
-        self._closing.set()
-        jobs = list(self._jobs.values())
-        for job in jobs:
-            job.cancel.set()
-        end = time.monotonic() + JOIN_S
-        for job in jobs:
-            job.thread.join(max(0.0, end - time.monotonic()))
+        self.jobs.close()
 
-    def busy(self, group: str) -> bool:
-        job = self._jobs.get(group)
-        return job is not None and job.thread.is_alive()
+    def _refused(self, problem: Problem) -> None:
+        self.emit(NoticeRaised("bad", problem.message, self.services.now(), problem.hint))
+
+    def _crashed(self, group: str, summary: str, trace: str) -> None:
+        self.post.post_message(JobCrashed(group, summary, trace))
 
     # Wishes
 
     def grant(self, wish: wishes.Wish) -> None:
         if self.read_only and isinstance(wish, wishes.CHANGING):
-            self._notice("warning", text("tui.notices.read_only"), hint("tui.notices.read_only"))
+            words, more = text("tui.notices.read_only"), hint("tui.notices.read_only")
+            self.emit(NoticeRaised("warning", words, self.services.now(), more))
             return
         _GRANTS[type(wish)](self, wish)
 
     def add_server(self, wish: wishes.AddServer) -> None:
         servers, draft = self.services.servers, wish.draft
-        self._run(
+        self.jobs.run(
             f"add:{draft.name}",
             lambda emit, cancel: servers.add(draft, _Asks(self, cancel), emit, cancel),
         )
 
     def remove_server(self, wish: wishes.RemoveServer) -> None:
-        self._cancel(f"watch:{wish.server}")
-        self._run(
+        self.jobs.cancel(f"watch:{wish.server}")
+        self.jobs.run(
             f"remove:{wish.server}",
             lambda emit, cancel: self.services.servers.remove(wish.server, emit),
         )
@@ -135,19 +129,19 @@ class Controller:
         self._watch_run(wish.server, wish.run)
 
     def plan_deploy(self, wish: wishes.PlanDeploy) -> None:
-        self._run(
+        self.jobs.run(
             f"deploy:{wish.server}",
             lambda emit, cancel: self.services.deploys.plan(wish.server, emit, cancel),
         )
 
     def apply_deploy(self, wish: wishes.ApplyDeploy) -> None:
-        self._run(
+        self.jobs.run(
             f"deploy:{wish.server}",
             lambda emit, cancel: self.services.deploys.apply(wish.server, emit, cancel),
         )
 
     def check_dataset(self, wish: wishes.CheckDataset) -> None:
-        self._run(
+        self.jobs.run(
             "dataset", lambda emit, cancel: self.services.datasets.check(wish.folder, emit, cancel)
         )
 
@@ -159,7 +153,7 @@ class Controller:
         )
 
     def plan_training(self, wish: wishes.PlanTraining) -> None:
-        self._run(
+        self.jobs.run(
             "plan", lambda emit, cancel: self.services.training.plan(wish.draft, emit, cancel)
         )
 
@@ -168,116 +162,91 @@ class Controller:
             run = self.services.training.start(wish.draft, emit, cancel)
             emit(RunChosen(wish.draft.server, run))
 
-        self._run(f"start:{wish.draft.server}", start)
+        self.jobs.run(f"start:{wish.draft.server}", start)
 
     def stop_run(self, wish: wishes.StopRun) -> None:
-        self._run(
+        self.jobs.run(
             f"stop:{wish.server}/{wish.run}",
             lambda emit, cancel: self.services.training.stop(wish.server, wish.run, emit, cancel),
         )
 
     def refresh_voices(self, wish: wishes.RefreshVoices) -> None:
-        self._run(
+        self.jobs.run(
             f"voices:{wish.server}",
             lambda emit, cancel: self.services.voices.refresh(wish.server, emit, cancel),
         )
 
     def pull_voice(self, wish: wishes.PullVoice) -> None:
         group = f"pull:{wish.server}/{wish.voice}"
-        if self.busy(group):  # pressing d twice must not start the download again
+        if self.jobs.busy(group):  # pressing d twice must not start the download again
             return
         first = Transfer(group, "pull", wish.server, wish.voice)
         voices = self.services.voices
         self._carry(first, lambda emit, cancel: voices.pull(wish.server, wish.voice, emit, cancel))
 
     def cancel_transfer(self, wish: wishes.CancelTransfer) -> None:
-        self._cancel(wish.id)
+        self.jobs.cancel(wish.id)
 
     # Watches
 
     def _keep_watches(self) -> None:
+        """One watch a server and one a run at work; none for what is no longer listed."""
         state = self.store.state
+        for group in (*self.jobs.groups("watch:"), *self.jobs.groups("run:")):
+            server = group.split(":", 1)[1].split("/", 1)[0]
+            if server not in state.servers:
+                self.jobs.forget(group)
         for name in state.servers:
-            if f"watch:{name}" not in self._jobs:
+            if f"watch:{name}" not in self.jobs:
                 self._watch_server(name)
-        for name in [group[6:] for group in self._jobs if group.startswith("watch:")]:
-            if name not in state.servers:
-                self._cancel(f"watch:{name}")
-                del self._jobs[f"watch:{name}"]
         for view in state.runs.values():
-            at_work = view.job is not None and view.job.state not in ENDED
-            if at_work and f"run:{view.server}/{view.run}" not in self._jobs:
+            if view.job is not None and view.job.state not in ENDED:
                 self._watch_run(view.server, view.run)
         if state.run is not None:
             self._watch_run(*state.run)
 
     def _watch_server(self, server: str) -> None:
         servers = self.services.servers
-        self._run(
+        self.jobs.run(
             f"watch:{server}",
             lambda emit, cancel: servers.watch(server, _Asks(self, cancel), emit, cancel),
         )
 
     def _watch_run(self, server: str, run: str) -> None:
-        # A stream resumes by offset and is whole: one watch a run is enough for good.
-        if f"run:{server}/{run}" in self._jobs:
+        group = f"run:{server}/{run}"
+        view = self.store.state.runs.get((server, run))
+        reopened = group in self.jobs
+        if self.jobs.busy(group) or (reopened and view is not None and view.ended):
             return
-        self._run(
-            f"run:{server}/{run}",
-            lambda emit, cancel: self.services.training.watch(server, run, emit, cancel),
-        )
+        if self.services.now() - self._opened.get(group, 0) < REOPEN_AFTER_MS:
+            return
+        self._opened[group] = self.services.now()
+        known = view.state.seq if view is not None else -1
+        if reopened:
+            self.emit(StreamReopened(server, run))
+
+        def watch(emit: Emit, cancel: Cancel) -> None:
+            self.services.training.watch(server, run, lambda e: emit(_unknown(e, known)), cancel)
+
+        self.jobs.run(group, watch)
 
     # Threads
 
-    def _run(self, group: str, work: Callable[[Emit, Cancel], Any]) -> None:
-        self._cancel(group)
-        cancel = threading.Event()
-        if self._closing.is_set():
-            return
-        thread = threading.Thread(
-            target=self._guarded, args=(group, work, cancel), name=group, daemon=True
-        )
-        self._jobs[group] = Job(thread, cancel)
-        thread.start()
-
-    def _carry(self, first: Transfer, work: Callable[[Emit, Cancel], Any]) -> None:
+    def _carry(self, first: Transfer, work: Work) -> None:
         """Run a transfer; a problem or a cancel also ends its row, whatever the service said."""
 
         def carry(emit: Emit, cancel: Cancel) -> None:
             emit(TransferChanged(first))
+            why = None
             try:
                 work(emit, cancel)
             except Problem as problem:
                 why = Remark("bad", problem.message, problem.hint)
-                emit(TransferEnded(first.id, "failed", why))
                 raise
-            if cancel.is_set():
-                emit(TransferEnded(first.id, "cancelled"))
+            finally:  # no effect on a row that has come to its own end
+                emit(TransferEnded(first.id, "cancelled" if cancel.is_set() else "failed", why))
 
-        self._run(first.id, carry)
-
-    def _guarded(self, group: str, work: Callable[[Emit, Cancel], Any], cancel: Cancel) -> None:
-        def emit(event: StoreEvent) -> None:
-            if not cancel.is_set() or isinstance(event, TransferEnded):
-                self.emit(event)
-
-        try:
-            work(emit, cancel)
-        except Problem as problem:
-            if not cancel.is_set():
-                self._notice("bad", problem.message, problem.hint)
-        except Exception as error:  # noqa: BLE001  a fault of ours is shown, never swallowed
-            if not self._closing.is_set():
-                summary = f"{type(error).__name__}: {error}"
-                self.post.post_message(JobCrashed(group, summary, traceback.format_exc()))
-
-    def _cancel(self, group: str) -> None:
-        job = self._jobs.get(group)
-        if job is not None:
-            job.cancel.set()
-
-    def _notice(self, level: Any, words: Text, more: Text) -> None:
-        self.emit(NoticeRaised(level, words, self.services.now(), more))
+        self.jobs.run(first.id, carry)
 
     def ask(
         self,
@@ -288,12 +257,19 @@ class Controller:
     ) -> Answer:
         """Show the question and wait; cancelled or closing counts as `none`."""
         self.post.post_message(Question(question, answer))  # type: ignore[arg-type]
-        while not (cancel.is_set() or self._closing.is_set()):
+        while not (cancel.is_set() or self.jobs.closing.is_set()):
             try:
                 return answer.result(timeout=0.2)
             except TimeoutError:
                 continue
         return none
+
+
+def _unknown(event: StoreEvent, known: int) -> StoreEvent:
+    """Leave out what an earlier watch has told, so that a re-read does not count as doubled."""
+    if not isinstance(event, RunEvents):
+        return event
+    return replace(event, events=tuple(one for one in event.events if one.seq > known))
 
 
 class _Asks:

@@ -30,6 +30,10 @@ class Deck(App[None]):
         """Take new settings and remember them."""
         raise NotImplementedError
 
+    def copy(self, words: str) -> None:
+        """Put `words` on the person's clipboard and say so."""
+        raise NotImplementedError
+
     def read_line(self, line: str) -> ParsedLine:
         """What a pasted ssh line means; Problem when it cannot be read. No network."""
         raise NotImplementedError

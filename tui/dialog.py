@@ -11,24 +11,20 @@ from tui.console import Console
 
 
 class TerminalDialog:
-    """Asks a person; without a terminal every answer is "no" so that scripts never hang."""
+    """Asks a person; without a terminal nobody can be asked, and scripts never hang."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
     @property
-    def possible(self) -> bool:
+    def can_ask(self) -> bool:
         return sys.stdin.isatty() and not self._console.json_output
 
     def host_key(self, fingerprint: str, host: str) -> bool:
-        if not self.possible:
-            return False
         self._console.say("tui.cli.new_host_key", host=host, fingerprint=fingerprint)
         question = text("tui.cli.trust_it").get(self._console.language)
         return input(question).strip().lower() in ("y", "yes", "是")
 
     def secret(self, server: str, prompt: str) -> Secret | None:
-        if not self.possible:
-            return None
         typed = getpass.getpass(f"{server}: {prompt.strip() or 'Password:'} ")
         return Secret(typed) if typed else None

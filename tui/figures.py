@@ -56,7 +56,7 @@ def loss(value: float | None) -> str:
 def bar(share: float | None, width: int, colour: str = "$primary") -> Content:
     """A progress bar `width` cells wide; unknown progress is an empty track, not zero."""
     if share is None:
-        return Content.styled("╌" * width, "$text-muted")
+        return Content.styled("╌" * width, "$faint")
     halves = round(min(max(share, 0.0), 1.0) * width * 2)
     full, half = divmod(halves, 2)
     done = "━" * full + ("╸" if half else "")

@@ -97,15 +97,19 @@ def _check(path: Path, name: str, value: Any) -> None:
         )  # fmt: skip
 
 
+def _scalar(value: Any) -> str:
+    """JSON scalars of our types are TOML scalars too, but for characters JSON leaves bare."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
 def save(path: Path, settings: Settings) -> None:
     """Write the whole file beside its place and rename it there."""
     values = asdict(settings)
     keys = values.pop("keys")
-    # JSON scalars of these types are TOML scalars too.
-    lines = [f"{name} = {json.dumps(value)}" for name, value in values.items()]
+    lines = [f"{name} = {_scalar(value)}" for name, value in values.items()]
     if keys:
         lines += ["", "[keys]"]
-        lines += [f"{json.dumps(name)} = {json.dumps(value)}" for name, value in keys.items()]
+        lines += [f"{_scalar(name)} = {_scalar(value)}" for name, value in keys.items()]
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".screen-")
     with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -13,7 +13,7 @@ _NIGHT = {
     "chart-3": "#9ad68a", "chart-3-dim": "#4b6a44",
     "chart-4": "#e78ac3", "chart-4-dim": "#704560",
     "footer-key-foreground": "#ffb454",
-    "border-blurred": "#2b3445",
+    "border-blurred": "#2b3445", "faint": "#8691a5",
 }  # fmt: skip
 _DAY = {
     "chart-1": "#b35c00", "chart-1-dim": "#e3c19b",
@@ -21,7 +21,7 @@ _DAY = {
     "chart-3": "#2f7d32", "chart-3-dim": "#b1d3b2",
     "chart-4": "#a3276f", "chart-4-dim": "#dfb3cc",
     "footer-key-foreground": "#b35c00",
-    "border-blurred": "#c9cdd6",
+    "border-blurred": "#c9cdd6", "faint": "#6a7080",
 }  # fmt: skip
 # Okabe and Ito's palette, told apart with every common colour blindness.
 _CLEAR = {
@@ -30,7 +30,7 @@ _CLEAR = {
     "chart-3": "#f0e442", "chart-3-dim": "#787221",
     "chart-4": "#cc79a7", "chart-4-dim": "#663c53",
     "footer-key-foreground": "#e69f00",
-    "border-blurred": "#44484f",
+    "border-blurred": "#55595f", "faint": "#a8adb5",
 }  # fmt: skip
 _SIXTEEN = {
     "chart-1": "ansi_bright_yellow", "chart-1-dim": "ansi_yellow",
@@ -38,7 +38,7 @@ _SIXTEEN = {
     "chart-3": "ansi_bright_green", "chart-3-dim": "ansi_green",
     "chart-4": "ansi_bright_magenta", "chart-4-dim": "ansi_magenta",
     "footer-key-foreground": "ansi_bright_yellow",
-    "text-muted": "ansi_default",
+    "border-blurred": "ansi_bright_black", "faint": "ansi_default",
 }  # fmt: skip
 
 NIGHT = Theme(

@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "target", type=Path, metavar="TO",
         help="the folder for the files; or the folder logs/NAME/states/sovits or .../gpt",
     )  # fmt: skip
+    parser.add_argument("--voice", metavar="NAME", help="also write the small weight to speak with")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -28,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     from engine.interop.conversion import export_state, import_checkpoint
 
     if args.source.is_dir():
-        converted = export_state(args.source, args.target)
+        converted = export_state(args.source, args.target, args.voice)
     else:
         converted = import_checkpoint(args.source, args.target)
     paths = [str(path) for path in converted.paths]

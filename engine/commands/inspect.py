@@ -46,6 +46,10 @@ def _lines(facts: dict[str, Any]) -> list[Any]:
     lines = [text("engine.inspect.what", **shown), text("engine.inspect.size", **shown)]
     if facts["official_base"]:
         lines.append(text("engine.inspect.official"))
+    if facts["network"] not in (None, "v2"):
+        lines.append(text("engine.inspect.small_network"))
+    if facts["posterior_left_out"]:
+        lines.append(text("engine.inspect.no_posterior"))
     for name, key in (
         ("missing", "engine.inspect.missing"), ("extra", "engine.inspect.extra"),
         ("reshaped", "engine.inspect.reshaped"),
@@ -57,7 +61,7 @@ def _lines(facts: dict[str, Any]) -> list[Any]:
         bad = facts["not_finite"]
         lines.append(text("engine.inspect.not_finite", count=len(bad), first=bad[0]))
     guess = facts["upstream_takes_it_for"]
-    if facts["version"] == "v2" and guess not in (None, "v2"):
+    if facts["network"] == "v2" and guess not in (None, "v2"):
         lines.append(text("engine.inspect.quick_guess", version=guess))
     if facts["note"] is not None and facts["note"].get("matches") is False:
         lines.append(text("engine.inspect.changed"))

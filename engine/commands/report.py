@@ -11,17 +11,21 @@ HELP = "say what a dataset is worth: minutes, lengths, loudness, faults, texts t
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("list", type=Path, help="a .list file")
+    parser.add_argument("path", type=Path, help="a .list file, or the folder of one")
     parser.add_argument("--wavs", type=Path, help="folder of the recordings")
     parser.add_argument("--strict", action="store_true", help="stop when there is any fault")
 
 
 def run(args: argparse.Namespace) -> int:
     from engine.cli import language
+    from engine.contract.dataset.items import list_in
     from engine.contract.dataset.report import make_report
     from engine.prepare.manifest import check_list
 
-    report = make_report(check_list(args.list, args.wavs, args.strict))
+    source = list_in(args.path)
+    beside = source.parent / "wavs"
+    wavs = args.wavs or (beside if beside.is_dir() else None)
+    report = make_report(check_list(source, wavs, args.strict))
     if args.json:
         print(json.dumps(report.as_json(), ensure_ascii=False))
     else:

@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from engine.contract.problem import ExitCode, Problem
 from engine.interop.plain import as_plain
 from engine.interop.standins import STANDINS, is_allowed
 
 HEAD_BYTES = 8192  # upstream knows its official bases by the md5 of this much
-_LARGEST_PICKLE = 64 << 20
+_LARGEST_PICKLE = 16 << 20
 _ZIP = b"PK"
 
 
@@ -43,6 +44,14 @@ class Container:
     mark: str
     head_md5: str
     content: dict[str, Any]
+
+    def tensors(self, entry: str) -> dict[str, Tensor]:
+        """The named tensors of an entry; empty when it is missing or holds anything else."""
+        named = self.content.get(entry)
+        if not isinstance(named, dict):
+            return {}
+        fine = all(isinstance(n, str) and isinstance(t, Tensor) for n, t in named.items())
+        return dict(named) if fine else {}
 
 
 def read_mark(path: Path) -> str:
@@ -123,16 +132,20 @@ def _checked_pickle(archive: Path, path: Path) -> bytes:
 
 def _check_globals(pickled: bytes, path: Path) -> None:
     """Refuse a pickle that names anything but tensors and inert classes, before building it."""
-    try:
-        operations = [(op.name, arg) for op, arg, _ in pickletools.genops(pickled)]
-    except Exception as error:  # noqa: BLE001  pickletools raises a dozen types for broken bytes
-        raise _damaged(path, error) from error
-    for name, argument in operations:
+    for name, argument in _operations(pickled, path):
         if name == "GLOBAL" and is_allowed(str(argument)):
             continue
         if name in ("GLOBAL", "STACK_GLOBAL", "INST", "OBJ", "EXT1", "EXT2", "EXT4"):
             asked = str(argument or name).replace(" ", ".")[:80]
             raise Problem("engine.weights.forbidden", ExitCode.DATA, path=str(path), asked=asked)
+
+
+def _operations(pickled: bytes, path: Path) -> Iterator[tuple[str, Any]]:
+    try:
+        for operation, argument, _ in pickletools.genops(pickled):
+            yield operation.name, argument
+    except Exception as error:  # noqa: BLE001  pickletools raises a dozen types for broken bytes
+        raise _damaged(path, error) from error
 
 
 def _load(archive: Path, path: Path, size: int) -> Any:

@@ -18,11 +18,12 @@ from torch import Tensor
 from engine.contract.problem import ExitCode, Problem
 from engine.interop import adam_order
 from engine.interop.container import read_container
-from engine.interop.expected import compare, gpt_shapes
-from engine.interop.gpt_file import PREFIX, GptWeights, parse_gpt
-from engine.interop.sovits_file import parse_sovits
+from engine.interop.expected import compare, generator_shapes, gpt_shapes
+from engine.interop.gpt_file import PREFIX, GptWeights, parse_gpt, write_gpt
+from engine.interop.sovits_file import parse_sovits, write_sovits
 from engine.models.gpt.config import GptConfig
 from engine.models.gpt.text2semantic import Text2Semantic
+from engine.models.sovits.config import SovitsConfig
 from engine.runtime.checkpoint import Checkpoints, SavedState
 from engine.runtime.durable import fsync_folder, write_hashed
 from engine.training.progress import Position
@@ -41,18 +42,18 @@ class Converted:
     lost: str | None = None
 
 
-def export_state(states: Path, out: Path) -> Converted:
+def export_state(states: Path, out: Path, voice: str | None = None) -> Converted:
     """The newest state of `states` (logs/NAME/states/sovits or .../gpt) as upstream's files.
 
     SoVITS: `G_<step>.pth` and `D_<step>.pth`, optimisers included. GPT: a float32 base that
     training can start from; upstream stacks its optimiser's tensors, which is not written.
-    Problem when no state verifies.
+    With `voice`, the small weight to speak with is written too. Problem when no state verifies.
     """
     saved = _newest(states)
     out.mkdir(parents=True, exist_ok=True)
     if (saved.path / "discriminator.pt").is_file():
-        return _export_sovits(saved, out)
-    return _export_gpt(saved, out)
+        return _export_sovits(saved, out, voice)
+    return _export_gpt(saved, out, voice)
 
 
 def import_checkpoint(file: Path, states: Path) -> Converted:
@@ -63,7 +64,7 @@ def import_checkpoint(file: Path, states: Path) -> Converted:
     return _import_gpt(file, states) if file.suffix == ".ckpt" else _import_sovits(file, states)
 
 
-def _export_sovits(saved: SavedState, out: Path) -> Converted:
+def _export_sovits(saved: SavedState, out: Path, voice: str | None) -> Converted:
     optimizer = saved.load("optimizer")
     done = Position.from_facts(saved.facts["position"]).epoch - 1
     paths = []
@@ -78,23 +79,30 @@ def _export_sovits(saved: SavedState, out: Path) -> Converted:
         if letter == "G":
             kept = {"facts": dict(saved.facts), "dice": saved.load("dice")}
             content[OURS] = {**kept, "scaler": optimizer["scaler"]}
+            if voice is not None:
+                config = _size(state, SovitsConfig, generator_shapes, saved.path)
+                small = write_sovits(out, voice, done, saved.step, state, config, {})
+                paths.append(small.path)
         paths.append(_write(out / f"{letter}_{saved.step}.pth", content))
     return Converted(tuple(paths))
 
 
-def _export_gpt(saved: SavedState, out: Path) -> Converted:
+def _export_gpt(saved: SavedState, out: Path, voice: str | None) -> Converted:
     state = saved.load("model")
+    config = _size(state, GptConfig, gpt_shapes, saved.path)
     epoch = max(Position.from_facts(saved.facts["position"]).epoch - 1, 1)
     content = {
         "weight": {PREFIX + name: tensor for name, tensor in state.items()},
-        "config": _gpt_config(state, saved.path).to_upstream(),
+        "config": config.to_upstream(),
         OURS: {
             "facts": dict(saved.facts), "dice": saved.load("dice"),
             "optimizer": saved.load("optimizer"),
         },
     }  # fmt: skip
-    path = _write(out / f"epoch={epoch - 1}-step={saved.step}.ckpt", content)
-    return Converted((path,), "engine.convert.gpt_optimizer_stays")
+    paths = [_write(out / f"epoch={epoch - 1}-step={saved.step}.ckpt", content)]
+    if voice is not None:
+        paths.append(write_gpt(out, voice, epoch, state, config, {}).path)
+    return Converted(tuple(paths), "engine.convert.gpt_optimizer_stays")
 
 
 def _import_sovits(file: Path, states: Path) -> Converted:
@@ -176,13 +184,13 @@ def _kept(content: Mapping[str, Any]) -> Mapping[str, Any]:
     return kept if isinstance(kept, Mapping) else {}
 
 
-def _gpt_config(state: Mapping[str, Tensor], path: Path) -> GptConfig:
-    """The number of heads is in no tensor, so only the two known sizes can be told."""
-    for config in (GptConfig.v2(), GptConfig.tiny()):
-        difference = compare(state, gpt_shapes(config))
-        if not difference.fatal and not difference.extra:
+def _size(state: Mapping[str, Tensor], kind: Any, shapes: Any, path: Path) -> Any:
+    """The configuration of a state: not all of it is in the shapes, so one of the known two."""
+    for config in (kind.v2(), kind.tiny()):
+        difference = compare(state, shapes(config))
+        if not difference.missing and not difference.extra and not difference.reshaped:
             return config
-    raise Problem("engine.convert.no_state", ExitCode.DATA, path=str(path), why="unknown size")
+    raise Problem("engine.convert.unknown_size", ExitCode.DATA, path=str(path))
 
 
 def _fresh_optimizer(weights: GptWeights) -> dict[str, Any]:

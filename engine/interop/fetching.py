@@ -7,8 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
-from email.message import Message
-from http.client import HTTPException
+from http.client import HTTPException, HTTPMessage
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +19,10 @@ _PIECE = 1 << 20
 
 class FetchFailed(Exception):  # noqa: N818  the word says what happened
     """The source does not give the file; the message says why."""
+
+
+class Unreachable(FetchFailed):
+    """The source did not answer at all: other files need not be asked of it."""
 
 
 @dataclass(frozen=True)
@@ -36,20 +39,21 @@ def fetch(
     target: Path,
     progress: Progress,
     *,
-    attempts: int = 5,
-    timeout: float = 30.0,
+    attempts: int = 3,
+    timeout: float = 20.0,
     pause: float = 1.0,
 ) -> Fetched:
     """Download `url` to `target` through `<target>.part`, which a later call continues.
 
-    FetchFailed when the source refuses, or breaks off `attempts` times without a byte gained,
-    or sends other bytes than it promised. OSError when the disk is full.
+    FetchFailed when the source refuses, breaks off `attempts` times in a row without a byte
+    gained (Unreachable when it never gave one), or sends other bytes than it promised. OSError
+    when the disk is full.
     """
     if not url.startswith(("http://", "https://")):
         raise FetchFailed(f"{url} is not an http address")
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
-    left, why = attempts, ""
+    left, why, answered = attempts, "", False
     while left > 0:
         before = part.stat().st_size if part.exists() else 0
         try:
@@ -58,15 +62,16 @@ def fetch(
         except urllib.error.HTTPError as error:
             if error.code < 500 and error.code != 429:
                 raise FetchFailed(f"it answers {error.code} {error.reason}") from error
-            why = f"it answers {error.code} {error.reason}"
+            why, answered = f"it answers {error.code} {error.reason}", True
         except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
             why = str(getattr(error, "reason", error))
         gained = (part.stat().st_size if part.exists() else 0) > before
+        answered = answered or gained
         left = attempts if gained else left - 1
         if left:
             time.sleep(pause)
     else:
-        raise FetchFailed(why)
+        raise FetchFailed(why) if answered else Unreachable(why)
     digest = sha256(part)
     if promised is not None and promised != digest:
         part.unlink()
@@ -122,23 +127,23 @@ class _Watcher(urllib.request.HTTPRedirectHandler):
 
     promised: str | None = None
 
-    def see(self, headers: Message) -> None:
+    def see(self, headers: HTTPMessage) -> None:
         etag = (headers.get("X-Linked-Etag") or "").strip('"')
         if len(etag) == 64 and all(char in "0123456789abcdef" for char in etag):
             self.promised = etag
 
     def redirect_request(
-        self, req: Any, fp: Any, code: int, msg: str, headers: Message, newurl: str
+        self, req: Any, fp: Any, code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> Any:
         self.see(headers)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _starts_at(headers: Message, have: int) -> bool:
+def _starts_at(headers: HTTPMessage, have: int) -> bool:
     return (headers.get("Content-Range") or "").startswith(f"bytes {have}-")
 
 
-def _length(headers: Message) -> int | None:
+def _length(headers: HTTPMessage) -> int | None:
     length = headers.get("Content-Length") or ""
     return int(length) if length.isdigit() else None
 
@@ -147,7 +152,7 @@ def _validator(part: Path) -> Path:
     return part.with_name(f"{part.name}.etag")
 
 
-def _remember(validator: Path, headers: Message) -> None:
+def _remember(validator: Path, headers: HTTPMessage) -> None:
     etag = headers.get("ETag") or headers.get("Last-Modified")
     if etag and not etag.startswith("W/"):  # a weak tag promises no equal bytes
         validator.write_text(etag, encoding="utf-8")

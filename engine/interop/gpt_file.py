@@ -76,13 +76,12 @@ def parse_gpt(container: Container) -> GptWeights:
     """Sort out what a container holds; Problem when it is no GPT file."""
     content, path = container.content, container.path
     is_checkpoint = "state_dict" in content
-    named = content.get("state_dict" if is_checkpoint else "weight")
-    names = list(named) if isinstance(named, dict) else []
-    if not names or not all(isinstance(named[name], Tensor) for name in names):
+    named = container.tensors("state_dict" if is_checkpoint else "weight")
+    if not named:
         raise _wrong_kind(path, "file without weights")
-    if not all(str(name).startswith(PREFIX) for name in names):
+    if not all(name.startswith(PREFIX) for name in named):
         raise _wrong_kind(path, "SoVITS weight")
-    state = {str(name).removeprefix(PREFIX): tensor for name, tensor in named.items()}
+    state = {name.removeprefix(PREFIX): tensor for name, tensor in named.items()}
 
     upstream = _config(content)
     try:

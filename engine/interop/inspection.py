@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from engine.interop.container import Container, read_container
-from engine.interop.expected import Shapes, compare
+from engine.interop.expected import POSTERIOR, Shapes, compare
 from engine.interop.exported import note_path
-from engine.interop.gpt_file import GptWeights, parse_gpt
+from engine.interop.gpt_file import PREFIX, GptWeights, parse_gpt
 from engine.interop.sovits_file import SovitsWeights, parse_sovits
 from engine.interop.versions import V2_BASE_MD5, version_by_size
 from engine.runtime.durable import sha256
@@ -25,8 +25,10 @@ _LISTED = 20  # names of a list that are spelled out
 def inspect(path: str | Path) -> dict[str, Any]:
     """Facts about a weight file of any version, as JSON values.
 
-    `family` is "sovits" or "gpt"; `runs` says whether this engine can use the file; `missing`,
-    `extra` and `reshaped` compare it with a complete v2 file (None for other versions).
+    `family` is "sovits" or "gpt"; `network` is "v2", "tiny" or "other"; `runs` says whether
+    this engine can use the file. `missing`, `extra` and `reshaped` compare it with a complete
+    v2 file (None for other versions); `posterior_left_out` says that all of `enc_q` is missing,
+    as it should be in a small file.
     Problem when the file is damaged, asks to run something, or holds no weights.
     """
     container = read_container(path)
@@ -36,7 +38,8 @@ def inspect(path: str | Path) -> dict[str, Any]:
         "path": str(container.path), "bytes": container.bytes, "sha256": sha256(container.path),
         "family": "gpt" if isinstance(weights, GptWeights) else "sovits",
         "kind": weights.kind, "role": getattr(weights, "role", "generator"),
-        "version": weights.version, "upstream_takes_it_for": _quick_guess(container, weights),
+        "version": weights.version, "network": _network(weights) if is_v2 else None,
+        "upstream_takes_it_for": _quick_guess(container, weights),
         "official_base": container.head_md5 == V2_BASE_MD5,
         "epoch": weights.epoch, "step": weights.step, "info": weights.info,
         **_tensor_facts(weights.state),
@@ -49,10 +52,15 @@ def inspect(path: str | Path) -> dict[str, Any]:
     return facts
 
 
+def _network(weights: SovitsWeights | GptWeights) -> str:
+    kind = type(weights.config)
+    sizes = {"v2": kind.v2(), "tiny": kind.tiny()}
+    return next((name for name, size in sizes.items() if size == weights.config), "other")
+
+
 def _is_gpt(container: Container) -> bool:
-    named = container.content.get("weight")
-    names = list(named) if isinstance(named, Mapping) else []
-    return "state_dict" in container.content or any(str(n).startswith("model.") for n in names)
+    names = container.tensors("weight")
+    return "state_dict" in container.content or any(name.startswith(PREFIX) for name in names)
 
 
 def _quick_guess(container: Container, weights: SovitsWeights | GptWeights) -> str | None:
@@ -73,15 +81,18 @@ def _tensor_facts(state: Mapping[str, Tensor]) -> dict[str, Any]:
 
 def _differences(state: Mapping[str, Tensor], shapes: Shapes | None) -> dict[str, Any]:
     if shapes is None:
-        return {"missing": None, "extra": None, "reshaped": None}
+        return {"missing": None, "extra": None, "reshaped": None, "posterior_left_out": None}
     found = compare(state, shapes)
+    posterior = {name for name in shapes if name.startswith(POSTERIOR)}
+    left_out = bool(posterior) and posterior <= set(found.missing)
+    missing = [name for name in found.missing if not (left_out and name in posterior)]
     return {
-        "missing": _named(found.missing), "extra": _named(found.extra),
-        "reshaped": _named(found.reshaped),
+        "missing": _named(missing), "extra": _named(found.extra),
+        "reshaped": _named(found.reshaped), "posterior_left_out": left_out,
     }  # fmt: skip
 
 
-def _named(names: tuple[str, ...]) -> dict[str, Any]:
+def _named(names: Sequence[str]) -> dict[str, Any]:
     return {"count": len(names), "first": list(names[:_LISTED])}
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from engine.contract.problem import ExitCode, Problem
 from engine.interop.container import HEAD_BYTES
-from engine.interop.fetching import FetchFailed, fetch
+from engine.interop.fetching import FetchFailed, Unreachable, fetch
 from engine.interop.inspection import inspect
 from engine.interop.pretrained_set import FILES, HUBS, MANIFEST, SetFile, find_in
 from engine.interop.versions import V2_BASE_MD5
@@ -44,16 +44,21 @@ def get(folder: Path, sources: Sequence[str] = HUBS, *, tell: Tell) -> list[File
     bring by hand.
     """
     failures: dict[str, str] = {}
+    silent: dict[str, str] = {}
     for file in FILES:
         if _state(folder, file, _manifest(folder)).state in ("ok", "own"):
             continue
         for source in sources:
             try:
+                if source in silent:  # once is enough to wait for
+                    raise FetchFailed(silent[source])
                 _get_one(folder, file, source, tell)
                 failures.pop(file.name, None)
                 break
             except FetchFailed as failure:
                 failures[file.name] = f"{source}: {failure}"
+                if isinstance(failure, Unreachable):
+                    silent[source] = str(failure)
     if failures:
         raise Problem(
             "engine.pretrained.no_source", ExitCode.UNREACHABLE,

@@ -98,14 +98,14 @@ def parse_sovits(container: Container) -> SovitsWeights:
     """Sort out what a container holds, whatever its version; Problem when it is no SoVITS file."""
     content, path = container.content, container.path
     is_checkpoint = "model" in content and "iteration" in content
-    state = content.get("model" if is_checkpoint else "weight")
-    names = list(state) if isinstance(state, dict) else []
-    if not names or not all(isinstance(state[name], Tensor) for name in names):
+    state = container.tensors("model" if is_checkpoint else "weight")
+    if not state:
         kind = "training checkpoint of a GPT" if "state_dict" in content else "file without weights"
         raise _wrong_kind(path, kind)
-    if any(str(name).startswith("model.") for name in names):
+    if any(name.startswith("model.") for name in state):
         raise _wrong_kind(path, "GPT weight")
-    role = "discriminator" if str(names[0]).startswith("discriminators.") else "generator"
+    is_judge = any(name.startswith("discriminators.") for name in state)
+    role = "discriminator" if is_judge else "generator"
 
     said = content.get("config")
     upstream = said if isinstance(said, dict) else {}
@@ -128,7 +128,7 @@ def parse_sovits(container: Container) -> SovitsWeights:
     is_base = (
         container.head_md5 == V2_BASE_MD5
         or role == "discriminator"
-        or any(str(name).startswith(POSTERIOR) for name in names)
+        or any(name.startswith(POSTERIOR) for name in state)
     )
     return SovitsWeights(
         path, "checkpoint" if is_checkpoint else "base" if is_base else "small", role, version,

@@ -7,12 +7,14 @@ are what GPT-SoVITS files hold; torch's own parametrisation stores others.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def _split_weight(conv: nn.Module) -> None:
+def _split_weight(conv: Any) -> None:
     """Replace the parameter `weight` (C0, ...) by `weight_g` (C0, 1, ...) and `weight_v`."""
     weight = conv.weight.detach()
     del conv.weight
@@ -21,7 +23,7 @@ def _split_weight(conv: nn.Module) -> None:
     conv.weight_v = nn.Parameter(weight)
 
 
-def effective_weight(conv: nn.Module) -> Tensor:
+def effective_weight(conv: Any) -> Tensor:
     """`g * v / ||v||`, one fused kernel (the one torch.nn.utils.weight_norm calls)."""
     return torch._weight_norm(conv.weight_v, conv.weight_g, 0)
 
@@ -29,7 +31,7 @@ def effective_weight(conv: nn.Module) -> Tensor:
 class NormConv1d(nn.Conv1d):
     """`nn.Conv1d` (B, C, T) -> (B, H, T') with a weight-normed kernel."""
 
-    def __init__(self, *args: int, **kwargs: int) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _split_weight(self)
 
@@ -40,7 +42,7 @@ class NormConv1d(nn.Conv1d):
 class NormConv2d(nn.Conv2d):
     """`nn.Conv2d` (B, C, H, W) -> (B, C', H', W') with a weight-normed kernel."""
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _split_weight(self)
 
@@ -51,11 +53,10 @@ class NormConv2d(nn.Conv2d):
 class NormConvTranspose1d(nn.ConvTranspose1d):
     """`nn.ConvTranspose1d` (B, C, T) -> (B, H, T * stride) with a weight-normed kernel."""
 
-    def __init__(self, *args: int, **kwargs: int) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _split_weight(self)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.conv_transpose1d(
-            x, effective_weight(self), self.bias, self.stride, self.padding, self.output_padding
-        )
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]  # no output_size here
+        weight, padding = effective_weight(self), self.padding
+        return F.conv_transpose1d(x, weight, self.bias, self.stride, padding)  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from engine.contract.problem import ExitCode, Problem
 from engine.prepare.folder import RATE_HZ, DatasetFolder, load_tensor, replace_tensor, replace_wav
 from engine.prepare.index import digest, file_digest
 from engine.prepare.levels import training_signals
+from engine.prepare.reading import read_text
 from engine.text import clean as front_end
 from engine.text.lexicon import Lexicon
 
@@ -38,12 +39,16 @@ def token_key(made_from_audio: str, base_id: str) -> str:
 
 def make_text(item: Item, lexicon: Lexicon, encoder: Any, folder: DatasetFolder) -> dict[str, Any]:
     """Fields of the index entry; writes the BERT features of Chinese."""
-    read = front_end.clean(item.text.replace(_YEN, _COMMA), item.language, lexicon)
+    made = read_text(item.text.replace(_YEN, _COMMA), item.language, lexicon, encoder)
+    read = made.phones
     if not read.phones:
         raise _problem("engine.data.no_phones", item, text=item.text[:40])
-    if item.language == "zh" and encoder is not None:
-        features = encoder.features(read.normalized, read.word2ph)  # (1024, phones)
-        replace_tensor(folder.bert(item.name), _stored(features))
+    if made.features is None:
+        # What an earlier text left there would no longer have a row for each phone.
+        folder.bert(item.name).unlink(missing_ok=True)
+    else:
+        on_gpu = encoder.model.device.type == "cuda"
+        replace_tensor(folder.bert(item.name), _stored(made.features, on_gpu))
     return {
         "phones": " ".join(read.phones),
         "word2ph": tuple(read.word2ph) if read.word2ph is not None else None,
@@ -79,12 +84,12 @@ def _content_features(content: Any, wav: torch.Tensor) -> torch.Tensor | None:
         content.model.float()
         features = content.features(wav)
         content.model.half()
-    return _stored(features) if features.isfinite().all() else None
+    return _stored(features, features.is_cuda) if features.isfinite().all() else None
 
 
-def _stored(features: torch.Tensor) -> torch.Tensor:
+def _stored(features: torch.Tensor, on_gpu: bool) -> torch.Tensor:
     # Upstream keeps half precision on a GPU and single on a CPU.
-    return features.half() if features.is_cuda else features.float()
+    return features.half() if on_gpu else features.float()
 
 
 def _problem(key: str, item: Item, **facts: object) -> Problem:

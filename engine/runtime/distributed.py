@@ -7,8 +7,11 @@ others waiting in a collective for ever. With one process nothing here touches a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -16,6 +19,11 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.nn import Parameter
 
+from engine.contract.problem import ExitCode, Problem
+
+_PREFLIGHT = timedelta(seconds=30)
+_STEP = timedelta(minutes=10)
+_PATIENCE = timedelta(days=1)
 _BUCKET = 1 << 24  # numbers summed in one collective: 64 MiB of float32
 
 
@@ -26,6 +34,7 @@ class Peers:
     rank: int = 0
     world: int = 1
     flags: Any = field(default=None, repr=False)
+    tensors: Any = field(default=None, repr=False)
 
     @property
     def leads(self) -> bool:
@@ -53,17 +62,17 @@ class Peers:
             bucket.append(parameter.grad)
             size += parameter.grad.numel()
             if size >= _BUCKET:
-                _sum_bucket(bucket)
+                _sum_bucket(bucket, self.tensors)
                 bucket, size = [], 0
         if bucket:
-            _sum_bucket(bucket)
+            _sum_bucket(bucket, self.tensors)
 
     def sum(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
         """Sum each scalar over the processes, for the record."""
         if self.world == 1 or not losses:
             return losses
         stacked = torch.stack([value.detach().float() for value in losses.values()])
-        dist.all_reduce(stacked)
+        dist.all_reduce(stacked, group=self.tensors)
         return dict(zip(losses, stacked.unbind(), strict=True))
 
     def gather(self, mine: Any) -> list[Any]:
@@ -80,8 +89,40 @@ class Peers:
             dist.barrier(group=self.flags)
 
 
-def _sum_bucket(gradients: list[Tensor]) -> None:
+@contextmanager
+def joined(kind: str) -> Iterator[Peers]:
+    """The peers that torchrun started together with this process.
+
+    Problem when they cannot add one number within 30 seconds: a network or a GPU that hangs is
+    better found before training than in it.
+    """
+    rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    backend = "nccl" if kind == "cuda" else "gloo"
+    if kind == "cuda":
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    try:
+        dist.init_process_group("gloo", timeout=_PREFLIGHT)
+        probe = torch.ones(1, device=kind)
+        dist.all_reduce(probe, group=dist.new_group(backend=backend, timeout=_PREFLIGHT))
+        if int(probe.item()) != world:
+            raise RuntimeError(f"the sum over {world} processes came to {probe.item():g}")
+    except RuntimeError as error:
+        raise Problem(
+            "engine.run.peers_silent", ExitCode.DISTRIBUTED,
+            world=world, why=str(error).splitlines()[0][:200],
+        ) from error  # fmt: skip
+    # While rank 0 saves, or waits for disk space, the others wait for it; a peer that dies is
+    # noticed by its closed connection.
+    flags = dist.new_group(backend="gloo", timeout=_PATIENCE)
+    tensors = dist.new_group(backend=backend, timeout=_STEP)
+    try:
+        yield Peers(rank, world, flags, tensors)
+    finally:
+        dist.destroy_process_group()
+
+
+def _sum_bucket(gradients: list[Tensor], group: Any) -> None:
     flat = torch.cat([gradient.flatten() for gradient in gradients])
-    dist.all_reduce(flat)
+    dist.all_reduce(flat, group=group)
     for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
         gradient.copy_(part.view_as(gradient))

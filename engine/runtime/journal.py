@@ -6,7 +6,8 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,8 @@ class Journal:
 
     def __init__(self, path: Path, run: str, *, same_attempt: bool = False) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
-        self._file = os.open(path, flags, 0o644)
+        self.path = path
+        self._file = _open(path)
         self._size, last = _repair(self._file)
         self._lock = threading.Lock()
         self._waiting: deque[bytes] = deque()
@@ -47,6 +48,19 @@ class Journal:
             self._waiting.append((event.line() + "\n").encode("utf-8"))
             if self._write_waiting() and type in _DURABLE:
                 os.fsync(self._file)
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """Let another process write meanwhile (`same_attempt=True`); then count on from it."""
+        with self._lock:
+            self._write_waiting()
+            os.close(self._file)
+            try:
+                yield
+            finally:
+                self._file = _open(self.path)
+                self._size, last = _repair(self._file)
+                self.seq = last.seq + 1 if last else 0
 
     @property
     def waiting(self) -> int:
@@ -81,6 +95,11 @@ class Journal:
 
 Emit = Callable[..., None]
 """The signature of `Journal.emit`: `emit(type, stage=None, **payload)`."""
+
+
+def _open(path: Path) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+    return os.open(path, flags, 0o644)
 
 
 def _write_all(file: int, data: bytes) -> None:

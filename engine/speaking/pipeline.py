@@ -52,7 +52,7 @@ class Speaker:
     """One pair of weights, ready to speak; keeps the last take's delivery for re-rendering.
 
     The models stay on their devices. Chinese without a `text_encoder` is read with zero
-    features, as a voice trained from nothing was.
+    features, as a voice trained from nothing was. `low_precision` decodes in bfloat16.
     """
 
     def __init__(
@@ -62,12 +62,15 @@ class Speaker:
         content_encoder: ContentFeatures,
         text_encoder: BertFeatures | None = None,
         recogniser: Recogniser | None = None,
+        *,
+        low_precision: bool = False,
     ) -> None:
         self.gpt = gpt.eval()
         self.sovits = sovits.eval()
         self.content_encoder = content_encoder
         self.text_encoder = text_encoder
         self.recogniser = recogniser
+        self.low_precision = low_precision
         self.last: Delivery = {}
         self._weights = _digest(gpt)
         self._prompt: tuple[str, Tensor] | None = None  # of the reference last spoken with
@@ -203,14 +206,15 @@ class Speaker:
         noise = torch.randn(
             1, self.sovits.config.inter_channels, frames, generator=generator
         )  # (1, C, T)
-        wav = self.sovits.decode(
-            tokens.to(weight.device)[None, None],
-            phrase.phones.to(weight.device)[None],
-            lead.spectrograms,
-            noise_scale=_NOISE_SCALE,
-            speed=request.speed,
-            noise=noise.to(weight.device, weight.dtype),
-        )
+        with torch.autocast(weight.device.type, torch.bfloat16, enabled=self.low_precision):
+            wav = self.sovits.decode(
+                tokens.to(weight.device)[None, None],
+                phrase.phones.to(weight.device)[None],
+                lead.spectrograms,
+                noise_scale=_NOISE_SCALE,
+                speed=request.speed,
+                noise=noise.to(weight.device, weight.dtype),
+            )
         return wav[0, 0].float().cpu().numpy()
 
 

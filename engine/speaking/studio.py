@@ -15,6 +15,7 @@ from engine.contract.spec import RunSpec
 from engine.interop.exported import note_path
 from engine.models.frozen.content import ContentEncoder
 from engine.models.frozen.text_encoder import TextEncoder
+from engine.models.gpt.quantised import lower
 from engine.pack import newest_weight, weight_files
 from engine.speaking.clips import Clip
 from engine.speaking.pipeline import Speaker
@@ -102,11 +103,19 @@ class Studio:
                 return gpt[0], sovits[0]
         return None
 
-    def open(self, gpt: Path, sovits: Path, device: str = "cpu") -> Speaker:
-        """Load a pair and the encoders it was trained with."""
+    def open(
+        self, gpt: Path, sovits: Path, device: str = "cpu", precision: str = "fp32"
+    ) -> Speaker:
+        """Load a pair and the encoders it was trained with; int8 needs a CPU."""
+        if precision == "int8" and device != "cpu":
+            raise Problem("engine.speaking.int8_needs_cpu", ExitCode.CONFIG, device=device)
         content, text = self._encoders(device)
         return Speaker(
-            load_gpt(gpt).to(device), load_sovits(sovits).to(device), content.to(device), text
+            lower(load_gpt(gpt).to(device), precision),
+            load_sovits(sovits).to(device),
+            content.to(device),
+            text,
+            low_precision=precision != "fp32",
         )
 
     def _encoders(self, device: str) -> tuple[ContentEncoder, TextEncoder | None]:

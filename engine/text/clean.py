@@ -15,6 +15,8 @@ REVISION = 1
 _READERS = {
     "en": "engine.text.en.reading",
     "ja": "engine.text.ja.reading",
+    "ko": "engine.text.ko.reading",
+    "yue": "engine.text.yue.reading",
     "zh": "engine.text.zh.reading",
 }
 LANGUAGES = tuple(_READERS)

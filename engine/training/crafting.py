@@ -12,11 +12,11 @@ import torch
 from engine import interop
 from engine.contract.catalogue import text
 from engine.contract.problem import ExitCode, Problem
+from engine.contract.updates import GPT_ACCUMULATE, auto_batch, upstream_repeats
 from engine.runtime.checkpoint import Checkpoints
 from engine.runtime.device import choose_precision
 from engine.training import samples, validation
 from engine.training.base import Base
-from engine.training.batching import auto_batch
 from engine.training.features import (
     Clip,
     Features,
@@ -26,11 +26,12 @@ from engine.training.features import (
     select,
     sovits_fault,
 )
-from engine.training.gpt_task import ACCUMULATE, GptSettings, GptTask
+from engine.training.gpt_task import GptSettings, GptTask
 from engine.training.order import Sizes, check_batch
 from engine.training.progress import Position
 from engine.training.sovits_task import SovitsSettings, SovitsTask
 from engine.training.stage import Craft, Export, Room, TrainingStage
+from engine.training.upstream_order import gpt_batch_size
 
 _FEW = 4  # clips that show whether the loss fell
 _NAMED = 8  # clips a sentence lists before it stops
@@ -92,7 +93,7 @@ def gpt_stage(room: Room, base: Base, features: Features, speak: samples.Speak) 
     dpo = bool(room.spec.value("gpt.dpo"))
     ground = _ground(room, base, features, "gpt", gpt_fault, {"dpo": dpo})
     settings = GptSettings(
-        Sizes(ground.batch, room.peers.world, ACCUMULATE), int(room.spec.value("train.seed")),
+        Sizes(ground.batch, room.peers.world, GPT_ACCUMULATE), int(room.spec.value("train.seed")),
         room.spec.value("train.schedule"), dpo,
     )  # fmt: skip
     task = GptTask(
@@ -166,11 +167,14 @@ def _batch(room: Room, stage: str, clips: int, newest: Any, must_match: Mapping[
     if wanted == "auto" and all(kept.get(name) == value for name, value in must_match.items()):
         return int(kept["batch_size"])
     world = room.peers.world
-    batch = auto_batch(stage, clips, room.device, world) if wanted == "auto" else int(wanted)
+    memory = room.device.memory_total if room.device.kind == "cuda" else None
+    batch = auto_batch(stage, clips, memory, world) if wanted == "auto" else int(wanted)
     if stage == "gpt" and room.spec.value("gpt.dpo"):
         batch = max(1, batch // 2)
     if room.spec.value("train.schedule") == "fixed":
         check_batch(clips, Sizes(batch, world), f"{stage}.batch_size")
+    elif stage == "gpt":
+        batch = gpt_batch_size(batch, clips * upstream_repeats(clips))
     return batch
 
 

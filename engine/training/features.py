@@ -9,6 +9,7 @@ from pathlib import Path
 
 from engine.contract.catalogue import Text, text
 from engine.contract.problem import ExitCode, Problem
+from engine.contract.updates import held_out
 from engine.text import symbols
 
 RATE = 32000
@@ -152,9 +153,7 @@ def hold_out(clips: Sequence[Clip]) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]
     The choice does not move when clips are added. Below ten clips each one is needed for
     training, and there is no validation.
     """
-    if len(clips) < 10:
-        return tuple(clips), ()
     ranked = sorted(clips, key=lambda clip: hashlib.sha256(clip.name.encode()).digest())
-    held = {clip.name for clip in ranked[: max(2, len(clips) // 10)]}
+    held = {clip.name for clip in ranked[: held_out(len(clips))]}
     training = tuple(clip for clip in clips if clip.name not in held)
     return training, tuple(clip for clip in clips if clip.name in held)

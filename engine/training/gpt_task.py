@@ -23,7 +23,6 @@ from engine.training.task import Phase
 
 LEARNING_RATE = 0.002
 UPSTREAM_FIRST_RATE = 0.01  # of upstream's very first update (SPEC 5.5)
-ACCUMULATE = 4
 TOKENS_A_SECOND = 25
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -73,5 +73,5 @@ class GeneratorLosses:
         return self.adversarial + self.features + self.mel + self.kl
 
 
-def _sum(terms: object) -> Tensor:
+def _sum(terms: Iterable[Tensor]) -> Tensor:
     return torch.stack(list(terms)).sum()

@@ -12,12 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.contract.problem import ExitCode, Problem
+from engine.contract.updates import LEAST_UPDATES, largest_batch
 
 Batch = tuple[int, ...]
 Update = tuple[Batch, ...]
 
-LEAST_UPDATES = 4
-REPEAT_CAP = 2  # times a clip may be seen in one epoch
 _WINDOW = 8  # batches sorted by length together: little padding, still well mixed
 
 
@@ -32,13 +31,6 @@ class Sizes:
     @property
     def whole(self) -> int:
         return self.batch * self.world
-
-
-def largest_batch(clips: int, world: int = 1) -> int:
-    """The largest batch per GPU that still gives four updates an epoch; 0 when none does."""
-    if clips * REPEAT_CAP < LEAST_UPDATES * world:
-        return 0
-    return max(1, (clips - 1) // (LEAST_UPDATES - 1) // world)
 
 
 def check_batch(clips: int, sizes: Sizes, parameter: str) -> None:
@@ -72,11 +64,6 @@ def fixed_order(
         batches += [tuple(near[i : i + sizes.whole]) for i in range(0, len(near), sizes.whole)]
     chance.shuffle(batches)
     return tuple(_spread(batches, sizes.accumulate))
-
-
-def updates_per_epoch(clips: int, sizes: Sizes) -> int:
-    """How many optimiser updates `fixed_order` gives."""
-    return len(fixed_order([1] * clips, sizes, epoch=1, seed=0))
 
 
 def _filling(clips: Sequence[int], whole: int, chance: random.Random) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,10 @@ from engine.training.updating import probe
 
 @dataclass(frozen=True)
 class Room:
-    """Where a stage works. Only the leading process of several emits anything."""
+    """Where a stage works. Only the leading process of several emits anything.
+
+    `lend` lets another process write the events while it is open.
+    """
 
     spec: RunSpec
     layout: Layout
@@ -35,6 +39,7 @@ class Room:
     stop: StopFlag
     device: Device
     peers: Peers = Peers()
+    lend: Callable[[], AbstractContextManager[None]] = nullcontext
 
     @property
     def work(self) -> Path:
@@ -172,6 +177,8 @@ class TrainingStage:
                 self._checkpoints.drop()
             room.peers.wait()
             self._before = self._craft.fixed_loss()
+            if room.peers.rank:  # every process drops other activations
+                chance.seed_all(int(room.spec.value("train.seed")) + room.peers.rank)
             self._save(Position())  # proves that the disk holds one; what to roll back to
             return Position()
         self._load(found.state)
@@ -253,7 +260,7 @@ class TrainingStage:
         last = epoch == self._epochs
         if not last and epoch % self._every:
             return
-        self._judge(epoch)
+        self._judge(epoch, position.step)
         export = None
         if self._room.peers.leads and (self._each or last):
             export = self._export(epoch, position)
@@ -262,7 +269,7 @@ class TrainingStage:
         if export is not None:
             self._craft.sample(epoch, export.path)
 
-    def _judge(self, epoch: int) -> None:
+    def _judge(self, epoch: int, step: int) -> None:
         """Measure the held-out clips; the best epoch is a mark, never a reason to stop."""
         if not self._room.peers.leads:
             return
@@ -274,7 +281,12 @@ class TrainingStage:
         if best:
             self._best = {"epoch": epoch, "value": value}
         self._room.emit(
-            "validation", self._name, epoch=epoch, metrics=dict(self._metrics), best=best
+            "validation",
+            self._name,
+            epoch=epoch,
+            step=step,
+            metrics=dict(self._metrics),
+            best=best,
         )
 
     def _export(self, epoch: int, position: Position) -> Export:

@@ -11,21 +11,15 @@ from collections.abc import Sequence
 
 import torch
 
+from engine.contract.updates import GPT_ACCUMULATE, upstream_repeats
 from engine.training.order import Batch, Sizes, Update
 
 _BORDERS = (32, *range(300, 2000, 100))  # spectrogram frames of 20 ms
-_GPT_STEP = 4
-_FEW = 100
-
-
-def repeats(clips: int) -> int:
-    """How often a small set is repeated: `max(2, floor(100 / n))` below 100 clips, else once."""
-    return max(2, _FEW // clips) if 0 < clips < _FEW else 1
 
 
 def repeated(clips: int) -> list[int]:
     """Clip numbers of the repeated list, in its order."""
-    return list(range(clips)) * repeats(clips)
+    return list(range(clips)) * upstream_repeats(clips)
 
 
 def shuffled_once(items: Sequence[int], seed: int = 1234) -> list[int]:
@@ -106,7 +100,7 @@ def gpt_order(seconds: Sequence[float], sizes: Sizes, *, epoch: int) -> tuple[Up
         updates = []
         for index, batch in enumerate(gpt_batches(seconds, sizes, epoch=number)):
             carried.append(batch)
-            if index > 0 and index % _GPT_STEP == 0:
+            if index > 0 and index % GPT_ACCUMULATE == 0:
                 updates.append(tuple(carried))
                 carried = []
         if not updates:

@@ -9,7 +9,7 @@ twin transfer_server.sh speaks the same protocol where there is no Python.
                         ->  present N | staged N | block N INDEX HEX, one a line / end COUNT
     place FOLDER        <-  HEX SIZE PATH lines on stdin
                         ->  placed N | bad N, one a line / end COUNT
-    list FOLDER         ->  SIZE MTIME PATH records, each ended by a zero byte / end COUNT
+    list FOLDER         ->  HEX SIZE PATH records, each ended by a zero byte / end COUNT
 
 N counts records from 0. Files on their way lie in FOLDER/.sovdeck-push under their SHA-256.
 """
@@ -145,8 +145,8 @@ def listing(folder: str) -> None:
         for name in sorted(files):
             path = Path(root, name)
             if path.is_file():
-                stat = path.stat()
-                head = f"{stat.st_size} {int(stat.st_mtime)} ".encode()
+                whole = digest_file(path, 0, lambda index, part: None)
+                head = f"{whole} {path.stat().st_size} ".encode()
                 out.write(head + os.fsencode(str(path.relative_to(folder))) + b"\0")
                 count += 1
     out.write(b"end %d\0" % count)
@@ -161,7 +161,7 @@ def main(verb: str, *arguments: str) -> int:
         sys.stdout.flush()
     except OSError as error:
         sys.stderr.write(f"{error.filename or ''}: {error.strerror or error}\n")
-        return 3 if isinstance(error, FileNotFoundError) else 1
+        return 3 if isinstance(error, FileNotFoundError) else 4
     return 0
 
 

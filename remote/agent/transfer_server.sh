@@ -3,12 +3,15 @@
 staging=.sovdeck-push
 
 if command -v openssl >/dev/null 2>&1; then
-  sha() { openssl dgst -sha256 -r | cut -c1-64; }
+  hash='openssl dgst -sha256 -r'
 elif command -v sha256sum >/dev/null 2>&1; then
-  sha() { sha256sum | cut -c1-64; }
+  hash=sha256sum
 else
-  sha() { shasum -a 256 | cut -c1-64; }
+  hash='shasum -a 256'
 fi
+
+# shellcheck disable=SC2086 # the command and its arguments are several words
+sha() { $hash | cut -c1-64; }
 
 size_of() { wc -c <"$1" | tr -d ' '; }
 
@@ -94,13 +97,15 @@ place() {
   echo "end $number"
 }
 
+# The inner shell has no functions of ours: it is given the hash command as text.
 list() {
   cd -- "$1" || exit 3
   find . -name "$staging" -prune -o -type f -exec sh -c '
+    hash=$1
+    shift
     for path do
-      mtime=$(stat -c %Y -- "$path" 2>/dev/null || date -r "$path" +%s)
-      printf "%s %s %s\0" "$(wc -c <"$path" | tr -d " ")" "$mtime" "${path#./}"
-    done' sovdeck {} +
+      printf "%s %s %s\0" "$(sh -c "$hash" <"$path" | cut -c1-64)" "$(wc -c <"$path" | tr -d " ")" "${path#./}"
+    done' sovdeck "$hash" {} +
   count=$(find . -name "$staging" -prune -o -type f -exec sh -c 'for path do printf .; done' x {} + | wc -c)
   printf 'end %s\0' "$((count))"
 }

@@ -72,6 +72,7 @@ def start(
             stdout=out,
             stderr=out,
             cwd=Path(__file__).resolve().parents[2],
+            start_new_session=True,  # Ctrl+C in the terminal is for the demo, not for its server
         )
     deadline = time.monotonic() + _START_LIMIT_S
     while not ready.exists():

@@ -73,7 +73,7 @@ async def listen(
         host,
         port,
         server_host_keys=[host_key],
-        process_factory=lambda process: _run(process, home),
+        process_factory=lambda process: run_command(process, home),
         sftp_factory=asyncssh.SFTPServer if sftp else None,
         encoding=None,
         allow_scp=False,
@@ -86,7 +86,8 @@ async def listen(
     return Embedded(host, acceptor.get_port(), host_key.get_fingerprint(), acceptor)
 
 
-async def _run(process: asyncssh.SSHServerProcess[bytes], home: Path) -> None:
+async def run_command(process: asyncssh.SSHServerProcess[bytes], home: Path) -> None:
+    """Run the requested command in the user's sh, with HOME and working folder `home`."""
     if process.command is None:
         process.stderr.write(b"this server runs commands, it has no interactive shell\n")
         process.exit(1)

@@ -37,8 +37,8 @@ class SftpSeat:
         self._path = path
         stream = link.open_sftp(window=tuning.window)
         self._session = Session(stream)
-        self.rtt = self._session.rtt
         self._handle, attributes = self._session.open(plain_path(path), wire.FOR_READING)
+        self.rtt = self._session.rtt
         self.identity: Identity | None = None
         if attributes is not None and attributes.size is not None:
             self.identity = Identity(path, attributes.size, attributes.mtime or 0)

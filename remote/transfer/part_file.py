@@ -103,8 +103,7 @@ class PartFile:
             self._lock_file = Lock(final.with_name(final.name + ".part.lock"))
         self._journal_every = journal_every
         self._mutex = threading.Lock()
-        self._files = threading.local()
-        self._opened: list[BinaryIO] = []
+        self._handles: dict[int, BinaryIO] = {}  # by thread
         self._journal: Journal | None = None
         self._unwritten = RangeSet()
         self.ranges = RangeSet()
@@ -112,6 +111,8 @@ class PartFile:
 
     def earlier(self) -> Record | None:
         """What an interrupted pull left here, if its part file still stands."""
+        with self._mutex, disk_errors(self._journal_path):
+            self._flush()
         record = journal.read(self._journal_path)
         if record is None or not self.path.exists():
             return None
@@ -119,14 +120,15 @@ class PartFile:
 
     def begin(self, identity: Identity, kept: RangeSet, sha256: str | None) -> None:
         """Make room for the file and start its journal; `kept` ranges are not fetched again."""
-        self.identity, self.ranges = identity, kept
+        self._close_files()  # of an earlier beginning: the file may be another now
+        self.identity, self.ranges, self._unwritten = identity, kept, RangeSet()
         with disk_errors(self.path):
             self.final.parent.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(self.final.parent).free
             if free < identity.size - kept.size + SPARE:
                 raise Problem(
                     "remote.transfer.no_space", ExitCode.DATA, path=str(self.final.parent),
-                    need=_mib(identity.size - kept.size + SPARE), free=_mib(free),
+                    need=mib(identity.size - kept.size + SPARE), free=mib(free),
                 )  # fmt: skip
             if not kept.size:
                 self._journal_path.unlink(missing_ok=True)  # before the bytes it speaks of go
@@ -138,12 +140,10 @@ class PartFile:
     def write(self, offset: int, data: memoryview) -> None:
         """Write at `offset`; each thread has its own handle, so seeks do not meet."""
         with disk_errors(self.path):
-            file: BinaryIO | None = getattr(self._files, "file", None)
+            file = self._handles.get(threading.get_ident())
             if file is None:
                 file = self.path.open("r+b", buffering=0)
-                self._files.file = file
-                with self._mutex:
-                    self._opened.append(file)
+                self._handles[threading.get_ident()] = file
             file.seek(offset)
             while data:
                 data = data[file.write(data) :]
@@ -217,13 +217,14 @@ class PartFile:
 
     def _close_files(self) -> None:
         with self._mutex:
-            for file in self._opened:
+            for file in self._handles.values():
                 file.close()
-            self._opened.clear()
+            self._handles.clear()
             if self._journal is not None:
                 self._journal.close()
                 self._journal = None
 
 
-def _mib(count: int) -> str:
+def mib(count: int) -> str:
+    """Bytes as a person reads them."""
     return f"{count / (1 << 20):.1f} MiB"

@@ -21,6 +21,8 @@ STAGING = ".sovdeck-push"
 PATIENCE = 60.0
 # The slowest hashing to wait for, bytes a second: coreutils on a busy rented disk.
 SLOWEST = 20 << 20
+# How much a folder may hold that was never listed, for the patience with its first listing.
+UNKNOWN_SIZE = 20 << 30
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class RemoteDigest:
 
 @dataclass(frozen=True)
 class Wanted:
-    """One content that should stand at `path` (relative to the remote folder)."""
+    """One content that stands, or should stand, at `path` relative to the remote folder."""
 
     path: str
     size: int
@@ -51,15 +53,6 @@ class Held:
     present: bool = False
     staged: bool = False
     blocks: tuple[tuple[int, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One file of a remote folder: path relative to it, bytes, mtime in Unix seconds."""
-
-    path: str
-    size: int
-    mtime: int
 
 
 @cache
@@ -152,19 +145,20 @@ def place(link: Link, folder: str, wanted: Sequence[Wanted]) -> set[int]:
     return set(range(len(wanted))) - placed
 
 
-def listing(link: Link, folder: str) -> list[Entry]:
-    """Every regular file below `folder`, in one exchange."""
-    result = _ask(link, folder, ["list", plain_path(folder)], 0)
+def listing(link: Link, folder: str) -> list[Wanted]:
+    """Every regular file below `folder` with its SHA-256, in one exchange."""
+    result = _ask(link, folder, ["list", plain_path(folder)], UNKNOWN_SIZE)
     records = result.out.split(b"\0")
     if records.pop() or not records or records.pop() != b"end %d" % len(records):
         raise strange("the answer ends early")
-    entries = []
+    found = []
     for record in records:
-        size, _, rest = record.partition(b" ")
-        mtime, _, name = rest.partition(b" ")
+        hexes, _, rest = record.partition(b" ")
+        size, _, name = rest.partition(b" ")
+        numbers = _hex(hexes.decode("ascii", "replace")), size.decode("ascii", "replace")
         path = name.decode("utf-8", "surrogateescape")
-        entries.append(Entry(path, _number(size.decode()), _number(mtime.decode())))
-    return sorted(entries, key=lambda entry: entry.path)
+        found.append(Wanted(path, _number(numbers[1]), numbers[0]))
+    return sorted(found, key=lambda one: one.path)
 
 
 def _ask(link: Link, path: str, verb: list[str], size: int, stdin: bytes = b"") -> Result:

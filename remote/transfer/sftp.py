@@ -67,9 +67,10 @@ def garbled(why: str) -> Problem:
 
 
 class Session:
-    """One SFTP channel that has said hello.
+    """One SFTP channel.
 
-    `read_size`/`write_size`: payload bytes one request may carry. `rtt`: seconds the hello took.
+    The hello and the first questions go in one flight; `rtt` is the seconds the hello took.
+    `read_size`/`write_size`: payload bytes one request may carry, known after the first `open`.
     Not thread-safe: one thread a session.
     """
 
@@ -79,17 +80,24 @@ class Session:
         self.inbox = Inbox(stream, lambda: self.heard())
         self._last_id = 0
         self.read_size = self.write_size = wire.PLAIN_PAYLOAD
-        asked = monotonic()
+        self.rtt = 0.0
+        self._greeted = self._has_sizes = False
+        self._asked = monotonic()
+        self.send(wire.init())
+
+    def greet(self) -> None:
+        """Wait for the server's hello, once. Problem when it is not SFTP version 3."""
+        if self._greeted:
+            return
+        kind, reader = self.inbox.frame()
+        self.rtt = monotonic() - self._asked
         try:
-            self.send(wire.init())
-            kind, reader = self.inbox.frame()
             if kind != wire.VERSION:
                 raise garbled(f"hello was answered with packet {kind}")
-            extensions = wire.version(reader)
+            wire.check_version(reader)
         except wire.Malformed as error:
             raise garbled(str(error)) from error
-        self.rtt = monotonic() - asked
-        self._has_limits = wire.LIMITS in extensions
+        self._greeted = True
 
     def next_id(self) -> int:
         self._last_id = (self._last_id + 1) & 0xFFFFFFFF
@@ -107,6 +115,7 @@ class Session:
         """Send several requests in one flight and wait for all replies, in request order."""
         ids = [self.next_id() for _ in packets]
         self.send(b"".join(make(i) for make, i in zip(packets, ids, strict=True)))
+        self.greet()
         replies: dict[int, tuple[int, wire.Reader]] = {}
         while len(replies) < len(ids):
             kind, reader = self.inbox.frame()
@@ -127,11 +136,13 @@ class Session:
         packets: list[Callable[[int], bytes]] = [lambda i: wire.open_file(i, path, flags)]
         if flags & wire.FOR_READING:
             packets.append(lambda i: wire.request(wire.STAT, i, wire.path_string(path)))
-        if self._has_limits:
+        asks_sizes = not self._has_sizes
+        if asks_sizes:  # a server that does not know the question says so, which is an answer
             packets.append(lambda i: wire.extended(i, wire.LIMITS))
         replies = self.ask(*packets)
+        self._has_sizes = True
         try:
-            if self._has_limits:
+            if asks_sizes:
                 kind, reader = replies.pop()
                 if kind == wire.EXTENDED_REPLY:
                     self.read_size, self.write_size = wire.payload_limits(reader)

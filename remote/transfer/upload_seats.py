@@ -50,6 +50,7 @@ class UploadSeat:
         self.rtt, self.way = 0.05, "exec"
         try:
             self._session = Session(link.open_sftp(window=tuning.window))
+            self._session.greet()
             self.rtt, self.way = self._session.rtt, "sftp"
         except NoSftp:
             pass  # plain commands do the same, and `way` says so

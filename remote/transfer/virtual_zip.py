@@ -79,6 +79,7 @@ class PackSeat:
         self.rtt, self.way = CommandSeat.rtt, "exec"
         try:
             self._session = Session(link.open_sftp(window=tuning.window))
+            self._session.greet()
             self.rtt, self.way = self._session.rtt, "sftp"
         except NoSftp:
             pass  # plain commands do the same, and `way` says so

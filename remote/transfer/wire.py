@@ -7,7 +7,6 @@ posix-rename@openssh.com). Everything that comes from a server is checked for le
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 INIT, VERSION = 1, 2
@@ -133,15 +132,10 @@ def status(reader: Reader) -> Status:
     return Status(code, "".join(c for c in message if c.isprintable())[:200])
 
 
-def version(reader: Reader) -> Mapping[str, bytes]:
-    """Read the body of VERSION; returns the server's extensions by name."""
+def check_version(reader: Reader) -> None:
+    """Read the body of VERSION; extensions follow, of which none is needed."""
     if reader.u32() < 3:
         raise Malformed("the server speaks an SFTP older than version 3")
-    extensions: dict[str, bytes] = {}
-    while reader.rest:
-        name = reader.string().decode("utf-8", "replace")
-        extensions[name] = reader.string()
-    return extensions
 
 
 def payload_limits(reader: Reader) -> tuple[int, int]:

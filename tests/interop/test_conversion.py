@@ -12,12 +12,14 @@ import torch
 from interop_micro import MICRO, command
 from torch import Tensor
 
+from engine import interop
 from engine.commands import convert
 from engine.contract.problem import Problem
 from engine.interop import adam_order
 from engine.interop.conversion import export_state, import_checkpoint
 from engine.models.gpt.config import GptConfig
 from engine.models.gpt.text2semantic import Text2Semantic
+from engine.models.sovits.config import SovitsConfig
 from engine.models.sovits.discriminator import Discriminator
 from engine.models.sovits.synthesizer import Synthesizer
 from engine.runtime import chance
@@ -91,6 +93,24 @@ def test_sovits_state_goes_there_and_back(sovits_states, tmp_path) -> None:
         assert equal(first, second)
 
 
+def test_a_state_gives_the_small_weight_too(tmp_path) -> None:
+    torch.manual_seed(0)
+    generator, judge = Synthesizer(SovitsConfig.tiny()), Discriminator(SovitsConfig.tiny())
+    parts = {
+        "optimizer": {
+            "generator": adam(generator.parameter_groups(1e-4, 0.4)).state_dict(),
+            "discriminator": adam(judge.parameters()).state_dict(), "scaler": {},
+        },
+        "model": generator.state_dict(), "discriminator": judge.state_dict(), "dice": [],
+    }  # fmt: skip
+    Checkpoints(tmp_path / "states").save(120, parts, FACTS)
+    paths = export_state(tmp_path / "states", tmp_path / "out", "Atri").paths
+    assert [path.name for path in paths] == ["Atri_e4_s120.pth", "G_120.pth", "D_120.pth"]
+    small = interop.read_sovits(paths[0])
+    assert small.config == SovitsConfig.tiny()
+    assert equal(small.state["dec.conv_pre.bias"], generator.dec.conv_pre.bias.half())
+
+
 def test_exported_optimiser_is_the_one_upstream_would_have(sovits_states, tmp_path) -> None:
     """Upstream numbers the frozen projection too; both must then take the very same step."""
     path = export_state(sovits_states, tmp_path).paths[0]
@@ -154,6 +174,9 @@ def test_gpt_state_goes_there_and_back(tmp_path) -> None:
     assert all(
         n.startswith("model.") and t.dtype == torch.float32 for n, t in raw["weight"].items()
     )
+    small = interop.read_gpt(export_state(tmp_path / "gpt", tmp_path / "v", "Atri").paths[1])
+    assert small.path.name == "Atri-e4.ckpt"
+    assert equal(small.state, {n: t.half() for n, t in model.state_dict().items()})
     back = import_checkpoint(there.paths[0], tmp_path / "back")
     assert back.lost is None
     before, after = (Checkpoints(tmp_path / f).newest()[0] for f in ("gpt", "back"))
@@ -177,6 +200,8 @@ def test_what_cannot_be_converted_is_said(sovits_states, tmp_path) -> None:
         return caught.value.key
 
     assert key(export_state, tmp_path, tmp_path / "out") == "engine.convert.no_state"
+    unknown = key(export_state, sovits_states, tmp_path / "out", "Atri")
+    assert unknown == "engine.convert.unknown_size"
     generator, judge = export_state(sovits_states, tmp_path).paths
     judge.rename(tmp_path / "kept")
     assert key(import_checkpoint, generator, tmp_path / "s") == "engine.convert.no_pair"

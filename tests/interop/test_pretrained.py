@@ -223,14 +223,16 @@ def test_the_official_base_is_known_by_its_head(upstream, tmp_path, monkeypatch)
 
 
 def test_offline_says_what_to_bring(tmp_path, capsys, monkeypatch) -> None:
+    pauses: list[float] = []
     monkeypatch.setattr("engine.interop.pretrained_set.HUBS", ("http://127.0.0.1:9",))
-    monkeypatch.setattr("engine.interop.fetching.time.sleep", lambda _: None)
+    monkeypatch.setattr("engine.interop.fetching.time.sleep", pauses.append)
     assert (
         command(pretrained_command, "get", "--work", str(tmp_path), "--source", str(tmp_path)) == 6
     )
     said = capsys.readouterr().err
     assert all(name in said for name in NAMES)
     assert "pretrained import" in said and "refused" in said
+    assert len(pauses) == 2, "a silent source is not waited for once a file"
 
 
 @pytest.mark.parametrize("form", ["upstream", "flat", "zip"])

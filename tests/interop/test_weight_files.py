@@ -274,8 +274,10 @@ def test_what_inspection_says(micro_state, tmp_path) -> None:
     json.dumps(facts)
     assert (facts["family"], facts["kind"], facts["version"]) == ("sovits", "small", "v2")
     assert (facts["epoch"], facts["step"], facts["runs"]) == (3, 7, True)
-    assert facts["missing"]["count"] == sum("enc_q" in n for n in micro_state)
-    assert facts["extra"]["count"] == 0 and facts["not_finite"] == []
+    assert facts["posterior_left_out"] is True and facts["missing"]["count"] == 0
+    assert (
+        facts["network"] == "other" and facts["extra"]["count"] == 0 and facts["not_finite"] == []
+    )
     assert facts["dtypes"] == {"float16": facts["tensors"]}
     raw = torch.load(path, weights_only=True)
     raw["weight"]["dec.cond.bias"][0] = float("inf")

@@ -15,6 +15,7 @@ import asyncssh
 import pytest
 from cryptography.hazmat.primitives import serialization
 
+from remote.embedded.server import run_command
 from remote.hostspec import HostSpec
 
 PASSWORD = "correct horse; $battery 'staple'"
@@ -23,13 +24,13 @@ PASSWORD = "correct horse; $battery 'staple'"
 @dataclass
 class Rules:
     """password: accepted by "password" log-in. questions: prompts of keyboard-interactive with
-    the wanted answers. keys: accepted public keys. then_password: a key alone is not enough."""
+    the wanted answers. keys: accepted public keys."""
 
     password: str | None = None
     questions: tuple[tuple[str, str], ...] = ()
     keys: tuple[asyncssh.SSHKey, ...] = ()
     ca: tuple[asyncssh.SSHKey, ...] = ()
-    then_password: bool = False
+    authorized: Path | None = None  # an authorized_keys file, read at each log-in
     offered: list[str] = field(default_factory=list)  # what arrived, in order
 
 
@@ -44,18 +45,23 @@ class Guard(asyncssh.SSHServer):
         return True
 
     def password_auth_supported(self) -> bool:
-        return self.rules.password is not None and not self.rules.then_password
+        return self.rules.password is not None
 
     def validate_password(self, username: str, password: str) -> bool:
         self.rules.offered.append("password")
         return password == self.rules.password
 
     def public_key_auth_supported(self) -> bool:
-        return bool(self.rules.keys or self.rules.ca)
+        return bool(self.rules.keys or self.rules.ca or self.rules.authorized)
 
     def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
         self.rules.offered.append("publickey")
-        return any(key.public_data == mine.public_data for mine in self.rules.keys)
+        installed: list[asyncssh.SSHKey] = []
+        file = self.rules.authorized
+        if file is not None and file.exists():
+            installed = [asyncssh.import_public_key(x) for x in file.read_text().splitlines()]
+        allowed = [*self.rules.keys, *installed]
+        return any(key.public_data == mine.public_data for mine in allowed)
 
     def validate_ca_key(self, username: str, key: asyncssh.SSHKey) -> bool:
         self.rules.offered.append("certificate")
@@ -95,19 +101,30 @@ Build = Callable[..., House]
 
 @pytest.fixture
 def house() -> Iterator[Build]:
-    """Starts servers: `house(rules, key=..., port=..., sftp=...)`."""
+    """Starts servers: `house(rules, key=..., port=..., sftp=..., home=...)`.
+
+    With a home, commands really run there; without, they only say that they did.
+    """
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     acceptors: list[asyncssh.SSHAcceptor] = []
 
     def build(
-        rules: Rules, *, key: asyncssh.SSHKey | None = None, port: int = 0, sftp: bool = True
+        rules: Rules,
+        *,
+        key: asyncssh.SSHKey | None = None,
+        port: int = 0,
+        sftp: bool = True,
+        home: Path | None = None,
     ) -> House:
         host_key = key or asyncssh.generate_private_key("ssh-ed25519")
 
-        async def run(process: asyncssh.SSHServerProcess[str]) -> None:
-            process.stdout.write(f"ran {process.command}\n")
+        async def run(process: asyncssh.SSHServerProcess[bytes]) -> None:
+            if home is not None:
+                await run_command(process, home)
+                return
+            process.stdout.write(f"ran {process.command}\n".encode())
             process.exit(0)
 
         async def listen() -> asyncssh.SSHAcceptor:
@@ -118,6 +135,7 @@ def house() -> Iterator[Build]:
                 server_host_keys=[host_key],
                 process_factory=run,
                 sftp_factory=asyncssh.SFTPServer if sftp else None,
+                encoding=None,
             )
 
         acceptor = asyncio.run_coroutine_threadsafe(listen(), loop).result(10)

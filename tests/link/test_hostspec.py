@@ -158,6 +158,7 @@ specs = st.builds(
     st.lists(hops, max_size=2).map(tuple),
     st.sampled_from(["auto", "4", "6"]),
     st.just("") | printable.filter(lambda text: text == text.strip()),
+    st.booleans(),
 )
 
 

@@ -106,6 +106,14 @@ def test_a_crowded_agent_leaves_room_for_the_password() -> None:
     assert len([one for one in door.tried if one.startswith("a")]) == 5
 
 
+def test_identities_only_keeps_the_agent_out() -> None:
+    door = RecordingDoor(agent=["a1"], listens=frozenset({"publickey"}))
+    spec = HostSpec("h", identity=("k1",), only_identity=True)
+    with pytest.raises(Problem):
+        Login(door, spec, "me", Credentials(default_keys=False)).run()
+    assert door.tried == ["k1", "none"]
+
+
 def test_keys_stop_when_the_server_does_not_listen_to_keys() -> None:
     deaf = Verdict(False, frozenset({"password"}))
     door = RecordingDoor(agent=["a1", "a2"], verdicts={"a1": deaf, "password": YES})
@@ -144,6 +152,32 @@ def test_a_refused_password_is_not_offered_as_an_answer() -> None:
     with pytest.raises(Problem) as caught:
         login(door, password=Secret("pw"), ask=lambda _s, _p: Secret("again"))
     assert door.tried == ["none", "password:pw"] and door.answers == []
+    assert caught.value.key == "remote.auth.refused"
+
+
+class Kept:
+    def find(self, account: str) -> Secret | None:
+        return Secret("old")
+
+
+@pytest.mark.parametrize("way", ["password", "keyboard-interactive"])
+def test_an_outdated_kept_password_means_asking_once(way: str) -> None:
+    door = RecordingDoor(listens=frozenset({way}), questions=[("Password: ", False)])
+    prompts: list[str] = []
+
+    def ask(server: str, prompt: str) -> Secret:
+        prompts.append(prompt)
+        return Secret("new")
+
+    with pytest.raises(Problem) as caught:
+        login(door, keychain=Kept(), ask=ask)
+    assert caught.value.key == "remote.auth.refused" and len(prompts) == 1
+    if way == "password":
+        assert door.tried == ["none", "password:old", "password:new"]
+    else:
+        assert door.answers == ["old", "new"]
+    with pytest.raises(Problem) as caught:
+        login(RecordingDoor(), keychain=Kept())
     assert caught.value.key == "remote.auth.refused"
 
 

@@ -20,6 +20,7 @@ Host seeta  # trailing comment
     Port = 41022
     User root
     IdentityFile "{folder}/a key"
+    IdentitiesOnly yes
 Host six
     HostName 2001:db8::7
     AddressFamily inet6
@@ -66,7 +67,9 @@ def config(tmp_path: Path) -> Path:
 def test_an_alias_becomes_an_address(config: Path) -> None:
     spec = resolve("seeta", [config])
     key = str(config.parent / "a key")
-    assert spec == HostSpec("connect.westb.seetacloud.com", 41022, "root", (key,), alias="seeta")
+    assert spec == HostSpec(
+        "connect.westb.seetacloud.com", 41022, "root", (key,), alias="seeta", only_identity=True
+    )
 
 
 def test_what_was_typed_wins(config: Path) -> None:

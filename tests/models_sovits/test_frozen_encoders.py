@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from transformers import BertConfig, BertModel
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.pre_tokenizers import BertPreTokenizer
+from transformers import BertConfig, BertForMaskedLM, BertModel
 
 from engine.contract.problem import Problem
 from engine.models.frozen.content import ContentEncoder
@@ -25,8 +28,10 @@ def roberta(tmp_path_factory: pytest.TempPathFactory):
     torch.manual_seed(0)
     model = BertModel(config).eval()
     model.save_pretrained(folder)
-    (folder / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
-    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}')
+    vocabulary = {word: number for number, word in enumerate(words)}
+    pieces = Tokenizer(WordPiece(vocabulary, unk_token="[UNK]"))
+    pieces.pre_tokenizer = BertPreTokenizer()
+    pieces.save(str(folder / "tokenizer.json"))  # all that the official folder has of it
     return folder, model, words
 
 
@@ -51,6 +56,20 @@ def test_long_and_unknown_text_keeps_one_row_a_character(roberta) -> None:
     torch.testing.assert_close(features[:, :10], encoder.features(text[:10], [1] * 10))
     with pytest.raises(ValueError, match="3 characters but 2"):
         encoder.features("你好世", [1, 1])
+
+
+def test_text_encoder_loads_the_official_masked_model(roberta, tmp_path) -> None:
+    """A pytorch_model.bin of BertForMaskedLM: names under `bert.`, a head nobody needs."""
+    folder, whole, _ = roberta
+    for name in ("config.json", "tokenizer.json"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    masked = BertForMaskedLM(whole.config).eval()
+    masked.bert.load_state_dict(whole.state_dict(), strict=False)
+    state = dict(masked.state_dict())
+    state["bert.embeddings.position_ids"] = torch.arange(12)[None]
+    torch.save(state, tmp_path / "pytorch_model.bin")
+    want = TextEncoder.load(folder).features("你好", [1, 2])
+    torch.testing.assert_close(TextEncoder.load(tmp_path).features("你好", [1, 2]), want)
 
 
 @pytest.mark.parametrize("samples", [400, 719, 720, 16000, 48321])

@@ -63,8 +63,8 @@ def test_the_small_network_learns_and_is_quick() -> None:
         first = first or loss.item()
     assert loss.item() < 0.5 * first
     assert torch.equal(model.extract_latent(data["ssl"]), tokens), "tokens must keep their meaning"
-    # A quarter second leaves room for a loaded machine; the step itself takes about 0.06 s.
-    assert sorted(spent)[len(spent) // 2] < 0.25
+    # The step itself takes about 0.06 s; the rest is room for a loaded machine.
+    assert sorted(spent)[len(spent) // 2] < 0.4
 
 
 def test_tokens_do_not_depend_on_mixed_precision() -> None:

@@ -36,8 +36,23 @@ def test_report(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert [p["code"] for p in report["problems"]] == ["engine.data.missing"]
     assert main(["report", str(folder / "V.list"), "--wavs", str(folder / "wavs")]) == 0
     assert "20 usable clips, 1.3 minutes" in capsys.readouterr().out
-    code = main(["report", str(folder / "V.list"), "--wavs", str(folder / "wavs"), "--strict"])
-    assert code == 3
+    assert main(["report", str(folder), "--strict"]) == 3
+    (folder / "W.list").write_text("", encoding="utf-8")
+    assert main(["report", str(folder)]) == 3
+
+
+def test_the_laptops_check(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from tui.cli import main as sovdeck
+
+    folder = work / "data" / "V"
+    assert sovdeck(["data", "check", str(folder)]) == 3  # one line names a missing file
+    out = capsys.readouterr().out
+    assert "20 usable clips, 1.3 minutes" in out and "gone.wav" in out and "█" in out
+    assert sovdeck(["data", "check", str(folder / "V.list"), "--json"]) == 3
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["report"]["clips"] for line in lines if "report" in line] == [20]
+    assert sovdeck(["data", "check", str(folder), "--strict"]) == 3
+    assert "line 21" in capsys.readouterr().err
 
 
 def test_plan(work: Path, capsys: pytest.CaptureFixture[str]) -> None:

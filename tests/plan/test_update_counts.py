@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from engine.contract.problem import Problem
 from engine.contract.updates import (
-    auto_batch,
     fixed_updates,
     held_out,
     largest_batch,
@@ -36,9 +36,12 @@ def test_counts_are_the_trainers(world: int) -> None:
         for batch in (1, 2, 4, 7, 12, 40):
             for accumulate in (1, 4):
                 sizes = order.Sizes(batch, world, accumulate)
-                theirs = order.updates_per_epoch(clips, sizes)
+                theirs = len(order.fixed_order([1] * clips, sizes, epoch=1, seed=0))
                 assert fixed_updates(clips, batch, world, accumulate) == theirs
-        assert largest_batch(clips, world) == order.largest_batch(clips, world)
+        if largest := largest_batch(clips, world):
+            order.check_batch(clips, order.Sizes(largest, world), "sovits.batch_size")
+            with pytest.raises(Problem):
+                order.check_batch(clips, order.Sizes(largest + 1, world), "sovits.batch_size")
 
 
 def test_upstream_orders_have_these_lengths() -> None:
@@ -55,20 +58,6 @@ def test_upstream_orders_have_these_lengths() -> None:
             seconds = [length / 50 for length in repeated]
             theirs = len(upstream.gpt_order(seconds, Sizes(size), epoch=1))
             assert upstream_gpt_updates(clips, batch) == theirs
-
-
-def test_auto_batch_is_the_trainers() -> None:
-    batching = pytest.importorskip("engine.training.batching")
-    from engine.runtime.device import Device
-
-    gib = 1 << 30
-    for clips in (3, 20, 60, 100, 299, 300, 1000):
-        for stage in ("sovits", "gpt"):
-            for memory in (6 * gib, 24 * gib, 80 * gib):
-                device = Device("cuda", "card", memory)
-                assert auto_batch(stage, clips, memory) == batching.auto_batch(stage, clips, device)
-            cpu = Device("cpu", "cores", 8 * gib)
-            assert auto_batch(stage, clips, None) == batching.auto_batch(stage, clips, cpu)
 
 
 def test_held_out_is_the_trainers() -> None:

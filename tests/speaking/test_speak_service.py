@@ -20,8 +20,9 @@ from engine.models.frozen.content import ContentEncoder
 from engine.models.gpt.text2semantic import Text2Semantic
 from engine.models.sovits.synthesizer import Synthesizer
 from engine.speaking import commands
+from engine.speaking.pipe import answer_lines
 from engine.speaking.proof import speak_proof
-from engine.speaking.serve import Service
+from engine.speaking.service import Service
 from engine.speaking.studio import Studio
 from engine.speaking.weights import load_gpt, load_sovits
 
@@ -39,7 +40,7 @@ def ask(service: Service, *requests: Any) -> list[dict[str, Any]]:
     """The answers to some lines, after `ready`."""
     answers: list[dict[str, Any]] = []
     lines = [r if isinstance(r, str) else json.dumps(r) for r in requests]
-    service.run(lines, lambda event: answers.append(json.loads(json.dumps(event))))
+    answer_lines(service, lines, lambda event: answers.append(json.loads(json.dumps(event))))
     assert answers[0]["event"] == "ready"
     return answers[1:]
 
@@ -90,8 +91,8 @@ def test_changing_the_pair_keeps_the_last_delivery(service: Service) -> None:
     answers = ask(
         service,
         {"weights": {"gpt": "Test-e2.ckpt", "sovits": "Test_e2_s200.pth"}},
-        {"speak": {**REQUEST, "gpt_weight": "Test-e2.ckpt", "sovits_weight": "Test_e2_s200.pth"}},
-        {"speak": {**REQUEST, "gpt_weight": "Test-e2.ckpt", "rerender_last": True}},
+        {"speak": REQUEST},
+        {"speak": {**REQUEST, "sovits_weight": "", "rerender_last": True}},
         {"list": True},
     )
     assert answers[0]["loaded"] == {"gpt": "Test-e2.ckpt", "sovits": "Test_e2_s200.pth"}
@@ -118,6 +119,16 @@ def test_a_bad_request_costs_only_itself(service: Service, work: Path) -> None:
     assert all(a["message"]["zh"] and a["hint"]["en"] for a in answers)
     assert set((work / "takes").rglob("*.wav")) == before
     assert ask(service, {"speak": REQUEST})[-1]["event"] == "done"
+
+
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_fewer_bits_speak_too(work: Path, precision: str) -> None:
+    answers = ask(Service(Studio(work, VOICE), precision=precision), {"speak": REQUEST})
+    assert [a["event"] for a in answers] == ["piece", "done"]
+    pcm = np.frombuffer(base64.b64decode(answers[0]["pcm"]), "<i2")
+    assert np.abs(pcm).max() > 0
+    with pytest.raises(Problem, match="only on the CPU"):
+        Studio(work, VOICE).open(Path(), Path(), "cuda", "int8")
 
 
 def test_stop_ends_the_service(service: Service) -> None:
@@ -147,21 +158,22 @@ from engine.speaking import commands
 class Noisy:
     def load(self, gpt, sovits):
         print("a library greets")
-    def run(self, lines, send):
-        for line in lines:
-            os.write(1, b"native noise\\n")
-            send({"event": "echo", "line": line.strip()})
+    def weights(self):
+        os.write(1, b"native noise\\n")
+        return {}
 
 sys.exit(commands._serve(Noisy(), {}))
 """
 
 
 def test_the_pipe_carries_answers_and_nothing_else() -> None:
+    lines = '{"id": "お", "list": true}\n{"stop": true}\n'
     done = subprocess.run(
-        [sys.executable, "-c", NOISY], input="おはよう\nx\n", cwd=ROOT, capture_output=True,
+        [sys.executable, "-c", NOISY], input=lines, cwd=ROOT, capture_output=True,
         text=True, encoding="utf-8", timeout=60, check=True,
     )  # fmt: skip
-    assert [json.loads(line)["line"] for line in done.stdout.splitlines()] == ["おはよう", "x"]
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert events == [{"event": "ready"}, {"id": "お", "event": "weights"}]
     assert "a library greets" in done.stderr and done.stderr.count("native noise") == 2
 
 

@@ -13,9 +13,9 @@ from engine.text.clean import clean
 from engine.text.lexicon import Lexicon
 from engine.text.symbols import SYMBOLS
 
-# `[` and `]` move with the accent of a word, the border UNK with its phrasing: both come from
-# the dictionary's edition, which is another one than the vectors'.
-ACCENT_MARKS = ("[", "]", "UNK")
+# They move with a word's accent, which comes from the dictionary's edition: another one than the
+# vectors'. The border between phrases, which reads as UNK, is left in.
+ACCENT_MARKS = ("[", "]")
 
 
 def ja(text: str) -> list[str]:
@@ -95,3 +95,41 @@ def test_nothing_is_printed_on_standard_output() -> None:
     program = "from engine.text.clean import clean; clean('こんにちは', 'ja')"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert done.stdout == b""
+
+
+@pytest.mark.parametrize(
+    ("text", "phones"),
+    [
+        # A verb after て, a noun after の and an adnominal open a phrase of their own.
+        ("降っている", "f u ] cl t e UNK i [ r u"),
+        ("もものうち", "m o [ m o n o UNK u [ ch i"),
+        ("おはようございます", "o [ h a y o o g o z a i m a ] s u"),
+        ("1234", "s e ] N UNK n i [ hy a k u UNK s a ] N j u u UNK y o ] N"),
+        ("14", "j u [ u UNK y o ] N"),
+        ("行こう", "i [ k o o"),
+        ("犬が三匹", "i [ n u ] g a UNK s a [ N ] b i k i"),
+    ],
+)
+def test_phrases_are_the_classic_ones(text: str, phones: str) -> None:
+    assert " ".join(ja(text)) == phones
+
+
+def test_an_accent_by_each_joining_rule() -> None:
+    from engine.text.ja.phrases import rephrase
+
+    def word(text: str, part: str, moras: int, chain: int) -> dict[str, object]:
+        return {"string": text, "pos": part, "pos_group1": "一般", "ctype": "*",
+                "mora_size": moras, "chain_flag": chain, "acc": 99}  # fmt: skip
+
+    for rule, own, wanted in [
+        ("C1", 2, 5), ("C2", 2, 4), ("C3", 2, 3), ("C4", 2, 0), ("C5", 2, 1), ("名詞%F1", 2, 1),
+        ("名詞%F2@1", 2, 1), ("名詞%F3@1", 2, 4), ("F4@-1", 2, 2), ("F5", 2, 0), ("P1", 0, 0),
+        ("P2", 0, 4), ("P6", 2, 0), ("P14", 2, 5), ("動詞%F4@0/名詞%F5", 2, 0), ("*", 2, 1),
+    ]:  # fmt: skip
+        features = [word("い", "名詞", 3, -1), word("ろ", "名詞", 2, 1)]
+        rephrase(features, ["い,名詞,1/3,*", f"ろ,名詞,{own}/2,{rule}"], lambda _: 0)
+        assert features[0]["acc"] == wanted, rule
+    # Words that do not correspond to the dictionary lines keep the analyser's accent.
+    features = [word("い", "名詞", 3, -1)]
+    rephrase(features, ["は,名詞,1/3,*"], lambda _: 0)
+    assert features[0]["acc"] == 99

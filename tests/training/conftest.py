@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 from micro_voice import make_clips
+from whole_run import write_spec
 
+from engine.practice.dataset import make
 from engine.training.features import Clip
 
 
@@ -27,3 +29,15 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Clip]:
 @pytest.fixture
 def states(tmp_path: Path) -> Path:
     return tmp_path / "states"
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A work folder with one finished run; tests may read it, not change it."""
+    work = tmp_path_factory.mktemp("work")
+    make(work / "data" / "Mei", "Mei", clips=4)
+    from engine.run import execute  # loads the models' libraries: not for every test
+
+    ending = execute(write_spec(work, "one"))
+    assert ending.status == "succeeded", ending.problem
+    return work

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from micro_voice import CPU
+from micro_voice import ALONE, CPU
 
 from engine.contract.layout import Layout
 from engine.contract.spec import RunSpec
 from engine.runtime import chance
 from engine.runtime.checkpoint import Checkpoints
+from engine.runtime.distributed import Peers
 from engine.runtime.signals import StopFlag
 from engine.training.progress import Position
 from engine.training.stage import Craft, Export, Room, StageOutcome, TrainingStage
@@ -42,12 +43,15 @@ def make_stage(
     stop: StopFlag | None = None,
     facts: Mapping[str, Any] | None = None,
     run: str = "r1",
+    peers: Peers = ALONE,
     **params: Any,
 ) -> TrainingStage:
     """A stage as `crafting` would build it, with plain torch files as exports."""
     spec = RunSpec(run, "micro", "tiny", params={**DEFAULTS, **params})
     spec.validate()
-    room = Room(spec, Layout.at(work.as_posix()), record or Record(), stop or StopFlag(), CPU)
+    room = Room(
+        spec, Layout.at(work.as_posix()), record or Record(), stop or StopFlag(), CPU, peers
+    )
     checkpoints = Checkpoints(work / "states" / task.name)
     model = task.generator if task.name == "sovits" else task.model
     start = {name: value.clone() for name, value in model.state_dict().items()}

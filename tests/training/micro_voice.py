@@ -9,6 +9,7 @@ import numpy as np
 import soundfile
 import torch
 
+from engine.contract.updates import GPT_ACCUMULATE
 from engine.models.gpt.config import GptConfig
 from engine.models.gpt.text2semantic import Text2Semantic
 from engine.models.sovits.config import SovitsConfig
@@ -17,7 +18,7 @@ from engine.models.sovits.synthesizer import Synthesizer
 from engine.runtime.device import Device, Precision
 from engine.runtime.distributed import Peers
 from engine.training.features import Clip
-from engine.training.gpt_task import ACCUMULATE, GptSettings, GptTask
+from engine.training.gpt_task import GptSettings, GptTask
 from engine.training.order import Sizes
 from engine.training.sovits_task import SovitsSettings, SovitsTask
 
@@ -90,5 +91,5 @@ def gpt_task(
     torch.manual_seed(1)
     model = Text2Semantic(GPT)
     torch.manual_seed(2)
-    chosen = GptSettings(Sizes(batch, peers.world, ACCUMULATE), **settings)
+    chosen = GptSettings(Sizes(batch, peers.world, GPT_ACCUMULATE), **settings)
     return GptTask(model, clips, chosen, CPU, Precision(precision, "cpu"), peers)

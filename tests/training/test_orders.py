@@ -9,10 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.contract.problem import Problem
-from engine.runtime.device import Device
+from engine.contract.updates import (
+    auto_batch,
+    fixed_updates,
+    largest_batch,
+    upstream_gpt_updates,
+    upstream_repeats,
+    upstream_sovits_updates,
+)
 from engine.training import upstream_order as upstream
-from engine.training.batching import auto_batch
-from engine.training.order import Sizes, check_batch, fixed_order, largest_batch
+from engine.training.order import Sizes, check_batch, fixed_order
 
 
 def flat(updates: object) -> list[int]:
@@ -41,7 +47,7 @@ def test_every_clip_once_or_twice_and_four_updates(
     updates = fixed_order(lengths, sizes, epoch=epoch, seed=1)
     seen = Counter(flat(updates))
     assert set(seen) == set(range(clips)) and max(seen.values()) <= 2
-    assert len(updates) >= 4
+    assert len(updates) == fixed_updates(clips, batch, world, accumulate) >= 4
     assert all(len(part) == sizes.whole for update in updates for part in update)
     parts = [len(update) for update in updates]
     assert max(parts) - min(parts) <= 1 and max(parts) <= accumulate
@@ -63,8 +69,7 @@ def test_too_large_a_batch_is_refused(clips: int, batch: int) -> None:
 
 
 def test_auto_batch_never_starves_an_epoch() -> None:
-    big = Device("cuda", "H100", 80 << 30)
-    small = Device("cuda", "RTX 2060", 6 << 30)
+    big, small = 80 << 30, 6 << 30
     assert auto_batch("gpt", 400, big) == 40
     assert auto_batch("sovits", 200, big) == 12
     assert auto_batch("gpt", 20, big) == 6
@@ -90,10 +95,12 @@ UPDATES = {
 def test_upstreams_gpt_updates_an_epoch(clips: int) -> None:
     found = []
     for batch in (4, 6, 8, 12, 16, 24, 40):
-        items = clips * upstream.repeats(clips)
+        items = clips * upstream_repeats(clips)
         sizes = Sizes(upstream.gpt_batch_size(batch, items), 1, 4)
         found.append(len(upstream.gpt_order([5.0] * items, sizes, epoch=3)))
     assert tuple(found) == UPDATES[clips]
+    planned = [upstream_gpt_updates(clips, batch) for batch in (4, 6, 8, 12, 16, 24, 40)]
+    assert planned == found
 
 
 def test_upstreams_left_over_batches_open_the_next_epoch() -> None:
@@ -107,7 +114,7 @@ def test_upstreams_left_over_batches_open_the_next_epoch() -> None:
 
 
 def test_upstreams_small_sets_are_repeated() -> None:
-    assert [upstream.repeats(n) for n in (20, 34, 50, 60, 99, 100, 300)] == [5, 2, 2, 2, 2, 1, 1]
+    assert [upstream_repeats(n) for n in (20, 34, 50, 60, 99, 100, 300)] == [5, 2, 2, 2, 2, 1, 1]
 
 
 def test_upstreams_sovits_buckets_repeat_rare_lengths_and_drop_the_ends() -> None:
@@ -119,6 +126,8 @@ def test_upstreams_sovits_buckets_repeat_rare_lengths_and_drop_the_ends() -> Non
     assert {1, 2, 3} <= set(seen) and sum(seen[i] for i in (1, 2, 3)) == 4
     assert all(len(update) == 1 and len(update[0]) == 4 for update in updates)
     assert updates != upstream.sovits_order(lengths, Sizes(4), epoch=2)
+    twice = upstream.sovits_order(lengths * upstream_repeats(7), Sizes(4), epoch=1)
+    assert len(twice) == upstream_sovits_updates(lengths, 4)
 
 
 def test_gpt_batches_hold_neighbours_in_length() -> None:

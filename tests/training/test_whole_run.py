@@ -12,47 +12,14 @@ from typing import Any
 
 import pytest
 import soundfile
+from whole_run import FEW, events, write_spec
 
 from engine import interop
 from engine.cli import main
-from engine.contract.events import Event, parse
 from engine.contract.fold import RunState, fold
 from engine.contract.problem import ExitCode
-from engine.contract.spec import RunSpec
-from engine.practice.dataset import make
 from engine.run import execute
 from engine.runtime.durable import sha256
-
-FEW = {
-    "sovits.epochs": 3, "gpt.epochs": 3, "sovits.batch_size": 1, "gpt.batch_size": 1,
-    "gpt.save_every_epochs": 3, "train.device": "cpu",
-}  # fmt: skip
-
-
-def write_spec(work: Path, run: str, **changes: Any) -> Path:
-    spec = RunSpec(run, "Mei", "tiny", params=FEW, proof_text="こんにちは。")
-    spec = RunSpec(**{**vars(spec), **changes})
-    path = work / "runs" / run / "spec.json"
-    path.parent.mkdir(parents=True)
-    path.write_text(spec.to_json(), encoding="utf-8")
-    return path
-
-
-def events(work: Path, run: str) -> list[Event]:
-    lines = (work / "runs" / run / "events.jsonl").read_bytes().splitlines()
-    found = [parse(line) for line in lines]
-    assert None not in found
-    return [event for event in found if event is not None]
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A work folder with one finished run; tests may read it, not change it."""
-    work = tmp_path_factory.mktemp("work")
-    make(work / "data" / "Mei", "Mei", clips=4)
-    ending = execute(write_spec(work, "one"))
-    assert ending.status == "succeeded", ending.problem
-    return work
 
 
 @pytest.fixture
@@ -83,6 +50,11 @@ def test_every_promise_of_a_run(trained: Path) -> None:
         path = trained / export["path"]
         assert path.stat().st_size == export["bytes"] and sha256(path) == export["sha256"]
     assert {export["kind"] for export in state.exports} == {"sovits", "gpt", "proof", "pack"}
+
+
+def test_curves_lie_ready_for_tensorboard(trained: Path) -> None:
+    folder = trained / "logs/Mei/tensorboard/one"
+    assert {path.parent.name for path in folder.rglob("events.out.tfevents.*")} == {"gpt", "sovits"}
 
 
 def test_exports_load_as_upstream_files(trained: Path) -> None:

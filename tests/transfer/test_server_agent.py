@@ -14,12 +14,13 @@ from pipe_server import Ended
 
 from engine.contract.problem import ExitCode, Problem
 from remote.transfer import server
-from remote.transfer.server import Entry, Held, Wanted
+from remote.transfer.server import Held, Wanted
 
 PLAIN = ("sh", "cut", "wc", "tr", "stat", "dd", "mkdir", "cp", "mv", "rm", "rmdir", "find", "grep",
          "date", "nice", "cat")  # fmt: skip
 TOOLS = {
     "python": (*PLAIN, "python3"),
+    "old python": (*PLAIN, "python3", "openssl"),
     "openssl": (*PLAIN, "openssl"),
     "coreutils": (*PLAIN, "sha256sum"),
 }
@@ -37,6 +38,12 @@ class Shell:
             assert found, name
             (self.bin / name).symlink_to(found)
 
+    def age(self) -> None:
+        """Let Python be one that cannot read the source."""
+        (self.bin / "python3").unlink()
+        (self.bin / "python3").write_text("#!/bin/sh\necho SyntaxError >&2\nexit 1\n")
+        (self.bin / "python3").chmod(0o755)
+
     def run(self, argv, *, stdin=b"", timeout=None):  # type: ignore[no-untyped-def]
         environment = {"PATH": str(self.bin), "HOME": str(self.home), "LC_ALL": "C"}
         done = subprocess.run(argv, input=stdin, capture_output=True, cwd=self.home,
@@ -50,7 +57,10 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
 
     home = tmp_path / "home"
     home.mkdir()
-    return Shell(home, TOOLS[request.param], os.path.realpath(sys.executable))
+    shell = Shell(home, TOOLS[request.param], os.path.realpath(sys.executable))
+    if request.param == "old python":
+        shell.age()
+    return shell
 
 
 def sha(data: bytes) -> str:
@@ -120,9 +130,8 @@ def test_listing(shell: Any) -> None:
     (shell.home / "d" / server.STAGING).mkdir()
     for name in ("d/b", "d/sub/" + NAME, "d/sub/line\nbreak"):
         (shell.home / name).write_bytes(b"12")
-        os.utime(shell.home / name, (9, 9))
     paths = sorted(["b", "sub/" + NAME, "sub/line\nbreak"])
-    assert server.listing(shell, "d") == [Entry(path, 2, 9) for path in paths]
+    assert server.listing(shell, "d") == [Wanted(path, 2, sha(b"12")) for path in paths]
     with pytest.raises(Problem):
         server.listing(shell, "none")
 

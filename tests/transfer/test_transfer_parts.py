@@ -214,7 +214,7 @@ def test_no_bytes_of_a_server_crash_the_session(junk: bytes, hello: bool) -> Non
 
 def test_a_server_that_promises_a_huge_packet_is_refused_at_once() -> None:
     with pytest.raises(Problem, match="packet of 4294967295 bytes"):
-        Session(Tape(b"\xff" * 9))
+        Session(Tape(b"\xff" * 9)).greet()
 
 
 def test_payload_sizes_are_the_servers_within_ours() -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from textual.pilot import Pilot
 
 from tui.app import SovdeckApp
+from tui.services.fake_run import LIVE_RUN
+from tui.services.fakes import FakeWorld
 
 PAUSES = 400
 
@@ -21,15 +23,12 @@ async def until(pilot: Pilot[None], condition: Callable[[], bool], what: str = "
     raise AssertionError(f"waited in vain for {what or condition}")
 
 
-async def settled(pilot: Pilot[None], app: SovdeckApp) -> None:
-    """Until every fake has told all it knows and the screen has drawn it."""
-    count = len(app.services.servers.world.saved)  # type: ignore[attr-defined]
-    jobs = len(app.services.servers.world.jobs)  # type: ignore[attr-defined]
+async def settled(pilot: Pilot[None], app: SovdeckApp, world: FakeWorld) -> None:
+    """Until every watch has told all it knows and the screen has drawn it."""
 
     def ready() -> bool:
-        state = app.state
-        told = state.chosen_run is not None and bool(state.chosen_run.log)
-        return len(state.servers) == count and len(state.runs) >= jobs and told
+        names = {server.name for server in world.saved} | {LIVE_RUN}
+        return world.told >= names and app.controller.idle and app.state.chosen_run is not None
 
     await until(pilot, ready, "the made-up world")
     for _ in range(3):

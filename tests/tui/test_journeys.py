@@ -165,7 +165,7 @@ async def test_a_fault_of_ours_is_shown_and_the_dashboard_lives_on(
 
     app.services.deploys.plan = broken  # type: ignore[method-assign]
     async with app.run_test(size=SIZE, notifications=True) as pilot:
-        await settled(pilot, app)
+        await settled(pilot, app, world)
         await pilot.press("d")
         await until(pilot, lambda: any("boom" in n.title for n in app._notifications))
         await pilot.press("q")
@@ -175,7 +175,7 @@ async def test_a_fault_of_ours_is_shown_and_the_dashboard_lives_on(
 async def test_monitor_keys_change_the_charts(make_app: Make, world: FakeWorld) -> None:
     app = make_app(world, start="monitor")
     async with app.run_test(size=SIZE) as pilot:
-        await settled(pilot, app)
+        await settled(pilot, app, world)
         chart = app.screen.query_one("#chart-sovits", LineChart)
         await until(pilot, lambda: bool(chart.curves))
         await pilot.press("L", "s")
@@ -196,7 +196,7 @@ async def test_monitor_keys_change_the_charts(make_app: Make, world: FakeWorld) 
 async def test_stop_asks_names_the_voice_and_does_it(make_app: Make, world: FakeWorld) -> None:
     app = make_app(world, start="monitor")
     async with app.run_test(size=SIZE) as pilot:
-        await settled(pilot, app)
+        await settled(pilot, app, world)
         await pilot.press("ctrl+x")
         await until(pilot, lambda: isinstance(app.screen, Confirm))
         assert "ATRI" in shown(app, ".question") and "tokyo-4090" in shown(app, ".question")
@@ -211,7 +211,7 @@ async def test_stop_asks_names_the_voice_and_does_it(make_app: Make, world: Fake
 async def test_read_only_refuses_to_change_anything(make_app: Make, world: FakeWorld) -> None:
     app = make_app(world, start="monitor", read_only=True)
     async with app.run_test(size=SIZE) as pilot:
-        await settled(pilot, app)
+        await settled(pilot, app, world)
         await pilot.press("ctrl+x")
         await until(pilot, lambda: isinstance(app.screen, Confirm))
         await pilot.press("y")
@@ -224,7 +224,7 @@ async def test_read_only_refuses_to_change_anything(make_app: Make, world: FakeW
 async def test_the_form_shows_meaning_range_and_faults(make_app: Make, world: FakeWorld) -> None:
     app = make_app(world, start="train")
     async with app.run_test(size=SIZE) as pilot:
-        await settled(pilot, app)
+        await settled(pilot, app, world)
         field = app.screen.query_one("#field-gpt-batch_size")
         box = field.query_one(Input)
         box.focus()
@@ -245,7 +245,7 @@ async def test_the_form_shows_meaning_range_and_faults(make_app: Make, world: Fa
 async def test_language_switches_live_on_every_screen(make_app: Make, world: FakeWorld) -> None:
     app = make_app(world)
     async with app.run_test(size=SIZE) as pilot:
-        await settled(pilot, app)
+        await settled(pilot, app, world)
         for mode in ("monitor", "voices", "servers"):
             app.action_go(mode)
             await pilot.pause()
@@ -259,7 +259,7 @@ async def test_language_switches_live_on_every_screen(make_app: Make, world: Fak
 async def test_help_lists_the_keys_of_the_screen(make_app: Make, world: FakeWorld) -> None:
     app = make_app(world, start="monitor")
     async with app.run_test(size=SIZE) as pilot:
-        await settled(pilot, app)
+        await settled(pilot, app, world)
         await pilot.press("f1")
         await until(pilot, lambda: isinstance(app.screen, HelpScreen))
         text = " ".join(str(s.content) for s in app.screen.query(Static))
@@ -271,7 +271,7 @@ async def test_help_lists_the_keys_of_the_screen(make_app: Make, world: FakeWorl
 async def test_logs_find_and_follow(make_app: Make, world: FakeWorld) -> None:
     app = make_app(world, start="logs")
     async with app.run_test(size=(80, 12)) as pilot:
-        await settled(pilot, app)
+        await settled(pilot, app, world)
         view = app.screen.query_one(LogView)
         await until(pilot, lambda: view.scroll_offset.y == view.max_scroll_y > 0)
         await pilot.press("slash")
@@ -284,7 +284,7 @@ async def test_logs_find_and_follow(make_app: Make, world: FakeWorld) -> None:
 async def test_a_keymap_renames_keys(make_app: Make, world: FakeWorld) -> None:
     app = make_app(world, start="monitor", keys={"monitor.log_scale": "w"})
     async with app.run_test(size=SIZE) as pilot:
-        await settled(pilot, app)
+        await settled(pilot, app, world)
         chart = app.screen.query_one("#chart-sovits", LineChart)
         await pilot.press("w")
         assert chart.log_y
@@ -295,7 +295,7 @@ async def test_a_keymap_renames_keys(make_app: Make, world: FakeWorld) -> None:
 async def test_jump_goes_to_a_place_by_letter(make_app: Make, world: FakeWorld) -> None:
     app = make_app(world, start="train")
     async with app.run_test(size=SIZE) as pilot:
-        await settled(pilot, app)
+        await settled(pilot, app, world)
         await pilot.press("ctrl+o")
         await until(pilot, lambda: type(app.screen).__name__ == "JumpScreen")
         target = app.screen.targets["d"]  # type: ignore[attr-defined]
@@ -309,7 +309,7 @@ async def test_every_screen_stands_any_window(
 ) -> None:
     app = make_app(world)
     async with app.run_test(size=size) as pilot:
-        await settled(pilot, app)
+        await settled(pilot, app, world)
         for mode in SovdeckApp.MODES:
             app.action_go(mode)
             await pilot.pause()

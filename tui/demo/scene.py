@@ -39,6 +39,8 @@ class Dataset:
 class NoPerson:
     """The demo knows its server's fingerprint and key; nobody has to be asked anything."""
 
+    can_ask = False
+
     def host_key(self, fingerprint: str, host: str) -> bool:
         return False
 

@@ -48,7 +48,7 @@ class DatasetScreen(DeckScreen):
             reading = self.say("tui.dataset.checking", folder=state.checking)
             summary.update(Content.styled(reading, "$secondary"))
         elif report is None:
-            summary.update(Content.styled(self.say("tui.dataset.empty"), "$text-muted"))
+            summary.update(Content.styled(self.say("tui.dataset.empty"), "$faint"))
         else:
             summary.update(self._summary(report))
             problems.update(self._problems(report))
@@ -83,7 +83,7 @@ class DatasetScreen(DeckScreen):
             Content.assemble(
                 level_mark(problem.remark.level), (f" {problem.where}  ", "bold"),
                 tell(self, problem.remark.text),
-                (f" {tell(self, problem.remark.hint)}", "$text-muted"),
+                (f" {tell(self, problem.remark.hint)}", "$faint"),
             )
             for problem in sorted(report.problems, key=rank)
         ]  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -26,6 +27,8 @@ class DeckScreen(Screen[None]):
 
     TAB: ClassVar[str] = ""
     TOPICS: ClassVar[tuple[str, ...]] = ()
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave_field", show=False)]
 
     def compose(self) -> ComposeResult:
         yield TopBar(self.TAB)
@@ -65,6 +68,10 @@ class DeckScreen(Screen[None]):
 
     def _show_chrome(self) -> None:
         self.query_one(TopBar).show(self.deck.state, self.deck.settings.read_only)
+
+    def action_leave_field(self) -> None:
+        """Out of a text field, so that letters and numbers are keys again."""
+        self.set_focus(None)
 
     def action_press(self, key: str) -> None:
         self.app.simulate_key(key)

@@ -20,8 +20,8 @@ from tui.state.store import State, Topics
 from tui.state.work import DeployStep
 
 _MARKS = {
-    "waiting": ("·", "$text-muted"), "running": ("▶", "$primary"), "done": ("✓", "$success"),
-    "skipped": ("–", "$text-muted"), "failed": ("✗", "$error"),
+    "waiting": ("·", "$faint"), "running": ("▶", "$primary"), "done": ("✓", "$success"),
+    "skipped": ("–", "$faint"), "failed": ("✗", "$error"),
 }  # fmt: skip
 
 
@@ -50,7 +50,7 @@ class DeployScreen(DeckScreen):
         self.query_one("#title", Static).update(title)
         outcome = self.query_one("#outcome", Static)
         if steps is None:
-            waiting = Content.styled(self.say("tui.deploy.asking"), "$text-muted")
+            waiting = Content.styled(self.say("tui.deploy.asking"), "$faint")
             self.query_one("#steps", Static).update(waiting)
             outcome.update("")
             return
@@ -65,7 +65,7 @@ class DeployScreen(DeckScreen):
         return Content.assemble(
             (f" {mark} ", f"bold {colour}"),
             (tell(self, step.title), "bold" if step.state == "running" else ""),
-            (f"  {took}", "$text-muted"), (f"  {step.detail}", "$text-muted"),
+            (f"  {took}", "$faint"), (f"  {step.detail}", "$faint"),
         )  # fmt: skip
 
     def _outcome(self, steps: tuple[DeployStep, ...]) -> Content:
@@ -79,7 +79,7 @@ class DeployScreen(DeckScreen):
             return Content.styled(self.say("tui.deploy.done"), "bold $success")
         if done or any(step.state == "running" for step in steps):
             return Content.assemble(bar(done / len(wanted), 32), f"  {done}/{len(wanted)}")
-        return Content.styled(self.say("tui.deploy.ready"), "$text-muted")
+        return Content.styled(self.say("tui.deploy.ready"), "$faint")
 
     def action_plan(self) -> None:
         self.ask(wishes.PlanDeploy(self.server))

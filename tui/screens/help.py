@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
@@ -49,23 +49,25 @@ class HelpScreen(ModalScreen[None]):
             yield Static(say(self, ABOUT[self.scope]), id="about", markup=False)
             here = of_scope(self.scope)
             if here:
-                yield Static(self._keys(here))
+                yield from self._keys(here)
             yield Static(say(self, "tui.help.everywhere"), classes="head")
-            yield Static(self._keys(of_scope("app")))
+            yield from self._keys(of_scope("app"))
             yield Static(say(self, "tui.help.leave"), classes="head")
 
-    def _keys(self, actions: tuple[Action, ...]) -> Content:
-        return Content("\n").join(self._rows(actions))
-
-    def _rows(self, actions: tuple[Action, ...]) -> Iterator[Content]:
+    def _keys(self, actions: tuple[Action, ...]) -> Iterator[Horizontal]:
         keymap = self.app._keymap
         for action in actions:
             keys = keymap.get(action.id, action.keys)
             shown = " ".join(key_name(key) for key in keys.split(","))
-            yield Content.assemble(
-                (f"{shown:>9}  ", "bold $primary"), (tell(self, action.title), "bold"),
-                f"  {tell(self, action.help)}  ", (action.id, "$text-muted"),
-            )  # fmt: skip
+            meaning = Content.assemble(
+                (tell(self, action.title), "bold"), f"  {tell(self, action.help)}"
+            )
+            yield Horizontal(
+                Static(Content.styled(shown, "bold $primary"), classes="keys"),
+                Static(meaning, classes="meaning"),
+                Static(action.id, classes="id"),
+                classes="key-row",
+            )
 
     def action_leave(self) -> None:
         self.dismiss()

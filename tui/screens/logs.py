@@ -46,7 +46,7 @@ class LogsScreen(DeckScreen):
         follow = "tui.logs.following" if self.log_view.follow else "tui.logs.paused"
         head = Content.assemble(
             job_pill(self, run.status), (f"  {run.voice}", "bold"),
-            (f"  ·  {run.server}  ·  {run.run}  ·  {kept}  ·  {self.say(follow)}", "$text-muted"),
+            (f"  ·  {run.server}  ·  {run.run}  ·  {kept}  ·  {self.say(follow)}", "$faint"),
         )  # fmt: skip
         self.query_one("#head", Static).update(head)
 
@@ -90,5 +90,4 @@ class LogsScreen(DeckScreen):
     def action_copy(self) -> None:
         view = self.log_view
         first = view.scroll_offset.y
-        self.app.copy_to_clipboard("\n".join(view.lines[first : first + view.size.height]))
-        self.notify(self.say("tui.notices.copied"))
+        self.deck.copy("\n".join(view.lines[first : first + view.size.height]))

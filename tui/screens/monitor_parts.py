@@ -52,7 +52,7 @@ def head_line(node: MessagePump, state: State, run: RunView, width: int) -> Cont
     for fact in facts:
         if line.cell_length + cell_len(fact) + 5 > width:
             break
-        line = Content.assemble(line, ("  ·  ", "$border-blurred"), (fact, "$text-muted"))
+        line = Content.assemble(line, ("  ·  ", "$border-blurred"), (fact, "$faint"))
     return line
 
 
@@ -78,7 +78,7 @@ def gauge_lines(
     if sample is None:
         sample = _from_run(run.state.memory, run.state.as_of)
     if sample is None:
-        unknown = Content.styled(say(node, "tui.monitor.no_memory"), "$text-muted")
+        unknown = Content.styled(say(node, "tui.monitor.no_memory"), "$faint")
         return say(node, "tui.monitor.memory"), [unknown, unknown]
     title = say(node, "tui.monitor.memory_by", source=sample.source)
     age = age_words(node, sample.t, state.now)
@@ -121,7 +121,7 @@ def _spark(title: str, values: Any, top: float, width: int) -> Content:
         " " if value != value else _SPARKS[min(7, max(0, int(value / top * 7.99)))]
         for value in values[-room:]
     )
-    return Content.assemble((f"{title} ", "$text-muted"), (marks.rjust(room), "$chart-2-dim"))
+    return Content.assemble((f"{title} ", "$faint"), (marks.rjust(room), "$chart-2-dim"))
 
 
 def event_lines(node: MessagePump, run: RunView, width: int) -> list[Content]:
@@ -134,7 +134,7 @@ def event_lines(node: MessagePump, run: RunView, width: int) -> list[Content]:
         text = say(node, "tui.monitor.saved", path=path.rsplit("/", 1)[-1], size=figure)
         lines.append(Content.assemble(level_mark("good"), f" {_cut(text, width - 2)}"))
     if not lines:
-        lines.append(Content.styled(say(node, "tui.monitor.quiet"), "$text-muted"))
+        lines.append(Content.styled(say(node, "tui.monitor.quiet"), "$faint"))
     return lines
 
 
@@ -154,7 +154,7 @@ def _notice(node: MessagePump, event: Event, width: int) -> Content:
         )
     clock = time.strftime("%H:%M:%S", time.localtime(event.t / 1000))
     return Content.assemble(
-        level_mark(level), (f" {clock} ", "$text-muted"), _cut(text.strip(), width - 11)
+        level_mark(level), (f" {clock} ", "$faint"), _cut(text.strip(), width - 11)
     )
 
 

@@ -100,7 +100,7 @@ class ServersScreen(DeckScreen):
         at_work = [run for run in runs if not run.ended]
         run = (at_work or list(runs))[-1] if runs else None
         if run is None:
-            return Content.styled(NONE, "$text-muted")
+            return Content.styled(NONE, "$faint")
         return Content.assemble((f"{run.voice} ", "bold"), job_pill(self, run.status))
 
     def _detail(self, state: State) -> None:
@@ -111,7 +111,7 @@ class ServersScreen(DeckScreen):
             lines.append(
                 Content.assemble(
                     (server.name, "bold $primary"), f"  {server.saved.address}  ",
-                    (server.saved.profile, "$text-muted"), (f"  {age}", "$warning"),
+                    (server.saved.profile, "$faint"), (f"  {age}", "$warning"),
                 )
             )  # fmt: skip
             if server.link_detail is not None:
@@ -126,7 +126,7 @@ class ServersScreen(DeckScreen):
                 for remark in facts.verdict:
                     words = Content.assemble(
                         level_mark(remark.level), f" {tell(self, remark.text)} ",
-                        (tell(self, remark.hint), "$text-muted"),
+                        (tell(self, remark.hint), "$faint"),
                     )  # fmt: skip
                     lines.append(words)
         self.query_one("#detail", Static).update(Content("\n").join(lines))

@@ -43,7 +43,7 @@ class SettingsScreen(DeckScreen):
                     yield Static(self.say(words), classes="title")
                     yield Choice(choices, self._value(name, choices), id=name)
                     yield Static(say_hint(self, words), classes="note")
-            yield Static(self.say("tui.taste.keys"), id="keys")
+            yield Static(self.say("tui.taste.keys"), id="keys", markup=False)
             yield Static(self._file(), id="file", markup=False)
 
     def _value(self, name: str, choices: tuple[str, ...]) -> str:

@@ -66,6 +66,9 @@ class TrainScreen(DeckScreen):
                 yield Static(id="help")
         yield EmptyState("tui.train.no_server", id="empty")
 
+    def on_mount(self) -> None:
+        self.query_one("#help", Static).update(self.say("tui.train.start_here"))
+
     def show(self, state: State, topics: Topics | None) -> None:
         self.set_class(state.server is None, "-empty")
         if not self.voice and state.dataset is not None:

@@ -19,7 +19,7 @@ def plan_lines(node: MessagePump, state: State, width: int) -> Content:
     """Updates, time, money, memory and disk of the draft; warnings first to the eye."""
     plan = state.plan
     if plan is None:
-        return Content.styled(say(node, "tui.train.no_plan"), "$text-muted")
+        return Content.styled(say(node, "tui.train.no_plan"), "$faint")
     lines = []
     for stage in plan.stages:
         words = say(
@@ -27,10 +27,10 @@ def plan_lines(node: MessagePump, state: State, width: int) -> Content:
             all=stage.updates, batch=stage.batch,
         )  # fmt: skip
         name = f"{stage_name(node, stage.name):<7} "
-        colour = "$error" if stage.updates_per_epoch == 0 else "$text"
+        colour = "$error" if stage.updates_per_epoch == 0 else "$foreground"
         lines.append(
             Content.assemble((name, "bold $secondary"), (words, colour),
-                             (f"  {duration(stage.seconds)}", "$text-muted"))
+                             (f"  {duration(stage.seconds)}", "$faint"))
         )  # fmt: skip
     total = say(node, "tui.train.total", time=duration(plan.seconds))
     if plan.cost is not None:
@@ -42,16 +42,16 @@ def plan_lines(node: MessagePump, state: State, width: int) -> Content:
         lines.append(Content.assemble(f"{say(node, 'tui.train.memory')} ", bar, figures))
     if plan.disk is not None:
         figures = say(node, "tui.train.disk", need=size(plan.disk), free=size(plan.disk_free))
-        lines.append(Content.styled(figures, "$text"))
+        lines.append(Content.styled(figures, "$foreground"))
     lines += [remark_line(node, remark) for remark in plan.remarks]
     return Content("\n").join(lines)
 
 
 def remark_line(node: MessagePump, remark: Remark) -> Content:
-    colour = {"bad": "$error", "warning": "$warning"}.get(remark.level, "$text")
+    colour = {"bad": "$error", "warning": "$warning"}.get(remark.level, "$foreground")
     return Content.assemble(
         level_mark(remark.level), (f" {tell(node, remark.text)}", colour),
-        (f" {tell(node, remark.hint)}", "$text-muted"),
+        (f" {tell(node, remark.hint)}", "$faint"),
     )  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def field_help(node: MessagePump, param: Param, problem: Problem | None) -> Cont
     ]
     for words, value in facts:
         if value:
-            rows.append(Content.assemble((f"{say(node, words)}  ", "$text-muted"), value))
+            rows.append(Content.assemble((f"{say(node, words)}  ", "$faint"), value))
     advice = tell(node, param.advice)
     if advice:
         rows.append(Content.styled(advice, "$secondary"))

@@ -87,7 +87,7 @@ class VoicesScreen(DeckScreen):
         elif voice.home:
             home = Content.styled(self.say("tui.voices.older"), "$warning")
         else:
-            home = Content.styled(self.say("tui.voices.not_home"), "$text-muted")
+            home = Content.styled(self.say("tui.voices.not_home"), "$faint")
         return {
             "voice": Content.styled(voice.name, "bold"),
             "server": voice.server,
@@ -108,11 +108,9 @@ class VoicesScreen(DeckScreen):
         panel.border_subtitle = age_words(self, at, state.now) if stale else ""
         lines = [self._checkpoint(point) for point in _newest_first(voice)[:_ROWS_SHOWN]]
         if voice.home:
-            where = Content.assemble(
-                (self.say("tui.voices.folder"), "$text-muted"), " ", voice.home
-            )
+            where = Content.assemble((self.say("tui.voices.folder"), "$faint"), " ", voice.home)
             lines.append(where)
-        nothing = Content.styled(self.say("tui.voices.none_saved"), "$text-muted")
+        nothing = Content.styled(self.say("tui.voices.none_saved"), "$faint")
         panel.update(Content("\n").join(lines or [nothing]))
 
     def _checkpoint(self, point: Checkpoint) -> Content:
@@ -121,8 +119,8 @@ class VoicesScreen(DeckScreen):
             (f"{stage_name(self, point.stage):<7}", "bold $secondary"),
             f"{self.say('tui.voices.epoch', epoch=point.epoch):<10} ",
             f"{size(point.bytes):>8}  ",
-            (f"{self.say('tui.voices.loss', loss=loss(point.loss)):<14} ", "$text"),
-            (name, "$text-muted"),
+            (f"{self.say('tui.voices.loss', loss=loss(point.loss)):<14} ", "$foreground"),
+            (name, "$faint"),
         )
 
     def _transfers(self, state: State) -> None:
@@ -155,8 +153,7 @@ class VoicesScreen(DeckScreen):
 
     def action_copy_path(self) -> None:
         if self.chosen is not None and self.chosen.home:
-            self.app.copy_to_clipboard(self.chosen.home)
-            self.notify(self.say("tui.notices.copied"))
+            self.deck.copy(self.chosen.home)
 
 
 def _newest_first(voice: Voice) -> list[Checkpoint]:

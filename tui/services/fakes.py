@@ -7,14 +7,13 @@ With `live=False` every watch tells all it knows at once and then sleeps until c
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from engine.contract.events import Event
-from engine.contract.params import PARAMS
 from engine.contract.problem import ExitCode, Problem
 from tui.services import fake_scene as scene
+from tui.services.fake_plan import made_plan
 from tui.services.fake_run import ENDED_RUN, LIVE_RUN, finished_run, later_events, running_run
 from tui.services.protocols import (
     Asks,
@@ -26,13 +25,11 @@ from tui.services.protocols import (
     Services,
 )
 from tui.state import events as ev
-from tui.state.facts import Remark, SavedServer
+from tui.state.facts import SavedServer
 from tui.state.work import (
     DatasetReport,
     JobStatus,
-    StagePlan,
     TrainDraft,
-    TrainPlan,
     Transfer,
     Voice,
 )
@@ -55,6 +52,7 @@ class FakeWorld:
     pull_problem: Problem | None = None
     calls: list[str] = field(default_factory=list)
     answers: list[bool] = field(default_factory=list)
+    told: set[str] = field(default_factory=set)  # watches that have told all they know
 
     def now(self) -> int:
         return int(time.time() * 1000) if self.live else MOMENT
@@ -155,8 +153,10 @@ class FakeServers:
                 emit(ev.TelemetrySeen(server, scene.sample(server, now() - at * 1000), now()))
             for job in self.world.jobs.get(server, ()):
                 emit(ev.JobSeen(job, now()))
+            self.world.told.add(server)
             while self.world.live and not cancel.wait(1.0):
                 emit(ev.TelemetrySeen(server, scene.sample(server, now()), now()))
+        self.world.told.add(server)
         cancel.wait()
 
 
@@ -206,7 +206,7 @@ class FakeTraining:
 
     def plan(self, draft: TrainDraft, emit: Emit, cancel: Cancel) -> None:
         self.world.call("plan", draft.voice)
-        emit(ev.PlanMade(_plan(draft)))
+        emit(ev.PlanMade(made_plan(draft)))
 
     def start(self, draft: TrainDraft, emit: Emit, cancel: Cancel) -> str:
         self.world.call("train", draft.server, draft.voice, repr(dict(draft.params)))
@@ -226,6 +226,7 @@ class FakeTraining:
         for start in range(0, len(stream), 200):
             emit(ev.RunEvents(server, run, tuple(stream[start : start + 200]), at))
         emit(ev.LogLines(server, run, scene.LOG, at))
+        self.world.told.add(run)
         if self.world.live and run == LIVE_RUN:
             for events in later_events(stream):
                 if cancel.wait(0.5):
@@ -279,28 +280,3 @@ def _move(world: FakeWorld, end: Transfer, emit: Emit, cancel: Cancel, state: st
             return False
     emit(ev.TransferChanged(replace(end, state="done", done=total, phase="")))
     return True
-
-
-def _plan(draft: TrainDraft, clips: int = 214) -> TrainPlan:
-    """The arithmetic of a plan in its simplest form; the real one is engine.training.plan."""
-
-    def value(name: str, auto: int) -> int:
-        chosen = draft.params.get(name, PARAMS[name].default)
-        return auto if chosen == "auto" else int(chosen)
-
-    stages = []
-    for name, auto, seconds in (("sovits", 12, 0.32), ("gpt", 8, 0.21)):
-        batch = value(f"{name}.batch_size", auto)
-        epochs = value(f"{name}.epochs", 8)
-        updates = clips // batch // (4 if name == "gpt" else 1)
-        stages.append(StagePlan(name, epochs, batch, updates, epochs * updates * seconds))
-    remarks: Iterable[Remark] = ()
-    if any(stage.updates_per_epoch == 0 for stage in stages):
-        remarks = (scene.NO_UPDATES,)
-    total = sum(stage.seconds or 0 for stage in stages) + 95
-    batch = stages[0].batch
-    return TrainPlan(
-        clips, tuple(stages), total, total / 3600 * 0.42, "EUR",
-        int((4.1 + 0.62 * batch) * 2**30), 24 * 2**30, 4_200_000_000, 61_000_000_000,
-        tuple(remarks),
-    )  # fmt: skip

@@ -123,7 +123,11 @@ class Training(Protocol):
         """Ask the run to save and stop; emit JobSeen."""
 
     def watch(self, server: str, run: str, emit: Emit, cancel: Cancel) -> None:
-        """Stream RunEvents and LogLines by offset, and JobSeen, until the run has ended."""
+        """Stream RunEvents and LogLines by offset, and JobSeen, until the run has ended.
+
+        Called again for the same run (it was resumed), it may begin at the first byte: what is
+        known already is left out by the caller.
+        """
 
 
 class Voices(Protocol):

@@ -27,6 +27,10 @@ class AskingDialog:
         self._server = server
         self.asks: Asks | None = None
 
+    @property
+    def can_ask(self) -> bool:
+        return self.asks is not None
+
     def host_key(self, fingerprint: str, host: str) -> bool:
         if self.asks is None:
             return False

@@ -74,6 +74,14 @@ class LogLines:
 
 
 @dataclass(frozen=True)
+class StreamReopened:
+    """A run's streams are read anew from their first byte: the log kept so far is dropped."""
+
+    server: str
+    run: str
+
+
+@dataclass(frozen=True)
 class DeployPlanned:
     server: str
     steps: tuple[DeployStep, ...]
@@ -158,6 +166,7 @@ StoreEvent = (
     | JobSeen
     | RunEvents
     | LogLines
+    | StreamReopened
     | DeployPlanned
     | DeployStepChanged
     | DatasetChecking

@@ -181,6 +181,14 @@ def _log_lines(state: State, event: ev.LogLines) -> Changed:
     return _with_run(state, view), {log_topic(view.key)}
 
 
+def _stream_reopened(state: State, event: ev.StreamReopened) -> Changed:
+    view = state.runs.get((event.server, event.run))
+    if view is None:
+        return state, set()
+    runs = {**state.runs, view.key: replace(view, log=(), log_dropped=0)}
+    return replace(state, runs=runs), {log_topic(view.key)}
+
+
 def _deploy_planned(state: State, event: ev.DeployPlanned) -> Changed:
     deploys = {**state.deploys, event.server: event.steps}
     return replace(state, deploys=deploys), {"deploys"}
@@ -260,6 +268,7 @@ _REDUCERS: dict[type, Callable[[State, Any], Changed]] = {
     ev.JobSeen: _job_seen,
     ev.RunEvents: _run_events,
     ev.LogLines: _log_lines,
+    ev.StreamReopened: _stream_reopened,
     ev.DeployPlanned: _deploy_planned,
     ev.DeployStepChanged: _deploy_step,
     ev.DatasetChecking: _dataset_checking,

@@ -1,4 +1,4 @@
-"""`sovdeck data check LIST`: what a dataset is worth, before any money burns. No torch."""
+"""`sovdeck data check PATH`: what a dataset is worth, before any money burns. No torch."""
 
 from __future__ import annotations
 
@@ -13,22 +13,31 @@ from tui.target import add_json
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     check = actions.add_parser("check", help="read a .list and its recordings, name every fault")
-    check.add_argument("list", metavar="LIST", type=Path)
+    check.add_argument("path", metavar="PATH", type=Path, help="a .list, or the folder of one")
     check.add_argument("--wavs", type=Path, help="folder of the recordings")
+    check.add_argument("--strict", action="store_true", help="stop when there is any fault")
     add_json(check)
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
     from engine.contract.dataset.check import check_clips
-    from engine.contract.dataset.items import read_items
+    from engine.contract.dataset.items import list_in, read_items
+    from engine.contract.dataset.report import make_report
     from engine.contract.dataset.wav import measure_wav
 
-    checked = check_clips(read_items(args.list, args.wavs), measure_wav)
-    manifest = checked.manifest
+    source = list_in(args.path)
+    beside = source.parent / "wavs"
+    wavs = args.wavs or (beside if beside.is_dir() else None)
+    checked = check_clips(read_items(source, wavs), measure_wav)
+    if args.strict:
+        checked.manifest.refuse_problems()
+    manifest, report = checked.manifest, make_report(checked)
     for level, problems in (("problem", manifest.problems), ("note", manifest.notes)):
         for problem in problems:
             console.emit({"level": level, **problem.as_json()})
-            console.write(problem.sentence(console.language))
+    console.emit({"report": report.as_json()})
+    for line in report.lines(console.language):
+        console.write(line)
     seconds = sum(facts.seconds for facts in checked.facts.values())
     languages = sorted({item.language for item in manifest.items})
     console.say(

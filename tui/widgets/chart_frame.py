@@ -171,7 +171,7 @@ def _tick(chart: LineChart, on: bool) -> str:
 def _y_labels(chart: LineChart, window: Window, height: int) -> dict[int, str]:
     count = max(3, height // 2) if height < 8 else height // 3
     if chart.log_y:
-        ticks = log_ticks(10**window.y0, 10**window.y1, count)
+        ticks = log_ticks(10**window.y0, 10**window.y1, max(3, height // 2))
     else:
         ticks = linear_ticks(window.y0, window.y1, count)
     labels: dict[int, str] = {}
@@ -195,16 +195,17 @@ def _x_axis(chart: LineChart, window: Window, width: int) -> list[Strip]:
     rule = list(("-" if plain else "─") * width)
     names = [" "] * width
     free_from = 0
+    unit = chart.unit if cell_len(chart.unit) < width // 3 else ""
+    room = width - cell_len(unit) - 1 if unit else width
     for tick in linear_ticks(window.x0, window.x1, max(2, width // 9)):
         at = round((tick - window.x0) / (window.x1 - window.x0) * (width - 1))
         name = label(tick)
-        start = min(max(at - len(name) // 2, 0), width - len(name))
-        if start >= free_from and start + len(name) <= width:
+        start = max(at - len(name) // 2, 0)
+        if start >= free_from and start + len(name) <= room:
             rule[at] = "+" if plain else "┬"
             names[start : start + len(name)] = name
             free_from = start + len(name) + 2
-    unit = chart.unit
-    if unit and free_from + cell_len(unit) + 1 < width:
+    if unit:
         names = names[: width - cell_len(unit)] + [unit]
     corner = "+" if plain else "└"
     return [

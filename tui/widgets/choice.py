@@ -51,7 +51,7 @@ class Choice(Static, can_focus=True):
             self.post_message(self.Changed(self, value))
 
     def render(self) -> Content:
-        edge = "$primary" if self.has_focus else "$text-muted"
+        edge = "$primary" if self.has_focus else "$faint"
         return Content.assemble(("‹ ", edge), self._value, (" ›", edge))
 
     def action_step(self, by: int) -> None:

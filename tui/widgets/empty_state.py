@@ -27,6 +27,6 @@ class EmptyState(Static):
             Content.assemble(
                 (say(self, self.words), "bold $primary"),
                 "\n\n",
-                (say_hint(self, self.words), "$text-muted"),
+                (say_hint(self, self.words), "$faint"),
             )
         )

@@ -13,7 +13,7 @@ from tui.state.facts import GpuReading, Telemetry
 def memory_bar(ours: int | None, used: int | None, total: int | None, width: int) -> Content:
     """Bar of `width` cells. Unknown totals give an empty track; nothing is drawn as zero."""
     if used is None or not total:
-        return Content.styled("╌" * width, "$text-muted")
+        return Content.styled("╌" * width, "$faint")
     mine = min(ours or 0, used)
     cells_used = min(width, round(used / total * width))
     cells_mine = min(cells_used, round(mine / total * width))
@@ -34,10 +34,12 @@ def gpu_lines(node: MessagePump, gpu: GpuReading, width: int) -> list[Content]:
     name = (gpu.name or gpu.uuid)[: max(8, width - len(load) - len(heat) - 5)]
     room = max(1, width - len(name) - len(load) - len(heat) - 2)
     return [
-        Content.assemble((name, "bold"), " " * room, (load, "$secondary"), "  ", (heat, "$text")),
+        Content.assemble(
+            (name, "bold"), " " * room, (load, "$secondary"), "  ", (heat, "$foreground")
+        ),
         Content.assemble(
             memory_bar(gpu.memory_ours, gpu.memory_used, gpu.memory_total, bar_width),
-            (f" {figures}", "$text"),
+            (f" {figures}", "$foreground"),
         ),
     ]
 
@@ -53,6 +55,6 @@ def host_lines(node: MessagePump, sample: Telemetry, width: int) -> list[Content
         Content.assemble((title, "bold"), (f"  CPU {cpu}", "$secondary"), (f"  {process}", "")),
         Content.assemble(
             memory_bar(sample.process_rss, sample.ram_used, sample.ram_total, bar_width),
-            (f" {figures}", "$text"),
+            (f" {figures}", "$foreground"),
         ),
     ]

@@ -30,7 +30,7 @@ class KeyBar(ClickRow):
     """Reads the screen's active bindings, so a keymap or a disabled action shows at once."""
 
     DEFAULT_CSS = """
-    KeyBar { dock: bottom; height: 1; background: $panel; color: $text-muted; }
+    KeyBar { dock: bottom; height: 1; background: $panel; color: $faint; }
     """
 
     def on_mount(self) -> None:

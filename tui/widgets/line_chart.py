@@ -49,7 +49,7 @@ class LineChart(Widget):
 
     DEFAULT_CSS = """
     LineChart { height: 1fr; width: 1fr; min-height: 4; }
-    LineChart .line-chart--axis { color: $text-muted; }
+    LineChart .line-chart--axis { color: $faint; }
     LineChart .line-chart--cursor { color: $warning; }
     LineChart .line-chart--limit { color: $error; }
     LineChart .line-chart--1 { color: $chart-1; }

@@ -21,7 +21,7 @@ class LogView(ScrollView, can_focus=True):
         overflow-x: hidden; }
     LogView .log-view--bad { color: $error; }
     LogView .log-view--warning { color: $warning; }
-    LogView .log-view--line { color: $text; }
+    LogView .log-view--line { color: $foreground; }
     LogView .log-view--hit { background: $warning; color: $background; }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {

@@ -12,7 +12,7 @@ from tui.language import say
 from tui.widgets.states import stage_name
 
 _MARKS = {
-    "waiting": ("·", "$text-muted"), "running": ("▶", "$primary"), "finished": ("✓", "$success"),
+    "waiting": ("·", "$faint"), "running": ("▶", "$primary"), "finished": ("✓", "$success"),
 }  # fmt: skip
 
 
@@ -28,7 +28,7 @@ def stage_line(node: MessagePump, stage: StageState, width: int) -> Content:
     else:
         progress = bar(share, bar_width, "$success" if stage.state == "finished" else "$primary")
     head = Content.assemble((f"{mark} ", f"bold {colour}"), (title, "bold"), progress, " ")
-    return head + Content.styled(_tail(node, stage, width - bar_width - 13), "$text")
+    return head + Content.styled(_tail(node, stage, width - bar_width - 13), "$foreground")
 
 
 def _share(stage: StageState) -> float | None:

@@ -24,8 +24,8 @@ JOB_WORDS = {
 _JOB_LOOK = {
     "starting": ("◌", "$secondary"), "running": ("●", "$success"),
     "succeeded": ("✓", "$success"), "failed": ("✗", "$error"), "killed": ("✗", "$error"),
-    "stopped": ("■", "$text-muted"), "preempted": ("■", "$warning"), "lost": ("✗", "$error"),
-    "stale": ("◐", "$warning"), "no_op": ("!", "$warning"), "unknown": ("?", "$text-muted"),
+    "stopped": ("■", "$faint"), "preempted": ("■", "$warning"), "lost": ("✗", "$error"),
+    "stale": ("◐", "$warning"), "no_op": ("!", "$warning"), "unknown": ("?", "$faint"),
 }  # fmt: skip
 
 LINK_WORDS = {
@@ -36,7 +36,7 @@ LINK_WORDS = {
     "refused": "tui.states.refused",
 }
 _LINK_LOOK = {
-    "offline": ("○", "$text-muted"), "connecting": ("◌", "$secondary"),
+    "offline": ("○", "$faint"), "connecting": ("◌", "$secondary"),
     "up": ("●", "$success"), "auth_needed": ("◆", "$warning"), "refused": ("✗", "$error"),
 }  # fmt: skip
 

@@ -17,7 +17,7 @@ from tui.widgets.click_row import ClickRow, Part
 from tui.widgets.states import age_words, link_pill
 
 TABS = ("servers", "monitor", "voices", "train", "dataset", "logs", "settings")
-_ELSEWHERE = 15  # cells kept free at the right
+_ELSEWHERE = 14  # cells kept free at the right
 
 
 class TopBar(Horizontal):
@@ -60,7 +60,7 @@ class TopBar(Horizontal):
                 content = Content.styled(f" {action.keys} {title} ", "bold $background on $primary")
             else:
                 short = set_cell_size(title, min(letters, cell_len(title))).strip()
-                number = (f"{gap}{action.keys}", "$text-muted")
+                number = (f"{gap}{action.keys}", "$faint")
                 between = " " if letters > 4 else ""
                 content = Content.assemble(number, f"{between}{short} ")
             parts.append(Part(content, f"app.go('{name}')", tell(self, action.help)))

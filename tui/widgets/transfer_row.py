@@ -33,7 +33,7 @@ def transfer_lines(node: MessagePump, transfer: Transfer, width: int) -> list[Co
     bar_width = max(10, min(36, width - 34 - len(figures)))
     head = Content.assemble(
         (f"{arrow} {transfer.voice:<14} ", "bold"), bar(share, bar_width, colour),
-        f" {percent(share):>5}  ", (figures, "$text"),
+        f" {percent(share):>5}  ", (figures, "$foreground"),
     )  # fmt: skip
     return [head, Content.assemble("  ", _meaning(node, transfer))]
 
@@ -43,7 +43,7 @@ def _meaning(node: MessagePump, transfer: Transfer) -> Content:
         if transfer.why is None:
             return Content.styled(say(node, "tui.voices.failed"), "$error")
         why, todo = tell(node, transfer.why.text), tell(node, transfer.why.hint)
-        return Content.assemble((why, "$error"), (f" {todo}", "$text-muted"))
+        return Content.assemble((why, "$error"), (f" {todo}", "$faint"))
     if transfer.state == "cancelled":
         return Content.styled(say(node, "tui.voices.paused"), "$warning")
     if transfer.state == "done":
@@ -57,4 +57,4 @@ def _meaning(node: MessagePump, transfer: Transfer) -> Content:
     words = say(node, _PHASES.get(transfer.phase, "tui.voices.phase_start"))
     if transfer.retries:
         words += "  " + say(node, "tui.voices.retries", count=transfer.retries)
-    return Content.styled(words, "$text-muted")
+    return Content.styled(words, "$faint")

@@ -78,6 +78,16 @@ def read_items(source: Path, wav_folder: Path | None = None) -> Manifest:
     return Manifest(source, tuple(items.values()), tuple(problems))
 
 
+def list_in(path: Path) -> Path:
+    """`path` itself, or the one list of a folder; Problem when a folder has none or several."""
+    if not path.is_dir():
+        return path
+    lists = sorted(path.glob("*.list"))
+    if len(lists) != 1:
+        raise Problem("engine.data.which_list", ExitCode.DATA, folder=str(path), count=len(lists))
+    return lists[0]
+
+
 def clean_path(written: str) -> str:
     """A path as people paste it, without blanks, quotes and the mark U+202A of Windows."""
     return written.strip(" \t\r\n\"'\u202a").rstrip("/\\").replace("\\", "/")

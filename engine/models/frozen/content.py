@@ -37,7 +37,7 @@ class ContentEncoder:
         config = HubertConfig(
             hidden_size=hidden, num_hidden_layers=2, num_attention_heads=2,
             intermediate_size=2 * hidden, conv_dim=(hidden,) * 7, num_conv_pos_embeddings=16,
-            num_conv_pos_embedding_groups=2, attn_implementation="sdpa",
+            num_conv_pos_embedding_groups=2,
         )  # fmt: skip
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

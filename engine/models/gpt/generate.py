@@ -60,7 +60,9 @@ def generate_batch(
     P = prompt.shape[1]
     x, keys = embed_left_padded(model, phones, bert)
     cache = new_cache(model, x, P + max_tokens)
-    logits, keys = prefill(model, x, keys, prompt, cache)
+    logits, seen_keys = prefill(model, x, keys, prompt, cache)
+    # A lone text has no padding, and attention without a mask is quicker.
+    padding = seen_keys if len(phones) > 1 else None
 
     seen = seen_tokens(prompt, model.config.vocab_size)
     rows = list(range(len(phones)))  # which text each row of the shrinking batch speaks
@@ -83,9 +85,10 @@ def generate_batch(
                 return spoken
             rows = [rows[row] for row in going.tolist()]
             cache.keep(going)
-            token, history, seen, keys = token[going], history[going], seen[going], keys[going]
+            token, history, seen = token[going], history[going], seen[going]
+            padding = None if padding is None else padding[going]
         if step + 1 < max_tokens:
-            logits = decode_one(model, token, P + step, keys, cache)
+            logits = decode_one(model, token, P + step, padding, cache)
     for row, text in enumerate(rows):
         spoken[text] = history[row]
     return spoken
@@ -132,17 +135,20 @@ def prefill(
     keys = torch.cat((keys, room), dim=1)  # (B, capacity): audio is never padded
     mask = masks.with_padding(masks.prefix_mask(L, P, x.device), keys[:, : L + P])
     x = model.h(x, mask, cache)
-    return model.ar_predict_layer(x[:, -1]), keys
+    return model.ar_predict_layer(x[:, -1]).float(), keys
 
 
 def decode_one(
-    model: Text2Semantic, token: Tensor, position: int, keys: Tensor, cache: KVCache
+    model: Text2Semantic, token: Tensor, position: int, keys: Tensor | None, cache: KVCache
 ) -> Tensor:
-    """Token (B, 1) at this audio position -> logits (B, V) of the next one."""
+    """Token (B, 1) at this audio position -> logits (B, V) of the next one.
+
+    `keys` (B, capacity) hides the padding of a batch; None where there is none.
+    """
     x = model.embed_audio(token, position)  # (B, 1, C)
-    mask = keys[:, None, None, : cache.length + 1]  # (B, 1, 1, T)
+    mask = None if keys is None else keys[:, None, None, : cache.length + 1]  # (B, 1, 1, T)
     x = model.h(x, mask, cache)
-    logits: Tensor = model.ar_predict_layer(x[:, -1])
+    logits: Tensor = model.ar_predict_layer(x[:, -1]).float()
     return logits
 
 

@@ -10,6 +10,25 @@ from engine.models.gpt.cache import KVCache
 from engine.models.gpt.config import GptConfig
 
 
+def project(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """x @ weight.T + bias for (B, T, C_in) -> (B, T, C_out).
+
+    One token on a CPU is bound by reading the weight; without the bias in the same call torch
+    takes the matrix-vector kernel, which reads it once (about 1.15 times as fast).
+    """
+    if x.device.type == "cpu" and x.shape[1] == 1 and not torch.is_grad_enabled():
+        return F.linear(x, weight) + bias
+    return F.linear(x, weight, bias)
+
+
+class Projection(nn.Linear):
+    """A linear layer that takes the quick way for one token."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, C_in) -> (B, T, C_out)."""
+        return project(x, self.weight, self.bias)
+
+
 class SelfAttention(nn.Module):
     """Multi-head attention; `in_proj_weight` packs q, k, v in this order."""
 
@@ -20,7 +39,7 @@ class SelfAttention(nn.Module):
         self.dropout = config.dropout
         self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
         self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
-        self.out_proj = nn.Linear(width, width)
+        self.out_proj = Projection(width, width)
         nn.init.xavier_uniform_(self.in_proj_weight)
         nn.init.zeros_(self.out_proj.bias)
 
@@ -29,8 +48,7 @@ class SelfAttention(nn.Module):
     ) -> Tensor:
         """(B, T, C) -> (B, T, C). `mask` broadcasts to (B, nh, T, T_keys), True = may look."""
         B, T, C = x.shape
-        qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)
-        q, k, v = qkv.view(B, T, 3, self.head, C // self.head).permute(2, 0, 3, 1, 4)
+        q, k, v = self.in_proj(x).view(B, T, 3, self.head, C // self.head).permute(2, 0, 3, 1, 4)
         # q, k, v: (B, nh, T, hs)
         if cache is not None:
             k, v = cache.append(layer, k, v)
@@ -41,6 +59,10 @@ class SelfAttention(nn.Module):
         out: Tensor = self.out_proj(y)
         return out
 
+    def in_proj(self, x: Tensor) -> Tensor:
+        """(B, T, C) -> (B, T, 3C): q, k, v side by side."""
+        return project(x, self.in_proj_weight, self.in_proj_bias)
+
 
 class Layer(nn.Module):
     """x = LN1(x + Attn(x)); x = LN2(x + W2 relu(W1 x)), dropout after each part."""
@@ -49,8 +71,8 @@ class Layer(nn.Module):
         super().__init__()
         width = config.hidden_dim
         self.self_attn = SelfAttention(config)
-        self.linear1 = nn.Linear(width, config.linear_units)
-        self.linear2 = nn.Linear(config.linear_units, width)
+        self.linear1 = Projection(width, config.linear_units)
+        self.linear2 = Projection(config.linear_units, width)
         self.norm1 = nn.LayerNorm(width, eps=1e-5)
         self.norm2 = nn.LayerNorm(width, eps=1e-5)
         self.dropout = nn.Dropout(config.dropout)

@@ -14,18 +14,17 @@ class Coupling(nn.Module):
 
     def __init__(self, config: SovitsConfig) -> None:
         super().__init__()
-        self.half = config.inter_channels // 2
+        self.kept = config.inter_channels // 2
         hidden = config.hidden_channels
-        self.pre = nn.Conv1d(self.half, hidden, 1)
+        self.pre = nn.Conv1d(self.kept, hidden, 1)
         self.enc = WaveNet(hidden, config.wn_kernel, config.flow_layers, config.gin_channels)
-        self.post = nn.Conv1d(hidden, self.half, 1)
-        # A fresh flow is the identity.
-        nn.init.zeros_(self.post.weight)
-        nn.init.zeros_(self.post.bias)
+        self.post = nn.Conv1d(hidden, self.kept, 1)
+        for parameter in self.post.parameters():  # a fresh flow is the identity
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor, mask: Tensor, timbre: Tensor, inverse: bool) -> Tensor:
         """(B, C, T) -> (B, C, T)"""
-        kept, moved = x.split(self.half, dim=1)
+        kept, moved = x.split(self.kept, dim=1)
         shift = self.post(self.enc(self.pre(kept) * mask, mask, timbre)) * mask
         moved = (moved - shift) * mask if inverse else shift + moved * mask
         return torch.cat([kept, moved], dim=1)

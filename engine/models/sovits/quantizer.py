@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -47,7 +49,7 @@ class Quantizer(nn.Module):
 
     @property
     def codebook(self) -> Codebook:
-        return self.vq.layers[0]._codebook
+        return cast(_Level, self.vq.layers[0])._codebook
 
     def encode(self, x: Tensor) -> Tensor:
         """Features (B, D, S) -> word numbers (B, S)"""

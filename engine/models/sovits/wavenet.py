@@ -1,4 +1,4 @@
-"""Gated dilated-free convolution stack of the posterior and the flow (WaveNet, WaveGlow)."""
+"""Gated convolution stack of the posterior and the flow (WaveNet, WaveGlow)."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class WaveNet(nn.Module):
     def forward(self, x: Tensor, mask: Tensor, condition: Tensor) -> Tensor:
         """x (B, C, T), mask (B, 1, T), condition (B, G, 1) -> (B, C, T): sum of the skips."""
         biases = self.cond_layer(condition).chunk(len(self.in_layers), dim=1)
-        skips: Tensor | None = None
+        skips = torch.zeros_like(x)
         for layer, res_skip, bias in zip(self.in_layers, self.res_skip_layers, biases, strict=True):
             wave, gate = (layer(x) + bias).split(self.channels, dim=1)
             out = res_skip(torch.tanh(wave) * torch.sigmoid(gate))
             if out.shape[1] > self.channels:
                 residual, out = out.split(self.channels, dim=1)
                 x = (x + residual) * mask
-            skips = out if skips is None else skips + out
+            skips = skips + out
         return skips * mask

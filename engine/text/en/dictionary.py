@@ -15,6 +15,8 @@ _ADDED = {
     "conda": "K AA1 N D AH0",
     "sovits": "S OW1 V IH0 T S",
     "oclock": "AH0 K L AA1 K",
+    "dr": "D AA1 K T ER0",  # the dictionary says drive
+    "covid": "K OW1 V IH0 D",
 }
 
 

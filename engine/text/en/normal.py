@@ -12,6 +12,7 @@ from engine.text.en.numbers import (
     clock,
     digits,
     fraction,
+    half_day,
     ordinal,
     year_or_cardinal,
 )
@@ -83,6 +84,9 @@ _RULES: tuple[_Rule, ...] = (
      lambda m: _OPERATORS[m[1] or m[2]]),
     (re.compile(r"(?<!\S)-(?=\d)", re.A), lambda m: "negative "),
     (re.compile(r"\d[\d,]*,\d+", re.A), lambda m: m[0].replace(",", "")),
+    # Not upstream's: it adds a second half of the day to one that is written.
+    (re.compile(r"\b(1[0-2]|0?[1-9])(?::([0-5]\d))? ?([ap])\.?m\b\.?", re.A | re.I),
+     lambda m: half_day(int(m[1]), int(m[2] or 0), m[3].lower())),
     (re.compile(r"\b([01]?\d|2[0-4]):([0-5]\d)\b(?!:)", re.A),
      lambda m: clock(int(m[1]), int(m[2]))),
     (re.compile(rf"({_COIN})({_AMOUNT}){_LARGE}", re.A), lambda m: _money(m[1], m[2], m[3])),

@@ -75,11 +75,16 @@ def fraction(above: int, below: int) -> str:
 
 def clock(hour: int, minute: int) -> str:
     """13:30 -> one thirty p.m."""
-    half = "a.m." if hour % 24 < 12 else "p.m."
-    spoken = cardinal(hour % 12 or 12)
+    half = "a" if hour % 24 < 12 else "p"
     if minute == 0:
-        return f"{spoken} o'clock {half}"
-    return f"{spoken} {'oh ' if minute < 10 else ''}{cardinal(minute)} {half}"
+        return f"{cardinal(hour % 12 or 12)} o'clock {half}.m."
+    return half_day(hour % 12 or 12, minute, half)
+
+
+def half_day(hour: int, minute: int, half: str) -> str:
+    """7 p -> seven p.m.; `hour` from 1 to 12, `half` a or p."""
+    minutes = f" {'oh ' if minute < 10 else ''}{cardinal(minute)}" if minute else ""
+    return f"{cardinal(hour)}{minutes} {half}.m."
 
 
 def _hundreds(number: int) -> str:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
+from types import ModuleType
 
+from engine.text.ja.phrases import rephrase
 from engine.text.lexicon import Span
 from engine.text.phones import Phones
 from engine.text.symbols import UNKNOWN, known
@@ -61,19 +63,28 @@ def _marks(text: str) -> Iterator[str]:
 
 
 @cache
-def _analyser() -> Callable[..., list[str]]:
+def _analyser() -> ModuleType:
     # Loads a 100 MB dictionary, so only when needed. The package prints a remark about an
     # optional part on standard output, which belongs to our own JSON lines.
     with contextlib.redirect_stdout(sys.stderr):
-        from pyopenjtalk import extract_fullcontext
-    return extract_fullcontext
+        import pyopenjtalk
+    return pyopenjtalk
 
 
 def _spoken(text: str) -> Iterator[str]:
-    labels = _analyser()
+    analyser = _analyser()
     for start in range(0, len(text), _LONGEST):
+        part = text[start : start + _LONGEST]
         # Without the package's own corrections: they are absent from upstream's training data.
-        yield from _from_labels(labels(text[start : start + _LONGEST], use_vanilla=True))
+        features = analyser.run_frontend(part, use_vanilla=True)
+        if features:
+            rephrase(features, analyser.run_mecab(part), _accent_alone)
+            yield from _from_labels(analyser.make_label(features))
+
+
+def _accent_alone(written: str) -> int:
+    features = _analyser().run_frontend(written, use_vanilla=True)
+    return int(features[0]["acc"]) if features else 0
 
 
 _CURRENT = re.compile(r"-([^+]*)\+")

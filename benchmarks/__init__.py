@@ -1,0 +1,1 @@
+"""What is measured, one file each; peers are real programs or the plain formulation."""

@@ -1,0 +1,135 @@
+"""The plain formulation of both training steps: what the lean one is measured against.
+
+The same networks and losses; but the discriminator computes gradients in the generator's step
+that are thrown away, real features keep a graph, norms are read tensor by tensor, AdamW is not
+fused, and ScaledAdam stacks parameters of one shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from engine.audio.spectrogram import mel, spectrogram
+from engine.models.sovits.discriminator import Discriminator
+from engine.models.sovits.masks import length_mask, take_slices
+from engine.models.sovits.synthesizer import Synthesizer
+from engine.training import losses
+from engine.training.features import HOP
+from engine.training.sovits_data import SovitsBatch
+
+
+class PlainSovits:
+    """Generator, discriminator and their optimisers, stepped in upstream's order."""
+
+    def __init__(self, generator: Synthesizer, discriminator: Discriminator, autocast: Any) -> None:
+        self.generator, self.discriminator, self.autocast = generator, discriminator, autocast
+        options: dict[str, Any] = {"betas": (0.8, 0.99), "eps": 1e-9, "foreach": False}
+        self.generator_optimizer = torch.optim.AdamW(
+            generator.parameter_groups(1e-4, 0.4), 1e-4, **options
+        )
+        self.discriminator_optimizer = torch.optim.AdamW(
+            discriminator.parameters(), 1e-4, **options
+        )
+
+    def step(self, batch: SovitsBatch, *, apply: bool = True) -> dict[str, float]:
+        frames = self.generator.config.segment_frames
+        with self.autocast():
+            output = self.generator(
+                batch.ssl, batch.spec, batch.lengths, batch.text, batch.text_lengths,
+                posterior_noise=batch.noise, slice_uniform=batch.uniform,
+            )  # fmt: skip
+            real = take_slices(batch.wav, output.ids_slice * HOP, frames * HOP)
+            real_side = self.discriminator(real)
+            fake_side = self.discriminator(output.wav.detach())
+        judged = losses.discriminator_loss([s for s, _ in real_side], [s for s, _ in fake_side])
+        self.discriminator_optimizer.zero_grad()
+        judged.backward()
+        norms(self.discriminator)
+        if apply:
+            self.discriminator_optimizer.step()
+
+        with self.autocast():
+            real_side, fake_side = self.discriminator(real), self.discriminator(output.wav)
+        target = take_slices(mel(batch.spec), output.ids_slice, frames)
+        mask = length_mask(batch.lengths, batch.spec.shape[-1])
+        terms = losses.GeneratorLosses(
+            adversarial=losses.adversarial_loss([s for s, _ in fake_side]),
+            features=losses.feature_loss([m for _, m in real_side], [m for _, m in fake_side]),
+            mel=losses.mel_loss(target, mel(spectrogram(output.wav.float()[:, 0]))),
+            kl=losses.kl_loss(output.z_p, output.logs_q, output.m_p, output.logs_p, mask),
+        )
+        self.generator_optimizer.zero_grad()
+        terms.total.backward()
+        norms(self.generator)
+        if apply:
+            self.generator_optimizer.step()
+        return {"discriminator": judged.item(), "total": terms.total.item()}
+
+
+def norms(model: nn.Module) -> float:
+    """The norm of all gradients, read tensor by tensor."""
+    squares = [p.grad.norm().item() ** 2 for p in model.parameters() if p.grad is not None]
+    return sum(squares) ** 0.5
+
+
+class StackedScaledAdam:
+    """ScaledAdam over stacks of parameters of equal shape, copied in and out at each step.
+
+    The arithmetic of compat SPEC 5.5 without clipping, which starts after 1000 updates.
+    """
+
+    def __init__(self, parameters: Sequence[nn.Parameter], lr: float) -> None:
+        groups: dict[tuple[int, ...], list[nn.Parameter]] = {}
+        for parameter in parameters:
+            groups.setdefault(tuple(parameter.shape), []).append(parameter)
+        self.groups, self.lr, self.count = list(groups.values()), lr, 0
+        self.state: list[dict[str, Tensor]] = [{} for _ in self.groups]
+
+    @torch.no_grad()
+    def step(self) -> None:
+        for group, state in zip(self.groups, self.state, strict=True):
+            p = torch.stack(list(group))
+            g = torch.stack([parameter.grad for parameter in group])  # type: ignore[misc]
+            if not state:
+                state |= {"delta": torch.zeros_like(p), "square": torch.zeros_like(p)}
+                state |= {"rms": _rms(p), "size": torch.zeros(4, *_rms(p).shape)}
+                state["size_square"] = torch.zeros_like(state["rms"])
+            moved = self._scalars(p, g, state) if p[0].numel() == 1 else self._tensors(p, g, state)
+            for parameter, value in zip(group, moved, strict=True):
+                parameter.copy_(value)
+        self.count += 1
+
+    def _tensors(self, p: Tensor, g: Tensor, state: dict[str, Tensor]) -> Tensor:
+        k = self.count
+        delta, square = state["delta"].mul_(0.9), state["square"]
+        dims = tuple(range(1, p.dim()))
+        state["size"][k % 4] = (p * g).sum(dim=dims, keepdim=True)
+        if k % 4 == 3:
+            rms = state["rms"].copy_(_rms(p))
+            decay = 0.95**4
+            state["size_square"].mul_(decay).add_(state["size"].square().mean(0), alpha=1 - decay)
+            correction = (1 - decay ** ((k + 1) // 4)) ** 0.5
+            move = -self.lr * 0.1 * correction * state["size"].sum(0)
+            move = move / (state["size_square"].sqrt() + 1e-8)
+            move = move.masked_fill(rms < 1e-5, 0.0).masked_fill(rms > 3.0, -self.lr * 0.1 * 4)
+            delta.add_(p * move, alpha=0.1)
+        square.mul_(0.95).addcmul_(g, g, value=0.05)
+        correction = 1 - 0.95 ** (k + 1)
+        corrected = square / correction if correction < 0.99 else square
+        rate = -self.lr * 0.1 * state["rms"].clamp(min=1e-5)
+        delta.add_(rate * g / (corrected.sqrt() + 1e-8))
+        return p + delta
+
+    def _scalars(self, p: Tensor, g: Tensor, state: dict[str, Tensor]) -> Tensor:
+        state["square"].mul_(0.95).addcmul_(g, g, value=0.05)
+        corrected = state["square"] / (1 - 0.95 ** (self.count + 1))
+        state["delta"].mul_(0.9).add_(g / (corrected.sqrt() + 1e-8), alpha=-self.lr * 0.1 * 0.1)
+        return p.clamp(-10, 10) + state["delta"]
+
+
+def _rms(p: Tensor) -> Tensor:
+    return p.square().mean(dim=tuple(range(1, p.dim())), keepdim=True).sqrt()

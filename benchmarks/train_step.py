@@ -1,0 +1,218 @@
+"""CPU-seconds of one training step of both stages, by phase, against the plain formulation.
+
+    python -m benchmarks.train_step [--quick] [--json] [--stage sovits gpt] [--threads 1 2]
+                                    [--precision fp32 bf16] [--repeat 3]
+
+Lean and plain take turns on one fixed batch; medians of CPU time, which other work on the
+machine disturbs less than wall time. In fp32 the gradients of both are asserted equal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+from benchmarks.plain_step import PlainSovits, StackedScaledAdam
+from benchmarks.synthetic import fill, gpt_batch, sovits_batch
+from engine.models.gpt.config import GptConfig
+from engine.models.gpt.text2semantic import Text2Semantic
+from engine.models.sovits.config import SovitsConfig
+from engine.models.sovits.discriminator import Discriminator
+from engine.models.sovits.synthesizer import Synthesizer
+from engine.runtime.device import Device, Precision
+from engine.runtime.distributed import Peers
+from engine.training.gpt_task import GptSettings, GptTask
+from engine.training.order import Sizes
+from engine.training.scaled_adam import ScaledAdam
+from engine.training.sovits_task import SovitsSettings, SovitsTask
+
+Row = dict[str, Any]
+_CPU = Device("cpu", "CPU", 1 << 34)
+_GRADIENT_BOUND = 1e-5  # relative; the same sums in another order
+
+
+def main() -> int:
+    options = _options()
+    rows: list[Row] = []
+    for threads in options.threads:
+        torch.set_num_threads(threads)
+        for precision in options.precision:
+            name = f"{precision}, {threads} thread{'s' if threads > 1 else ''}"
+            if "sovits" in options.stage:
+                rows += sovits_rows(name, precision, options)
+            if "gpt" in options.stage:
+                rows += gpt_rows(name, precision, options)
+    if options.json:
+        print(json.dumps(rows))
+    else:
+        for row in rows:
+            peer = "" if row["peer"] is None else f"   {row['peer']} {row['peer_value']:.3f}"
+            ratio = "" if row["ratio"] is None else f"   x{row['ratio']:.2f}"
+            print(f"{row['name']:48} {row['value']:8.3f} {row['unit']}{peer}{ratio}")
+    return 0
+
+
+def sovits_rows(name: str, precision: str, options: argparse.Namespace) -> list[Row]:
+    config = SovitsConfig.tiny() if options.quick else SovitsConfig.v2()
+    batch = sovits_batch(
+        options.batch, 60 if options.quick else 220, ssl=config.ssl_dim,
+        channels=config.inter_channels,
+    )  # fmt: skip
+    number_format = Precision(precision, "cpu")
+    lean = SovitsTask(
+        *_sovits_networks(config), [], SovitsSettings(Sizes(options.batch)), _CPU, number_format,
+        Peers(),
+    )  # fmt: skip
+    # Upstream's CPU path is float32 whatever is asked, so that is the peer of bf16 too.
+    plain = PlainSovits(*_sovits_networks(config), Precision("fp32", "cpu").autocast)
+    for model in (lean.generator, plain.generator):
+        without_dropout(model)
+    phases = lean.phases()
+    phases[0].compute([batch])
+    phases[1].compute([batch])
+    plain.step(batch, apply=False)
+    worst = difference(lean.generator, plain.generator)
+    if precision == "fp32":
+        assert worst < _GRADIENT_BOUND, f"gradients differ by {worst:.2e}"
+    lean.forget()
+
+    spent: dict[str, list[float]] = {}
+    for _ in range(options.repeat):
+        parts = {
+            "judge": phases[0].compute, "judge AdamW": lambda _: phases[0].apply(),
+            "imitate": phases[1].compute, "generator AdamW": lambda _: phases[1].apply(),
+        }  # fmt: skip
+        whole = 0.0
+        for part, act in parts.items():
+            with cpu_time() as took:
+                act([batch])
+            whole += took()
+            spent.setdefault(part, []).append(took())
+        spent.setdefault("lean", []).append(whole)
+        with cpu_time() as took:
+            plain.step(batch)
+        spent.setdefault("plain", []).append(took())
+    rows = [row(f"SoVITS step, {name}", spent["lean"], "plain fp32", spent["plain"])]
+    rows += [row(f"  {part}, {name}", spent[part]) for part in parts]
+    rows.append(
+        {**row(f"  gradient difference, {name}", [worst]), "unit": "relative"},
+    )
+    return rows
+
+
+def gpt_rows(name: str, precision: str, options: argparse.Namespace) -> list[Row]:
+    config = GptConfig.tiny() if options.quick else GptConfig.v2()
+    batch = gpt_batch(options.batch, bert_dim=config.bert_dim)
+    model = Text2Semantic(config)
+    fill(model, "model.")
+    task = GptTask(
+        model, [], GptSettings(Sizes(options.batch)), _CPU, Precision(precision, "cpu"), Peers()
+    )
+    (phase,) = task.phases()
+    spent: dict[str, list[float]] = {}
+    for _ in range(options.repeat):
+        for part, act in (("passes", phase.compute), ("update", lambda _: phase.apply())):
+            with cpu_time() as took:
+                act([batch])
+            spent.setdefault(part, []).append(took())
+    both = [sum(pair) for pair in zip(spent["passes"], spent["update"], strict=True)]
+    rows = [row(f"GPT step, {name}", both)]
+    rows += [row(f"  {part}, {name}", values) for part, values in spent.items()]
+    return rows + optimizer_rows(name, model, options)
+
+
+def optimizer_rows(name: str, model: Text2Semantic, options: argparse.Namespace) -> list[Row]:
+    """Our ScaledAdam against the stacked one, turn by turn on the same gradients."""
+    twin = Text2Semantic(model.config)
+    twin.load_state_dict(model.state_dict())
+    ours = ScaledAdam(model.parameters(), 0.002)
+    stacked = StackedScaledAdam(list(twin.parameters()), 0.002)
+    for mine, other in zip(model.parameters(), twin.parameters(), strict=True):
+        mine.grad = torch.randn_like(mine)
+        other.grad = mine.grad.clone()
+    lean, plain = [], []
+    for _ in range(max(4, options.repeat)):  # the fourth also changes sizes
+        with cpu_time() as took:
+            ours.step()
+        lean.append(took())
+        with cpu_time() as took:
+            stacked.step()
+        plain.append(took())
+    pairs = zip(model.parameters(), twin.parameters(), strict=True)
+    worst = max(float((a - b).detach().abs().max()) for a, b in pairs)
+    assert worst < 1e-5, f"optimisers differ by {worst:.2e}"
+    return [row(f"ScaledAdam step, {name}", lean, "stacked", plain)]
+
+
+def without_dropout(model: torch.nn.Module) -> None:
+    """Both formulations see the same dice only when there are none."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+        for name in ("dropout", "p_dropout"):
+            if isinstance(getattr(module, name, None), float):
+                setattr(module, name, 0.0)
+
+
+def difference(one: torch.nn.Module, other: torch.nn.Module) -> float:
+    """Relative distance of all gradients together."""
+    apart = whole = 0.0
+    for a, b in zip(one.parameters(), other.parameters(), strict=True):
+        if a.grad is not None and b.grad is not None:
+            apart += float((a.grad - b.grad).double().square().sum())
+            whole += float(b.grad.double().square().sum())
+    return (apart / whole) ** 0.5
+
+
+@contextlib.contextmanager
+def cpu_time() -> Iterator[Callable[[], float]]:
+    """CPU-seconds of this process, all threads, spent inside."""
+    begun = time.process_time()
+    ended: list[float] = []
+    yield lambda: (ended[0] if ended else time.process_time()) - begun
+    ended.append(time.process_time())
+
+
+def row(name: str, values: list[float], peer: str | None = None, peers: Any = None) -> Row:
+    value = statistics.median(values)
+    peer_value = statistics.median(peers) if peers else None
+    ratio = peer_value / value if peer_value is not None else None
+    return {
+        "name": name, "value": value, "unit": "CPU s", "peer": peer, "peer_value": peer_value,
+        "ratio": ratio,
+    }  # fmt: skip
+
+
+def _sovits_networks(config: SovitsConfig) -> tuple[Synthesizer, Discriminator]:
+    generator, discriminator = Synthesizer(config), Discriminator(config)
+    fill(generator)
+    fill(discriminator)
+    return generator, discriminator
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--quick", action="store_true", help="tiny networks, one repetition")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--stage", nargs="+", choices=("sovits", "gpt"), default=["sovits", "gpt"])
+    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
+    parser.add_argument(
+        "--precision", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"]
+    )
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--batch", type=int, default=4)
+    options = parser.parse_args()
+    if options.quick:
+        options.repeat, options.threads = 1, [1]
+    return options
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

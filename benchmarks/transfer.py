@@ -1,0 +1,274 @@
+"""Files up and down over real SSH, beside scp, sftp, rsync, lftp, asyncssh and plain Paramiko.
+
+    python benchmarks/transfer.py [--quick] [--json] [--rtt 0,50,200] [--rounds N]
+
+Every method of a case runs in turn, round after round, so that a busy machine hits all alike;
+rows give medians. `ratio` is peer seconds over ours: above 1 we are faster. Our rows include
+SHA-256 on both sides unless they say otherwise; no peer verifies.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.ssh_ground import Ground, delayed, loopback, no_lab  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[1]
+WORKER = ROOT / "benchmarks" / "transfer_worker.py"
+MIB = 1 << 20
+LIMIT = 600.0  # seconds for one transfer
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing to move: a file or a folder, up or down. `files` > 1 means a folder."""
+
+    name: str
+    what: str
+    source: Path
+    bytes: int
+    files: int = 1
+
+
+@dataclass
+class Times:
+    """Seconds and CPU seconds of one method; `scale` where only a part was moved."""
+
+    seconds: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    scale: float = 1.0
+    failed: str = ""
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds) * self.scale
+
+
+def ssh_options(ground: Ground) -> list[str]:
+    return ["-F", "none", "-i", str(ground.identity), "-o", "IdentitiesOnly=yes", "-o",
+            f"UserKnownHostsFile={ground.known_hosts}", "-o", "LogLevel=ERROR"]  # fmt: skip
+
+
+def peers(case: Case, ground: Ground, target: Path) -> dict[str, list[str]]:
+    """Command lines of the peers that are installed; `target` is a fresh folder."""
+    at = f"root@{ground.bracketed}:"
+    down = case.what == "pull"
+    source, there = str(case.source), str(target)
+    ends = [at + source, there] if down else [source, at + there]
+    many = ["-r"] if case.files > 1 else []
+    ssh = " ".join(["ssh", "-p", str(ground.port), *ssh_options(ground)])
+    lines = {
+        "scp": ["scp", "-q", *many, "-P", str(ground.port), *ssh_options(ground), *ends],
+        "rsync": ["rsync", "-a", "-W", "-e", ssh, *ends],
+    }
+    batch = target.parent / "batch"
+    order = f"{source} {there}"
+    flag = "-r " if many else ""
+    batch.write_text(f"get {flag}{order}\n" if down else f"put {flag}{order}\n")
+    lines["sftp"] = ["sftp", "-q", "-P", str(ground.port), *ssh_options(ground), "-b",
+                     str(batch), at.rstrip(":")]  # fmt: skip
+    if case.files > 1:
+        move = f"mirror {'' if down else '-R '}-P8 {order}"
+    else:
+        move = f"pget -n 8 {source} -o {there}/got" if down else f"put -O {there} {source}"
+    lines["lftp"] = [
+        "lftp", "-c",
+        f"set sftp:connect-program '{ssh} -a -x -l root'; set net:timeout 20; "
+        f"open sftp://root:x@{ground.bracketed}:{ground.port}; {move}",
+    ]  # fmt: skip
+    return {name: line for name, line in lines.items() if shutil.which(line[0])}
+
+
+def worker(library: str, case: Case, ground: Ground, target: Path, *flags: str) -> list[str]:
+    flags = (*flags, "--folder") if case.files > 1 else flags
+    return [
+        sys.executable, str(WORKER), library, case.what, str(case.source), str(target), ground.host,
+        str(ground.identity), str(ground.known_hosts), ground.fingerprint, str(ground.port), *flags,
+    ]  # fmt: skip
+
+
+def measure(line: list[str], ground: Ground, times: Times, *, inside: bool) -> None:
+    """Run one command; `inside`: it prints its own seconds and CPU."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    began = time.monotonic()
+    try:
+        done = subprocess.run(
+            [*ground.prefix, *line], capture_output=True, timeout=LIMIT, cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)}, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        times.failed = f"not done in {LIMIT:.0f} s"
+        return
+    seconds = time.monotonic() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        times.failed = lines[-1][:160] if lines else f"exit code {done.returncode}"
+        return
+    if inside:
+        said = json.loads(done.stdout)
+        times.seconds.append(said["seconds"])
+        times.cpu.append(said["cpu"])
+    else:
+        times.seconds.append(seconds)
+        times.cpu.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
+
+def run_case(case: Case, ground: Ground, rounds: int, folder: Path) -> dict[str, Times]:
+    """Every method in turn, `rounds` times; what arrived is compared each time."""
+    results: dict[str, Times] = {}
+    small = case.files > 1
+    for turn in range(rounds):
+        for name in ["ours", "ours unverified", "scp", "sftp", "rsync", "lftp", "asyncssh",
+                     "paramiko"]:  # fmt: skip
+            moved = case
+            if small and ground.rtt_ms and name in ("scp", "sftp", "asyncssh", "paramiko", "lftp"):
+                # One or more round trips a file: minutes to hours. A part says as much.
+                moved = part_of(case)
+            if name == "ours unverified" and (small or case.what == "push"):
+                continue
+            times = results.setdefault(name, Times(scale=case.files / moved.files))
+            if times.failed:
+                continue
+            target = folder / f"{turn}-{name.replace(' ', '-')}"
+            target.mkdir(parents=True)
+            line, inside = command(name, moved, ground, target)
+            if not line:
+                times.failed = "not installed"
+                shutil.rmtree(target)
+                continue
+            measure(line, ground, times, inside=inside)
+            if not times.failed and size_of(target) != moved.bytes:
+                times.failed = f"{size_of(target)} bytes of {moved.bytes} arrived"
+            shutil.rmtree(target)
+    return results
+
+
+def command(name: str, case: Case, ground: Ground, target: Path) -> tuple[list[str], bool]:
+    if name in ("ours", "asyncssh", "paramiko"):
+        return worker(name, case, ground, target), True
+    if name == "ours unverified":
+        return worker("ours", case, ground, target, "--no-verify"), True
+    return peers(case, ground, target).get(name, []), False
+
+
+def part_of(case: Case) -> Case:
+    part = case.source.with_name(case.source.name + "-part")
+    return Case(case.name, case.what, part, size_of(part), len(list(part.iterdir())))
+
+
+def size_of(folder: Path) -> int:
+    return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+
+
+def lay_out(folder: Path, big: int, files: int) -> list[Case]:
+    """The files to move: one of `big` bytes, and `files` of about 20 kB."""
+    chance = random.Random(1)
+    whole = folder / "big.bin"
+    with whole.open("wb") as file:
+        for _ in range(big // MIB):
+            file.write(chance.randbytes(MIB))
+    small, part = folder / "small", folder / "small-part"
+    for place, count in ((small, files), (part, max(1, files // 20))):
+        place.mkdir()
+        for number in range(count):
+            (place / f"{number:05}.bin").write_bytes(chance.randbytes(20_000))
+    label = f"{big // MIB} MiB"
+    return [
+        Case(f"pull {label}", "pull", whole, big),
+        Case(f"push {label}", "push", whole, big),
+        Case(f"pull {files} files", "pull", small, size_of(small), files),
+        Case(f"push {files} files", "push", small, size_of(small), files),
+    ]
+
+
+def rows_of(case: Case, ground: Ground, results: dict[str, Times]) -> Iterator[dict[str, object]]:
+    place = f"{case.name}, RTT {ground.rtt_ms} ms, {'IPv6' if ':' in ground.host else 'IPv4'}"
+    mine = results["ours"]
+    for name, times in results.items():
+        if times.failed or mine.failed or not times.seconds:
+            yield {"name": place, "peer": name, "left_out": times.failed or mine.failed}
+            continue
+        yield {
+            "name": place, "value": round(mine.median, 3), "unit": "s", "peer": name,
+            "peer_value": round(times.median, 3), "ratio": round(times.median / mine.median, 2),
+            "cpu": round(statistics.median(mine.cpu), 2),
+            "peer_cpu": round(statistics.median(times.cpu) * times.scale, 2),
+            **({"estimated_from_part": True} if times.scale > 1 else {}),
+        }  # fmt: skip
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="64 MiB, 200 files, one round")
+    parser.add_argument("--json", action="store_true", help="one JSON row a line")
+    parser.add_argument("--rtt", default="0,50,200", help="round trips to try, milliseconds")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--mib", type=int, default=512)
+    parser.add_argument("--only", default="", help="cases whose name holds this")
+    args = parser.parse_args()
+    big, files, rounds = args.mib * MIB, 2000, args.rounds
+    if args.quick:
+        big, files, rounds = 64 * MIB, 200, 1
+    say = (lambda row: print(json.dumps(row), flush=True)) if args.json else show
+    with tempfile.TemporaryDirectory(prefix="sovdeck-bench-") as name:
+        folder = Path(name)
+        cases = [case for case in lay_out(folder, big, files) if args.only in case.name]
+        for rtt in map(int, args.rtt.split(",")):
+            for host in ("127.0.0.1", "::1") if rtt == 0 else ("10.99.0.2", "fd99::2"):
+                go(cases, rtt, host, folder, rounds, say)
+    return 0
+
+
+def go(
+    cases: list[Case], rtt: int, host: str, folder: Path, rounds: int,
+    say: Callable[[dict[str, object]], None],
+) -> None:  # fmt: skip
+    """All cases on one ground; says why when there is no such ground here."""
+    with ExitStack() as stack:
+        if rtt and (why := no_lab()):
+            say({"name": f"RTT {rtt} ms", "left_out": why})
+            return
+        where = folder / f"ground-{rtt}-{host.replace(':', '_')}"
+        try:
+            ground = stack.enter_context(
+                delayed(where, rtt, host) if rtt else loopback(where, host)
+            )
+        except (OSError, LookupError) as error:
+            say({"name": f"RTT {rtt} ms, {host}", "left_out": str(error)})
+            return
+        for case in cases:
+            for row in rows_of(case, ground, run_case(case, ground, rounds, where / "got")):
+                say(row)
+
+
+def show(row: dict[str, object]) -> None:
+    if "left_out" in row:
+        print(f"{row['name']}: {row.get('peer', 'all')}: left out: {row['left_out']}", flush=True)
+        return
+    about = "~" if row.get("estimated_from_part") else " "
+    print(
+        f"{row['name']:42} ours {row['value']:8} s  {row['peer']:16}{about}{row['peer_value']:9} s"
+        f"  {row['ratio']:6}x   CPU {row['cpu']} / {row['peer_cpu']} s",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

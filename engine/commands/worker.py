@@ -1,0 +1,26 @@
+"""`worker SPEC --stage gpt`: one of several processes that torchrun started together.
+
+Several machines train as one when each runs torchrun itself, with a static rendezvous:
+`python -m torch.distributed.run --nnodes 2 --node-rank 0 --nproc-per-node 1
+--master-addr '[2001:db8::1]' --master-port 29500 -m engine worker SPEC --stage gpt`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+NAME = "worker"
+HELP = "one process of a training stage; torchrun starts it"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("spec", type=Path, help="runs/ID/spec.json")
+    parser.add_argument("--stage", choices=("sovits", "gpt"), required=True)
+    parser.add_argument("--work", type=Path, help="work folder (default: three levels up)")
+
+
+def run(args: argparse.Namespace) -> int:
+    from engine.worker import work_on
+
+    return int(work_on(args.spec, args.stage, args.work))

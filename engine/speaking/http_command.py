@@ -1,0 +1,62 @@
+"""`serve NAME`: the HTTP endpoints on the loopback address, for a forward from the laptop."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import socket
+from pathlib import Path
+
+from engine.contract.problem import ExitCode, Problem
+
+NAME = "serve"
+HELP = "answer OpenAI-style and api_v2-style speech requests on 127.0.0.1"
+
+_ADDRESS = "127.0.0.1"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("voice", help="name of the voice")
+    parser.add_argument("--work", type=Path, default=Path(), help="work folder (default: here)")
+    parser.add_argument("--pretrained", help="set below pretrained/ whose encoders to use")
+    parser.add_argument("--device", default="auto", choices=("auto", "cuda", "cpu"))
+    parser.add_argument("--precision", default="fp32", choices=("fp32", "bf16", "int8"))
+    parser.add_argument("--port", type=int, default=9880, help="0 takes a free one")
+
+
+def run(args: argparse.Namespace) -> int:
+    import uvicorn
+
+    from engine.runtime.device import choose
+    from engine.speaking.http import build
+    from engine.speaking.service import Service
+    from engine.speaking.studio import Studio
+
+    listener = listen(args.port)
+    device = str(choose(args.device).torch)
+    service = Service(
+        Studio(args.work, args.voice, args.pretrained), device, precision=args.precision
+    )
+    service.load()
+    port = listener.getsockname()[1]
+    if args.json:
+        print(json.dumps({"event": "listening", "address": _ADDRESS, "port": port}), flush=True)
+    else:
+        print(f"http://{_ADDRESS}:{port}/v1/audio/speech  voice {args.voice}", flush=True)
+    config = uvicorn.Config(build(service), log_level="warning", access_log=False)
+    uvicorn.Server(config).run(sockets=[listener])
+    return 0
+
+
+def listen(port: int) -> socket.socket:
+    """A socket on the loopback address; Problem when the port is taken."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((_ADDRESS, port))
+    except OSError as error:
+        listener.close()
+        why = error.strerror or str(error)
+        raise Problem("engine.speaking.port", ExitCode.CONFIG, port=port, why=why) from error
+    listener.listen(64)
+    return listener

@@ -1,0 +1,1 @@
+"""Cantonese, read in jyutping."""

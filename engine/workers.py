@@ -1,0 +1,84 @@
+"""Several processes for one training stage, started and watched by torchrun."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from engine.contract.problem import ExitCode, Problem
+from engine.runtime.durable import write_atomic
+from engine.runtime.signals import Stopped
+from engine.training.stage import Export, Room, StageOutcome
+
+_LAST_WORDS = 300  # characters of a lost worker's output
+
+
+def run_workers(room: Room, stage: str, count: int) -> StageOutcome:
+    """Run `stage` in `count` processes of this machine and return what they came to.
+
+    Rank 0 writes the events meanwhile. Raises what rank 0 ended with: Stopped after a signal,
+    a Problem; and Problem `worker_lost` when a process died without a word.
+    """
+    folder = Path(room.layout.run(room.spec.run).path)
+    result = folder / f"worker-{stage}.json"
+    result.unlink(missing_ok=True)
+    with room.lend(), (folder / f"worker-{stage}.log").open("wb") as log:
+        agent = subprocess.Popen(  # noqa: S603  # our own interpreter, arguments in a list
+            [
+                sys.executable, "-m", "torch.distributed.run", "--standalone",
+                f"--nproc-per-node={count}", "-m", "engine", "worker", str(folder / "spec.json"),
+                "--stage", stage, "--work", str(room.work),
+            ],
+            stdout=log, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        told = False
+        while agent.poll() is None:
+            if room.stop.is_set and not told:
+                agent.send_signal(signal.SIGTERM)  # it passes the signal on to its workers
+                told = True
+            try:
+                agent.wait(timeout=0.5)
+            except subprocess.TimeoutExpired:
+                continue
+    if not result.is_file():
+        room.stop.raise_if_set()
+        words = (folder / f"worker-{stage}.log").read_text("utf-8", "replace").strip()
+        raise Problem(
+            "engine.run.worker_lost", ExitCode.DISTRIBUTED,
+            stage=stage, count=count, words=words[-_LAST_WORDS:],
+        )  # fmt: skip
+    return _outcome(json.loads(result.read_text(encoding="utf-8")))
+
+
+def write_result(folder: Path, stage: str, ending: StageOutcome | Problem | Stopped) -> None:
+    """What rank 0 leaves for the process that started the workers."""
+    if isinstance(ending, Problem):
+        facts: dict[str, Any] = {
+            "problem": ending.key, "exit_code": int(ending.exit_code),
+            "facts": {name: _plain(value) for name, value in ending.facts.items()},
+        }  # fmt: skip
+    elif isinstance(ending, Stopped):
+        facts = {"stopped": ending.status, "exit_code": int(ending.exit_code)}
+    else:
+        facts = {"outcome": asdict(ending)}
+    text = json.dumps(facts, ensure_ascii=False, default=str)
+    write_atomic(folder / f"worker-{stage}.json", text.encode())
+
+
+def _outcome(facts: dict[str, Any]) -> StageOutcome:
+    if "problem" in facts:
+        raise Problem(facts["problem"], ExitCode(facts["exit_code"]), **facts["facts"])
+    if "stopped" in facts:
+        raise Stopped(facts["stopped"], ExitCode(facts["exit_code"]))
+    outcome = dict(facts["outcome"])
+    export = dict(outcome.pop("export"))
+    return StageOutcome(**outcome, export=Export(**{**export, "path": Path(export["path"])}))
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, (int, float, str)) else str(value)

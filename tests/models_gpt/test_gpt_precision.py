@@ -1,0 +1,72 @@
+"""Fewer bits: close to full precision, and the same rules of generation."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from gpt_fill import arr, ints
+
+from engine.models.gpt.generate import decode_one, embed_left_padded, generate, new_cache, prefill
+from engine.models.gpt.quantised import Int8Linear, lower
+from engine.models.gpt.sampling import Sampling
+from engine.models.gpt.text2semantic import Text2Semantic
+from engine.models.gpt.transformer import Projection
+
+
+@torch.inference_mode()
+def logits_of(model: Text2Semantic) -> torch.Tensor:
+    """(30, V): teacher-forced through prefill and decode."""
+    x, keys = embed_left_padded(model, [ints("x", 0, 732, 9)], [0.5 * arr("bert", 1024, 9)])
+    tokens = ints("y", 0, 1024, 1, 30)
+    cache = new_cache(model, x, 30)
+    logits, keys = prefill(model, x, keys, tokens[:, :1], cache)
+    found = [logits]
+    for step in range(1, 30):
+        found.append(decode_one(model, tokens[:, step, None], step, keys, cache))
+    return torch.cat(found)
+
+
+@pytest.mark.parametrize(("precision", "most"), [("fp32", 0.0), ("bf16", 0.03), ("int8", 0.05)])
+def test_logits_stay_close(tiny: Text2Semantic, precision: str, most: float) -> None:
+    full = logits_of(tiny)
+    low = logits_of(lower(copy.deepcopy(tiny), precision))
+    assert low.dtype == torch.float32
+    error = ((low - full).norm() / full.norm()).item()
+    assert error <= most and (precision == "fp32" or error > 0)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_a_lowered_model_speaks(tiny: Text2Semantic, precision: str) -> None:
+    model = lower(copy.deepcopy(tiny), precision)
+    tokens = generate(
+        model, ints("x", 0, 732, 9), arr("bert", 1024, 9), ints("p", 0, 1024, 5),
+        sampling=Sampling(top_k=1), max_tokens=20,
+    )  # fmt: skip
+    assert len(tokens) == 20
+
+
+def test_int8_is_within_half_a_step_of_each_weight() -> None:
+    weight, bias = arr("w", 64, 128), arr("b", 64)
+    layer = Int8Linear(weight, bias)
+    step = weight.abs().amax(1, keepdim=True) / 127
+    restored = layer.weight.float() * layer.scale.float().unsqueeze(1)
+    assert ((restored - weight).abs() <= 0.5 * step + 0.005 * weight.abs()).all()
+    assert Int8Linear(torch.zeros(4, 32), torch.ones(4))(
+        torch.ones(1, 1, 32, dtype=torch.bfloat16)
+    ).tolist() == [[[1.0] * 4]]
+
+
+def test_an_unknown_precision_is_an_error(tiny: Text2Semantic) -> None:
+    with pytest.raises(KeyError):
+        lower(tiny, "fp8")
+
+
+def test_one_token_takes_the_quick_way_to_the_same_place() -> None:
+    layer = Projection(64, 32)
+    x = arr("x", 3, 1, 64)
+    with torch.no_grad():
+        quick = layer(x)
+    torch.testing.assert_close(quick, layer(x))
+    assert layer(x).requires_grad

@@ -1,0 +1,184 @@
+"""Several processes train as one: the same losses, one answer to stop and to memory, clean ends."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from micro_stage import Record, make_stage, run_stage, weights
+from micro_voice import gpt_task, sovits_task, without_dropout
+
+from engine.contract.fold import RunState, fold
+from engine.contract.problem import ExitCode, Problem
+from engine.runtime.distributed import Peers, joined
+from engine.runtime.signals import StopFlag, Stopped
+from engine.training.features import Clip
+
+TASKS: dict[str, Callable[..., Any]] = {"sovits": sovits_task, "gpt": gpt_task}
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def together(work: Callable[[Peers], None], world: int = 2) -> list[int]:
+    """Run `work` in `world` forked processes joined by gloo; their exit codes by rank."""
+    port = free_port()
+    children = []
+    for rank in range(world):
+        child = os.fork()
+        if child == 0:
+            os.environ.update(
+                RANK=str(rank), WORLD_SIZE=str(world), LOCAL_RANK=str(rank),
+                MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port),
+            )  # fmt: skip
+            code = 0
+            try:
+                torch.set_num_threads(1)
+                with joined("cpu") as peers:
+                    work(peers)
+            except BaseException:  # noqa: BLE001  # a forked child must not return into pytest
+                traceback.print_exc()
+                code = 9
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+        children.append(child)
+    return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_two_processes_equal_one(name: str, clips: list[Clip], tmp_path: Path) -> None:
+    def make(peers: Peers, batch: int) -> Any:
+        task = TASKS[name](clips, batch, peers)
+        for model in (task.generator, task.discriminator) if name == "sovits" else (task.model,):
+            without_dropout(model)
+        return task
+
+    def work(peers: Peers) -> None:
+        task = make(peers, 1)
+        record = Record()
+        make_stage(task, tmp_path / "two", record, peers=peers).run()
+        torch.save([step["losses"] for step in record.of("step")], tmp_path / f"l{peers.rank}")
+        torch.save(weights(task), tmp_path / f"w{peers.rank}")
+
+    assert together(work) == [0, 0]
+    alone, record = make(Peers(), 2), Record()
+    run_stage(alone, tmp_path / "one", record=record)
+    losses = [step["losses"] for step in record.of("step")]
+    both = [torch.load(tmp_path / f"l{rank}", weights_only=True) for rank in (0, 1)]
+    assert both[0] == both[1] and len(both[0]) == len(losses) >= 8
+    for one, two in zip(losses, both[0], strict=True):
+        assert two == pytest.approx(one, rel=2e-4)
+    first, second = (torch.load(tmp_path / f"w{rank}", weights_only=True) for rank in (0, 1))
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_all_stop_when_one_is_told_to(clips: list[Clip], tmp_path: Path) -> None:
+    def work(peers: Peers) -> None:
+        with StopFlag() as stop:
+            if peers.rank == 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+            with pytest.raises(Stopped) as stopped:
+                stage = make_stage(gpt_task(clips, 1, peers), tmp_path, stop=stop, peers=peers)
+                stage.run()
+            assert stopped.value.exit_code is ExitCode.PREEMPTED
+
+    assert together(work) == [0, 0]
+    assert (tmp_path / "states" / "gpt" / "step-00000001").is_dir()
+
+
+def test_all_shrink_when_one_runs_out_of_memory(clips: list[Clip], tmp_path: Path) -> None:
+    def work(peers: Peers) -> None:
+        task = gpt_task(clips, 2, peers)
+        if peers.rank == 1:
+            plain, failed = task.model.forward, []
+
+            def forward(*inputs: Any, **options: Any) -> Any:
+                if not failed:
+                    failed.append(1)
+                    raise torch.OutOfMemoryError("injected")
+                return plain(*inputs, **options)
+
+            task.model.forward = forward
+        record = Record()
+        outcome = make_stage(task, tmp_path, record, peers=peers).run()
+        assert outcome.updates == 2 * len(task.order(1))
+        assert [event["batch_after"] for event in record.of("oom_recovered")] == [1]
+
+    assert together(work) == [0, 0]
+
+
+def test_when_one_dies_the_other_ends_and_both_resume(clips: list[Clip], tmp_path: Path) -> None:
+    def work(peers: Peers) -> None:
+        task = gpt_task(clips, 1, peers)
+        phases, seen = task.phases, []
+
+        def counted() -> Any:
+            seen.append(1)
+            if peers.rank == 1 and len(seen) == 6:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return phases()
+
+        task.phases = counted
+        try:
+            make_stage(task, tmp_path, peers=peers).run()
+        except RuntimeError as error:
+            assert "onnection" in str(error)  # the closed connection, not a timeout
+            os._exit(7)
+
+    assert together(work) == [7, -signal.SIGKILL]
+
+    def again(peers: Peers) -> None:
+        task, record = gpt_task(clips, 1, peers), Record()
+        outcome = make_stage(task, tmp_path, record, peers=peers).run()
+        assert record.codes() == ["engine.training.resumed"]
+        assert outcome.updates == 2 * len(task.order(1))
+
+    assert together(again) == [0, 0]
+
+
+def test_peers_that_do_not_answer_are_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    from datetime import timedelta
+
+    from engine.runtime import distributed
+
+    monkeypatch.setattr(distributed, "_PREFLIGHT", timedelta(seconds=0.5))
+    for name, value in (
+        ("RANK", "0"), ("WORLD_SIZE", "2"), ("LOCAL_RANK", "0"),
+        ("MASTER_ADDR", "127.0.0.1"), ("MASTER_PORT", str(free_port())),
+    ):  # fmt: skip
+        monkeypatch.setenv(name, value)
+    with pytest.raises(Problem) as problem, joined("cpu"):
+        pass
+    assert problem.value.exit_code is ExitCode.DISTRIBUTED
+
+
+@pytest.mark.slow
+def test_torchrun_trains_a_stage(tmp_path: Path, trained: Path) -> None:
+    from whole_run import FEW, events, write_spec
+
+    from engine.run import execute
+
+    work = tmp_path / "work"
+    shutil.copytree(trained, work)
+    shutil.rmtree(work / "logs" / "Mei" / "states")
+    params = {**FEW, "train.gpus": "0-1", "gpt.epochs": 2}
+    ending = execute(write_spec(work, "pair", stages=("gpt",), params=params))
+    log = work / "runs/pair/worker-gpt.log"
+    assert ending.status == "succeeded", (ending.problem, log.read_text()[-2000:])
+    state = fold(RunState(), events(work, "pair"))
+    assert (state.gaps, state.repeats, state.status) == (0, 0, "succeeded")
+    stage = state.stage("gpt")
+    assert stage is not None and stage.updates == 8 and stage.state == "finished"

@@ -1,0 +1,193 @@
+"""Reading logs/NAME: what is complete, what a stage leaves out and says so, what is held out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from micro_stage import Record
+from micro_voice import CPU, make_clips
+
+from engine.contract.layout import Layout
+from engine.contract.problem import Problem
+from engine.contract.spec import RunSpec
+from engine.reference import read_reference, write_reference
+from engine.runtime.signals import StopFlag
+from engine.training.base import is_made, make_base, open_base, unmade_synthesizer
+from engine.training.crafting import gpt_stage, sovits_stage
+from engine.training.features import gpt_fault, hold_out, read_features, select, sovits_fault
+from engine.training.gpt_data import load_gpt_batch
+from engine.training.sovits_data import load_sovits_batch
+from engine.training.stage import Room
+
+
+def prepared(folder: Path, seconds: list[float], phones: int = 30) -> Path:
+    """A folder as upstream lays it out, with noise for sound."""
+    for part in ("3-bert", "4-cnhubert", "5-wav32k"):
+        (folder / part).mkdir(parents=True)
+    chance = np.random.default_rng(1)
+    texts, tokens = [], ["item_name\tsemantic_audio"]
+    for number, length in enumerate(seconds):
+        name = f"c{number:02d}.wav"
+        samples = int(length * 32000)
+        noise = (chance.standard_normal(samples) * 3000).astype(np.int16)
+        soundfile.write(folder / "5-wav32k" / name, noise, 32000, subtype="PCM_16")
+        frames = samples // 640
+        features = torch.from_numpy(chance.standard_normal((1, 32, max(1, frames - 1)))).float()
+        # Upstream saves some with a graph still attached.
+        torch.save(features.requires_grad_(), folder / "4-cnhubert" / f"{name}.pt")
+        texts.append(f"{name}\t{'a ' * phones}\tNone\ttext {number}")
+        codes = " ".join(str(code) for code in chance.integers(0, 1024, frames // 2))
+        tokens.append(f"{name}\t{codes}")
+    (folder / "2-name2text.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
+    (folder / "6-name2semantic.tsv").write_text("\n".join(tokens) + "\n", encoding="utf-8")
+    return folder
+
+
+def test_a_folder_becomes_clips(tmp_path: Path) -> None:
+    folder = prepared(tmp_path / "Mei", [2.0, 3.0, 1.5])
+    (folder / "4-cnhubert" / "c01.wav.pt").unlink()
+    features = read_features(folder)
+    assert [clip.name for clip in features.clips] == ["c00.wav", "c02.wav"]
+    assert [left.name for left in features.incomplete] == ["c01.wav"]
+    first = features.clips[0]
+    assert (first.frames, first.seconds, len(first.phones)) == (100, 2.0, 30)
+    assert len(first.tokens) == 50 and first.bert is None
+
+
+def test_the_digest_follows_the_data(tmp_path: Path) -> None:
+    folder = prepared(tmp_path / "Mei", [2.0, 3.0])
+    before = read_features(folder).digest
+    assert read_features(folder).digest == before
+    text = (folder / "2-name2text.txt").read_text().replace("a a", "b a", 1)
+    (folder / "2-name2text.txt").write_text(text)
+    assert read_features(folder).digest != before
+
+
+def test_nothing_prepared_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(Problem) as problem:
+        read_features(tmp_path / "Mei")
+    assert "prepare" in problem.value.hint.en
+
+
+def test_each_stage_leaves_out_what_it_cannot_use(tmp_path: Path) -> None:
+    clips = read_features(prepared(tmp_path / "a", [0.64, 0.7, 54.5, 2.0])).clips
+    kept, left = select(clips, sovits_fault)
+    assert [clip.name for clip in kept] == ["c01.wav", "c03.wav"]
+    assert [one.name for one in left] == ["c00.wav", "c02.wav"]
+    assert "0.64 s" in left[0].why.en and "0.64 秒" in left[0].why.zh
+    clips = read_features(prepared(tmp_path / "b", [1.0, 10.0, 20.0], phones=40)).clips
+    kept, left = select(clips, gpt_fault)
+    assert [clip.name for clip in kept] == ["c01.wav"]
+    assert "40.0 phones a second" in left[0].why.en and "2.0 phones" in left[1].why.en
+
+
+def test_what_is_held_out_does_not_move(tmp_path: Path) -> None:
+    clips = make_clips(tmp_path / "c", 30)
+    training, held = hold_out(clips)
+    assert len(held) == 3 and not set(training) & set(held)
+    fewer_training, fewer = hold_out(clips[:24])
+    assert len(fewer) == 2 and len(fewer_training) == 22
+    assert {clip.name for clip in fewer} & {clip.name for clip in held}
+    assert hold_out(clips[:9]) == (tuple(clips[:9]), ())
+
+
+def test_sovits_batches_pad_as_upstream(tmp_path: Path) -> None:
+    clips = read_features(prepared(tmp_path / "a", [1.0, 1.5])).clips
+    batch = load_sovits_batch(clips, 8, torch.Generator().manual_seed(1))
+    assert batch.clips == ("c01.wav", "c00.wav")  # longest first
+    assert batch.ssl.shape == (2, 32, 76) and batch.spec.shape == (2, 1025, 76)
+    assert batch.wav.shape == (2, 1, 76 * 640) and batch.lengths.tolist() == [75, 50]
+    # One frame of features is missing at the end, and the last one is repeated.
+    assert torch.equal(batch.ssl[0, :, 74], batch.ssl[0, :, 73])
+    assert batch.ssl[0, :, 75].abs().sum() == 0 and not batch.ssl.requires_grad
+    assert batch.shares == (1.0, 1.0) and batch.rows(0, 1).shares == (0.5, 0.6)
+
+
+def test_gpt_batches_read_bert_and_refuse_a_wrong_length(tmp_path: Path) -> None:
+    folder = prepared(tmp_path / "a", [2.0, 3.0])
+    torch.save(torch.ones(4, 30, dtype=torch.float16), folder / "3-bert" / "c00.wav.pt")
+    clips = read_features(folder).clips
+    batch = load_gpt_batch(clips, 4)
+    assert batch.bert[0].sum() == 120 and batch.bert[1].sum() == 0
+    assert batch.tokens.shape == (2, 75) and batch.tokens[0, 50:].unique().tolist() == [1024]
+    torch.save(torch.ones(4, 29), folder / "3-bert" / "c00.wav.pt")
+    with pytest.raises(Problem) as problem:
+        load_gpt_batch(clips, 4)
+    assert problem.value.facts["name"] == "c00.wav"
+
+
+def make_room(work: Path, record: Record, **params: object) -> Room:
+    spec = RunSpec("r1", "Mei", "tiny", params=params)
+    return Room(spec, Layout.at(work.as_posix()), record, StopFlag(), CPU)
+
+
+def test_left_out_clips_are_announced_in_both_languages(tmp_path: Path) -> None:
+    folder = prepared(tmp_path / "logs" / "Mei", [1.0] * 8 + [0.3])
+    record = Record()
+    room = make_room(tmp_path, record)
+    base = open_base(room.spec, room.layout)
+    assert not is_made(base)
+    base = make_base(base, unmade_synthesizer(base))
+    assert is_made(open_base(room.spec, room.layout))
+    sovits_stage(room, base, read_features(folder))
+    (notice,) = record.of("warning")
+    assert "1 of 9" in notice["message"]["en"] and "c08.wav: 0.30 s" in notice["message"]["en"]
+    assert "0.30 秒" in notice["message"]["zh"]
+
+
+def test_a_batch_that_is_too_large_names_the_one_that_works(tmp_path: Path) -> None:
+    folder = prepared(tmp_path / "logs" / "Mei", [2.0] * 9)
+    room = make_room(tmp_path, Record(), **{"gpt.batch_size": 9})
+    base = open_base(room.spec, room.layout)
+    base = make_base(base, unmade_synthesizer(base))
+    with pytest.raises(Problem) as problem:
+        gpt_stage(room, base, read_features(folder), lambda *_: 0.0)
+    assert problem.value.facts["largest"] == 2
+    assert "gpt.batch_size = 9" in problem.value.message.en
+
+
+def test_a_base_from_nothing_is_kept(tmp_path: Path) -> None:
+    room = make_room(tmp_path, Record())
+    base = make_base(
+        open_base(room.spec, room.layout), unmade_synthesizer(open_base(room.spec, room.layout))
+    )
+    again = open_base(RunSpec("r2", "Mei", "tiny", params={"train.seed": 7}), room.layout)
+    assert again == base  # another seed later may not change what tokens mean
+    first, second = base.synthesizer().state_dict(), again.synthesizer().state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+class Item:
+    def __init__(self, name: str, seconds: float, language: str = "ja") -> None:
+        self.name, self.seconds, self.language = name, seconds, language
+        self.text = f"text of {name}"
+
+
+def test_the_reference_is_the_clip_nearest_to_six_seconds(tmp_path: Path) -> None:
+    prepared(tmp_path, [2.0, 5.0, 9.0])
+    items = [Item(f"c{n:02d}.wav", s) for n, s in enumerate((2.0, 5.0, 9.0))]
+    reference = write_reference(tmp_path, items)
+    assert reference.clips == ("c01.wav",) and read_reference(tmp_path) == reference
+    samples, rate = soundfile.read(tmp_path / "reference" / "reference.wav")
+    assert len(samples) / rate == 5.0
+
+
+def test_short_clips_are_joined_into_a_reference(tmp_path: Path) -> None:
+    prepared(tmp_path, [1.5, 1.0, 1.8])
+    items = [Item("c00.wav", 1.5), Item("c01.wav", 1.0, "en"), Item("c02.wav", 1.8)]
+    reference = write_reference(tmp_path, items)
+    assert reference.clips == ("c00.wav", "c02.wav")
+    assert reference.text == "text of c00.wav text of c02.wav"
+    samples, rate = soundfile.read(tmp_path / "reference" / "reference.wav")
+    assert len(samples) / rate == pytest.approx(3.6)
+
+
+def test_too_little_for_a_reference(tmp_path: Path) -> None:
+    prepared(tmp_path, [1.0])
+    with pytest.raises(Problem) as problem:
+        write_reference(tmp_path, [Item("c00.wav", 1.0)])
+    assert problem.value.facts["longest"] == "1.0"

@@ -1,0 +1,120 @@
+"""A folder comes home file by file, each whole and verified, and only what is missing."""
+
+from __future__ import annotations
+
+import random
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pipe_server import QUICK, LocalLink, Server
+
+from engine.contract.problem import Problem
+from remote.transfer.pull_folder import PulledFolder, pull_folder
+
+MIB = 1 << 20
+
+
+def noise(count: int, seed: int = 0) -> bytes:
+    return random.Random(seed).randbytes(count)
+
+
+FILES = {
+    "a.txt": b"a", "empty": b"", "sub/ odd 'name' $x\nbreak 声": noise(70_000, 1),
+    "sub/deep/-rf": noise(1000, 2), "large.bin": noise(9 * MIB, 3),
+}  # fmt: skip
+HERE = {**FILES, "sub/ odd 'name' $x_break 声": FILES["sub/ odd 'name' $x\nbreak 声"]}
+HERE.pop("sub/ odd 'name' $x\nbreak 声")
+
+
+def lay(server: Server, files: dict[str, bytes]) -> None:
+    for name, data in files.items():
+        server.put(f"out/{name}", data)
+
+
+def fetch(server: Server, laptop: Path, **options: Any) -> PulledFolder:
+    options = {"report": lambda p: None, "cancel": threading.Event(), "tuning": QUICK, **options}
+    return pull_folder(server.connect, "out", laptop / "got", **options)
+
+
+def here(laptop: Path) -> dict[str, bytes]:
+    folder = laptop / "got"
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
+    }
+
+
+def test_a_folder_comes_and_a_second_time_nothing_does(server: Server, laptop: Path) -> None:
+    lay(server, FILES)
+    done = fetch(server, laptop)
+    assert here(laptop) == HERE
+    assert (done.files, done.bytes, done.kept_files) == (5, sum(map(len, FILES.values())), 0)
+    (laptop / "got/mine.txt").write_bytes(b"stays")
+    (laptop / "got/a.txt").write_bytes(b"b")  # same size, other content
+    again = fetch(server, laptop)
+    assert (again.files, again.bytes, again.kept_files) == (1, 1, 4)
+    assert here(laptop) == {**HERE, "mine.txt": b"stays"}
+
+
+def test_a_cut_and_a_stop_lose_no_file(server: Server, laptop: Path) -> None:
+    files = {f"{n:03}": noise(40_000, n) for n in range(200)}
+    lay(server, files)
+    stop = threading.Event()
+
+    def weather(link: LocalLink, total: int) -> None:
+        if total > 5 * MIB:
+            stop.set()
+        elif total > 2 * MIB and len(server.weather.links) == 2:
+            link.cut()
+
+    server.weather.on_bytes = weather
+    with pytest.raises(Problem, match="Stopped by you"):
+        fetch(server, laptop, cancel=stop)
+    some = {name: data for name, data in here(laptop).items() if "/" not in name}
+    assert some.items() <= files.items() and len(some) > 60
+    server.weather.on_bytes = lambda link, total: None
+    done = fetch(server, laptop)
+    assert done.kept_files == len(some) and here(laptop) == files
+
+
+def test_a_file_that_changes_after_the_listing_is_noticed(server: Server, laptop: Path) -> None:
+    lay(server, {"a": b"1" * 100, "b": b"2" * 100})
+    from remote.transfer import server as questions
+
+    for change in (b"3" * 100, b"3" * 50, b"3" * 150, None):
+        path = server.home / "out/a"
+        path.write_bytes(b"1" * 100)
+        true_listing = questions.listing
+
+        def listing(link: Any, folder: str, then: bytes | None = change) -> Any:
+            found = true_listing(link, folder)  # noqa: B023 - called within this turn
+            if then is None:
+                path.unlink()  # noqa: B023
+            else:
+                path.write_bytes(then)  # noqa: B023
+            return found
+
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(Problem) as caught:
+            patch.setattr(questions, "listing", listing)
+            fetch(server, laptop)
+        assert caught.value.key == "remote.transfer.changed"
+        assert "a" not in here(laptop)
+
+
+def test_names_that_meet_here_are_refused_before_anything_comes(
+    server: Server, laptop: Path
+) -> None:
+    lay(server, {"File": b"1", "file": b"2"})
+    with pytest.raises(Problem) as caught:
+        fetch(server, laptop)
+    assert caught.value.key == "remote.transfer.bad_remote_path"
+    assert not (laptop / "got").exists()
+
+
+def test_a_missing_and_an_empty_folder(server: Server, laptop: Path) -> None:
+    with pytest.raises(Problem) as caught:
+        fetch(server, laptop)
+    assert caught.value.key == "remote.transfer.no_such_file"
+    (server.home / "out").mkdir()
+    assert fetch(server, laptop).files == 0

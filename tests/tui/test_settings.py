@@ -1,0 +1,69 @@
+"""Settings: round trip, faults named with file and value, language from the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.contract.problem import Problem
+from tui.settings import CHOICES, Settings, load, save, spoken
+from tui.theme import NAMES
+
+SETTINGS = st.builds(
+    Settings,
+    language=st.sampled_from(CHOICES["language"]),
+    theme=st.sampled_from(("", *NAMES)),
+    marker=st.sampled_from(CHOICES["marker"]),
+    notify=st.sampled_from(CHOICES["notify"]),
+    smoothing=st.floats(0, 0.99),
+    log_scale=st.booleans(),
+    read_only=st.booleans(),
+    keys=st.dictionaries(
+        st.sampled_from(["monitor.smoothing", "app.quit"]), st.text(st.characters(codec="utf-8"))
+    ),
+)
+
+
+@given(SETTINGS)
+def test_what_is_saved_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, settings: Settings
+) -> None:
+    path = tmp_path_factory.mktemp("settings") / "deep" / "screen.toml"
+    save(path, settings)
+    assert load(path) == settings
+    assert [one.name for one in path.parent.iterdir()] == ["screen.toml"]
+
+
+def test_no_file_means_defaults(tmp_path: Path) -> None:
+    assert load(tmp_path / "none.toml") == Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("language = 'fr'", "fr"), ("smoothing = 1.5", "1.5"), ("smoothing = true", "True"),
+        ("read_only = 1", "1"), ("colour = 'red'", "colour"), ("keys = 'x'", "keys"),
+        ("theme = 3", "3"), ("language =", "TOML"),
+    ],
+)  # fmt: skip
+def test_a_fault_is_named_with_its_file(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "screen.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(Problem) as caught:
+        load(path)
+    assert said in caught.value.sentence() and str(path) in caught.value.sentence()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "environ", "expected"),
+    [
+        ("auto", {}, "en"), ("auto", {"LANG": "zh_CN.UTF-8"}, "zh"),
+        ("auto", {"LANG": "zh_CN.UTF-8", "LC_ALL": "C"}, "en"),
+        ("auto", {"SOVDECK_LANG": "zh", "LANG": "de_DE"}, "zh"), ("en", {"LANG": "zh_CN"}, "en"),
+    ],
+)  # fmt: skip
+def test_language(chosen: str, environ: dict[str, str], expected: str) -> None:
+    assert spoken(chosen, environ) == expected

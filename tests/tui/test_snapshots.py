@@ -1,0 +1,122 @@
+"""Pictures of the screens. A wanted change is taken with `pytest tests/tui --snapshot-update`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from pilot_waits import settled, until
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from tui.app import SovdeckApp
+from tui.screens.add_server import AddServerScreen
+from tui.screens.deploy import DeployScreen
+from tui.services.fakes import FakeWorld, make_world
+
+Make = Callable[..., SovdeckApp]
+Before = Callable[[Pilot[None]], Awaitable[None]]
+SCREENS = ("servers", "monitor", "voices", "train", "dataset", "logs", "settings")
+LOOKS: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {
+    "wide-night": ((120, 36), {}),
+    "normal-night": ((80, 24), {}),
+    "small-zh": ((60, 16), {"language": "zh"}),
+}
+CASES = [(screen, look) for screen in SCREENS for look in LOOKS] + [
+    ("monitor", "wide-day"), ("servers", "wide-day"), ("monitor", "wide-sixteen"),
+    ("servers", "wide-sixteen"), ("monitor", "wide-clear"), ("monitor", "normal-ascii"),
+]  # fmt: skip
+LOOKS |= {
+    "wide-day": ((120, 36), {"theme": "day"}),
+    "wide-sixteen": ((120, 36), {"theme": "sixteen"}),
+    "wide-clear": ((120, 36), {"theme": "clear"}),
+    "normal-ascii": ((80, 24), {"marker": "ascii", "log_scale": True}),
+}
+
+
+@pytest.fixture(autouse=True)
+def utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+
+
+def still(app: SovdeckApp, world: FakeWorld, more: Before | None = None) -> Before:
+    async def before(pilot: Pilot[None]) -> None:
+        await settled(pilot, app, world)
+        if app.current_mode == "voices":
+            await until(pilot, lambda: len(app.state.all_voices()) == 2)
+        if app.current_mode == "train":
+            await until(pilot, lambda: app.state.plan is not None)
+        for field in app.screen.query(Input):
+            field.cursor_blink = False
+        if more is not None:
+            await more(pilot)
+        for _ in range(3):
+            await pilot.pause()
+
+    return before
+
+
+@pytest.mark.parametrize(("screen", "look"), CASES, ids=[f"{s}-{n}" for s, n in CASES])
+def test_screen(
+    snap_compare: Any, make_app: Make, world: FakeWorld, screen: str, look: str
+) -> None:
+    size, settings = LOOKS[look]
+    app = make_app(world, start=screen, **settings)
+    assert snap_compare(app, terminal_size=size, run_before=still(app, world))
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_first_start_says_what_to_do(snap_compare: Any, make_app: Make, language: str) -> None:
+    app = make_app(make_world(empty=True), language=language)
+
+    async def before(pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: app.screen.has_class("-empty"))
+
+    assert snap_compare(app, terminal_size=(80, 24), run_before=before)
+
+
+def test_a_download_under_the_table(snap_compare: Any, make_app: Make, world: FakeWorld) -> None:
+    app = make_app(world, start="voices")
+
+    async def more(pilot: Pilot[None]) -> None:
+        await pilot.press("j", "d")
+        await until(pilot, lambda: any(v.safe for v in app.state.all_voices()))
+        app.clear_notifications()
+
+    assert snap_compare(app, terminal_size=(120, 36), run_before=still(app, world, more))
+
+
+def test_add_server(snap_compare: Any, make_app: Make, world: FakeWorld) -> None:
+    app = make_app(world)
+
+    async def more(pilot: Pilot[None]) -> None:
+        await pilot.press("a")
+        await until(pilot, lambda: isinstance(app.screen, AddServerScreen))
+        for field in app.screen.query(Input):
+            field.cursor_blink = False
+        app.screen.query_one("#line", Input).value = "ssh -p 40022 root@gpu9.example.net"
+
+    assert snap_compare(app, terminal_size=(80, 24), run_before=still(app, world, more))
+
+
+def test_deploy_plan(snap_compare: Any, make_app: Make, world: FakeWorld) -> None:
+    app = make_app(world)
+
+    async def more(pilot: Pilot[None]) -> None:
+        await pilot.press("d")
+        await until(pilot, lambda: isinstance(app.screen, DeployScreen))
+        await until(pilot, lambda: "tokyo-4090" in app.state.deploys)
+
+    assert snap_compare(app, terminal_size=(80, 24), run_before=still(app, world, more))
+
+
+def test_help(snap_compare: Any, make_app: Make, world: FakeWorld) -> None:
+    app = make_app(world, start="monitor")
+
+    async def more(pilot: Pilot[None]) -> None:
+        await pilot.press("f1")
+
+    assert snap_compare(app, terminal_size=(120, 36), run_before=still(app, world, more))
