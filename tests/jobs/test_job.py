@@ -179,7 +179,10 @@ def test_strange_folders_are_no_runs(link: Any, deployed: Deployed) -> None:
 
 def test_queued_runs_follow_each_other(link: Any, deployed: Deployed) -> None:
     shell = "sleep 1; date +%s%N >done; pwd"
-    runs = [launch(link, deployed, name, "sh", "-c", shell, queue=True) for name in ("a", "b", "c")]
+    runs = [
+        launch(link, deployed, name, "sh", "-c", shell, queue=place)
+        for name, place in (("a", "join"), ("b", "wait"), ("c", "wait"))
+    ]
     waiting = job.state(link, runs[2])
     assert (waiting.state, waiting.queued) == ("starting", 2)
     job.stop(link, runs[1], grace=1)
