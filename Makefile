@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 TORCH := 'torch==2.11.*' 'torchaudio==2.11.*'
 
-.PHONY: env demo test lint format lock bench-env clean
+.PHONY: env demo test lint format lock docs bench-env clean
 
 env: $(READY)
 
@@ -42,6 +42,10 @@ lint: env
 
 format: env
 	@$(VENV)/bin/ruff check --fix . ; $(VENV)/bin/ruff format .
+
+docs: env
+	@PYTHONPATH=. $(PY) docs/make_parameters.py
+	@PYTHONPATH=. $(PY) docs/make_pictures.py
 
 # Names and versions only: no index address is written.
 lock:

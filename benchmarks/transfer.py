@@ -96,6 +96,7 @@ def peers(case: Case, ground: Ground, target: Path) -> dict[str, list[str]]:
 
 
 def worker(library: str, case: Case, ground: Ground, target: Path, *flags: str) -> list[str]:
+    flags = (*flags, "--folder") if case.files > 1 else flags
     return [
         sys.executable, str(WORKER), library, case.what, str(case.source), str(target), ground.host,
         str(ground.identity), str(ground.known_hosts), ground.fingerprint, str(ground.port), *flags,
@@ -142,8 +143,6 @@ def run_case(case: Case, ground: Ground, rounds: int, folder: Path) -> dict[str,
                 moved = part_of(case)
             if name == "ours unverified" and (small or case.what == "push"):
                 continue
-            if small and case.what == "pull" and name in ("ours", "ours unverified", "paramiko"):
-                continue  # a folder comes home as one archive; see the pack rows
             times = results.setdefault(name, Times(scale=case.files / moved.files))
             if times.failed:
                 continue
@@ -194,6 +193,7 @@ def lay_out(folder: Path, big: int, files: int) -> list[Case]:
     return [
         Case(f"pull {label}", "pull", whole, big),
         Case(f"push {label}", "push", whole, big),
+        Case(f"pull {files} files", "pull", small, size_of(small), files),
         Case(f"push {files} files", "push", small, size_of(small), files),
     ]
 

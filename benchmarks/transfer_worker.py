@@ -21,6 +21,7 @@ def ours(args: argparse.Namespace) -> Callable[[], None]:
     from remote.hostspec import HostSpec
     from remote.link import Credentials, Link, Trust
     from remote.transfer.pull import pull
+    from remote.transfer.pull_folder import pull_folder
     from remote.transfer.push import push
 
     spec = HostSpec(args.host, args.port, "root", (args.identity,))
@@ -33,7 +34,9 @@ def ours(args: argparse.Namespace) -> Callable[[], None]:
     common: dict[str, Any] = {"report": lambda progress: None, "cancel": threading.Event()}
 
     def run() -> None:
-        if args.what == "pull":
+        if args.folder and args.what == "pull":
+            pull_folder(connect, args.source, Path(args.target), **common)
+        elif args.what == "pull":
             pull(connect, args.source, Path(args.target), verify=args.verify, **common)
         else:
             files = _files(Path(args.source))
@@ -61,7 +64,11 @@ def paramiko(args: argparse.Namespace) -> Callable[[], None]:
         )  # fmt: skip
         sftp = client.open_sftp()
         if args.what == "pull":
-            sftp.get(args.source, str(Path(args.target) / "got"))
+            names = sftp.listdir(args.source) if args.folder else []
+            for name in names:
+                sftp.get(f"{args.source}/{name}", str(Path(args.target) / name))
+            if not args.folder:
+                sftp.get(args.source, str(Path(args.target) / "got"))
         else:
             for name, path in _files(Path(args.source)).items():
                 sftp.put(str(path), f"{args.target}/{name}")
@@ -82,7 +89,8 @@ def asyncssh(args: argparse.Namespace) -> Callable[[], None]:
             connection.start_sftp_client() as sftp,
         ):  # fmt: skip
             if args.what == "pull":
-                await sftp.get(args.source, str(Path(args.target) / "got"))
+                target = str(Path(args.target) / "got")
+                await sftp.get(args.source, target, recurse=args.folder)
             else:
                 await sftp.put(args.source, args.target, recurse=True)
 
@@ -96,6 +104,7 @@ def main() -> int:
     for name in ("source", "target", "host", "identity", "known_hosts", "fingerprint"):
         parser.add_argument(name)
     parser.add_argument("port", type=int)
+    parser.add_argument("--folder", action="store_true")
     parser.add_argument("--no-verify", dest="verify", action="store_false")
     args = parser.parse_args()
     run = {"ours": ours, "paramiko": paramiko, "asyncssh": asyncssh}[args.library](args)

@@ -250,11 +250,12 @@ class Link(Session):
         timeout: seconds for each of dialling, the server's greeting and each log-in attempt.
         """
         hops: tuple[Link, ...] = ()
+        for_hops = replace(credentials, password=None)  # the given password is the target's alone
         try:
             for hop in spec.jump:
                 keys = hop.identity or spec.identity
                 inner = replace(hop, identity=keys, only_identity=spec.only_identity)
-                hops += (_open(inner, hops, trust, credentials, timeout),)
+                hops += (_open(inner, hops, trust, for_hops, timeout),)
             return _open(spec, hops, trust, credentials, timeout)
         except BaseException:
             for link in reversed(hops):

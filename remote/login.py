@@ -69,7 +69,8 @@ class Login:
         self._tried: list[str] = []
         self._open: frozenset[str] | None = None  # methods the server still listens to
         self._offered: set[bytes] = set()  # public blobs, so that agent and file are not both tried
-        self._asked = False  # for the password; a refused one is never asked for again
+        self._used_kept = False  # the keychain's password was taken
+        self._asked = False  # the last source of a password was used
         self._sent_secret = False
         self._refused_secret = False
 
@@ -161,37 +162,58 @@ class Login:
             return self._door.load_key(path, secret)
 
     def _find_password(self, prompt: str) -> Secret | None:
+        """The next password to try: the given one, or the kept one and then a person's."""
         credentials = self._credentials
         if self._asked:
             return None
-        self._asked = True
-        if credentials.password is not None:
-            return credentials.password
-        if credentials.keychain is not None:
+        if credentials.password is None and credentials.keychain and not self._used_kept:
+            self._used_kept = True
             kept = credentials.keychain.find(account_of(self._spec, self._user))
             if kept is not None:
                 return kept
+        self._asked = True
+        if credentials.password is not None:
+            return credentials.password
         return credentials.ask(self._spec.name, prompt) if credentials.ask else None
 
     def _try_password(self) -> bool:
-        password = self._find_password(f"Password of {self._user}@{self._spec.host}:")
-        if password is None:
-            return False
-        self._sent_secret = True
-        verdict = self._door.try_password(password)
-        self._refused_secret = not (verdict.let_in or verdict.partial)
-        return self._note("password", verdict)
+        while True:
+            password = self._find_password(f"Password of {self._user}@{self._spec.host}:")
+            if password is None:
+                return False
+            if self._note_secret("password", self._door.try_password(password)):
+                return True
+            # A kept password may be out of date: a person is asked once before we give up.
+            if not self._refused_secret or "password" not in self._listen():
+                return False
 
     def _try_questions(self) -> bool:
         def answer(questions: Sequence[tuple[str, bool]]) -> list[str]:
             replies = []
             for prompt, shown in questions:
                 # The first hidden question is the password; what follows is a code or the like.
-                secret = None if shown else self._find_password(prompt)
-                if secret is None and self._credentials.ask and (shown or self._sent_secret):
+                first = not shown and not took
+                secret = self._find_password(prompt) if first else None
+                took.append(prompt)
+                more = shown or not first or self._sent_secret
+                if secret is None and more and self._credentials.ask:
                     secret = self._credentials.ask(self._spec.name, prompt)
-                self._sent_secret = self._sent_secret or secret is not None
+                answered.append(secret is not None)
                 replies.append(secret.reveal() if secret else "")
             return replies
 
-        return self._note("keyboard-interactive", self._door.try_answers(answer))
+        while True:
+            took: list[str] = []
+            answered: list[bool] = []
+            verdict = self._door.try_answers(answer)
+            self._sent_secret = self._sent_secret or any(answered)
+            if self._note_secret("keyboard-interactive", verdict):
+                return True
+            if verdict.partial or self._asked or not self._credentials.ask:
+                return False
+
+    def _note_secret(self, label: str, verdict: Verdict) -> bool:
+        self._refused_secret = not (verdict.let_in or verdict.partial)
+        if label == "password":
+            self._sent_secret = True
+        return self._note(label, verdict)

@@ -1,19 +1,28 @@
-"""From a first log-in by password to one that asks nobody: a key of ours, or the keyring."""
+"""From a first log-in by password to one that asks nobody: memory, then a key or the keyring."""
 
 from __future__ import annotations
 
 import getpass
+import re
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from engine.contract.problem import ExitCode, Problem
 from remote.credentials import AskSecret, Credentials, Keychain
+from remote.hostspec import HostSpec
 from remote.keyfile import ensure_key, install_key, should_offer
+from remote.link import Link
 from remote.login import account_of
 from remote.secrets import Secret
 from remote.session import Session
+from remote.trust import Trust
 
 Outcome = Literal["nothing", "key", "kept"]
+
+# What may be answered again from memory. A code of the moment may not.
+_LASTING = re.compile(r"passphrase|password|\u5bc6\u7801", re.IGNORECASE)
 
 
 class Keeper(Keychain, Protocol):
@@ -31,39 +40,67 @@ class Offer(Protocol):
 
 @dataclass
 class Welcome:
-    """Credentials of this laptop that learn from what a person typed.
+    """Opens links, asking a person each question at most once. Callable from any thread.
 
     key: our own private key file, offered to servers once it exists. ask: None never asks.
+    Passwords and passphrases stay in memory for the next links (a transfer opens several), until
+    the server refuses.
     """
 
     key: Path
     keychain: Keeper
     ask: AskSecret | None = None
-    _typed: dict[str, Secret] = field(default_factory=dict, repr=False)
+    _answers: dict[tuple[str, str], Secret] = field(default_factory=dict, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def credentials(self) -> Credentials:
-        """What to connect with: our key beside the user's own, the keyring, then the person."""
-        own = (self.key,) if self.key.exists() else ()
-        ask = self._ask if self.ask else None
-        return Credentials(identities=own, keychain=self.keychain, ask=ask)
+    def connect(self, spec: HostSpec, trust: Trust, *, timeout: float = 15.0) -> Link:
+        """Connect with the user's keys and ours, the keyring, and what a person types."""
+        credentials = Credentials(
+            identities=(self.key,) if self.key.exists() else (),
+            keychain=self.keychain,
+            ask=self._ask if self.ask else None,
+        )
+        try:
+            return Link.connect(spec, trust=trust, credentials=credentials, timeout=timeout)
+        except Problem as problem:
+            if problem.exit_code is ExitCode.REFUSED:
+                self._forget(spec.name)
+            raise
 
     def settle(self, link: Session, offer: Offer) -> Outcome:
         """After connecting: offer what spares the next question. Safe to call every time."""
-        typed = self._typed.pop(link.name, None)
         if not should_offer(link):
             return "nothing"
         if offer.install_key(link.name):
             install_key(link, ensure_key(self.key, "sovdeck"))
             return "key"
-        if typed is not None and link.method == "password" and offer.keep_password(link.name):
-            user = link.spec.user or getpass.getuser()
-            self.keychain.keep(account_of(link.spec, user), typed)
-            return "kept"
-        return "nothing"
+        account = account_of(link.spec, link.spec.user or getpass.getuser())
+        typed = self._password_of(link.name)
+        if typed is None or self.keychain.find(account) == typed:
+            return "nothing"
+        if not offer.keep_password(link.name):
+            return "nothing"
+        self.keychain.keep(account, typed)
+        return "kept"
 
     def _ask(self, server: str, prompt: str) -> Secret | None:
         assert self.ask is not None
-        answer = self.ask(server, prompt)
-        if answer is not None and not prompt.startswith("Passphrase"):
-            self._typed[server] = answer
-        return answer
+        with self._lock:  # links opened at once wait for one answer
+            known = self._answers.get((server, prompt))
+            if known is not None:
+                return known
+            answer = self.ask(server, prompt)
+            if answer is not None and _LASTING.search(prompt):
+                self._answers[server, prompt] = answer
+            return answer
+
+    def _password_of(self, server: str) -> Secret | None:
+        with self._lock:
+            for (name, prompt), answer in self._answers.items():
+                if name == server and "passphrase" not in prompt.lower():
+                    return answer
+        return None
+
+    def _forget(self, server: str) -> None:
+        with self._lock:
+            self._answers = {key: v for key, v in self._answers.items() if key[0] != server}

@@ -4,13 +4,13 @@
 python_source=$1 shell_source=$2
 shift 2
 command -v nice >/dev/null 2>&1 && quiet='nice -n 10' || quiet=
-for found in python3 python /opt/conda/bin/python3 "$HOME/miniconda3/bin/python3" ''; do
-  [ -n "$found" ] || break
-  "$found" -I -S -c 'import sys, hashlib; sys.exit(sys.version_info < (3, 7))' 2>/dev/null && break
+for python in python3 python /opt/conda/bin/python3 "$HOME/miniconda3/bin/python3"; do
+  command -v "$python" >/dev/null 2>&1 || continue
+  # shellcheck disable=SC2086 # nice and its arguments are several words
+  $quiet "$python" -I -S -c "$python_source" "$@"
+  code=$?
+  # 1: too old to read the source (it has not touched the input); its own failures end with 3 or 4
+  [ "$code" -eq 1 ] || exit "$code"
 done
-# shellcheck disable=SC2086 # nice and its arguments are several words
-if [ -n "$found" ]; then
-  exec $quiet "$found" -I -S -c "$python_source" "$@"
-else
-  exec $quiet sh -c "$shell_source" sovdeck "$@"
-fi
+# shellcheck disable=SC2086
+exec $quiet sh -c "$shell_source" sovdeck "$@"

@@ -161,7 +161,7 @@ def main(verb: str, *arguments: str) -> int:
         sys.stdout.flush()
     except OSError as error:
         sys.stderr.write(f"{error.filename or ''}: {error.strerror or error}\n")
-        return 3 if isinstance(error, FileNotFoundError) else 1
+        return 3 if isinstance(error, FileNotFoundError) else 4
     return 0
 
 

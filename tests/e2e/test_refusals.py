@@ -125,6 +125,6 @@ def test_broken_lists_stop_a_push_and_each_line_is_named(
     arguments = ("push", "box", "--list", str(broken), "--wavs", str(recorded.wavs))
     said = sovdeck(home, "--config", str(project), *arguments, "--voice", "Broken")
     assert said.returncode == 3 and "3 faulty" in said.stderr
-    assert not (tmp_path / "work" / "data").exists(), "nothing half-written on the server"
+    assert list((tmp_path / "work" / "data").iterdir()) == [], "nothing half-written"
     assert "gone.wav" in said.stdout and "11" in said.stdout
     assert places.servers.exists()

@@ -155,6 +155,32 @@ def test_a_refused_password_is_not_offered_as_an_answer() -> None:
     assert caught.value.key == "remote.auth.refused"
 
 
+class Kept:
+    def find(self, account: str) -> Secret | None:
+        return Secret("old")
+
+
+@pytest.mark.parametrize("way", ["password", "keyboard-interactive"])
+def test_an_outdated_kept_password_means_asking_once(way: str) -> None:
+    door = RecordingDoor(listens=frozenset({way}), questions=[("Password: ", False)])
+    prompts: list[str] = []
+
+    def ask(server: str, prompt: str) -> Secret:
+        prompts.append(prompt)
+        return Secret("new")
+
+    with pytest.raises(Problem) as caught:
+        login(door, keychain=Kept(), ask=ask)
+    assert caught.value.key == "remote.auth.refused" and len(prompts) == 1
+    if way == "password":
+        assert door.tried == ["none", "password:old", "password:new"]
+    else:
+        assert door.answers == ["old", "new"]
+    with pytest.raises(Problem) as caught:
+        login(RecordingDoor(), keychain=Kept())
+    assert caught.value.key == "remote.auth.refused"
+
+
 def test_giving_up_is_not_a_refusal() -> None:
     for options in ({}, {"ask": lambda _s, _p: None}):
         with pytest.raises(Problem) as caught:

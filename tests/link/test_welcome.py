@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from gatehouse import PASSWORD, Build, Rules
 
+from engine.contract.problem import Problem
+from remote.credentials import Credentials
 from remote.link import Link, Trust
 from remote.secrets import Secret
 from remote.welcome import Welcome
@@ -55,7 +59,7 @@ def visit(house: Build, tmp_path: Path, person: Person, times: int) -> tuple[lis
     for _ in range(times):
         # As a new start of the program: nothing is remembered in memory.
         welcome = Welcome(tmp_path / "keys" / "id_ed25519", drawer, person)
-        with Link.connect(here.spec(), trust=trust, credentials=welcome.credentials()) as link:
+        with welcome.connect(here.spec(), trust) as link:
             went.append(f"{link.method} {welcome.settle(link, person)}")
     return went, drawer
 
@@ -83,3 +87,52 @@ def test_no_means_no(house: Build, tmp_path: Path, no_agent: None) -> None:
     assert went == ["password nothing", "password nothing"]
     assert len(person.asked) == 2 and drawer.kept == {}
     assert not (tmp_path / "home/.ssh").exists()
+
+
+def test_one_answer_does_for_all_links_of_a_transfer(
+    house: Build, tmp_path: Path, no_agent: None
+) -> None:
+    here = house(Rules(password=PASSWORD))
+    trust = Trust(tmp_path / "known_hosts", accepted=frozenset({here.fingerprint}))
+    person = Person(key=False, keep=False)
+    welcome = Welcome(tmp_path / "id", Drawer(), person)
+    with ThreadPoolExecutor(4) as pool:
+        links = list(pool.map(lambda _: welcome.connect(here.spec(), trust), range(4)))
+    assert [link.method for link in links] == ["password"] * 4
+    assert person.asked == ["Password of me@127.0.0.1:"]
+    for link in links:
+        link.close()
+
+
+def test_a_refused_answer_is_not_given_again(house: Build, tmp_path: Path, no_agent: None) -> None:
+    here = house(Rules(password=PASSWORD + " changed"))
+    trust = Trust(tmp_path / "known_hosts", accepted=frozenset({here.fingerprint}))
+    person = Person(key=False, keep=False)
+    welcome = Welcome(tmp_path / "id", Drawer(), person)
+    for count in (1, 2):
+        with pytest.raises(Problem):
+            welcome.connect(here.spec(), trust)
+        assert len(person.asked) == count
+        assert PASSWORD not in repr(welcome)
+
+
+def test_codes_are_asked_every_time(house: Build, tmp_path: Path, no_agent: None) -> None:
+    here = house(Rules(questions=(("Password: ", PASSWORD), ("Code: ", PASSWORD))))
+    trust = Trust(tmp_path / "known_hosts", accepted=frozenset({here.fingerprint}))
+    person = Person(key=False, keep=False)
+    welcome = Welcome(tmp_path / "id", Drawer(), person)
+    for _ in range(2):
+        welcome.connect(here.spec(), trust).close()
+    assert person.asked == ["Password: ", "Code: ", "Code: "]
+
+
+def test_a_given_password_is_the_target_s_alone(
+    house: Build, tmp_path: Path, no_agent: None
+) -> None:
+    gate, target = house(Rules(password=PASSWORD)), house(Rules(password=PASSWORD))
+    accepted = frozenset({gate.fingerprint, target.fingerprint})
+    spec = target.spec(jump=(gate.spec(),))
+    credentials = Credentials(use_agent=False, default_keys=False, password=Secret(PASSWORD))
+    with pytest.raises(Problem) as caught:
+        Link.connect(spec, trust=Trust(tmp_path / "kh", accepted=accepted), credentials=credentials)
+    assert caught.value.key == "remote.auth.needed" and gate.rules.offered == []

@@ -20,6 +20,7 @@ PLAIN = ("sh", "cut", "wc", "tr", "stat", "dd", "mkdir", "cp", "mv", "rm", "rmdi
          "date", "nice", "cat")  # fmt: skip
 TOOLS = {
     "python": (*PLAIN, "python3"),
+    "old python": (*PLAIN, "python3", "openssl"),
     "openssl": (*PLAIN, "openssl"),
     "coreutils": (*PLAIN, "sha256sum"),
 }
@@ -37,6 +38,12 @@ class Shell:
             assert found, name
             (self.bin / name).symlink_to(found)
 
+    def age(self) -> None:
+        """Let Python be one that cannot read the source."""
+        (self.bin / "python3").unlink()
+        (self.bin / "python3").write_text("#!/bin/sh\necho SyntaxError >&2\nexit 1\n")
+        (self.bin / "python3").chmod(0o755)
+
     def run(self, argv, *, stdin=b"", timeout=None):  # type: ignore[no-untyped-def]
         environment = {"PATH": str(self.bin), "HOME": str(self.home), "LC_ALL": "C"}
         done = subprocess.run(argv, input=stdin, capture_output=True, cwd=self.home,
@@ -50,7 +57,10 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
 
     home = tmp_path / "home"
     home.mkdir()
-    return Shell(home, TOOLS[request.param], os.path.realpath(sys.executable))
+    shell = Shell(home, TOOLS[request.param], os.path.realpath(sys.executable))
+    if request.param == "old python":
+        shell.age()
+    return shell
 
 
 def sha(data: bytes) -> str:
