@@ -32,7 +32,7 @@ demo: env
 	@$(VENV)/bin/sovdeck demo $(ARGS)
 
 test: env
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n auto $(ARGS)
 
 lint: env
 	@$(VENV)/bin/ruff check .

@@ -72,6 +72,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("tui.actions.cursor_off", "c", "readout_off", "monitor", footer=False),
     Action("tui.actions.next_stage", "n", "next_stage", "monitor"),
     Action("tui.actions.next_loss", "m", "next_loss", "monitor"),
+    Action("tui.actions.compare", "o", "compare", "monitor", footer=False),
     Action("tui.actions.next_run", "right_square_bracket", "next_run(1)", "monitor"),
     Action(
         "tui.actions.previous_run", "left_square_bracket", "next_run(-1)", "monitor", footer=False

@@ -262,12 +262,13 @@ def main() -> None:
     parser.add_argument("--theme", default="", choices=["", *theme.NAMES])
     parser.add_argument("--marker", default="braille", choices=files.CHOICES["marker"])
     parser.add_argument("--still", action="store_true", help="a world in which nothing moves")
+    parser.add_argument("--more", type=int, default=0, help="that many further servers")
     parser.add_argument("--empty", action="store_true", help="no server yet")
     options = parser.parse_args()
     from tui.services.fakes import fake_services
 
     chosen = Settings(language=options.language, theme=options.theme, marker=options.marker)
-    services = fake_services(live=not options.still, empty=options.empty)
+    services = fake_services(live=not options.still, empty=options.empty, more=options.more)
     SovdeckApp(services, settings=chosen, start=options.start).run()
 
 

@@ -128,6 +128,9 @@ class Controller:
         self.emit(RunChosen(wish.server, wish.run))
         self._watch_run(wish.server, wish.run)
 
+    def read_run(self, wish: wishes.ReadRun) -> None:
+        self._watch_run(wish.server, wish.run)
+
     def plan_deploy(self, wish: wishes.PlanDeploy) -> None:
         self.jobs.run(
             f"deploy:{wish.server}",
@@ -294,6 +297,7 @@ _GRANTS: dict[type, Callable[[Controller, Any], None]] = {
     wishes.Connect: Controller.connect,
     wishes.ChooseServer: Controller.choose_server,
     wishes.ChooseRun: Controller.choose_run,
+    wishes.ReadRun: Controller.read_run,
     wishes.PlanDeploy: Controller.plan_deploy,
     wishes.ApplyDeploy: Controller.apply_deploy,
     wishes.CheckDataset: Controller.check_dataset,

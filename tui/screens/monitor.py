@@ -18,7 +18,7 @@ from tui.screens.monitor_parts import event_lines, gauge_lines, head_line
 from tui.state import wishes
 from tui.state.runs import RunView
 from tui.state.store import State, Topics
-from tui.widgets.chart_curves import has_parts, stage_curves, validation_marks
+from tui.widgets.chart_curves import has_parts, other_curves, stage_curves, validation_marks
 from tui.widgets.empty_state import EmptyState
 from tui.widgets.line_chart import LineChart
 from tui.widgets.log_view import LogView
@@ -26,6 +26,7 @@ from tui.widgets.stage_list import stage_line
 from tui.widgets.states import stage_name
 
 STAGES = ("sovits", "gpt")
+COMPARED = 2
 SMOOTHINGS = (0.0, 0.6, 0.9, 0.97)
 
 
@@ -42,6 +43,7 @@ class MonitorScreen(DeckScreen):
         super().__init__()
         self.front: str | None = None  # the chart a small screen shows; None follows the run
         self.parts = False
+        self.compare = False
 
     def body(self) -> Iterable[Widget]:
         with Vertical(id="run"):
@@ -120,6 +122,8 @@ class MonitorScreen(DeckScreen):
             chart = self.query_one(f"#chart-{stage}", LineChart)
             chart.display = stage in known if wide else stage == front
             curves = stage_curves(self, run, stage, self.parts)
+            if self.compare and not self.parts:
+                curves = other_curves(self._others(run), stage) + curves
             what = "tui.monitor.parts" if self.parts else "tui.monitor.total"
             chart.border_title = f"{stage_name(self, stage)} · {self.say(what)}"
             chart.border_subtitle = self._view_words(chart)
@@ -195,6 +199,22 @@ class MonitorScreen(DeckScreen):
         if run is not None and has_parts(run):
             self.parts = not self.parts
             self.show_all()
+
+    def _others(self, run: RunView) -> list[RunView]:
+        return [other for other in self.deck.state.runs.values() if other is not run][-COMPARED:]
+
+    def action_compare(self) -> None:
+        run = self.deck.state.chosen_run
+        if run is None:
+            return
+        others = self._others(run)
+        if not others:
+            self.notify(self.say("tui.monitor.nothing_to_compare"))
+            return
+        self.compare = not self.compare
+        for other in others:
+            self.ask(wishes.ReadRun(other.server, other.run))
+        self.show_all()
 
     def action_next_run(self, by: int) -> None:
         keys = list(self.deck.state.runs)

@@ -61,8 +61,11 @@ class FakeWorld:
         self.calls.append(" ".join(words))
 
 
-def fake_services(*, live: bool = False, empty: bool = False) -> Services:
-    return services_of(make_world(live=live, empty=empty))
+def fake_services(*, live: bool = False, empty: bool = False, more: int = 0) -> Services:
+    """`more` adds that many idle servers to the usual four."""
+    world = make_world(live=live, empty=empty)
+    world.saved += [SavedServer(f"gpu-{n}", f"root@10.0.0.{n}:22") for n in range(1, more + 1)]
+    return services_of(world)
 
 
 def make_world(*, live: bool = False, empty: bool = False) -> FakeWorld:

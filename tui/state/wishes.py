@@ -36,6 +36,14 @@ class ChooseRun:
 
 
 @dataclass(frozen=True)
+class ReadRun:
+    """Read a run's streams without showing it: for comparing."""
+
+    server: str
+    run: str
+
+
+@dataclass(frozen=True)
 class PlanDeploy:
     server: str
 
@@ -94,6 +102,7 @@ Wish = (
     | Connect
     | ChooseServer
     | ChooseRun
+    | ReadRun
     | PlanDeploy
     | ApplyDeploy
     | CheckDataset

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.message_pump import MessagePump
 
 from tui.language import say
@@ -27,6 +29,17 @@ def stage_curves(node: MessagePump, run: RunView, stage: str, parts: bool) -> li
     checked = validation_series(run, stage, name)
     if len(checked):
         curves.append(Curve(say(node, "tui.monitor.validation"), checked, 2))
+    return curves
+
+
+def other_curves(others: Sequence[RunView], stage: str) -> list[Curve]:
+    """The totals of other runs, in the colours the run on show does not take."""
+    curves = []
+    for index, other in enumerate(others):
+        losses = other.curves.get(stage, {})
+        if "total" in losses:
+            name = f"{other.voice} {other.run}"
+            curves.append(Curve(name, losses["total"], COLOURS - 1 - index))
     return curves
 
 
