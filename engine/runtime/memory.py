@@ -10,6 +10,7 @@ import torch
 
 from engine.runtime.device import Device
 from engine.runtime.journal import Emit
+from engine.runtime.nvml import gpu_figures
 
 
 def figures(device: Device) -> dict[str, Any]:
@@ -25,12 +26,20 @@ def figures(device: Device) -> dict[str, Any]:
     }  # fmt: skip
     if device.kind != "cuda":
         return {"source": "psutil", **ram}
-    free, total = torch.cuda.mem_get_info(device.index)
+    uuid = str(torch.cuda.get_device_properties(device.index).uuid)
+    return gpu_event(gpu_figures(uuid), torch.cuda, device.index) | ram
+
+
+def gpu_event(driver: dict[str, int] | None, cuda: Any, index: int) -> dict[str, Any]:
+    """The driver's view of the card, or CUDA's own where the driver says nothing; ours beside."""
+    if driver is None:
+        free, total = cuda.mem_get_info(index)
+        driver, source = {"gpu_used": total - free, "gpu_total": total}, "torch.cuda"
+    else:
+        source = "nvml"
     return {
-        "source": "torch.cuda", "gpu_used": total - free, "gpu_total": total,
-        "gpu_ours": torch.cuda.memory_reserved(device.index),
-        "gpu_peak": torch.cuda.max_memory_reserved(device.index),
-        **ram,
+        "source": source, **driver,
+        "gpu_ours": cuda.memory_reserved(index), "gpu_peak": cuda.max_memory_reserved(index),
     }  # fmt: skip
 
 
