@@ -13,24 +13,24 @@ from engine.runtime.journal import Emit
 
 
 def figures(device: Device) -> dict[str, Any]:
-    """Bytes. `used`/`total` are the gauge: of the GPU, else of the machine's memory.
+    """The fields of a `memory` event (see engine.contract.events), in bytes.
 
-    `process` is this process's share (GPU: what torch holds), `peak` its highest so far.
+    Per-process figures of the driver are wrong inside most containers, so `gpu_ours` is what
+    torch itself holds.
     """
     system = psutil.virtual_memory()
-    rss = psutil.Process().memory_info().rss
-    ram = {"system_used": system.total - system.available, "system_total": system.total}
+    ram = {
+        "ram_used": system.total - system.available, "ram_total": system.total,
+        "process_rss": psutil.Process().memory_info().rss,
+    }  # fmt: skip
     if device.kind != "cuda":
-        return {
-            "source": "psutil", "used": ram["system_used"], "total": ram["system_total"],
-            "process": rss, **ram,
-        }  # fmt: skip
+        return {"source": "psutil", **ram}
     free, total = torch.cuda.mem_get_info(device.index)
     return {
-        "source": "torch.cuda", "used": total - free, "total": total,
-        "process": torch.cuda.memory_reserved(device.index),
-        "peak": torch.cuda.max_memory_reserved(device.index),
-        "process_rss": rss, **ram,
+        "source": "torch.cuda", "gpu_used": total - free, "gpu_total": total,
+        "gpu_ours": torch.cuda.memory_reserved(device.index),
+        "gpu_peak": torch.cuda.max_memory_reserved(device.index),
+        **ram,
     }  # fmt: skip
 
 
