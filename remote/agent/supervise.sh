@@ -136,7 +136,7 @@ pump() {
                     close(file); system("mv -f log.txt log.1.txt"); size = 0
                 }
                 print >>file
-                if (fflush(file) != 0) exit 3
+                fflush(file)
                 size += length($0) + 1
             }' 2>/dev/null && break
     done
