@@ -24,7 +24,7 @@ from engine.runtime.memory import MemoryWatch
 from engine.runtime.signals import StopFlag, Stopped
 from engine.runtime.stall import StallWatch
 from engine.runtime.tensorboard import TensorBoard, teed
-from engine.training.stage import Room, StageOutcome
+from engine.training.room import Room, StageOutcome
 
 if TYPE_CHECKING:
     from engine.stages import Progress
@@ -70,7 +70,9 @@ def execute(spec_file: Path, work: Path | None = None) -> Ending:
                     run_stage(stage, room, progress)
             ending = judge(spec, progress)
         except Stopped as stopped:
-            ending = Ending(stopped.status, stopped.exit_code)
+            # `sovdeck stop` leaves this file before it sends the signal a lost server sends too.
+            asked = (spec_file.parent / "stop").exists()
+            ending = Ending("stopped" if asked else stopped.status, stopped.exit_code)
         except Problem as problem:
             ending = Ending("failed", problem.exit_code, problem)
         except Exception as error:  # noqa: BLE001  # a defect of ours must still end the stream

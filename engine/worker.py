@@ -19,7 +19,7 @@ from engine.runtime.stall import StallWatch
 from engine.runtime.tensorboard import TensorBoard, teed
 from engine.stages import training_stage
 from engine.training.base import open_base
-from engine.training.stage import Room, StageOutcome
+from engine.training.room import Room, StageOutcome
 from engine.workers import write_result
 
 
