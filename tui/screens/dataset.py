@@ -18,8 +18,9 @@ from tui.screens.deck_screen import DeckScreen
 from tui.state import wishes
 from tui.state.store import State, Topics
 from tui.state.work import DatasetProblem, DatasetReport
+from tui.widgets.panel import Panel
 from tui.widgets.states import level_mark
-from tui.widgets.transfer_row import transfer_lines
+from tui.widgets.transfer_row import transfers_text
 
 _ORDER = {"bad": 0, "warning": 1, "note": 2, "good": 3}
 
@@ -37,7 +38,7 @@ class DatasetScreen(DeckScreen):
         yield Static(id="summary")
         with VerticalScroll(id="faults"):
             yield Static(id="problems")
-        yield Static(id="pushing")
+        yield Panel(id="pushing")
 
     def show(self, state: State, topics: Topics | None) -> None:
         report = state.dataset
@@ -53,11 +54,9 @@ class DatasetScreen(DeckScreen):
             summary.update(self._summary(report))
             problems.update(self._problems(report))
         pushes = [t for t in state.transfers.values() if t.kind == "push"]
-        panel = self.query_one("#pushing", Static)
+        panel = self.query_one("#pushing", Panel)
         panel.display = bool(pushes)
-        width = max(40, panel.size.width - 4)
-        lines = [line for one in pushes[-2:] for line in transfer_lines(self, one, width)]
-        panel.update(Content("\n").join(lines))
+        panel.draw(lambda width, _: transfers_text(self, pushes[-2:], width))
 
     def _summary(self, report: DatasetReport) -> Content:
         languages = ", ".join(f"{code} {count}" for code, count in report.languages.items())

@@ -8,13 +8,12 @@ from typing import ClassVar
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Static
 
 from tui.actions import bindings
 from tui.language import say_hint
 from tui.screens.confirm import Confirm
 from tui.screens.deck_screen import DeckScreen
-from tui.screens.monitor_parts import event_lines, gauge_lines, head_line
+from tui.screens.monitor_parts import event_lines, gauge_lines, gauge_title, head_line
 from tui.state import wishes
 from tui.state.runs import RunView
 from tui.state.store import State, Topics
@@ -22,6 +21,7 @@ from tui.widgets.chart_curves import has_parts, other_curves, stage_curves, vali
 from tui.widgets.empty_state import EmptyState
 from tui.widgets.line_chart import LineChart
 from tui.widgets.log_view import LogView
+from tui.widgets.panel import Panel
 from tui.widgets.stage_list import stage_line
 from tui.widgets.states import stage_name
 
@@ -47,10 +47,10 @@ class MonitorScreen(DeckScreen):
 
     def body(self) -> Iterable[Widget]:
         with Vertical(id="run"):
-            yield Static(id="head")
+            yield Panel(id="head")
             with Horizontal(id="top"):
-                yield Static(id="stages")
-                yield Static(id="gauges")
+                yield Panel(id="stages")
+                yield Panel(id="gauges")
             with Horizontal(id="charts"):
                 for stage in STAGES:
                     yield LineChart(
@@ -59,7 +59,7 @@ class MonitorScreen(DeckScreen):
                         empty=self.say("tui.monitor.no_points"),
                     )
             with Horizontal(id="bottom"):
-                yield Static(id="events")
+                yield Panel(id="events")
                 yield LogView(id="tail")
         yield EmptyState("tui.monitor.empty", id="empty")
 
@@ -82,36 +82,40 @@ class MonitorScreen(DeckScreen):
         self.set_class(run is None, "-empty")
         if run is None:
             return
-        width, height = self.app.size
-        self.query_one("#head", Static).update(head_line(self, state, run, width))
-        self._stages(run, height)
-        self._gauges(state, run, width, height)
+        self.panel("head").draw(lambda width, _: head_line(self, state, run, width))
+        short = self.app.size.height < 20
+        self._stages(run, short)
+        self._gauges(state, run, short)
         self._charts(run)
-        events = self.query_one("#events", Static)
+        events = self.panel("events")
         events.border_title = self.say("tui.monitor.events")
-        room = max(1, events.size.height - 2)
-        events.update(Content("\n").join(event_lines(self, run, events.size.width - 4)[-room:]))
+        events.draw(
+            lambda width, height: Content("\n").join(event_lines(self, run, width)[-height:])
+        )
         tail = self.query_one("#tail", LogView)
         tail.border_title = self.say("tui.monitor.log")
         tail.show(run.log)
 
-    def _stages(self, run: RunView, height: int) -> None:
-        panel = self.query_one("#stages", Static)
-        panel.border_title = self.say("tui.monitor.stages")
-        stages = run.state.stages
-        if height < 20 and run.stage is not None:
-            stages = (run.stage,)
-        width = max(30, panel.size.width - (0 if height < 20 else 4))
-        lines = [stage_line(self, stage, width) for stage in stages]
-        panel.update(Content("\n").join(lines))
+    def panel(self, name: str) -> Panel:
+        return self.query_one(f"#{name}", Panel)
 
-    def _gauges(self, state: State, run: RunView, width: int, height: int) -> None:
-        panel = self.query_one("#gauges", Static)
-        room = 1 if height < 20 else max(2, panel.size.height - 2)
-        inner = max(20, panel.size.width - (0 if height < 20 else 4))
-        title, lines = gauge_lines(self, state, run, inner)
-        panel.border_title = title
-        panel.update(Content("\n").join(lines[1:2] if height < 20 else lines[:room]))
+    def _stages(self, run: RunView, short: bool) -> None:
+        stages = (run.stage,) if short and run.stage is not None else run.state.stages
+        panel = self.panel("stages")
+        panel.border_title = self.say("tui.monitor.stages")
+        panel.draw(
+            lambda width, _: Content("\n").join(stage_line(self, one, width) for one in stages)
+        )
+
+    def _gauges(self, state: State, run: RunView, short: bool) -> None:
+        panel = self.panel("gauges")
+        panel.border_title = gauge_title(self, state, run)
+
+        def draw(width: int, height: int) -> Content:
+            lines = gauge_lines(self, state, run, width)
+            return Content("\n").join(lines[1:2] if short else lines[:height])
+
+        panel.draw(draw)
 
     def _charts(self, run: RunView) -> None:
         wide = self.app.size.width >= 100

@@ -70,23 +70,30 @@ def _cost(server: ServerState | None, seconds: float) -> str | None:
     return money(server.saved.price_per_hour * seconds / 3600, server.saved.currency)
 
 
-def gauge_lines(
-    node: MessagePump, state: State, run: RunView, width: int
-) -> tuple[str, list[Content]]:
-    """Title (naming who measured) and rows. GPU figures where there are any, else the host's."""
-    server = state.servers.get(run.server)
-    sample = server.telemetry if server is not None else None
+def gauge_title(node: MessagePump, state: State, run: RunView) -> str:
+    """Names who measured and, when the figures are not fresh, how old they are."""
+    sample = _sample(state, run)
     if sample is None:
-        sample = _from_run(run.state.memory, run.state.as_of)
-    else:
-        sample = _with_ours(sample, run.state.memory)
-    if sample is None:
-        unknown = Content.styled(say(node, "tui.monitor.no_memory"), "$faint")
-        return say(node, "tui.monitor.memory"), [unknown, unknown]
+        return say(node, "tui.monitor.memory")
     title = say(node, "tui.monitor.memory_by", source=sample.source)
     age = age_words(node, sample.t, state.now)
-    if age and not run.ended:
-        title += f" · {age}"
+    return f"{title} · {age}" if age and not run.ended else title
+
+
+def _sample(state: State, run: RunView) -> Telemetry | None:
+    """The server's telemetry, else the engine's own last figures."""
+    server = state.servers.get(run.server)
+    if server is not None and server.telemetry is not None:
+        return _with_ours(server.telemetry, run.state.memory)
+    return _from_run(run.state.memory, run.state.as_of)
+
+
+def gauge_lines(node: MessagePump, state: State, run: RunView, width: int) -> list[Content]:
+    """GPU figures where there are any, else the host's."""
+    sample = _sample(state, run)
+    if sample is None:
+        unknown = Content.styled(say(node, "tui.monitor.no_memory"), "$faint")
+        return [unknown, unknown]
     lines: list[Content] = []
     history = state.history.get(run.server, {})
     for gpu in sample.gpus:
@@ -99,7 +106,7 @@ def gauge_lines(
         load = history.get("cpu")
         if load is not None:
             lines.append(_spark("CPU", load.ys()[-width:], 100.0, width))
-    return title, lines
+    return lines
 
 
 def _with_ours(sample: Telemetry, memory: Mapping[str, Any]) -> Telemetry:

@@ -24,6 +24,7 @@ from tui.state.store import State, Topics
 from tui.state.work import TrainDraft
 from tui.widgets.choice import Choice
 from tui.widgets.empty_state import EmptyState
+from tui.widgets.panel import Panel
 from tui.widgets.param_field import ParamField
 
 SECTIONS = {
@@ -62,7 +63,7 @@ class TrainScreen(DeckScreen):
                         if param.group == group:
                             yield ParamField(param, self.values.get(param.name))
             with Vertical(id="side"):
-                yield Static(id="plan")
+                yield Panel(id="plan")
                 yield Static(id="help")
         yield EmptyState("tui.train.no_server", id="empty")
 
@@ -73,9 +74,9 @@ class TrainScreen(DeckScreen):
         self.set_class(state.server is None, "-empty")
         if not self.voice and state.dataset is not None:
             self.query_one("#voice", Input).value = state.dataset.voice
-        plan = self.query_one("#plan", Static)
+        plan = self.query_one("#plan", Panel)
         plan.border_title = self.say("tui.train.plan", server=state.server or "")
-        plan.update(plan_lines(self, state, max(24, plan.size.width - 4)))
+        plan.draw(lambda width, _: plan_lines(self, state, width))
         if topics is None or "chosen" in topics:
             self._plan_soon()
 

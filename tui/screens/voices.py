@@ -19,8 +19,9 @@ from tui.state.store import State, Topics
 from tui.state.work import Checkpoint, Voice
 from tui.widgets.empty_state import EmptyState
 from tui.widgets.fact_table import Cell, FactTable
+from tui.widgets.panel import Panel
 from tui.widgets.states import age_words, stage_name
-from tui.widgets.transfer_row import transfer_lines
+from tui.widgets.transfer_row import transfers_text
 
 _COLUMNS = {
     "voice": "tui.voices.voice", "server": "tui.voices.server", "epochs": "tui.voices.epochs",
@@ -43,7 +44,7 @@ class VoicesScreen(DeckScreen):
         with Vertical(id="list"):
             yield FactTable(id="voices")
         yield Static(id="checkpoints")
-        yield Static(id="transfers")
+        yield Panel(id="transfers")
         yield EmptyState("tui.voices.empty", id="empty")
 
     @property
@@ -124,13 +125,11 @@ class VoicesScreen(DeckScreen):
         )
 
     def _transfers(self, state: State) -> None:
-        panel = self.query_one("#transfers", Static)
+        panel = self.query_one("#transfers", Panel)
         transfers = list(state.transfers.values())[-3:]
         panel.display = bool(transfers)
         panel.border_title = self.say("tui.voices.transfers")
-        width = max(40, panel.size.width - 4)
-        lines = [line for t in transfers for line in transfer_lines(self, t, width)]
-        panel.update(Content("\n").join(lines))
+        panel.draw(lambda width, _: transfers_text(self, transfers, width))
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         self._checkpoints(self.deck.state)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.content import Content
 from textual.message_pump import MessagePump
 
@@ -36,6 +38,12 @@ def transfer_lines(node: MessagePump, transfer: Transfer, width: int) -> list[Co
         f" {percent(share):>5}  ", (figures, "$foreground"),
     )  # fmt: skip
     return [head, Content.assemble("  ", _meaning(node, transfer))]
+
+
+def transfers_text(node: MessagePump, transfers: Sequence[Transfer], width: int) -> Content:
+    """Several transfers below each other."""
+    lines = [line for one in transfers for line in transfer_lines(node, one, width)]
+    return Content("\n").join(lines)
 
 
 def _meaning(node: MessagePump, transfer: Transfer) -> Content:
