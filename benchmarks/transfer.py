@@ -15,6 +15,7 @@ import os
 import random
 import resource
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -32,6 +33,8 @@ from benchmarks.ssh_ground import Ground, delayed, loopback, no_lab  # noqa: E40
 ROOT = Path(__file__).resolve().parents[1]
 WORKER = ROOT / "benchmarks" / "transfer_worker.py"
 MIB = 1 << 20
+OURS = ("ours", "ours unverified")
+PEERS = ("scp", "sftp", "rsync", "lftp", "asyncssh", "paramiko")
 LIMIT = 600.0  # seconds for one transfer
 
 
@@ -130,13 +133,14 @@ def measure(line: list[str], ground: Ground, times: Times, *, inside: bool) -> N
         times.cpu.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
-def run_case(case: Case, ground: Ground, rounds: int, folder: Path) -> dict[str, Times]:
+def run_case(
+    case: Case, ground: Ground, rounds: int, folder: Path, methods: list[str]
+) -> dict[str, Times]:  # fmt: skip
     """Every method in turn, `rounds` times; what arrived is compared each time."""
     results: dict[str, Times] = {}
     small = case.files > 1
     for turn in range(rounds):
-        for name in ["ours", "ours unverified", "scp", "sftp", "rsync", "lftp", "asyncssh",
-                     "paramiko"]:  # fmt: skip
+        for name in methods:
             moved = case
             if small and ground.rtt_ms and name in ("scp", "sftp", "asyncssh", "paramiko", "lftp"):
                 # One or more round trips a file: minutes to hours. A part says as much.
@@ -173,6 +177,36 @@ def part_of(case: Case) -> Case:
     return Case(case.name, case.what, part, size_of(part), len(list(part.iterdir())))
 
 
+def voice_rows(
+    voice: Case, ground: Ground, rounds: int, folder: Path
+) -> Iterator[dict[str, object]]:
+    """Packing and pulling a voice, and the virtual zip, beside the raw pull of as many bytes."""
+    results = {"raw pull": Times(), "pack": Times(), "virtual": Times()}
+    for turn in range(rounds):
+        for name, times in results.items():
+            target = folder / f"voice-{turn}-{name.replace(' ', '-')}"
+            target.mkdir(parents=True)
+            what = "pull" if name == "raw pull" else name
+            source = voice.source.with_name("big.bin") if what == "pull" else voice.source
+            case = Case(voice.name, what, source, voice.bytes)
+            measure(worker("ours", case, ground, target), ground, times, inside=True)
+            shutil.rmtree(target)
+            shutil.rmtree(voice.source / "packs", ignore_errors=True)
+    raw = results["raw pull"]
+    for name, label in (("pack", "pack there and pull"), ("virtual", "virtual zip")):
+        times = results[name]
+        row: dict[str, object] = {"name": f"{label}, RTT {ground.rtt_ms} ms", "peer": "raw pull"}
+        if times.failed or raw.failed:
+            yield {**row, "left_out": times.failed or raw.failed}
+            continue
+        yield {
+            **row, "value": round(times.median, 3), "unit": "s",
+            "peer_value": round(raw.median, 3), "ratio": round(raw.median / times.median, 2),
+            "cpu": round(statistics.median(times.cpu), 2),
+            "peer_cpu": round(statistics.median(raw.cpu), 2),
+        }  # fmt: skip
+
+
 def size_of(folder: Path) -> int:
     return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
 
@@ -189,8 +223,17 @@ def lay_out(folder: Path, big: int, files: int) -> list[Case]:
         place.mkdir()
         for number in range(count):
             (place / f"{number:05}.bin").write_bytes(chance.randbytes(20_000))
+    voice = folder / "voice"
+    weights = {
+        "GPT_weights/VOICE/VOICE-e1.ckpt": 0.65,
+        "SoVITS_weights/VOICE/VOICE_e1_s1.pth": 0.35,
+    }
+    for name, share in weights.items():
+        (voice / name).parent.mkdir(parents=True)
+        (voice / name).write_bytes(chance.randbytes(int(big * share)))
     label = f"{big // MIB} MiB"
     return [
+        Case(f"voice {label}", "voice", voice, big),
         Case(f"pull {label}", "pull", whole, big),
         Case(f"push {label}", "push", whole, big),
         Case(f"pull {files} files", "pull", small, size_of(small), files),
@@ -221,23 +264,27 @@ def main() -> int:
     parser.add_argument("--rtt", default="0,50,200", help="round trips to try, milliseconds")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--mib", type=int, default=512)
+    parser.add_argument("--peers", default=",".join(PEERS), help="whom to run beside us")
     parser.add_argument("--only", default="", help="cases whose name holds this")
     args = parser.parse_args()
     big, files, rounds = args.mib * MIB, 2000, args.rounds
     if args.quick:
         big, files, rounds = 64 * MIB, 200, 1
+    # So that an ended run takes its servers and namespaces along.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    methods = [*OURS, *(peer for peer in args.peers.split(",") if peer)]
     say = (lambda row: print(json.dumps(row), flush=True)) if args.json else show
     with tempfile.TemporaryDirectory(prefix="sovdeck-bench-") as name:
         folder = Path(name)
         cases = [case for case in lay_out(folder, big, files) if args.only in case.name]
         for rtt in map(int, args.rtt.split(",")):
             for host in ("127.0.0.1", "::1") if rtt == 0 else ("10.99.0.2", "fd99::2"):
-                go(cases, rtt, host, folder, rounds, say)
+                go(cases, rtt, host, folder, rounds, methods, say)
     return 0
 
 
 def go(
-    cases: list[Case], rtt: int, host: str, folder: Path, rounds: int,
+    cases: list[Case], rtt: int, host: str, folder: Path, rounds: int, methods: list[str],
     say: Callable[[dict[str, object]], None],
 ) -> None:  # fmt: skip
     """All cases on one ground; says why when there is no such ground here."""
@@ -254,7 +301,12 @@ def go(
             say({"name": f"RTT {rtt} ms, {host}", "left_out": str(error)})
             return
         for case in cases:
-            for row in rows_of(case, ground, run_case(case, ground, rounds, where / "got")):
+            if case.what == "voice":
+                for row in voice_rows(case, ground, rounds, where / "got"):
+                    say(row)
+                continue
+            results = run_case(case, ground, rounds, where / "got", methods)
+            for row in rows_of(case, ground, results):
                 say(row)
 
 

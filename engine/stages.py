@@ -27,7 +27,8 @@ from engine.training.base import (
 )
 from engine.training.crafting import gpt_stage, sovits_stage
 from engine.training.features import read_features
-from engine.training.stage import Export, Room, StageOutcome, TrainingStage
+from engine.training.room import Export, Room, StageOutcome
+from engine.training.stage import TrainingStage
 from engine.workers import run_workers
 
 

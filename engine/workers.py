@@ -13,7 +13,7 @@ from typing import Any
 from engine.contract.problem import ExitCode, Problem
 from engine.runtime.durable import write_atomic
 from engine.runtime.signals import Stopped
-from engine.training.stage import Export, Room, StageOutcome
+from engine.training.room import Export, Room, StageOutcome
 
 _LAST_WORDS = 300  # characters of a lost worker's output
 

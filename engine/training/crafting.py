@@ -29,8 +29,9 @@ from engine.training.features import (
 from engine.training.gpt_task import GptSettings, GptTask
 from engine.training.order import Sizes, check_batch
 from engine.training.progress import Position
+from engine.training.room import Craft, Export, Room
 from engine.training.sovits_task import SovitsSettings, SovitsTask
-from engine.training.stage import Craft, Export, Room, TrainingStage
+from engine.training.stage import TrainingStage
 from engine.training.upstream_order import gpt_batch_size
 
 _FEW = 4  # clips that show whether the loss fell

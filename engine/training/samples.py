@@ -12,7 +12,7 @@ from engine.audio.spectrogram import spectrogram
 from engine.contract.problem import Problem
 from engine.models.sovits.synthesizer import Synthesizer
 from engine.training.features import RATE, Clip
-from engine.training.stage import Room
+from engine.training.room import Room
 
 Speak = Callable[[Path, str, Path], float]
 """speak(gpt_file, text, out) writes a wav and returns its seconds."""

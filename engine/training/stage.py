@@ -3,106 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import engine
-from engine.contract.layout import Layout
 from engine.contract.problem import ExitCode, Problem
-from engine.contract.spec import RunSpec
 from engine.runtime import chance
 from engine.runtime.checkpoint import Checkpoints
-from engine.runtime.device import Device
-from engine.runtime.distributed import Peers
-from engine.runtime.journal import Emit
-from engine.runtime.signals import StopFlag
 from engine.training import resume
 from engine.training.loop import readings_every, train
 from engine.training.progress import Position, Trend
-from engine.training.task import Desk, LoopSettings, Task
+from engine.training.room import Craft, Export, Room, StageOutcome
+from engine.training.task import Desk, LoopSettings
 from engine.training.updating import probe
 
-
-@dataclass(frozen=True)
-class Room:
-    """Where a stage works. Only the leading process of several emits anything.
-
-    `lend` lets another process write the events while it is open.
-    """
-
-    spec: RunSpec
-    layout: Layout
-    emit: Emit
-    stop: StopFlag
-    device: Device
-    peers: Peers = Peers()
-    lend: Callable[[], AbstractContextManager[None]] = nullcontext
-
-    @property
-    def work(self) -> Path:
-        return Path(self.layout.work)
-
-    def relative(self, path: Path) -> str:
-        return path.relative_to(self.work).as_posix()
-
-
-@dataclass(frozen=True)
-class Export:
-    """A voice file that a stage wrote; `path` as it lies on this machine."""
-
-    path: Path
-    kind: str
-    bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Craft:
-    """What differs between the stages, as functions over the trained model.
-
-    export(epoch, position, metrics) writes the small file; validate() gives metrics of the
-    held-out clips, or nothing; change(export) is the norm of what training changed in it;
-    sample(epoch) speaks; worst() is the heaviest update, for the memory probe; fixed_loss() is
-    the loss of a few fixed clips without dice.
-    """
-
-    task: Task
-    batch: int
-    must_match: Mapping[str, Any]
-    state: Callable[[], dict[str, Any]]
-    restore: Callable[[Mapping[str, Any]], None]
-    export: Callable[[int, Position, Mapping[str, float]], Export]
-    validate: Callable[[], Mapping[str, float]]
-    change: Callable[[Path], float]
-    worst: Callable[[], Any]
-    sample: Callable[[int, Path], None]
-    fixed_loss: Callable[[], float]
-
-
-@dataclass(frozen=True)
-class StageOutcome:
-    """What a stage came to. `updates` of this run; `change` is the norm of the weights' move.
-
-    first_loss and last_loss are means over the first and the last epoch; before and after are
-    the loss of the same few clips without dice, which a run of a dozen updates moves visibly.
-    """
-
-    name: str
-    updates: int
-    seconds: float
-    first_loss: float | None
-    last_loss: float | None
-    before: float
-    after: float
-    change: float
-    export: Export
-
-    @property
-    def loss_fell(self) -> bool:
-        return self.after < self.before
+_PAST_BEST = 3  # saves without a better one, after which an earlier epoch is suggested
 
 
 class TrainingStage:
@@ -278,8 +195,9 @@ class TrainingStage:
             return
         value = next(iter(self._metrics.values()))
         best = not self._best or value < self._best["value"]
-        if best:
-            self._best = {"epoch": epoch, "value": value}
+        since = 0 if best else self._best["saves_since"] + 1
+        kept = {"epoch": epoch, "value": value} if best else self._best
+        self._best = {**kept, "saves_since": since}
         self._room.emit(
             "validation",
             self._name,
@@ -288,6 +206,12 @@ class TrainingStage:
             metrics=dict(self._metrics),
             best=best,
         )
+        if since == _PAST_BEST:
+            notice = Problem(
+                "engine.training.past_best", ExitCode.OK, stage=self._name, epoch=epoch,
+                best=self._best["epoch"],
+            )  # fmt: skip
+            self._room.emit("warning", self._name, **notice.as_json())
 
     def _export(self, epoch: int, position: Position) -> Export:
         room = self._room

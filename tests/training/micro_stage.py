@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from engine.runtime.checkpoint import Checkpoints
 from engine.runtime.distributed import Peers
 from engine.runtime.signals import StopFlag
 from engine.training.progress import Position
-from engine.training.stage import Craft, Export, Room, StageOutcome, TrainingStage
+from engine.training.room import Craft, Export, Room, StageOutcome
+from engine.training.stage import TrainingStage
 
 
 class Record:
@@ -44,6 +45,7 @@ def make_stage(
     facts: Mapping[str, Any] | None = None,
     run: str = "r1",
     peers: Peers = ALONE,
+    validate: Callable[[], Mapping[str, float]] = dict,
     **params: Any,
 ) -> TrainingStage:
     """A stage as `crafting` would build it, with plain torch files as exports."""
@@ -68,7 +70,7 @@ def make_stage(
 
     craft = Craft(
         task, task.settings.sizes.batch, {"dataset": "d1", **(facts or {})}, task.state,
-        task.restore, export, dict, change, lambda: None, lambda epoch, path: None, lambda: 0.0,
+        task.restore, export, validate, change, lambda: None, lambda epoch, path: None, lambda: 0.0,
     )  # fmt: skip
     return TrainingStage(room, craft, checkpoints.newest(), checkpoints)
 

@@ -20,8 +20,8 @@ from engine.training.base import is_made, make_base, open_base, unmade_synthesiz
 from engine.training.crafting import gpt_stage, sovits_stage
 from engine.training.features import gpt_fault, hold_out, read_features, select, sovits_fault
 from engine.training.gpt_data import load_gpt_batch
+from engine.training.room import Room
 from engine.training.sovits_data import load_sovits_batch
-from engine.training.stage import Room
 
 
 def prepared(folder: Path, seconds: list[float], phones: int = 30) -> Path:

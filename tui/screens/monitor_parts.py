@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from rich.cells import cell_len, set_cell_size
@@ -77,6 +78,8 @@ def gauge_lines(
     sample = server.telemetry if server is not None else None
     if sample is None:
         sample = _from_run(run.state.memory, run.state.as_of)
+    else:
+        sample = _with_ours(sample, run.state.memory)
     if sample is None:
         unknown = Content.styled(say(node, "tui.monitor.no_memory"), "$faint")
         return say(node, "tui.monitor.memory"), [unknown, unknown]
@@ -99,19 +102,28 @@ def gauge_lines(
     return title, lines
 
 
+def _with_ours(sample: Telemetry, memory: Mapping[str, Any]) -> Telemetry:
+    """The server's figures with this run's own share, which only the run itself knows."""
+    ours = _figure(memory, "gpu_ours")
+    gpus = sample.gpus
+    if ours is not None and len(gpus) == 1:
+        gpus = (replace(gpus[0], memory_ours=ours),)
+    return replace(sample, gpus=gpus, process_rss=_figure(memory, "process_rss"))
+
+
+def _figure(memory: Mapping[str, Any], name: str) -> int | None:
+    value = memory.get(name)
+    whole = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return int(value) if whole and value is not None else None
+
+
 def _from_run(memory: Mapping[str, Any], at: int) -> Telemetry | None:
     """The engine's own last memory event, for a server whose telemetry is not heard."""
     if not memory.get("source"):
         return None
-
-    def figure(name: str) -> int | None:
-        value = memory.get(name)
-        whole = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return int(value) if whole and value is not None else None
-
     return Telemetry(
-        at, str(memory["source"]), (), figure("ram_used"), figure("ram_total"),
-        figure("process_rss"), None,
+        at, str(memory["source"]), (), _figure(memory, "ram_used"), _figure(memory, "ram_total"),
+        _figure(memory, "process_rss"), None,
     )  # fmt: skip
 
 

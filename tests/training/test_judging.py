@@ -1,0 +1,57 @@
+"""What is saved and exported when, and what validation may say: marks and a hint, never a stop."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from micro_stage import Record, run_stage
+from micro_voice import gpt_task
+
+from engine.training.features import Clip
+
+
+def test_the_best_epoch_is_marked_and_an_earlier_one_suggested(
+    clips: list[Clip], tmp_path: Path
+) -> None:
+    values = iter([3.0, 2.0, 2.5, 2.4, 2.6, 2.7])
+    record = Record()
+    outcome = run_stage(
+        gpt_task(clips), tmp_path, record=record, validate=lambda: {"cross_entropy": next(values)},
+        **{"gpt.epochs": 6},
+    )  # fmt: skip
+    assert [event["best"] for event in record.of("validation")] == [True, True, *[False] * 4]
+    (hint,) = record.of("warning")
+    assert hint["code"] == "engine.training.past_best"
+    assert "since epoch 2" in hint["message"]["en"] and "epoch 5" in hint["message"]["en"]
+    assert outcome.updates == 6 * len(gpt_task(clips).order(1)), "training went on to the end"
+    newest = sorted((tmp_path / "states" / "gpt").iterdir())[-1]
+    best = json.loads((newest / "manifest.json").read_text())["facts"]["best"]
+    assert (best["epoch"], best["saves_since"]) == (2, 4)
+
+
+def test_the_last_epoch_is_always_saved_and_exported(clips: list[Clip], tmp_path: Path) -> None:
+    record = Record()
+    run_stage(
+        gpt_task(clips), tmp_path, record=record, **{"gpt.epochs": 5, "gpt.save_every_epochs": 2}
+    )
+    assert [event["epoch"] for event in record.of("export")] == [2, 4, 5]
+    assert [event["epoch"] for event in record.of("checkpoint")] == [0, 2, 4, 5]
+    assert len(list((tmp_path / "states" / "gpt").iterdir())) == 2
+    assert len(list(tmp_path.glob("gpt-e*.pt"))) == 3, "keeping few states costs no exported voice"
+
+
+def test_only_the_last_is_exported_when_asked(clips: list[Clip], tmp_path: Path) -> None:
+    record = Record()
+    run_stage(gpt_task(clips), tmp_path, record=record, **{"gpt.export_each_save": False})
+    assert [event["epoch"] for event in record.of("export")] == [2]
+
+
+def test_events_tell_rate_time_and_losses(clips: list[Clip], tmp_path: Path) -> None:
+    record = Record()
+    run_stage(gpt_task(clips), tmp_path, record=record)
+    steps = record.of("step")
+    assert [step["step"] for step in steps] == list(range(1, steps[0]["total"] + 1))
+    assert steps[-1]["eta_s"] == 0 and steps[-1]["rate"] > 0
+    assert {"total", "accuracy"} <= set(steps[0]["losses"]) and steps[0]["grad_norm"] > 0
+    assert steps[0]["lr"] == 0.002
