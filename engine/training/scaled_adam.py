@@ -56,7 +56,7 @@ class ScaledAdam(torch.optim.Optimizer):
         })  # fmt: skip
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One update of every group; returns the closure's value."""
         loss = None
         if closure is not None:

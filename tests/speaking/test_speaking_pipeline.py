@@ -12,6 +12,7 @@ import torch
 
 from engine.contract.problem import ExitCode, Problem
 from engine.models.gpt.sampling import Sampling
+from engine.speaking.phrases import read
 from engine.speaking.pipeline import Speaker, piece_seed, token_limit
 from engine.speaking.request import SpeakRequest
 from engine.speaking.sound import RATE, peak_safe, to_int16
@@ -97,8 +98,6 @@ def test_rerender_speaks_anew_when_what_decides_the_delivery_changed(
 ) -> None:
     request = ask("おはようございます。")
     speaker.speak(request)
-    if "text_lang" in change:
-        pytest.importorskip("engine.text.segment", reason="mixed text is not landed yet")
     take = speaker.speak(replace(request, rerender_last=True, **change))  # type: ignore[arg-type]
     assert not take.pieces[0].reused
 
@@ -219,6 +218,28 @@ def test_full_scale_never_wraps_round() -> None:
     ]  # fmt: skip
     quiet = np.array([0.5], dtype=np.float32)
     assert peak_safe(quiet)[0] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "phones"),
+    [
+        ("今日はOKです。", "ja", 16), ("今日はOKです。", "auto", 16), ("はい", "all_ja", 5),
+        ("안녕하세요.", "all_ko", 15), ("今日天氣", "all_yue", 8), ("Hello there.", "en", 8),
+    ],
+)  # fmt: skip
+def test_every_language_becomes_phones(text: str, language: str, phones: int) -> None:
+    phrase = read(text, language)
+    assert len(phrase.phones) == phones and phrase.bert.shape == (1024, phones)
+
+
+def test_only_chinese_is_read_with_features() -> None:
+    class Ones:
+        def features(self, text: str, word2ph: list[int], /) -> torch.Tensor:
+            return torch.ones(1024, sum(word2ph))
+
+    mixed = read("你好，world。", "zh", Ones())
+    columns = mixed.bert[0].tolist()
+    assert 0.0 in columns and columns[:4] == [1.0] * 4
 
 
 def test_seeds_of_pieces_and_attempts_differ() -> None:
