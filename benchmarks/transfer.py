@@ -211,13 +211,18 @@ def size_of(folder: Path) -> int:
     return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
 
 
+def write_noise(path: Path, count: int, chance: random.Random) -> None:
+    """Bytes that no compression shrinks."""
+    with path.open("wb") as file:
+        for at in range(0, count, MIB):
+            file.write(chance.randbytes(min(MIB, count - at)))
+
+
 def lay_out(folder: Path, big: int, files: int) -> list[Case]:
     """The files to move: one of `big` bytes, and `files` of about 20 kB."""
     chance = random.Random(1)
     whole = folder / "big.bin"
-    with whole.open("wb") as file:
-        for _ in range(big // MIB):
-            file.write(chance.randbytes(MIB))
+    write_noise(whole, big, chance)
     small, part = folder / "small", folder / "small-part"
     for place, count in ((small, files), (part, max(1, files // 20))):
         place.mkdir()
@@ -230,7 +235,7 @@ def lay_out(folder: Path, big: int, files: int) -> list[Case]:
     }
     for name, share in weights.items():
         (voice / name).parent.mkdir(parents=True)
-        (voice / name).write_bytes(chance.randbytes(int(big * share)))
+        write_noise(voice / name, int(big * share), chance)
     label = f"{big // MIB} MiB"
     return [
         Case(f"voice {label}", "voice", voice, big),
