@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 
 import numpy as np
@@ -113,15 +114,16 @@ def test_golden_preference_loss(full: Text2Semantic) -> None:
 
 def test_golden_gradient_norms(full: Text2Semantic) -> None:
     golden = json.loads(shared("golden/gpt_gradnorms.json").read_text())
-    full(*uneven_batch(), upstream_mask=True).loss.backward()
-    norms = {"model." + n: p.grad.norm().item() for n, p in full.named_parameters()}
-    full.zero_grad(set_to_none=True)
+    # In float64: in float32 one relu at the edge of zero falls to the other side when threads
+    # order the sums otherwise, which moves one alpha by 0.25 % and says nothing of the maths.
+    exact = copy.deepcopy(full).double()
+    phones, phone_lengths, tokens, token_lengths, bert = uneven_batch()
+    batch = (phones, phone_lengths, tokens, token_lengths, bert.double())
+    exact(*batch, upstream_mask=True).loss.backward()
+    norms = {"model." + n: p.grad.norm().item() for n, p in exact.named_parameters()}
     assert set(norms) == set(golden)
     for name, norm in golden.items():
-        # One relu at the edge of zero may fall to the other side when sums are ordered
-        # otherwise (threads); an alpha, one number summed over all frames, shows it most.
-        alpha = name.endswith("alpha")
-        assert norms[name] == pytest.approx(norm, rel=5e-3 if alpha else 1e-3), name
+        assert norms[name] == pytest.approx(norm, rel=1e-5), name
 
 
 def test_greedy_tokens(full: Text2Semantic) -> None:
