@@ -32,7 +32,7 @@ demo: env
 	@$(VENV)/bin/sovdeck demo $(ARGS)
 
 test: env
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n auto $(ARGS)
 
 lint: env
 	@$(VENV)/bin/ruff check .
@@ -51,6 +51,13 @@ docs: env
 lock:
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" uv pip compile pyproject.toml --all-extras --group dev --universal \
 	  --python-version 3.11 --no-header --no-annotate --no-emit-index-url --quiet -o requirements.lock
+
+# Peers that benchmarks/ measures beside us; rsync, lftp and OpenSSH come from your system.
+bench-env: env
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; set -e; \
+	  test -x .bench-venv/bin/python || uv venv --quiet --python "$(PYTHON)" .bench-venv; \
+	  uv pip install --quiet --python .bench-venv/bin/python posting 'tree-sitter<0.26' terminalboard 'plotext<6'
+	@for tool in ssh scp sftp rsync lftp; do command -v $$tool >/dev/null || echo "not on this machine, its rows will be left out: $$tool"; done
 
 clean:
 	rm -rf $(VENV) .bench-venv build dist

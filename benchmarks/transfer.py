@@ -173,6 +173,36 @@ def part_of(case: Case) -> Case:
     return Case(case.name, case.what, part, size_of(part), len(list(part.iterdir())))
 
 
+def voice_rows(
+    voice: Case, ground: Ground, rounds: int, folder: Path
+) -> Iterator[dict[str, object]]:
+    """Packing and pulling a voice, and the virtual zip, beside the raw pull of as many bytes."""
+    results = {"raw pull": Times(), "pack": Times(), "virtual": Times()}
+    for turn in range(rounds):
+        for name, times in results.items():
+            target = folder / f"voice-{turn}-{name.replace(' ', '-')}"
+            target.mkdir(parents=True)
+            what = "pull" if name == "raw pull" else name
+            source = voice.source.with_name("big.bin") if what == "pull" else voice.source
+            case = Case(voice.name, what, source, voice.bytes)
+            measure(worker("ours", case, ground, target), ground, times, inside=True)
+            shutil.rmtree(target)
+            shutil.rmtree(voice.source / "packs", ignore_errors=True)
+    raw = results["raw pull"]
+    for name, label in (("pack", "pack there and pull"), ("virtual", "virtual zip")):
+        times = results[name]
+        row: dict[str, object] = {"name": f"{label}, RTT {ground.rtt_ms} ms", "peer": "raw pull"}
+        if times.failed or raw.failed:
+            yield {**row, "left_out": times.failed or raw.failed}
+            continue
+        yield {
+            **row, "value": round(times.median, 3), "unit": "s",
+            "peer_value": round(raw.median, 3), "ratio": round(raw.median / times.median, 2),
+            "cpu": round(statistics.median(times.cpu), 2),
+            "peer_cpu": round(statistics.median(raw.cpu), 2),
+        }  # fmt: skip
+
+
 def size_of(folder: Path) -> int:
     return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
 
@@ -189,8 +219,17 @@ def lay_out(folder: Path, big: int, files: int) -> list[Case]:
         place.mkdir()
         for number in range(count):
             (place / f"{number:05}.bin").write_bytes(chance.randbytes(20_000))
+    voice = folder / "voice"
+    weights = {
+        "GPT_weights/VOICE/VOICE-e1.ckpt": 0.65,
+        "SoVITS_weights/VOICE/VOICE_e1_s1.pth": 0.35,
+    }
+    for name, share in weights.items():
+        (voice / name).parent.mkdir(parents=True)
+        (voice / name).write_bytes(chance.randbytes(int(big * share)))
     label = f"{big // MIB} MiB"
     return [
+        Case(f"voice {label}", "voice", voice, big),
         Case(f"pull {label}", "pull", whole, big),
         Case(f"push {label}", "push", whole, big),
         Case(f"pull {files} files", "pull", small, size_of(small), files),
@@ -254,6 +293,10 @@ def go(
             say({"name": f"RTT {rtt} ms, {host}", "left_out": str(error)})
             return
         for case in cases:
+            if case.what == "voice":
+                for row in voice_rows(case, ground, rounds, where / "got"):
+                    say(row)
+                continue
             for row in rows_of(case, ground, run_case(case, ground, rounds, where / "got")):
                 say(row)
 

@@ -16,13 +16,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).resolve().parents[1]
+
 
 def ours(args: argparse.Namespace) -> Callable[[], None]:
     from remote.hostspec import HostSpec
     from remote.link import Credentials, Link, Trust
+    from remote.transfer.outline import parse
     from remote.transfer.pull import pull
     from remote.transfer.pull_folder import pull_folder
     from remote.transfer.push import push
+    from remote.transfer.virtual_zip import pull_virtual
 
     spec = HostSpec(args.host, args.port, "root", (args.identity,))
     trust = Trust(Path(args.known_hosts + ".ours"), accepted=frozenset({args.fingerprint}))
@@ -33,8 +37,23 @@ def ours(args: argparse.Namespace) -> Callable[[], None]:
 
     common: dict[str, Any] = {"report": lambda progress: None, "cancel": threading.Event()}
 
+    def bring_voice() -> None:
+        """The two ways to one archive: packed there first, or put together here."""
+        outline = ["--outline"] if args.what == "virtual" else ["--json"]
+        command = [sys.executable, "-m", "engine", "pack", "VOICE", "--work", args.source, *outline]
+        link = connect()
+        said = link.run(["env", f"PYTHONPATH={ROOT}", *command], timeout=600)
+        if args.what == "pack":
+            pull(connect, f"{args.source}/packs/VOICE.zip", Path(args.target), **common)
+        else:
+            found = parse(json.loads(said.out.decode("utf-8").strip().rpartition("\n")[2]))
+            pull_virtual(connect, found, args.source, Path(args.target), **common)
+        link.close()
+
     def run() -> None:
-        if args.folder and args.what == "pull":
+        if args.what in ("pack", "virtual"):
+            bring_voice()
+        elif args.folder and args.what == "pull":
             pull_folder(connect, args.source, Path(args.target), **common)
         elif args.what == "pull":
             pull(connect, args.source, Path(args.target), verify=args.verify, **common)
@@ -100,7 +119,7 @@ def asyncssh(args: argparse.Namespace) -> Callable[[], None]:
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("library", choices=("ours", "paramiko", "asyncssh"))
-    parser.add_argument("what", choices=("pull", "push"))
+    parser.add_argument("what", choices=("pull", "push", "pack", "virtual"))
     for name in ("source", "target", "host", "identity", "known_hosts", "fingerprint"):
         parser.add_argument(name)
     parser.add_argument("port", type=int)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import engine
+from engine.chosen_pair import preferred
 from engine.contract.layout import Layout
 from engine.contract.problem import ExitCode, Problem
 from engine.runtime.durable import fsync_folder, sha256
@@ -115,6 +116,7 @@ def newest_weight(folder: Path) -> Path:
 def _members(layout: Layout, voice: str, contents: str) -> dict[str, Path]:
     work = Path(layout.work)
     folders = (Path(layout.gpt_weights(voice)), Path(layout.sovits_weights(voice)))
+    features = Path(layout.features(voice))
     members: dict[str, Path] = {}
     for folder in folders:
         weights = weight_files(folder)
@@ -122,12 +124,11 @@ def _members(layout: Layout, voice: str, contents: str) -> dict[str, Path]:
             raise Problem(
                 "engine.pack.no_voice", ExitCode.DATA, folder=folder.parent.name, voice=voice
             )
-        for path in weights if contents != "voice" else weights[-1:]:
+        for path in weights if contents != "voice" else [preferred(features, weights)]:
             members[path.relative_to(work).as_posix()] = path
             sidecar = path.with_name(path.name + ".json")
             if sidecar.is_file():
                 members[sidecar.relative_to(work).as_posix()] = sidecar
-    features = Path(layout.features(voice))
     for path in sorted((features / "reference").glob("*")):
         members[f"reference/{path.name}"] = path
     if (features / "proof.wav").is_file():

@@ -22,6 +22,7 @@ from engine.runtime.durable import write_atomic
 from engine.runtime.journal import Journal
 from engine.runtime.memory import MemoryWatch
 from engine.runtime.signals import StopFlag, Stopped
+from engine.runtime.stall import StallWatch
 from engine.runtime.tensorboard import TensorBoard, teed
 from engine.training.stage import Room, StageOutcome
 
@@ -57,12 +58,12 @@ def execute(spec_file: Path, work: Path | None = None) -> Ending:
             )  # fmt: skip
             journal.emit("plan", stages=planned_stages(spec, layout))
             board = TensorBoard(Path(layout.features(spec.voice)) / "tensorboard" / spec.run)
-            emit = teed(journal.emit, board)
-            room = Room(spec, layout, emit, stop, device, lend=journal.lent)
+            watch = StallWatch(teed(journal.emit, board))
+            room = Room(spec, layout, watch.emit, stop, device, lend=journal.lent)
             # Loaded only now: the models' libraries take seconds, and a person is watching.
             from engine.stages import begin, run_stage
 
-            with closing(board), MemoryWatch(journal.emit, device):
+            with closing(board), watch, MemoryWatch(journal.emit, device):
                 progress = begin(room)
                 for stage in spec.stages:
                     stop.raise_if_set()

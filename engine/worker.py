@@ -15,6 +15,7 @@ from engine.runtime.distributed import Peers, joined
 from engine.runtime.journal import Journal
 from engine.runtime.memory import MemoryWatch
 from engine.runtime.signals import StopFlag, Stopped
+from engine.runtime.stall import StallWatch
 from engine.runtime.tensorboard import TensorBoard, teed
 from engine.stages import training_stage
 from engine.training.base import open_base
@@ -49,7 +50,8 @@ def _train(spec: RunSpec, layout: Layout, stage: str, stop: StopFlag) -> StageOu
             journal = Journal(events, spec.run, same_attempt=True)
             open_things.enter_context(journal)
             board = TensorBoard(Path(layout.features(spec.voice)) / "tensorboard" / spec.run)
-            emit = teed(journal.emit, open_things.enter_context(closing(board)))
+            watch = StallWatch(teed(journal.emit, open_things.enter_context(closing(board))))
+            emit = open_things.enter_context(watch).emit
             open_things.enter_context(MemoryWatch(emit, device))
         room = Room(spec, layout, emit, stop, device, peers)
         return training_stage(stage, room, open_base(spec, layout)).run()

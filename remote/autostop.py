@@ -7,10 +7,12 @@ here ever destroys a server.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from engine.contract.catalogue import Text, text
+from engine.contract.problem import ExitCode, Problem
 
 # The reasons, in the order they are looked at.
 REASONS: Mapping[str, str] = {
@@ -141,6 +143,18 @@ def _pulled(observed: Observed) -> bool:
     # wait for.
     finished = observed.ended_ok
     return finished is None or (observed.pulled is not None and observed.pulled >= finished)
+
+
+_DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)\s*([smhd])\Z")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def duration(given: str) -> int:
+    """Seconds of "90s", "10m", "1.5h" or "2d"; Problem for anything else."""
+    found = _DURATION.match(given.strip())
+    if found is None:
+        raise Problem("remote.autostop.bad_duration", ExitCode.CONFIG, given=given)
+    return round(float(found[1]) * _UNITS[found[2]])
 
 
 def cost(price_per_hour: float, seconds: float) -> float:

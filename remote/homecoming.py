@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.contract.layout import check_name
 from engine.contract.problem import ExitCode, Problem
-from remote import archive
+from remote import archive, watchman
 from remote.deployed import Deployed
 from remote.link import Link
 from remote.transfer.channel import Connect
@@ -69,6 +69,8 @@ def bring_home(
     )
     folder = outputs / voice
     files = archive.extract(pulled.path, folder, replace=True, cancel=cancel)
+    if pulled.sha256 is not None:  # a server that waits for this may switch itself off now
+        watchman.mark_pulled(link, deployed.layout)
     return Home(
         pulled.path, pulled.bytes, pulled.sha256, pulled.seconds, pulled.resumed_bytes,
         folder, tuple(files),

@@ -7,9 +7,10 @@ it, and asks what has become of it. Each call is one round trip.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Literal
 
 from engine.contract.layout import Layout, RunFolder
 from engine.contract.problem import ExitCode, Problem
@@ -26,6 +27,11 @@ _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 _SLACK_S = 30.0
 AUTOSTOP = "autostop"
 INSTALL = "install-"
+
+QueuePlace = Literal["join", "wait"]
+_QUEUE_WORDS: Mapping[QueuePlace | None, str] = {
+    None: "", "join": "--join {}", "wait": "--queue {}",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,8 @@ def start(link: Link, deployed: Deployed, spec: RunSpec, *, queue: bool = False)
     """
     spec.validate()
     command = (deployed.python, "-m", "engine", "run", "spec.json")
-    return launch(link, deployed, spec.run, command, spec_json=spec.to_json(), queue=queue)
+    place: QueuePlace = "wait" if queue else "join"
+    return launch(link, deployed, spec.run, command, spec_json=spec.to_json(), queue=place)
 
 
 def launch(
@@ -61,15 +68,19 @@ def launch(
     command: Iterable[str],
     *,
     spec_json: str = "",
-    queue: bool = False,
+    queue: QueuePlace | None = None,
 ) -> RunHandle:
-    """Launch any command of the engine as a supervised run, in its run folder."""
+    """Launch any command as a supervised run, in its run folder.
+
+    queue: "join" counts as a run that later ones wait for, "wait" waits for the earlier ones
+    itself; None stays out of the queue.
+    """
     made = handle(deployed.layout, run)
     environment = [f"{name}={value}" for name, value in sorted(deployed.env.items())]
     answer = _ask(
         link, "start.sh",
         str(made.folder.path), str(deployed.supervisor), spec_json,
-        str(deployed.layout.work / "queue") if queue else "",
+        _QUEUE_WORDS[queue].format(deployed.layout.work / "queue"),
         *environment, "--", *command,
     )  # fmt: skip
     facts = {"run": run, "server": link.name}
@@ -91,7 +102,12 @@ def state(link: Link, run: RunHandle) -> JobState:
 def runs(link: Link, layout: Layout, *, services: bool = False) -> tuple[JobState, ...]:
     """Every run on the server, by name; services: also our own (installing, autostop)."""
     found = _figures(link, layout.work / "runs")
-    return tuple(decide(figures) for figures in found if services or not is_service(figures.run))
+    # A folder that is no run of ours may have any name, also one that upsets a terminal.
+    return tuple(
+        decide(figures)
+        for figures in found
+        if _RUN.match(figures.run) and (services or not is_service(figures.run))
+    )
 
 
 def is_service(run: str) -> bool:

@@ -13,6 +13,7 @@ from remote.faults import NoSftp
 from remote.link import Link
 from remote.nvidia import FIELDS
 from remote.requirement import name_of
+from remote.tail import clean_line
 
 _PROBE_LIMIT_S = 90.0
 _SFTP_INIT = bytes.fromhex("000000050100000003")  # length, SSH_FXP_INIT, version 3
@@ -39,7 +40,7 @@ def probe(
     before = time.time()
     result = link.script(script("probe.sh"), arguments, timeout=_PROBE_LIMIT_S)
     after = time.time()
-    output = result.out.decode("utf-8", "replace")
+    output = "\n".join(map(clean_line, result.out.split(b"\n")))
     times = dict(line.partition(" ")[::2] for line in output.split("\n"))
     if "begin" not in times or "end" not in times:
         raise Problem(

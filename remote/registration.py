@@ -15,6 +15,7 @@ from remote.config.schema import Config, Server
 from remote.hostspec import HostSpec
 from remote.ssh_config import resolve
 from remote.studio import Dialog, Studio
+from remote.welcome import Offer
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,12 @@ def register(
     accept: frozenset[str] = frozenset(),
     replace: bool = False,
     connect: bool = True,
+    offer: Offer | None = None,
 ) -> Registered:
-    """Save what `line` (as a provider prints it) names; Problem when anything is in the way."""
+    """Save what `line` (as a provider prints it) names; Problem when anything is in the way.
+
+    offer: asked after a log-in by password whether to install a key; None never offers.
+    """
     spec = resolve(line)
     wanted = name or free_name(spec.alias or spec.host, config)
     book.check_free(places, wanted, replace=replace)
@@ -60,6 +65,8 @@ def register(
     if connect:
         with Studio(wanted, server, config, places, dialog, accept=accept) as studio:
             method = studio.link().method
+            if offer is not None:
+                studio.settle(offer)
     book.add(places, wanted, server, replace=replace)
     return Registered(wanted, server, spec, method)
 

@@ -24,12 +24,14 @@ from remote.embedded.client import EmbeddedProcess
 from remote.embedded.client import start as start_embedded
 from remote.facts import ServerFacts
 from remote.hostspec import HostSpec, parse_hops
+from remote.keychain import SystemKeychain
 from remote.link import Link
 from remote.probe import probe
 from remote.profiles import find as find_profile
 from remote.secrets import Secret
 from remote.ssh_config import resolve
 from remote.trust import Trust
+from remote.welcome import Offer, Outcome, Welcome
 
 Confirm = Callable[[tuple[Step, ...]], None]
 
@@ -61,6 +63,7 @@ class Studio:
         self.config = config
         self.places = places
         self._dialog = dialog
+        self._welcome = Welcome(places.key, SystemKeychain())
         self._accept = accept
         self._lock = threading.Lock()
         self._link: Link | None = None
@@ -87,8 +90,8 @@ class Studio:
         if self.server.embedded:
             return self._connect_embedded()
         spec = saved_spec(self.name, self.server)
-        credentials = Credentials(ask=self._dialog.secret if self._dialog.can_ask else None)
-        return Link.connect(spec, trust=self.trust(), credentials=credentials)
+        ask = self._dialog.secret if self._dialog.can_ask else None
+        return self._welcome.connect(spec, self.trust(), ask)
 
     def link(self) -> Link:
         """The shared link, made anew when there is none or the last one died."""
@@ -96,6 +99,10 @@ class Studio:
             if self._link is None or not self._link.alive:
                 self._link = self.connect()
             return self._link
+
+    def settle(self, offer: Offer) -> Outcome:
+        """After a log-in by password: offer what spares the next question."""
+        return self._welcome.settle(self.link(), offer)
 
     def wish(self) -> DeployConfig:
         """What deploy.toml asks of this server."""
@@ -123,7 +130,7 @@ class Studio:
         profile = find_profile(wish.profile, self.link().spec.host)
         return probe(
             self.link(), work=wish.work, python=wish.python, folders=profile.folders,
-            check_sftp=check_sftp,
+            sources=wish.indexes, check_sftp=check_sftp,
         )  # fmt: skip
 
     def plan_deploy(self) -> tuple[Step, ...]:

@@ -15,6 +15,7 @@ from engine.contract.problem import ExitCode, Problem
 from remote.agent import script
 from remote.listener import LinkSource, Listener, retry_wait
 from remote.nvidia import FIELDS, MINIMAL_FIELDS, Fault, Gpu, parse_rows, with_faults_of
+from remote.tail import clean_line
 
 # nvidia-smi prints once a second; a GPU unheard of for longer, while others speak, is gone.
 _SILENT_TICKS = 5
@@ -67,7 +68,7 @@ class GaugeReader:
         rows: list[str] = []
         news = False
         for raw in lines:
-            line = raw.decode("utf-8", "replace")
+            line = clean_line(raw)
             if not line.startswith("@"):
                 rows.append(line)
                 continue

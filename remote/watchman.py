@@ -15,14 +15,20 @@ from remote.link import Link
 from remote.profiles import Profile
 
 _LOOK_EVERY_S = 15
+_SILENT_S = 400  # after a stop command that did nothing it rests for five minutes
 
 
 @dataclass(frozen=True)
 class WatchStatus:
-    """What the server's watch last decided; `seen` is Unix seconds by the server's clock."""
+    """What the server's watch last decided.
+
+    seen: when it last looked, Unix seconds by the server's clock. alive: it looked just now; a
+    watch does not outlive a restart of the server.
+    """
 
     decision: Decision
     seen: int | None
+    alive: bool
     running: int | None
     dry: bool
     history: tuple[str, ...]
@@ -46,8 +52,9 @@ def arm(
 
 
 def disarm(link: Link, layout: Layout) -> None:
-    """End the watch; none going is fine."""
+    """End the watch and forget what it decided; none going is fine."""
     job.stop(link, job.handle(layout, job.AUTOSTOP), grace=2.0)
+    link.script(script("watchman.sh"), [str(layout.work), "off"])
 
 
 def mark_pulled(link: Link, layout: Layout) -> None:
@@ -71,7 +78,7 @@ def status(link: Link, layout: Layout) -> WatchStatus | None:
             words |= dict(word.partition("=")[::2] for word in rest.split())
         elif kind == "history":
             history.append(rest)
-    return read_status(words, tuple(history)) if words else None
+    return read_status(words, tuple(history)) if "now" in words else None
 
 
 def read_status(words: dict[str, str], history: tuple[str, ...] = ()) -> WatchStatus:
@@ -84,7 +91,9 @@ def read_status(words: dict[str, str], history: tuple[str, ...] = ()) -> WatchSt
     decision = Decision(
         words.get("stop") == "1", words.get("reason", ""), whole("at"), words.get("waiting") == "1"
     )
-    return WatchStatus(decision, whole("now"), whole("running"), words.get("dry") == "1", history)
+    seen, current = whole("now"), whole("current")
+    alive = seen is not None and current is not None and current - seen <= _SILENT_S
+    return WatchStatus(decision, seen, alive, whole("running"), words.get("dry") == "1", history)
 
 
 def _reasons(policy: Policy) -> list[str]:

@@ -6,6 +6,7 @@ import getpass
 import re
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -42,23 +43,27 @@ class Offer(Protocol):
 class Welcome:
     """Opens links, asking a person each question at most once. Callable from any thread.
 
-    key: our own private key file, offered to servers once it exists. ask: None never asks.
+    key: our own private key file, offered to servers once it exists.
     Passwords and passphrases stay in memory for the next links (a transfer opens several), until
     the server refuses.
     """
 
     key: Path
     keychain: Keeper
-    ask: AskSecret | None = None
     _answers: dict[tuple[str, str], Secret] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def connect(self, spec: HostSpec, trust: Trust, *, timeout: float = 15.0) -> Link:
-        """Connect with the user's keys and ours, the keyring, and what a person types."""
+    def connect(
+        self, spec: HostSpec, trust: Trust, ask: AskSecret | None, *, timeout: float = 15.0
+    ) -> Link:
+        """Connect with the user's keys and ours, the keyring, and what a person types.
+
+        ask: None where nobody can be asked; earlier answers still count.
+        """
         credentials = Credentials(
             identities=(self.key,) if self.key.exists() else (),
             keychain=self.keychain,
-            ask=self._ask if self.ask else None,
+            ask=partial(self._ask, ask) if ask or self._answers else None,
         )
         try:
             return Link.connect(spec, trust=trust, credentials=credentials, timeout=timeout)
@@ -83,13 +88,12 @@ class Welcome:
         self.keychain.keep(account, typed)
         return "kept"
 
-    def _ask(self, server: str, prompt: str) -> Secret | None:
-        assert self.ask is not None
+    def _ask(self, ask: AskSecret | None, server: str, prompt: str) -> Secret | None:
         with self._lock:  # links opened at once wait for one answer
             known = self._answers.get((server, prompt))
-            if known is not None:
+            if known is not None or ask is None:
                 return known
-            answer = self.ask(server, prompt)
+            answer = ask(server, prompt)
             if answer is not None and _LASTING.search(prompt):
                 self._answers[server, prompt] = answer
             return answer

@@ -30,6 +30,7 @@ VERBS: dict[str, str] = {
     "ps": "tui.verbs.ps",
     "logs": "tui.verbs.logs",
     "stop": "tui.verbs.stop",
+    "autostop": "tui.verbs.autostop",
     "gpu": "tui.verbs.gpu",
     "pull": "tui.verbs.pull",
     "params": "tui.verbs.params",

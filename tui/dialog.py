@@ -9,6 +9,8 @@ from engine.contract.catalogue import text
 from remote.secrets import Secret
 from tui.console import Console
 
+_YES = ("y", "yes", "是")
+
 
 class TerminalDialog:
     """Asks a person; without a terminal nobody can be asked, and scripts never hang."""
@@ -23,7 +25,19 @@ class TerminalDialog:
     def host_key(self, fingerprint: str, host: str) -> bool:
         self._console.say("tui.cli.new_host_key", host=host, fingerprint=fingerprint)
         question = text("tui.cli.trust_it").get(self._console.language)
-        return input(question).strip().lower() in ("y", "yes", "是")
+        return input(question).strip().lower() in _YES
+
+    def install_key(self, server: str) -> bool:
+        return self._agrees("tui.cli.offer_key", server)
+
+    def keep_password(self, server: str) -> bool:
+        return self._agrees("tui.cli.offer_keep", server)
+
+    def _agrees(self, key: str, server: str) -> bool:
+        if not self.can_ask:
+            return False
+        question = text(key, name=server).get(self._console.language)
+        return input(question).strip().lower() in _YES
 
     def secret(self, server: str, prompt: str) -> Secret | None:
         typed = getpass.getpass(f"{server}: {prompt.strip() or 'Password:'} ")

@@ -31,7 +31,8 @@ TYPES: dict[str, tuple[str, ...]] = {
     "checkpoint": ("path", "epoch", "step"),
     # kind: "sovits" | "gpt" | "proof" | "pack"
     "export": ("path", "kind", "bytes", "sha256"),
-    # source: "torch.cuda" | "nvml" | "psutil"; figures in bytes; absent means unknown, not 0
+    # source: "torch.cuda" | "nvml" | "psutil"; bytes, and absent means unknown, not 0:
+    # ram_used ram_total process_rss, with a GPU gpu_used gpu_total gpu_ours gpu_peak
     "memory": ("source",),
     # message, hint: {"en": str, "zh": str}
     "warning": ("code", "message", "hint"),

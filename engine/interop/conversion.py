@@ -67,6 +67,7 @@ def import_checkpoint(file: Path, states: Path) -> Converted:
 def _export_sovits(saved: SavedState, out: Path, voice: str | None) -> Converted:
     optimizer = saved.load("optimizer")
     done = Position.from_facts(saved.facts["position"]).epoch - 1
+    config = _size(saved.load("model"), SovitsConfig, generator_shapes)
     paths = []
     for letter, part, role in _SIDES:
         state = saved.load(part)
@@ -76,11 +77,14 @@ def _export_sovits(saved: SavedState, out: Path, voice: str | None) -> Converted
             "optimizer": adam_order.to_upstream(optimizer[role], list(state)),
             "learning_rate": LEARNING_RATE,
         }
+        if config is not None:  # upstream needs none, since all its networks are of one size
+            content["config"] = config.to_upstream()
         if letter == "G":
             kept = {"facts": dict(saved.facts), "dice": saved.load("dice")}
             content[OURS] = {**kept, "scaler": optimizer["scaler"]}
             if voice is not None:
-                config = _size(state, SovitsConfig, generator_shapes, saved.path)
+                if config is None:
+                    raise _unknown_size(saved)
                 small = write_sovits(out, voice, done, saved.step, state, config, {})
                 paths.append(small.path)
         paths.append(_write(out / f"{letter}_{saved.step}.pth", content))
@@ -89,7 +93,9 @@ def _export_sovits(saved: SavedState, out: Path, voice: str | None) -> Converted
 
 def _export_gpt(saved: SavedState, out: Path, voice: str | None) -> Converted:
     state = saved.load("model")
-    config = _size(state, GptConfig, gpt_shapes, saved.path)
+    config = _size(state, GptConfig, gpt_shapes)
+    if config is None:
+        raise _unknown_size(saved)
     epoch = max(Position.from_facts(saved.facts["position"]).epoch - 1, 1)
     content = {
         "weight": {PREFIX + name: tensor for name, tensor in state.items()},
@@ -184,13 +190,17 @@ def _kept(content: Mapping[str, Any]) -> Mapping[str, Any]:
     return kept if isinstance(kept, Mapping) else {}
 
 
-def _size(state: Mapping[str, Tensor], kind: Any, shapes: Any, path: Path) -> Any:
+def _size(state: Mapping[str, Tensor], kind: Any, shapes: Any) -> Any:
     """The configuration of a state: not all of it is in the shapes, so one of the known two."""
     for config in (kind.v2(), kind.tiny()):
         difference = compare(state, shapes(config))
         if not difference.missing and not difference.extra and not difference.reshaped:
             return config
-    raise Problem("engine.convert.unknown_size", ExitCode.DATA, path=str(path))
+    return None
+
+
+def _unknown_size(saved: SavedState) -> Problem:
+    return Problem("engine.convert.unknown_size", ExitCode.DATA, path=str(saved.path))
 
 
 def _fresh_optimizer(weights: GptWeights) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Make a `.list` of what people really have: clips with text files, or bare long recordings.
 
 A recording with a text of the same name (`a.wav` and `a.txt` or `a.lab`) is one item. One
-without is cut at its pauses, and transcribed where there is a recogniser. Texts the user has
-corrected in the list stay; only sound that is new is cut and heard again.
+without is cut at its pauses, and transcribed where there is a recogniser. What the user has
+changed in the list stays: corrected texts, and clips that were taken out. Only sound that is
+new is heard.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from engine.text.identify import identify
 CLIP_HZ = 32000
 _TEXT_ENDINGS = (".txt", ".lab")
 _WHOLE_S = 12.0  # a recording up to this long stays in one piece
+
+_Rows = dict[str, tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -65,38 +68,57 @@ def gather(
         raise Problem("engine.gather.nothing", ExitCode.DATA, folder=str(source))
     clips_folder = list_file.parent / "wavs"
     clips_folder.mkdir(parents=True, exist_ok=True)
-    corrected = _texts_of(list_file)
+    listed = _rows_of(list_file)
+    offered_file = list_file.with_suffix(".offered.txt")
+    offered = set(_lines_of(offered_file))
+    # Once offered and no longer in the list: the user took it out.
+    removed = offered - set(listed) if list_file.is_file() else set()
+    list_time = list_file.stat().st_mtime if list_file.is_file() else 0.0
     memory = Remembered(list_file.with_suffix(".heard.jsonl"))
     problems: list[Problem] = []
     rows: list[_Clip] = []
     for recording in recordings:
         try:
             rows.extend(
-                _clips(recording, source, clips_folder, corrected, language, recogniser, memory)
+                _clips(
+                    recording,
+                    source,
+                    clips_folder,
+                    listed,
+                    language,
+                    recogniser,
+                    memory,
+                    list_time,
+                )  # fmt: skip
             )
         except Problem as problem:
             problems.append(problem)
+    rows = [row for row in rows if row.path.name not in removed]
     replace_lines(
         list_file,
         (f"{_relative(r.path, list_file)}|{speaker}|{r.language}|{r.text}" for r in rows),
     )
+    replace_lines(offered_file, sorted(offered | {row.path.name for row in rows}))
     untold = sum(not row.text for row in rows)
     return Gathered(list_file, len(rows), untold, tuple(problems))
 
 
 def _clips(
-    recording: Path, source: Path, folder: Path, corrected: dict[str, str], language: str | None,
-    recogniser: Recogniser | None, memory: Remembered,
+    recording: Path, source: Path, folder: Path, listed: _Rows, language: str | None,
+    recogniser: Recogniser | None, memory: Remembered, list_time: float,
 ) -> Iterator[_Clip]:  # fmt: skip
-    told = _text_beside(recording)
-    if told is not None:
-        yield _Clip(recording, told, language or language_of(told))
+    """Rows of one recording; the list wins over a text file that is older than the list."""
+    beside = _text_file(recording)
+    if beside is not None:
+        text = _read_text(beside)
+        spoken = language or language_of(text)
+        if recording.name in listed and list_time >= beside.stat().st_mtime:
+            spoken, text = listed[recording.name]
+        yield _Clip(recording, text, spoken)
         return
     for path, sound in _cut(recording, source, folder):
-        text, spoken = corrected.get(path.name, ""), language or "zh"
-        if text:
-            spoken = language or language_of(text)
-        elif recogniser is not None:
+        spoken, text = listed.get(path.name, (language or "zh", ""))
+        if not text and recogniser is not None:
             heard = _heard(path, sound, language, recogniser, memory)
             text, spoken = heard.text.replace("|", " "), heard.language
         yield _Clip(path, text, spoken)
@@ -140,31 +162,36 @@ def language_of(text: str) -> str:
     return max(lengths, key=lambda language: lengths[language])
 
 
-def _text_beside(recording: Path) -> str | None:
-    for ending in _TEXT_ENDINGS:
-        path = recording.with_suffix(ending)
-        if path.is_file():
-            try:
-                written = path.read_text(encoding="utf-8-sig")
-            except UnicodeDecodeError as error:
-                why = f"not UTF-8 at byte {error.start}"
-                raise Problem(
-                    "engine.gather.text_unreadable", ExitCode.DATA, file=str(path), why=why
-                ) from error
-            return " ".join(written.replace("|", " ").split())
-    return None
+def _text_file(recording: Path) -> Path | None:
+    paths = (recording.with_suffix(ending) for ending in _TEXT_ENDINGS)
+    return next((path for path in paths if path.is_file()), None)
 
 
-def _texts_of(list_file: Path) -> dict[str, str]:
-    """Texts of an earlier list by clip name: what the user has corrected wins."""
-    if not list_file.is_file():
-        return {}
-    texts = {}
-    for line in list_file.read_text(encoding="utf-8", errors="replace").splitlines():
+def _read_text(path: Path) -> str:
+    try:
+        written = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        why = f"not UTF-8 at byte {error.start}"
+        raise Problem(
+            "engine.gather.text_unreadable", ExitCode.DATA, file=str(path), why=why
+        ) from error
+    return " ".join(written.replace("|", " ").split())
+
+
+def _lines_of(path: Path) -> list[str]:
+    if not path.is_file():
+        return []
+    return path.read_text(encoding="utf-8", errors="replace").splitlines()
+
+
+def _rows_of(list_file: Path) -> _Rows:
+    """Language and text of an earlier list by clip name."""
+    rows = {}
+    for line in _lines_of(list_file):
         fields = line.split("|")
         if len(fields) == 4:
-            texts[fields[0].rsplit("/", 1)[-1]] = fields[3].strip()
-    return texts
+            rows[fields[0].rsplit("/", 1)[-1]] = (fields[2].strip(), fields[3].strip())
+    return rows
 
 
 def _is_ours(path: Path, list_file: Path) -> bool:

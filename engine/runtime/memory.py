@@ -10,27 +10,36 @@ import torch
 
 from engine.runtime.device import Device
 from engine.runtime.journal import Emit
+from engine.runtime.nvml import gpu_figures
 
 
 def figures(device: Device) -> dict[str, Any]:
-    """Bytes. `used`/`total` are the gauge: of the GPU, else of the machine's memory.
+    """The fields of a `memory` event (see engine.contract.events), in bytes.
 
-    `process` is this process's share (GPU: what torch holds), `peak` its highest so far.
+    Per-process figures of the driver are wrong inside most containers, so `gpu_ours` is what
+    torch itself holds.
     """
     system = psutil.virtual_memory()
-    rss = psutil.Process().memory_info().rss
-    ram = {"system_used": system.total - system.available, "system_total": system.total}
+    ram = {
+        "ram_used": system.total - system.available, "ram_total": system.total,
+        "process_rss": psutil.Process().memory_info().rss,
+    }  # fmt: skip
     if device.kind != "cuda":
-        return {
-            "source": "psutil", "used": ram["system_used"], "total": ram["system_total"],
-            "process": rss, **ram,
-        }  # fmt: skip
-    free, total = torch.cuda.mem_get_info(device.index)
+        return {"source": "psutil", **ram}
+    uuid = str(torch.cuda.get_device_properties(device.index).uuid)
+    return gpu_event(gpu_figures(uuid), torch.cuda, device.index) | ram
+
+
+def gpu_event(driver: dict[str, int] | None, cuda: Any, index: int) -> dict[str, Any]:
+    """The driver's view of the card, or CUDA's own where the driver says nothing; ours beside."""
+    if driver is None:
+        free, total = cuda.mem_get_info(index)
+        driver, source = {"gpu_used": total - free, "gpu_total": total}, "torch.cuda"
+    else:
+        source = "nvml"
     return {
-        "source": "torch.cuda", "used": total - free, "total": total,
-        "process": torch.cuda.memory_reserved(device.index),
-        "peak": torch.cuda.max_memory_reserved(device.index),
-        "process_rss": rss, **ram,
+        "source": source, **driver,
+        "gpu_ours": cuda.memory_reserved(index), "gpu_peak": cuda.max_memory_reserved(index),
     }  # fmt: skip
 
 

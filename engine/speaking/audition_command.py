@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 NAME = "audition"
 HELP = "speak the same sentences with several epochs, measure each, and recommend a pair"
 
-CHOSEN = "chosen.json"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("voice", help="name of the voice")
@@ -55,7 +53,10 @@ def run(args: argparse.Namespace) -> int:
             print(f"{place + 1}. {one.gpt}  {one.sovits}  score {one.score:.2f}"
                   f"  votes {one.won}:{one.lost}")  # fmt: skip
     if args.choose and found:
-        _choose(studio, found[0].gpt, found[0].sovits)
+        from engine.chosen_pair import write_choice
+
+        features = Path(studio.layout.features(args.voice))
+        write_choice(features, found[0].gpt, found[0].sovits)
     return 0
 
 
@@ -126,13 +127,6 @@ def _files(names: Sequence[str], find: Any, all_files: Sequence[Path]) -> list[P
     if names:
         return [find(name) for name in names]
     return list(all_files[-3:]) or [find("")]
-
-
-def _choose(studio: Studio, gpt: str, sovits: str) -> None:
-    from engine.runtime.durable import write_atomic
-
-    chosen = json.dumps({"gpt": gpt, "sovits": sovits})
-    write_atomic(Path(studio.layout.features(studio.voice)) / CHOSEN, chosen.encode())
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.chosen_pair import preferred
 from engine.contract.dataset.items import read_items
 from engine.contract.layout import Layout
 from engine.contract.problem import ExitCode, Problem
@@ -63,12 +64,12 @@ class Studio:
         return [_weight(path) for path in weight_files(folder)]
 
     def gpt_path(self, name: str = "") -> Path:
-        """The GPT weight called `name` (a listed name or a path), else the newest."""
-        return _chosen(Path(self.layout.gpt_weights(self.voice)), name)
+        """The GPT weight called `name` (a listed name or a path), else the chosen or newest."""
+        return self._chosen(Path(self.layout.gpt_weights(self.voice)), name)
 
     def sovits_path(self, name: str = "") -> Path:
-        """The SoVITS weight called `name` (a listed name or a path), else the newest."""
-        return _chosen(Path(self.layout.sovits_weights(self.voice)), name)
+        """The SoVITS weight called `name` (a listed name or a path), else the chosen or newest."""
+        return self._chosen(Path(self.layout.sovits_weights(self.voice)), name)
 
     def reference(self) -> dict[str, Any]:
         """ref_audio, ref_text and ref_lang that preparing the voice chose; {} without any."""
@@ -118,6 +119,13 @@ class Studio:
             low_precision=precision != "fp32",
         )
 
+    def _chosen(self, folder: Path, name: str) -> Path:
+        if not name:
+            newest_weight(folder)  # says so where there is none
+            return preferred(Path(self.layout.features(self.voice)), weight_files(folder))
+        inside, given = folder / name, Path(name)
+        return inside if inside.is_file() or not given.is_file() else given
+
     def _encoders(self, device: str) -> tuple[ContentEncoder, TextEncoder | None]:
         if self._pretrained is None:
             made = open_base(RunSpec(run="speak", voice=self.voice), self.layout)
@@ -141,13 +149,6 @@ class Studio:
                 "engine.speaking.which_set", ExitCode.CONFIG, folder=str(root), found=names
             )
         return found[0]
-
-
-def _chosen(folder: Path, name: str) -> Path:
-    if not name:
-        return newest_weight(folder)
-    inside, given = folder / name, Path(name)
-    return inside if inside.is_file() or not given.is_file() else given
 
 
 def _weight(path: Path) -> Weight:

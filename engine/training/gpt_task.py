@@ -34,6 +34,7 @@ class GptSettings:
     seed: int = 1234
     schedule: str = "fixed"
     dpo: bool = False
+    rate: float = LEARNING_RATE
 
 
 class GptTask:
@@ -53,7 +54,7 @@ class GptTask:
         self.model = model.to(device.torch).train()
         self.settings = settings
         self._upstream = settings.schedule == "upstream"
-        self.rate = UPSTREAM_FIRST_RATE if self._upstream else LEARNING_RATE
+        self.rate = UPSTREAM_FIRST_RATE if self._upstream else settings.rate
         self.optimizer = ScaledAdam(model.parameters(), self.rate)
         self._scaler = torch.amp.GradScaler(device.kind, enabled=precision.scaled)
         self._device = device.torch
@@ -138,7 +139,7 @@ class GptTask:
         norm = torch.nn.utils.get_total_norm(gradients)
         self._scaler.step(self.optimizer)
         self._scaler.update()
-        self.rate = LEARNING_RATE
+        self.rate = self.settings.rate
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate
         # Loss scaling meets infinite norms as a matter of course, and skips those updates.

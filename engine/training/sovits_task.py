@@ -38,6 +38,7 @@ class SovitsSettings:
     seed: int = 1234
     schedule: str = "fixed"
     text_lr_scale: float = 0.4
+    rate: float = LEARNING_RATE
 
 
 class SovitsTask:
@@ -61,15 +62,15 @@ class SovitsTask:
         self.generator = generator.to(device.torch).train()
         self.discriminator = discriminator.to(device.torch).train()
         self.settings = settings
-        self.rate = LEARNING_RATE
-        groups = generator.parameter_groups(LEARNING_RATE, settings.text_lr_scale)
+        self.rate = settings.rate
+        groups = generator.parameter_groups(settings.rate, settings.text_lr_scale)
         options: dict[str, Any] = {"betas": _BETAS, "eps": _EPS, "fused": True}
-        self.generator_optimizer = torch.optim.AdamW(groups, LEARNING_RATE, **options)
+        self.generator_optimizer = torch.optim.AdamW(groups, settings.rate, **options)
         self.discriminator_optimizer = torch.optim.AdamW(
-            discriminator.parameters(), LEARNING_RATE, **options
+            discriminator.parameters(), settings.rate, **options
         )
         self._scaler = torch.amp.GradScaler(device.kind, enabled=precision.scaled)
-        self._scales = [group["lr"] / LEARNING_RATE for group in groups]
+        self._scales = [group["lr"] / settings.rate for group in groups]
         self._device = device.torch
         self._precision = precision
         self._peers = peers
@@ -109,7 +110,7 @@ class SovitsTask:
     def begin_epoch(self, epoch: int) -> None:
         """Decay once an epoch; upstream has decayed once before its first (SPEC 3.10)."""
         passed = epoch if self.settings.schedule == "upstream" else epoch - 1
-        self.rate = LEARNING_RATE * DECAY**passed
+        self.rate = self.settings.rate * DECAY**passed
         for group, scale in zip(self.generator_optimizer.param_groups, self._scales, strict=True):
             group["lr"] = self.rate * scale
         for group in self.discriminator_optimizer.param_groups:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# usage: start.sh RUN_DIR SUPERVISOR SPEC_JSON QUEUE_OR_EMPTY [NAME=VALUE ...] -- COMMAND...
+# usage: start.sh RUN_DIR SUPERVISOR SPEC_JSON QUEUE_WORDS [NAME=VALUE ...] -- COMMAND...
 # Writes the spec, launches the supervisor and waits until it stands. Last line: "started",
 # "refused" (it runs already), "differs" (another spec has this run's name) or "failed CODE".
 set -u
@@ -22,7 +22,8 @@ while [ "$1" != -- ]; do
     shift
 done
 shift
-if [ -n "$queue" ]; then set -- --queue "$queue" -- "$@"; else set -- -- "$@"; fi
+# QUEUE_WORDS: "--queue FOLDER" or "--join FOLDER" for the supervisor, or nothing.
+if [ -n "$queue" ]; then set -- "${queue%% *}" "${queue#* }" -- "$@"; else set -- -- "$@"; fi
 
 # Without setsid (some minimal images) nohup still keeps a hang-up away. Neither forks here, so
 # $! is the supervisor itself.

@@ -1,5 +1,8 @@
 #!/bin/sh
-# usage: supervise.sh DIR [--queue FOLDER] -- COMMAND...
+# usage: supervise.sh DIR [--join FOLDER | --queue FOLDER] -- COMMAND...
+#
+# --join takes a number in the queue FOLDER and starts at once; --queue waits first until every
+# run with a lower number has ended.
 #
 # Runs COMMAND so that nobody needs to stay: its own session, a beat, a capped log, and a true
 # exit written by rename. Start it with setsid and with no open channel on its descriptors.
@@ -17,8 +20,11 @@ LOG_CAP=${SOVDECK_LOG_CAP:-33554432}   # bytes in log.txt before it is rotated
 LINE_CAP=16384                         # a longer line is cut: no reader could show it
 
 dir=$1; shift
-queue=
-if [ "$1" = --queue ]; then queue=$2; shift 2; fi
+queue=; wait=
+case $1 in
+    --queue) queue=$2; wait=1; shift 2 ;;
+    --join) queue=$2; shift 2 ;;
+esac
 [ "$1" = -- ] && shift
 
 mkdir -p -- "$dir" && cd -- "$dir" || exit 97
@@ -88,12 +94,16 @@ trap asked TERM INT
 # Waiting is done a second at a time, so that the beat goes on.
 if [ -n "$queue" ]; then
     mkdir -p -- "$queue" || finish 97
+    # A number appears whole or not at all: link(2) never replaces one.
+    echo "$me $mine $boot" >"$queue/new.$me" || finish 97
     ticket=1
-    until (set -C; echo "$me $mine $boot" >"$queue/$ticket") 2>/dev/null; do
+    until ln "$queue/new.$me" "$queue/$ticket" 2>/dev/null; do
+        [ -e "$queue/$ticket" ] || finish 97
         ticket=$((ticket + 1))
     done
-    ahead=1
-    while [ "$ahead" -gt 0 ]; do
+    rm -f "$queue/new.$me"
+    ahead=$wait
+    while [ "${ahead:-0}" -gt 0 ]; do
         ahead=0; number=1
         while [ "$number" -lt "$ticket" ]; do
             if read -r pid start its_boot 2>/dev/null <"$queue/$number" &&
@@ -132,7 +142,8 @@ pump() {
     done
 }
 
-pipes=$(mktemp -d) || finish 97
+# Not on the data disk first: network file systems often have no pipes.
+pipes=$(TMPDIR=/tmp mktemp -d 2>/dev/null || mktemp -d) || finish 97
 mkfifo "$pipes/log" || finish 97
 exec </dev/null >/dev/null 2>&1
 pump <"$pipes/log" &

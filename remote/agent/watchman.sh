@@ -1,13 +1,15 @@
 #!/bin/sh
-# usage: watchman.sh WORK asked|pulled|status
-# Tells the autostop watch on this server that somebody is here ("asked"), that the results were
-# pulled and verified ("pulled"), or prints what it last decided.
+# usage: watchman.sh WORK asked|pulled|status|off
+# Tells the autostop watch on this server that somebody is here ("asked") or that the results
+# were pulled and verified ("pulled"), prints what it last decided, or forgets that ("off").
 set -u
 umask 077
 folder=$1/autostop
 case $2 in
     asked|pulled) mkdir -p -- "$folder" && : >"$folder/$2" && echo ok ;;
+    off) rm -f -- "$folder/status" "$folder/history" && echo ok ;;
     status) [ -r "$folder/status" ] && sed 's/^/status /' "$folder/status"
+        echo "status current=$(date +%s)"
         [ -r "$folder/history" ] && tail -n 20 "$folder/history" | sed 's/^/history /'
         echo ok ;;
 esac

@@ -33,6 +33,11 @@ class Places:
         return self.config / "known_hosts"
 
     @property
+    def key(self) -> Path:
+        """Our own private key, made when a person first lets us install it on a server."""
+        return self.config / "keys" / "id_ed25519"
+
+    @property
     def embedded(self) -> Path:
         """Work folder and host key of the embedded local server."""
         return self.data / "embedded"

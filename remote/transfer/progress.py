@@ -13,8 +13,8 @@ from time import monotonic
 class Progress:
     """One report. Bytes and seconds; `eta_s` is None while the speed is not known.
 
-    `phase`: connect | send | receive | verify | place | extract. `way`: "sftp", or "exec" where
-    the server has no SFTP. `connections` is how many carry bytes now.
+    `phase`: connect | hash | compare | send | receive | verify | done. `way`: "sftp", "exec" where
+    the server has no SFTP, or "http". `connections` is how many carry bytes now.
     """
 
     done: int

@@ -11,22 +11,20 @@ import threading
 import zlib
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import TypeVar
 
 from engine.contract.problem import ExitCode, Problem
 from remote import local_names
-from remote.faults import NoSftp
-from remote.transfer import server, wire
+from remote.transfer import server
 from remote.transfer.bandwidth import Cap
-from remote.transfer.channel import Connect, Link
+from remote.transfer.channel import Connect
 from remote.transfer.crew import Crew, Work
-from remote.transfer.download_seats import CommandSeat, Feed
+from remote.transfer.download_seats import Feed
 from remote.transfer.journal import Identity
-from remote.transfer.lane import Lane
-from remote.transfer.outline import Member, Outline
+from remote.transfer.outline import Outline
+from remote.transfer.pack_seat import PackSeat, Piece, Shifted
 from remote.transfer.part_file import PartFile, disk_errors
 from remote.transfer.patience import patiently
 from remote.transfer.prefix_hash import file_digest
@@ -34,83 +32,11 @@ from remote.transfer.progress import Meter, Report
 from remote.transfer.pull import REPAIRS, Pulled
 from remote.transfer.ramp import Ramp, first_guess
 from remote.transfer.ranges import RangeQueue, RangeSet
-from remote.transfer.reading import receive
-from remote.transfer.sftp import Session
 from remote.transfer.stored_zip import Slot, StoredZip
 from remote.transfer.tuning import Tuning
 
 STEP = 1 << 20
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Piece:
-    """One remote file of the archive: where it comes from, where it goes, what is missing."""
-
-    member: Member
-    slot: Slot
-    feed: Feed
-
-
-class _Shifted:
-    """A sink for one member: its offsets are those of the member, the file's are the archive's."""
-
-    def __init__(self, part: PartFile, meter: Meter, base: int) -> None:
-        self._part = part
-        self._meter = meter
-        self._base = base
-
-    def write(self, offset: int, data: memoryview) -> None:
-        self._part.write(self._base + offset, data)
-
-    def finished(self, start: int, end: int) -> None:
-        self._part.finished(self._base + start, self._base + end)
-        self._meter.add(end - start)
-
-
-class PackSeat:
-    """One connection that fetches ranges of all members, one file open at a time."""
-
-    def __init__(self, link: Link, tuning: Tuning) -> None:
-        self.link = link
-        self.pieces: tuple[Piece, ...] = ()
-        self._tuning = tuning
-        self._session: Session | None = None
-        self.rtt, self.way = CommandSeat.rtt, "exec"
-        try:
-            self._session = Session(link.open_sftp(window=tuning.window))
-            self._session.greet()
-            self.rtt, self.way = self._session.rtt, "sftp"
-        except NoSftp:
-            pass  # plain commands do the same, and `way` says so
-
-    def work(self, lane: Lane) -> None:
-        for piece in self.pieces:
-            if lane.leave.is_set():
-                return
-            if not piece.feed.queue.waiting:
-                continue
-            if self._session is None:
-                seat = CommandSeat(self.link, piece.feed.path, self._tuning)
-                seat.feed = piece.feed
-                seat.work(lane)
-            else:
-                self._receive(self._session, piece, lane)
-
-    def _receive(self, session: Session, piece: Piece, lane: Lane) -> None:
-        session.heard = lane.mark
-        feed = piece.feed
-        handle, now = session.open(server.plain_path(feed.path), wire.FOR_READING)
-        if now is not None and now.size not in (None, piece.member.size):
-            raise Problem("remote.transfer.changed", ExitCode.DATA, path=feed.path)
-        receive(
-            session, handle, feed.path, feed.queue, feed.sink, lane,
-            inflight=self._tuning.inflight, cap=feed.cap,
-        )  # fmt: skip
-        session.close_file(handle)
-
-    def close(self) -> None:
-        self.link.close()
 
 
 def pull_virtual(
@@ -134,11 +60,11 @@ def pull_virtual(
     with disk_errors(dest_folder):
         dest_folder.mkdir(parents=True, exist_ok=True)
     part = PartFile(dest_folder / local_names.safe(outline.name), tuning.journal_every)
+    one = _VirtualPull(connect, outline, work_folder, part, report, cancel, tuning, bandwidth)
     try:
-        one = _VirtualPull(connect, outline, work_folder, part, report, cancel, tuning, bandwidth)
         return one.run(resume)
     finally:
-        part.close()
+        one.close()
 
 
 class _VirtualPull:
@@ -198,7 +124,7 @@ class _VirtualPull:
             clipped = [(max(a, slot.data), min(b, slot.end)) for a, b in missing]
             gaps = [(a - slot.data, b - slot.data) for a, b in clipped if a < b]
             queue = RangeQueue(gaps, self._tuning.lease)
-            sink = _Shifted(self._part, self._meter, slot.data)
+            sink = Shifted(self._part, self._meter, slot.data)
             path = f"{self._work.rstrip('/')}/{member.source}"
             pieces.append(Piece(member, slot, Feed(path, queue, sink, self._cap, self._tuning)))
         return pieces
@@ -225,8 +151,6 @@ class _VirtualPull:
         self._meter.phase = "receive"
         left = sum(piece.feed.queue.left for piece in self._pieces)
         if not left:
-            for seat in self._ready:
-                seat.close()
             return
         lanes = first_guess(rtt, left, self._tuning.most_connections)
         crew = Crew(self._open_seat, self._meter, self._report, self._cancel, self._tuning)
@@ -302,3 +226,9 @@ class _VirtualPull:
 
     def _again(self, action: Callable[[], T], limit: float) -> T:
         return patiently(action, self._tuning, self._cancel, self._meter, limit=limit)
+
+    def close(self) -> None:
+        """End the connection that nobody took; keep what was received."""
+        for seat in self._ready:
+            seat.close()
+        self._part.close()

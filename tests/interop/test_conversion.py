@@ -109,6 +109,9 @@ def test_a_state_gives_the_small_weight_too(tmp_path) -> None:
     small = interop.read_sovits(paths[0])
     assert small.config == SovitsConfig.tiny()
     assert equal(small.state["dec.conv_pre.bias"], generator.dec.conv_pre.bias.half())
+    for path in paths[1:]:
+        facts = interop.inspect(path)
+        assert facts["runs"] and (facts["kind"], facts["network"]) == ("checkpoint", "tiny")
 
 
 def test_exported_optimiser_is_the_one_upstream_would_have(sovits_states, tmp_path) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from engine.contract.layout import Layout
 from engine.contract.problem import Problem
 from remote import job, watchman
-from remote.autostop import REASONS, Decision, Observed, Policy, cost, decide
+from remote.autostop import REASONS, Decision, Observed, Policy, cost, decide, duration
 from remote.deployed import Deployed
 from remote.profiles import PROFILES, Profile
 
@@ -149,6 +149,7 @@ def test_the_server_is_stopped_once_the_voice_is_home(
     layout = deployed.layout
     status = wait_for(lambda: watchman.status(link, layout))
     assert status.decision.waiting and not status.decision.stop and not status.dry
+    assert status.alive
     time.sleep(1.2)
     assert not (tmp_path / "called").exists()
 
@@ -159,6 +160,7 @@ def test_the_server_is_stopped_once_the_voice_is_home(
     watchman.disarm(link, layout)
     states = {state.run: state.state for state in job.runs(link, layout, services=True)}
     assert states == {"voice": "succeeded", "autostop": "stopped"}
+    assert watchman.status(link, layout) is None
 
 
 def test_a_dry_run_only_writes_what_it_would_do(
@@ -225,3 +227,17 @@ def test_a_command_that_destroys_is_refused(word: str, tmp_path: Path) -> None:
     ]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=10)
     assert done.returncode == 2 and "refused" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"), [("90s", 90), ("10m", 600), ("1.5h", 5400), (" 2d ", 172800), ("0m", 0)]
+)
+def test_lengths_of_time(given: str, seconds: int) -> None:
+    assert duration(given) == seconds
+
+
+@pytest.mark.parametrize("given", ["", "10", "m", "-5m", "1h30m", "ten minutes", "1e9s"])
+def test_what_is_no_length_of_time_is_said(given: str) -> None:
+    with pytest.raises(Problem) as caught:
+        duration(given)
+    assert caught.value.key == "remote.autostop.bad_duration"

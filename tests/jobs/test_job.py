@@ -169,9 +169,20 @@ def test_stopping_a_run_that_ended_changes_nothing(link: Any, deployed: Deployed
     assert job.stop(link, run, grace=1).state == before.state == "succeeded"
 
 
+def test_strange_folders_are_no_runs(link: Any, deployed: Deployed) -> None:
+    run = launch(link, deployed, "one", "true")
+    until(link, run, lambda state: state.ended)
+    for name in ("\x1b[2Jevil", "two words", "-rf"):
+        (Path(str(run.folder.path.parent)) / name).mkdir()
+    assert [state.run for state in job.runs(link, deployed.layout)] == ["one"]
+
+
 def test_queued_runs_follow_each_other(link: Any, deployed: Deployed) -> None:
     shell = "sleep 1; date +%s%N >done; pwd"
-    runs = [launch(link, deployed, name, "sh", "-c", shell, queue=True) for name in ("a", "b", "c")]
+    runs = [
+        launch(link, deployed, name, "sh", "-c", shell, queue=place)
+        for name, place in (("a", "join"), ("b", "wait"), ("c", "wait"))
+    ]
     waiting = job.state(link, runs[2])
     assert (waiting.state, waiting.queued) == ("starting", 2)
     job.stop(link, runs[1], grace=1)

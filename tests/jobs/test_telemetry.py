@@ -121,6 +121,13 @@ def test_broken_bytes_are_no_figures() -> None:
     assert sample.machine == Machine()
 
 
+def test_a_servers_words_cannot_own_the_terminal() -> None:
+    evil = FULL.replace("NVIDIA Test", "\x1b]0;owned\x07\x1b[2JNVIDIA").format(i=0, used=1)
+    sample = feed(GaugeReader(), fields(), evil.encode() + b"\nodd \x1b[31mline\n")
+    assert sample.gpus[0].name == "NVIDIA, Edition"
+    assert sample.faults == (Fault("remote.gpu.unreadable", "odd line"),)
+
+
 @pytest.fixture
 def smi(link: Any, tmp_path: Path) -> Callable[..., Any]:
     """Put the fake nvidia-smi on the link's PATH."""

@@ -58,8 +58,8 @@ def visit(house: Build, tmp_path: Path, person: Person, times: int) -> tuple[lis
     drawer, went = Drawer(), []
     for _ in range(times):
         # As a new start of the program: nothing is remembered in memory.
-        welcome = Welcome(tmp_path / "keys" / "id_ed25519", drawer, person)
-        with welcome.connect(here.spec(), trust) as link:
+        welcome = Welcome(tmp_path / "keys" / "id_ed25519", drawer)
+        with welcome.connect(here.spec(), trust, person) as link:
             went.append(f"{link.method} {welcome.settle(link, person)}")
     return went, drawer
 
@@ -95,12 +95,12 @@ def test_one_answer_does_for_all_links_of_a_transfer(
     here = house(Rules(password=PASSWORD))
     trust = Trust(tmp_path / "known_hosts", accepted=frozenset({here.fingerprint}))
     person = Person(key=False, keep=False)
-    welcome = Welcome(tmp_path / "id", Drawer(), person)
+    welcome = Welcome(tmp_path / "id", Drawer())
     with ThreadPoolExecutor(4) as pool:
-        links = list(pool.map(lambda _: welcome.connect(here.spec(), trust), range(4)))
+        links = list(pool.map(lambda _: welcome.connect(here.spec(), trust, person), range(4)))
     assert [link.method for link in links] == ["password"] * 4
     assert person.asked == ["Password of me@127.0.0.1:"]
-    for link in links:
+    for link in (*links, welcome.connect(here.spec(), trust, None)):  # a background reconnect
         link.close()
 
 
@@ -108,10 +108,10 @@ def test_a_refused_answer_is_not_given_again(house: Build, tmp_path: Path, no_ag
     here = house(Rules(password=PASSWORD + " changed"))
     trust = Trust(tmp_path / "known_hosts", accepted=frozenset({here.fingerprint}))
     person = Person(key=False, keep=False)
-    welcome = Welcome(tmp_path / "id", Drawer(), person)
+    welcome = Welcome(tmp_path / "id", Drawer())
     for count in (1, 2):
         with pytest.raises(Problem):
-            welcome.connect(here.spec(), trust)
+            welcome.connect(here.spec(), trust, person)
         assert len(person.asked) == count
         assert PASSWORD not in repr(welcome)
 
@@ -120,9 +120,9 @@ def test_codes_are_asked_every_time(house: Build, tmp_path: Path, no_agent: None
     here = house(Rules(questions=(("Password: ", PASSWORD), ("Code: ", PASSWORD))))
     trust = Trust(tmp_path / "known_hosts", accepted=frozenset({here.fingerprint}))
     person = Person(key=False, keep=False)
-    welcome = Welcome(tmp_path / "id", Drawer(), person)
+    welcome = Welcome(tmp_path / "id", Drawer())
     for _ in range(2):
-        welcome.connect(here.spec(), trust).close()
+        welcome.connect(here.spec(), trust, person).close()
     assert person.asked == ["Password: ", "Code: ", "Code: "]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,16 @@ def test_texts_beside_recordings(tmp_path: Path) -> None:
         "mine/b.wav|V|en|Hello there, friend.",
         "mine/c.wav|V|zh|你好，我是小明。",
     ]
+    # A correction in the list stands until its text file is written anew.
+    target = tmp_path / "V.list"
+    target.write_text(target.read_text("utf-8").replace("こんにちは", "こんばんは"), "utf-8")
+    gather(source, target, speaker="V")
+    assert "こんばんは" in target.read_text("utf-8")
+    (source / "a.txt").write_text("おはよう。", "utf-8")
+    later = target.stat().st_mtime + 5
+    os.utime(source / "a.txt", (later, later))
+    gather(source, target, speaker="V")
+    assert "おはよう。" in target.read_text("utf-8")
 
 
 def test_long_recordings_are_cut_and_heard_once(tmp_path: Path) -> None:
@@ -114,6 +125,12 @@ def test_long_recordings_are_cut_and_heard_once(tmp_path: Path) -> None:
     second = gather(source, target, speaker="V", recogniser=fake)
     assert second.clips == 4 and fake.calls == 4
     assert "正しい文。" in target.read_text("utf-8")
+    # The user takes one out and changes a language: neither comes back.
+    rows = target.read_text("utf-8").splitlines()
+    target.write_text("\n".join(rows[:2] + [rows[2].replace("|ja|", "|en|")]), "utf-8")
+    third = gather(source, target, speaker="V", recogniser=fake)
+    assert third.clips == 3 and fake.calls == 4
+    assert "|en|" in target.read_text("utf-8").splitlines()[2]
     # A lost list is rebuilt from memory, without hearing anything again.
     target.unlink()
     gather(source, target, speaker="V", recogniser=fake)

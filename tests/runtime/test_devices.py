@@ -57,7 +57,7 @@ def test_a_gpu_that_is_not_there_is_named() -> None:
 def test_memory_figures_say_their_source() -> None:
     device = Device("cpu", "CPU", 1)
     one = figures(device)
-    assert one["source"] == "psutil" and 0 < one["process"] < one["total"]
+    assert one["source"] == "psutil" and 0 < one["process_rss"] < one["ram_total"]
     assert "peak" not in one  # unknown is left out, never 0
 
 

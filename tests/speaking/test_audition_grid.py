@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from engine.contract.layout import Layout
 from engine.contract.problem import Problem
+from engine.pack import pack
 from engine.speaking import audition_command
 from engine.speaking.audition import Audition, Grid, Sentence
 from engine.speaking.request import SpeakRequest
@@ -100,8 +102,16 @@ def test_the_command_renders_ranks_and_chooses(
     again = run("--votes", str(votes), "--choose")
     assert [e["sovits"] for e in again] == [winner, loser] and again[0]["won"] == 1
     features = Path(Layout.at(work.as_posix()).features(VOICE))
-    chosen = json.loads((features / audition_command.CHOSEN).read_text())
-    assert chosen == {"gpt": "Test-e2.ckpt", "sovits": winner}
+    studio = Studio(work, VOICE)
+    assert (studio.gpt_path().name, studio.sovits_path().name) == ("Test-e2.ckpt", winner)
+    packed = pack(studio.layout, VOICE)
+    assert {name for name in packed.files if name.endswith((".ckpt", ".pth"))} == {
+        "GPT_weights/Test/Test-e2.ckpt", f"SoVITS_weights/Test/{winner}"
+    }  # fmt: skip
+    later = (features / "chosen.json").stat().st_mtime + 5
+    os.utime(work / "GPT_weights/Test/Test-e10.ckpt", (later, later))
+    assert studio.gpt_path().name == "Test-e10.ckpt"  # trained after the choice
+    (features / "chosen.json").unlink()
 
 
 def test_the_list_gives_references_and_sentences(

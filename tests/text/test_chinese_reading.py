@@ -108,7 +108,7 @@ def test_inline_readings_and_words_win() -> None:
 
 
 def test_ten_thousand_characters() -> None:
-    read = clean("今天是2023年10月5日，天气很好！" * 500 + "龘" * 500, "zh")
+    read = clean("今天是2023年10月5日，天气很好！" * 500 + "龘" * 100, "zh")
     assert len(read.normalized) > 8000 and sum(read.word2ph or []) == len(read.phones)
 
 

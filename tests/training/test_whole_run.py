@@ -42,7 +42,7 @@ def test_every_promise_of_a_run(trained: Path) -> None:
         if event.type == "stage_finished" and event.stage in ("sovits", "gpt"):
             assert event.payload["after"] < event.payload["before"]
             assert event.payload["change"] > 0
-    assert state.memory["source"] == "psutil" and state.memory["process"] > 0
+    assert state.memory["source"] == "psutil" and state.memory["process_rss"] > 0
     assert {sample["path"].split("/")[-1] for sample in state.samples} >= {
         "sovits-e3-1.wav", "gpt-e3-1.wav", "proof.wav",
     }  # fmt: skip

@@ -90,6 +90,7 @@ class Sparse(io.FileIO):
 ZEROS = bytes(16 << 20)
 
 
+@pytest.mark.slow
 def test_archives_past_four_gigabytes_equal_zipfile(tmp_path: Path) -> None:
     """Members on either side of each zip64 limit, and offsets beyond it."""
     sizes = [("small", 10), ("near", 2_100_000_000), ("large", 3 << 30), ("after", 5)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from rich.cells import cell_len, set_cell_size
@@ -80,10 +81,10 @@ def gauge_title(node: MessagePump, state: State, run: RunView) -> str:
 
 
 def _sample(state: State, run: RunView) -> Telemetry | None:
-    """The server's telemetry, else the engine's own last figures."""
+    """The server's telemetry with our share of it, else the engine's own last figures."""
     server = state.servers.get(run.server)
     if server is not None and server.telemetry is not None:
-        return server.telemetry
+        return _with_ours(server.telemetry, run.state.memory)
     return _from_run(run.state.memory, run.state.as_of)
 
 
@@ -108,19 +109,28 @@ def gauge_lines(node: MessagePump, state: State, run: RunView, width: int) -> li
     return lines
 
 
+def _with_ours(sample: Telemetry, memory: Mapping[str, Any]) -> Telemetry:
+    """The server's figures with this run's own share, which only the run itself knows."""
+    ours = _figure(memory, "gpu_ours")
+    gpus = sample.gpus
+    if ours is not None and len(gpus) == 1:
+        gpus = (replace(gpus[0], memory_ours=ours),)
+    return replace(sample, gpus=gpus, process_rss=_figure(memory, "process_rss"))
+
+
+def _figure(memory: Mapping[str, Any], name: str) -> int | None:
+    value = memory.get(name)
+    whole = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return int(value) if whole and value is not None else None
+
+
 def _from_run(memory: Mapping[str, Any], at: int) -> Telemetry | None:
     """The engine's own last memory event, for a server whose telemetry is not heard."""
     if not memory.get("source"):
         return None
-
-    def figure(name: str) -> int | None:
-        value = memory.get(name)
-        whole = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return int(value) if whole and value is not None else None
-
     return Telemetry(
-        at, str(memory["source"]), (), figure("ram_used"), figure("ram_total"),
-        figure("process_rss"), None,
+        at, str(memory["source"]), (), _figure(memory, "ram_used"), _figure(memory, "ram_total"),
+        _figure(memory, "process_rss"), None,
     )  # fmt: skip
 
 

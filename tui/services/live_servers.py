@@ -9,6 +9,7 @@ from engine.contract.problem import ExitCode, Problem
 from remote import job
 from remote.config import book
 from remote.hostspec import HostSpec
+from remote.pool import pause
 from remote.registration import free_name, register
 from remote.ssh_config import resolve
 from remote.studio import Studio, is_training
@@ -21,7 +22,6 @@ from tui.state.facts import LinkState
 from tui.state.work import JobStatus
 
 JOBS_EVERY_S = 3.0
-RETRY_S = 5.0
 
 
 class LiveServers:
@@ -55,6 +55,7 @@ class LiveServers:
 
     def watch(self, server: str, asks: Asks, emit: Emit, cancel: Cancel) -> None:
         studio = self._studios.get(server, asks)
+        failures = 0
         while not cancel.is_set():
             emit(ev.LinkChanged(server, "connecting", now_ms()))
             try:
@@ -64,8 +65,10 @@ class LiveServers:
                 emit(ev.LinkChanged(server, state, now_ms(), problem.message))
                 if not again:
                     raise
-                cancel.wait(RETRY_S)
+                failures += 1
+                cancel.wait(pause(failures))
                 continue
+            failures = 0
             emit(ev.LinkChanged(server, "up", now_ms()))
             try:
                 self._attend(studio, emit, cancel)
@@ -73,7 +76,8 @@ class LiveServers:
                 if problem.exit_code is not ExitCode.UNREACHABLE:
                     raise
                 emit(ev.LinkChanged(server, "offline", now_ms(), problem.message))
-                cancel.wait(RETRY_S)
+                failures += 1
+                cancel.wait(pause(failures))
 
     def _attend(self, studio: Studio, emit: Emit, cancel: Cancel) -> None:
         """Facts once, then figures and jobs until cancelled or the link is gone."""

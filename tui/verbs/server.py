@@ -55,8 +55,9 @@ def _add(args: argparse.Namespace, console: Console) -> int:
     from tui.dialog import TerminalDialog
 
     places = Places.find()
+    dialog = TerminalDialog(console)
     added = register(
-        args.line, load(args.config, places), places, TerminalDialog(console),
+        args.line, load(args.config, places), places, dialog, offer=dialog,
         name=args.name, profile=args.profile, price_per_hour=args.price,
         currency=args.currency, accept=frozenset(args.accept), replace=args.replace,
         connect=not args.no_check,
@@ -85,8 +86,11 @@ def _list(args: argparse.Namespace, console: Console) -> int:
 
 
 def _check(args: argparse.Namespace, console: Console) -> int:
+    from tui.dialog import TerminalDialog
+
     with open_studio(args, console) as studio:
         _report(studio, console)
+        studio.settle(TerminalDialog(console))
     console.emit({"status": "ok", "name": args.server})
     return 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import lru_cache
 
 from pypinyin import Style, lazy_pinyin
 from pypinyin.constants import PHRASES_DICT
@@ -58,7 +58,7 @@ def _sounds(text: str) -> Iterator[tuple[str, ...]]:
             start = end
 
 
-@cache
+@lru_cache(maxsize=8192)
 def _word_syllables(word: str) -> list[str]:
     """Readings of a word that stands in pypinyin's own phrase list, else nothing."""
     if len(word) < 2 or word not in PHRASES_DICT:

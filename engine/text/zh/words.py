@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from pypinyin import Style, lazy_pinyin
@@ -40,7 +40,7 @@ def cut(text: str) -> list[Word]:
     return tagged
 
 
-@cache
+@lru_cache(maxsize=8192)
 def halves(word: str) -> tuple[str, str]:
     """`word` cut at its shortest part known to the dictionary: 老虎|口 or 展览|馆."""
     first = min(_taggers()[0].cut_for_search(word), key=len)
@@ -135,7 +135,7 @@ def _er(words: list[Word]) -> list[Word]:
     return merged
 
 
-@cache
+@lru_cache(maxsize=8192)
 def tones(word: str) -> str:
     """Tone digits of a word read alone; "" stands for marks."""
     syllables = lazy_pinyin(word, style=Style.TONE3, neutral_tone_with_five=True)

@@ -1,0 +1,250 @@
+"""Does it learn: a small voice from nothing on eight clips, then a sentence of them spoken.
+
+    python -m benchmarks.learns [--quick] [--json] [--minutes 55] [--asr FOLDER] [--keep FOLDER]
+
+CPU-minutes are split between the stages. Each figure stands beside the untrained model's. With
+`--asr` (a faster-whisper folder; needs that package) a recogniser reads the original clip, the
+SoVITS-only path, the whole path and the untrained model; without it those rows are left out
+and the tokens the GPT chooses are compared with the clip's own instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+import torch
+
+from engine.audio.spectrogram import spectrogram
+from engine.contract.layout import Layout
+from engine.contract.spec import RunSpec
+from engine.contract.updates import GPT_ACCUMULATE
+from engine.models.gpt.config import GptConfig
+from engine.models.gpt.sampling import Sampling
+from engine.models.gpt.text2semantic import Text2Semantic
+from engine.models.sovits.config import SovitsConfig
+from engine.models.sovits.synthesizer import Synthesizer
+from engine.practice.dataset import make
+from engine.prepare.pipeline import prepare
+from engine.runtime.device import Device, Precision
+from engine.runtime.distributed import Peers
+from engine.speaking.marks import edit_distance
+from engine.speaking.pipeline import Speaker
+from engine.speaking.recognise import Whisper
+from engine.speaking.request import SpeakRequest
+from engine.speaking.verify import spoken_error
+from engine.training.base import Base, make_base, unmade_synthesizer
+from engine.training.features import RATE, Clip, Features, read_features
+from engine.training.gpt_task import GptSettings, GptTask
+from engine.training.order import Sizes
+from engine.training.sovits_task import SovitsSettings, SovitsTask
+from engine.training.validation import gpt_metrics, sovits_metrics
+
+CLIPS, BATCH, SOVITS_SHARE = 8, 4, 0.75
+_CPU = Device("cpu", "CPU", 1 << 34)
+SOVITS = SovitsConfig(
+    inter_channels=64, hidden_channels=64, filter_channels=256, n_layers=4, n_layers_content=2,
+    upsample_initial_channel=256, gin_channels=128, ssl_dim=64, ref_channels=64, mrte_channels=128,
+    mrte_heads=4, posterior_layers=8, flow_count=4, flow_layers=2,
+    scale_channels=(8, 16, 32, 64, 64, 64), period_channels=(8, 16, 32, 64, 64),
+)  # fmt: skip
+GPT = GptConfig(hidden_dim=128, head=4, n_layer=4)
+_GREEDY = Sampling(top_k=1, repetition_penalty=1.0)
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A pair of networks, its name in the report."""
+
+    name: str
+    gpt: Text2Semantic
+    sovits: Synthesizer
+
+
+def main() -> int:
+    options = _options()
+    torch.set_num_threads(options.threads)
+    with tempfile.TemporaryDirectory() as scratch:
+        work = (options.keep or Path(scratch)).resolve()
+        rows = learn(work, options)
+    if options.json:
+        print(json.dumps(rows))
+        return 0
+    for row in rows:
+        peer = "" if row["peer"] is None else f"   {row['peer']} {row['peer_value']:.4g}"
+        print(f"{row['name']:52} {row['value']:10.4g} {row['unit']}{peer}")
+    return 0
+
+
+def learn(work: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
+    base, features = prepared(work, options.quick)
+    device = torch.device("cpu")
+    untrained = Voice("untrained", base.text2semantic(), base.synthesizer())
+    trained, updates = trained_voice(base, features, options.minutes * 60)
+    clips = features.clips
+    rows = [
+        _row("SoVITS updates", updates[0], "updates"),
+        _row("GPT updates", updates[1], "updates"),
+        _row(
+            "SoVITS mel distance, no dice", sovits_metrics(trained.sovits, clips, device)["mel"],
+            "log mel", "untrained", sovits_metrics(untrained.sovits, clips, device)["mel"],
+        ),
+    ]  # fmt: skip
+    after, before = (gpt_metrics(voice.gpt, clips, device) for voice in (trained, untrained))
+    for name in ("cross_entropy", "accuracy"):
+        rows.append(_row(f"GPT {name}, teacher-forced", after[name], "", "untrained", before[name]))
+    content = base.content()
+    texts = {item.name: item.text for item in clips}
+    clip = min(clips, key=lambda clip: clip.seconds)
+    spoken = {
+        voice.name: speak(voice, content, clip, texts[clip.name]) for voice in (trained, untrained)
+    }
+    errors = {
+        name: edit_distance([str(t) for t in clip.tokens], [str(t) for t in tokens])
+        / len(clip.tokens)
+        for name, (tokens, _) in spoken.items()
+    }
+    rows.append(
+        _row("tokens chosen for a training sentence, edits", errors["trained"], "of the clip's",
+             "untrained", errors["untrained"])
+    )  # fmt: skip
+    original, _ = soundfile.read(clip.wav, dtype="float32")
+    sounds = {
+        "original clip": original, "SoVITS-only path": resynthesised(trained.sovits, clip),
+        "whole path": spoken["trained"][1], "untrained": spoken["untrained"][1],
+    }  # fmt: skip
+    if options.keep:
+        for name, samples in sounds.items():
+            soundfile.write(work / f"{name.replace(' ', '-')}.wav", samples, RATE)
+    if options.asr is None:
+        print("no --asr: the recogniser's rows are left out", file=sys.stderr)
+        return rows
+    recogniser = Whisper(options.asr)
+    heard = {
+        name: spoken_error(recogniser, samples, texts[clip.name], "ja")
+        for name, samples in sounds.items()
+    }
+    for name, error in heard.items():
+        rows.append(_row(f"phone error heard, {name}", error, "of phones", "original clip",
+                         heard["original clip"]))  # fmt: skip
+    return rows
+
+
+def prepared(work: Path, quick: bool) -> tuple[Base, Features]:
+    """Eight practice clips as features, and weights from nothing."""
+    make(work / "data" / "Mei", "Mei", clips=CLIPS)
+    spec, layout = RunSpec("learns", "Mei", "tiny"), Layout.at(work.as_posix())
+    sizes = (SovitsConfig.tiny(), GptConfig.tiny()) if quick else (SOVITS, GPT)
+    folder = Path(layout.features("Mei")) / "base"
+    base = Base(folder, False, *sizes, seed=1234, identity="")
+    synthesizer = unmade_synthesizer(base)
+
+    def silent(*_: Any, **__: Any) -> None:
+        """Progress of a few seconds of preparation is of no interest here."""
+
+    prepare(
+        spec, layout, content=base.content(), base_sovits=synthesizer, emit=silent,
+        fit_seed=base.seed,
+    )  # fmt: skip
+    return make_base(base, synthesizer), read_features(Path(layout.features("Mei")))
+
+
+def trained_voice(base: Base, features: Features, seconds: float) -> tuple[Voice, tuple[int, int]]:
+    """Train both stages for their shares of `seconds` of CPU time."""
+    fp32, alone = Precision("fp32", "cpu"), Peers()
+    sovits = SovitsTask(
+        base.synthesizer(), base.discriminator(), features.clips,
+        SovitsSettings(Sizes(BATCH), text_lr_scale=1.0, rate=2e-4), _CPU, fp32, alone,
+    )  # fmt: skip
+    first = run_for(sovits, seconds * SOVITS_SHARE)
+    gpt = GptTask(
+        base.text2semantic(), features.clips,
+        GptSettings(Sizes(2, accumulate=GPT_ACCUMULATE), rate=0.01), _CPU, fp32, alone,
+    )  # fmt: skip
+    second = run_for(gpt, seconds * (1 - SOVITS_SHARE))
+    return Voice("trained", gpt.model, sovits.generator), (first, second)
+
+
+def run_for(task: Any, seconds: float) -> int:
+    """Updates made within `seconds` of CPU time; at least one epoch."""
+    begun, updates, epoch = time.process_time(), 0, 0
+    while epoch == 0 or time.process_time() - begun < seconds:
+        epoch += 1
+        task.begin_epoch(epoch)
+        for index, update in enumerate(task.order(epoch)):
+            batches = task.load(epoch, index, update)
+            losses = {}
+            for phase in task.phases():
+                losses |= phase.compute(batches)
+                phase.apply()
+            updates += 1
+        if epoch % 25 == 1:
+            spent = time.process_time() - begun
+            print(f"{task.name} {spent:6.0f} s {float(losses['total']):.4g}", file=sys.stderr)
+    return updates
+
+
+def speak(voice: Voice, content: Any, clip: Clip, text: str) -> tuple[list[int], np.ndarray]:
+    """A training sentence through text, GPT and SoVITS; the clip lends its timbre only."""
+    speaker = Speaker(voice.gpt, voice.sovits, content)
+    take = speaker.speak(
+        SpeakRequest(
+            text=text,
+            ref_audio=clip.wav,
+            text_lang="ja",
+            no_ref_text=True,
+            slice="none",
+            sampling=_GREEDY,
+            seed=1,
+            max_tokens=2 * len(clip.tokens),
+            any_length=True,
+        )  # fmt: skip
+    )
+    tokens = [int(t) for piece in take.pieces for t in piece.tokens]
+    return tokens, np.asarray(take.samples, dtype=np.float32)
+
+
+@torch.no_grad()
+def resynthesised(sovits: Synthesizer, clip: Clip) -> np.ndarray:
+    """The clip's own tokens through SoVITS."""
+    sovits.eval()
+    samples, _ = soundfile.read(clip.wav, dtype="float32")
+    reference = spectrogram(torch.from_numpy(samples)[None])
+    codes, phones = torch.tensor(clip.tokens)[None, None], torch.tensor(clip.phones)[None]
+    return sovits.decode(codes, phones, [reference])[0, 0].clamp(-1, 1).numpy()
+
+
+def _row(
+    name: str, value: float, unit: str, peer: str | None = None, peer_value: float | None = None
+) -> dict[str, Any]:
+    ratio = value / peer_value if peer_value else None
+    return {
+        "name": name, "value": value, "unit": unit, "peer": peer, "peer_value": peer_value,
+        "ratio": ratio,
+    }  # fmt: skip
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--quick", action="store_true", help="the tiny preset for seconds")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--minutes", type=float, default=55.0, help="of CPU time, both stages")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--asr", type=Path, help="folder of a Whisper model (CTranslate2)")
+    parser.add_argument("--keep", type=Path, help="keep features and sounds in this folder")
+    options = parser.parse_args()
+    if options.quick:
+        options.minutes = 0.2
+    return options
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
