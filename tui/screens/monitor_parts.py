@@ -81,7 +81,7 @@ def gauge_title(node: MessagePump, state: State, run: RunView) -> str:
 
 
 def _sample(state: State, run: RunView) -> Telemetry | None:
-    """The server's telemetry, else the engine's own last figures."""
+    """The server's telemetry with our share of it, else the engine's own last figures."""
     server = state.servers.get(run.server)
     if server is not None and server.telemetry is not None:
         return _with_ours(server.telemetry, run.state.memory)

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+SMOOTHED_FROM = 20  # fewer points (held-out values) are shown as they are
+
+
 @dataclass(frozen=True)
 class Curve:
     """One line: its name, points, and which of the chart's colours it takes."""
@@ -159,7 +162,7 @@ class LineChart(Widget):
                 continue
             x = np.frombuffer(curve.series.xs(), dtype=np.float64)
             y = np.frombuffer(curve.series.ys(), dtype=np.float64)
-            if self.smoothing > 0:
+            if self.smoothing > 0 and len(x) >= SMOOTHED_FROM:
                 behind.append(Trace(curve.name, x, y, curve.colour, dim=True))
                 y = ema(y, self.smoothing)
             front.append(Trace(curve.name, x, y, curve.colour))
