@@ -22,6 +22,7 @@ from tui.state.work import StagePlan, TrainDraft, TrainPlan
 from tui.verbs.train import run_id
 
 LAST_LOOK_S = 1.0
+CANCEL_EVERY_S = 0.5
 
 
 class LiveTraining:
@@ -81,13 +82,18 @@ class LiveTraining:
             target=_tell_log, args=(server, run, log, emit), daemon=True, name=f"log:{run}"
         )
         reader.start()
+        over = threading.Event()
         stopper = threading.Thread(
-            target=_close_when, args=(cancel, events.tail, log), daemon=True, name=f"end:{run}"
-        )
+            target=_close_when, args=(cancel, over, events.tail, log), daemon=True,
+            name=f"end:{run}",
+        )  # fmt: skip
         stopper.start()
-        for batch in events.batches():
-            emit(ev.RunEvents(server, run, batch, now_ms()))
-        reader.join(LAST_LOOK_S)
+        try:
+            for batch in events.batches():
+                emit(ev.RunEvents(server, run, batch, now_ms()))
+            reader.join(LAST_LOOK_S)
+        finally:
+            over.set()
         if not cancel.is_set():
             emit(ev.JobSeen(job_status(server, job.state(studio.link(), handle)), now_ms()))
 
@@ -114,7 +120,10 @@ def _tell_log(server: str, run: str, log: Tail, emit: Emit) -> None:
         emit(ev.LogLines(server, run, (problem.message.en,), now_ms()))
 
 
-def _close_when(cancel: Cancel, *tails: Tail) -> None:
-    cancel.wait()
+def _close_when(cancel: Cancel, over: threading.Event, *tails: Tail) -> None:
+    """End both readers once cancelled; a watch that ended by itself needs nobody."""
+    while not cancel.wait(CANCEL_EVERY_S):
+        if over.is_set():
+            return
     for tail in tails:
         tail.close()
