@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 TORCH := 'torch==2.11.*' 'torchaudio==2.11.*'
 
-.PHONY: env demo test lint format lock docs bench-env clean
+.PHONY: env demo test test-long lint format lock docs bench-env clean
 
 env: $(READY)
 
@@ -33,6 +33,9 @@ demo: env
 
 test: env
 	@$(PY) -m pytest -n auto $(ARGS)
+
+test-long: env
+	@$(PY) -m pytest -m long $(ARGS)
 
 lint: env
 	@$(VENV)/bin/ruff check .

@@ -185,7 +185,7 @@ def test_forty_faults(server: Server, tmp_path: Path, monkeypatch: pytest.Monkey
     assert ends["client_killed: killed"] == 6
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_five_hundred_faults(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

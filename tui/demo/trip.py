@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 import wave
@@ -107,6 +108,11 @@ def seconds_of(wav: Path | None) -> float:
         return 0.0
 
 
+def digests(voice: Voice, folder: Path) -> dict[str, str]:
+    """SHA-256 of each unpacked file, by its name in the archive."""
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in voice.files}
+
+
 def summary(found: Outcome, layout: Layout, outputs: Path, console: Console) -> None:
     """The plain end: what was done, what it proves and what it does not."""
     for stage in found.state.stages:
@@ -120,8 +126,9 @@ def summary(found: Outcome, layout: Layout, outputs: Path, console: Console) -> 
             "tui.demo.voice", zip=found.voice.zip, size=size(found.voice.bytes),
             sha256=found.voice.sha256,
         )  # fmt: skip
+        hashes = digests(found.voice, outputs / VOICE)
         for name in found.voice.files:
-            console.write(f"    {name}")
+            console.write(f"    {hashes[name][:16]}  {name}")
     if found.proof_wav:
         console.say("tui.demo.proof", path=found.proof_wav)
     console.say(
