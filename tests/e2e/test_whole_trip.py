@@ -25,7 +25,7 @@ from tui.demo.promises import Voice, broken
 from tui.demo.trip import seconds_of
 
 PARAMS = {
-    "sovits.epochs": 3, "sovits.batch_size": 4, "gpt.epochs": 12, "gpt.batch_size": 2,
+    "sovits.epochs": 3, "sovits.batch_size": 2, "gpt.epochs": 12, "gpt.batch_size": 2,
     "train.device": "cpu", "train.save_every_minutes": 0,
 }  # fmt: skip
 
