@@ -113,8 +113,11 @@ def digests(voice: Voice, folder: Path) -> dict[str, str]:
     return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in voice.files}
 
 
-def summary(found: Outcome, layout: Layout, outputs: Path, console: Console) -> None:
-    """The plain end: what was done, what it proves and what it does not."""
+def summary(found: Outcome, kept_work: Layout | None, outputs: Path, console: Console) -> None:
+    """The plain end: what was done, what it proves and what it does not.
+
+    kept_work: the server's work folder, when it stays.
+    """
     for stage in found.state.stages:
         if stage.name in ("sovits", "gpt") and stage.last_loss is not None:
             console.say(
@@ -131,10 +134,9 @@ def summary(found: Outcome, layout: Layout, outputs: Path, console: Console) -> 
             console.write(f"    {hashes[name][:16]}  {name}")
     if found.proof_wav:
         console.say("tui.demo.proof", path=found.proof_wav)
-    console.say(
-        "tui.demo.places", seconds=duration(found.seconds), work=str(layout.work),
-        outputs=str(outputs),
-    )  # fmt: skip
+    console.say("tui.demo.places", seconds=duration(found.seconds), outputs=str(outputs))
+    if kept_work is not None:
+        console.say("tui.demo.kept", work=str(kept_work.work))
     console.say("tui.demo.honest")
     for name in found.failures:
         console.error(f"broken promise: {name}")

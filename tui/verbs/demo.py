@@ -43,8 +43,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
                 home = trip.fetch(studio, scene, console)
             found = trip.outcome(ended, home, second_uploads, started)
             layout = studio.layout()
-        trip.summary(found, layout, scene.outputs, console)
-    if not args.keep and not found.failures:
+        tidy = not args.keep and not found.failures
+        trip.summary(found, None if tidy else layout, scene.outputs, console)
+    if tidy:
         # What was asked for is the voice; the practice server's own folder can go.
         for name in ("server", "sshd", "config", "data"):
             shutil.rmtree(scene.folder / name, ignore_errors=True)
