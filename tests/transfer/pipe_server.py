@@ -10,7 +10,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from engine.contract.problem import ExitCode, Problem
@@ -26,8 +26,10 @@ SFTP_SERVERS = (
 SFTP_SERVER = next((path for path in SFTP_SERVERS if Path(path).exists()), None)
 
 # Impatient, so that a test of a dead line takes a second and not a minute.
-QUICK = Tuning(stall=0.6, give_up=2.0, first_contact=0.5, reconnect=0.01, reconnect_most=0.05,
+QUICK = Tuning(stall=1.5, give_up=5.0, first_contact=1.5, reconnect=0.01, reconnect_most=0.05,
                tick=0.01)  # fmt: skip
+# For tests that count bytes: a busy machine must not look like a dead line.
+CALM = replace(QUICK, stall=20.0, give_up=60.0, first_contact=20.0)
 
 
 @dataclass

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipe_server import QUICK, LocalLink, Server
+from pipe_server import CALM, QUICK, LocalLink, Server
 
 from engine.contract.problem import ExitCode, Problem
 from remote.transfer.progress import Progress
@@ -61,7 +61,7 @@ def test_a_dataset_arrives_and_a_second_push_sends_nothing(
     server.put("data/声 1/old.txt", b"stays")
     files = lay(laptop, DATASET)
     seen: list[Progress] = []
-    first = send(server, files, report=seen.append)
+    first = send(server, files, report=seen.append, tuning=CALM)
     assert there(server) == {**DATASET, "old.txt": b"stays"}
     assert (first.sent_files, first.kept_files) == (len(DATASET), 0)
     # The same content under two names goes once.
@@ -69,7 +69,7 @@ def test_a_dataset_arrives_and_a_second_push_sends_nothing(
     assert first.way == ("sftp" if sftp else "exec")
     assert seen[-1].done == seen[-1].total and seen[-1].phase == "done"
     before = server.weather.sent
-    again = send(server, files)
+    again = send(server, files, tuning=CALM)
     assert (again.sent_files, again.sent_bytes, again.kept_files) == (0, 0, len(DATASET))
     assert server.weather.sent - before < 10_000
     assert not list((server.home / "data/声 1").glob(".sovdeck*"))
@@ -79,7 +79,7 @@ def test_only_a_changed_file_goes(server: Server, laptop: Path) -> None:
     files = lay(laptop, DATASET)
     send(server, files)
     files["wavs/a.wav"].write_bytes(noise(70_000, 9))  # same size, other sound
-    done = send(server, files)
+    done = send(server, files, tuning=CALM)
     assert (done.sent_files, done.sent_bytes) == (1, 70_000)
     assert there(server)["wavs/a.wav"] == noise(70_000, 9)
     assert there(server)["wavs/same as a.wav"] == noise(70_000, 1)
@@ -133,10 +133,10 @@ def test_what_was_damaged_on_the_way_is_sent_again(
         return true_place(link, folder, wanted)
 
     monkeypatch.setattr(questions, "place", place)
-    done = send(server, files)
+    done = send(server, files, tuning=CALM)
     assert there(server) == {"big": noise(9 * MIB, 6), "small": noise(100, 7)}
     # Of the large file one block went again, not all of it.
-    assert done.sent_bytes == 9 * MIB + 100 + QUICK.block + 100
+    assert done.sent_bytes == 9 * MIB + 100 + CALM.block + 100
 
 
 def test_a_file_that_keeps_changing_is_not_called_sent(server: Server, laptop: Path) -> None:

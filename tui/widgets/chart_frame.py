@@ -1,29 +1,63 @@
-"""Builds the rows of a LineChart: y axis, plot, x axis, legend. No state of its own."""
+"""Builds the rows of a line chart: y axis, plot, x axis, legend. No state of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from tui.state.raster import GRIDS, Window, patterns
+from tui.state.raster import GRIDS, Marker, Window, patterns
 from tui.state.ticks import label, linear_ticks, log_ticks
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tui.widgets.line_chart import LineChart
-
 COLOURS = 4
 _MARGIN = 8  # seven cells of label and the axis itself
 _LEGEND = 1
 _AXIS = 2
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What is drawn of a curve: x, y (N,) and whether it stands back (raw behind smoothed)."""
+
+    name: str
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    colour: int
+    dim: bool = False
+
+
+class Charted(Protocol):
+    """What the frame is built from; `LineChart` is one."""
+
+    @property
+    def log_y(self) -> bool: ...
+    @property
+    def marker(self) -> Marker: ...
+    @property
+    def view(self) -> tuple[float, float] | None: ...
+    @property
+    def cursor(self) -> float | None: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def marks(self) -> tuple[float, ...]: ...
+    @property
+    def limit(self) -> float | None: ...
+    @property
+    def rich_style(self) -> Style: ...
+    def traces(self) -> tuple[Trace, ...]: ...
+    def extent(self) -> tuple[float, float] | None: ...
+    def style_of(self, colour: int, dim: bool = False) -> Style: ...
+    def part_style(self, part: str) -> Style: ...
 
 
 @dataclass(frozen=True)
@@ -42,7 +76,7 @@ class Frame:
         return self.window.x0 + share * (self.window.x1 - self.window.x0)
 
 
-def build_frame(chart: LineChart, width: int, height: int) -> Frame | None:
+def build_frame(chart: Charted, width: int, height: int) -> Frame | None:
     """All rows below the legend; None when there is nothing to draw yet."""
     import numpy as np
 
@@ -89,7 +123,7 @@ def _log10(y: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _y_bounds(
-    chart: LineChart, x0: float, x1: float,
+    chart: Charted, x0: float, x1: float,
     scale: Callable[[NDArray[np.float64]], NDArray[np.float64]],
 ) -> tuple[float, float] | None:  # fmt: skip
     """The finite range of what is visible, a little wider; infinite values do not stretch it."""
@@ -110,7 +144,7 @@ def _y_bounds(
 
 
 def _text_grid(
-    chart: LineChart, cells: NDArray[np.uint8], window: Window,
+    chart: Charted, cells: NDArray[np.uint8], window: Window,
     scale: Callable[[NDArray[np.float64]], NDArray[np.float64]],
 ) -> NDArray[np.str_]:  # fmt: skip
     """Glyphs of the plot; guides, marks and the cursor show only where no line is."""
@@ -141,7 +175,7 @@ def _text_grid(
 
 
 def _plot_rows(
-    chart: LineChart, text: NDArray[np.str_], owner: NDArray[np.int16],
+    chart: Charted, text: NDArray[np.str_], owner: NDArray[np.int16],
     styles: list[Style], window: Window,
 ) -> list[Strip]:  # fmt: skip
     import numpy as np
@@ -162,13 +196,13 @@ def _plot_rows(
     return rows
 
 
-def _tick(chart: LineChart, on: bool) -> str:
+def _tick(chart: Charted, on: bool) -> str:
     if chart.marker == "ascii":
         return "+" if on else "|"
     return "┤" if on else "│"
 
 
-def _y_labels(chart: LineChart, window: Window, height: int) -> dict[int, str]:
+def _y_labels(chart: Charted, window: Window, height: int) -> dict[int, str]:
     count = max(3, height // 2) if height < 8 else height // 3
     if chart.log_y:
         ticks = log_ticks(10**window.y0, 10**window.y1, max(3, height // 2))
@@ -189,7 +223,7 @@ def _level(tick: float) -> float:
     return math.log10(tick)
 
 
-def _x_axis(chart: LineChart, window: Window, width: int) -> list[Strip]:
+def _x_axis(chart: Charted, window: Window, width: int) -> list[Strip]:
     style = chart.part_style("axis")
     plain = chart.marker == "ascii"
     rule = list(("-" if plain else "─") * width)
@@ -214,7 +248,7 @@ def _x_axis(chart: LineChart, window: Window, width: int) -> list[Strip]:
     ]
 
 
-def legend_row(chart: LineChart, frame: Frame, width: int) -> Strip:
+def legend_row(chart: Charted, frame: Frame, width: int) -> Strip:
     """Names and newest values, each in its line's colour."""
     segments = [Segment(" ", chart.rich_style)]
     for trace in chart.traces():
@@ -225,7 +259,7 @@ def legend_row(chart: LineChart, frame: Frame, width: int) -> Strip:
     return Strip(segments).adjust_cell_length(width, chart.rich_style)
 
 
-def cursor_row(chart: LineChart, frame: Frame, width: int) -> Strip:
+def cursor_row(chart: Charted, frame: Frame, width: int) -> Strip:
     """The values under the cursor."""
     import numpy as np
 
@@ -242,7 +276,7 @@ def cursor_row(chart: LineChart, frame: Frame, width: int) -> Strip:
     return Strip(segments).adjust_cell_length(width, chart.rich_style)
 
 
-def _bullet(chart: LineChart) -> str:
+def _bullet(chart: Charted) -> str:
     return "*" if chart.marker == "ascii" else "●"
 
 

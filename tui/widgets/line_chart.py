@@ -17,11 +17,10 @@ from textual.widget import Widget
 
 from tui.state.raster import Marker
 from tui.state.series import Series
-from tui.widgets.chart_frame import COLOURS, Frame, build_frame, cursor_row, legend_row
+from tui.widgets.chart_frame import COLOURS, Frame, Trace, build_frame, cursor_row, legend_row
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    pass
 
 
 SMOOTHED_FROM = 20  # fewer points (held-out values) are shown as they are
@@ -34,17 +33,6 @@ class Curve:
     name: str
     series: Series
     colour: int = 0
-
-
-@dataclass(frozen=True)
-class Trace:
-    """What is drawn of a curve: x, y (N,) and whether it stands back (raw behind smoothed)."""
-
-    name: str
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
-    colour: int
-    dim: bool = False
 
 
 class LineChart(Widget):
