@@ -24,6 +24,7 @@ VERBS: dict[str, str] = {
     "server": "tui.verbs.server",
     "doctor": "tui.verbs.doctor",
     "deploy": "tui.verbs.deploy",
+    "models": "tui.verbs.models",
     "data": "tui.verbs.data",
     "push": "tui.verbs.push",
     "train": "tui.verbs.train",
