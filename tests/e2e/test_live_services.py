@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from conftest import VOICE, Recorded, laptop
 from servers import Place
+from trip_ground import VOICE, Recorded, laptop
 
 from engine.contract.problem import Problem
 from tui.services.live import live_services

@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import ROOT, laptop
 from servers import Place
+from trip_ground import ROOT, laptop
 
 
 def sovdeck(home: Path, project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Recorded, laptop
 from servers import Place, make_key
+from trip_ground import ROOT, Recorded, laptop
 
 from remote.config.places import Places
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import VOICE, Recorded, open_server
 from servers import CutProxy, Place
+from trip_ground import VOICE, Recorded, open_server
 
 from engine.contract.fold import RunState, fold
 from engine.contract.spec import RunSpec
