@@ -23,10 +23,7 @@ def load(project: Path | None, places: Places) -> Config:
     `project` None takes ./deploy.toml where there is one. While no file names a server, there
     is the embedded one, "local".
     """
-    if project is not None and not project.is_file():
-        raise Problem("remote.config.missing", ExitCode.CONFIG, path=str(project))
-    path = project or Path(PROJECT_FILE)
-    texts = {p: _text(p) for p in (places.servers, path) if p.is_file()}
+    texts = {path: _text(path) for path in sources(project, places)}
     faults: list[Fault] = []
     merged: dict[str, Any] = {"servers": {}}
     for file, text in texts.items():
@@ -45,6 +42,13 @@ def load(project: Path | None, places: Places) -> Config:
     raise Problem(
         "remote.config.faults", ExitCode.CONFIG, count=len(faults), faults=listing(faults)
     )
+
+
+def sources(project: Path | None, places: Places) -> list[Path]:
+    """The files that are read, the user's first; Problem when the named one is missing."""
+    if project is not None and not project.is_file():
+        raise Problem("remote.config.missing", ExitCode.CONFIG, path=str(project))
+    return [p for p in (places.servers, project or Path(PROJECT_FILE)) if p.is_file()]
 
 
 def _text(path: Path) -> str:

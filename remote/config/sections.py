@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, field_validator
 
 from engine.contract.params import PARAMS, check
 from engine.contract.problem import Problem
@@ -29,7 +29,11 @@ def _checked_duration(value: str) -> str:
 
 
 # "90s", "10m", "1.5h" or "2d"; empty means never.
-Duration = Annotated[str, AfterValidator(_checked_duration)]
+Duration = Annotated[
+    str,
+    AfterValidator(_checked_duration),
+    WithJsonSchema({"type": "string", "pattern": r"^([0-9]{1,6}(\.[0-9]{1,3})? ?[smhd])?$"}),
+]
 
 
 class Paths(Section):
