@@ -36,6 +36,7 @@ VERBS: dict[str, str] = {
     "pull": "tui.verbs.pull",
     "web": "tui.verbs.web",
     "params": "tui.verbs.params",
+    "config": "tui.verbs.config",
 }
 
 
