@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 
 from engine.contract.problem import ExitCode, Problem
 from remote.transfer.bandwidth import Cap
@@ -26,6 +27,8 @@ from remote.transfer.tuning import Tuning
 # Beyond this a file goes by ranges, so that a cut inside it costs little.
 LARGE = 8 << 20
 INCOMING = ".sovdeck-pull"
+
+_HELLO_ROUND_TRIPS = 9  # of a cold SSH connection
 
 # Hears of each file that is here, with its SHA-256 (hex).
 Came = Callable[[Item, str], None]
@@ -91,6 +94,13 @@ def _pull_large(
     came(item, done.sha256)
     meter.add(item.size)
     meter.retries += done.retries
+
+
+def opened(connect: Connect) -> tuple[Link, float]:
+    """A new link, and the round trip its opening suggests, in seconds."""
+    start = monotonic()
+    link = connect()
+    return link, (monotonic() - start) / _HELLO_ROUND_TRIPS
 
 
 def expect_room(dest: Path, need: int) -> None:

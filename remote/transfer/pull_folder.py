@@ -17,11 +17,9 @@ from remote.transfer.part_file import disk_errors
 from remote.transfer.patience import patiently
 from remote.transfer.prefix_hash import file_digest
 from remote.transfer.progress import Meter, Report
-from remote.transfer.pull_files import INCOMING, pull_files
+from remote.transfer.pull_files import INCOMING, opened, pull_files
 from remote.transfer.server import Named
 from remote.transfer.tuning import Tuning
-
-_HELLO_ROUND_TRIPS = 9  # of a cold SSH connection
 
 
 @dataclass(frozen=True)
@@ -56,12 +54,11 @@ def pull_folder(
     links: list[Link] = []
 
     def look() -> tuple[list[Item], list[Item], float]:
-        start = monotonic()
-        links.append(connect())
-        rtt = (monotonic() - start) / _HELLO_ROUND_TRIPS
-        found = server.names(links[-1], remote_folder)
+        link, rtt = opened(connect)
+        links.append(link)
+        found = server.names(link, remote_folder)
         items = placed(found, dest)
-        return items, absent(links[-1], remote_folder, found, items), rtt
+        return items, absent(link, remote_folder, found, items)[0], rtt
 
     try:
         meter.phase = "compare"
@@ -94,17 +91,22 @@ def placed(found: Sequence[Named], dest: Path) -> list[Item]:
     return items
 
 
-def absent(link: Link, folder: str, found: Sequence[Named], items: Sequence[Item]) -> list[Item]:
-    """Those of `items` that are not here; the server hashes only what might be."""
+def absent(
+    link: Link, folder: str, found: Sequence[Named], items: Sequence[Item]
+) -> tuple[list[Item], list[tuple[Item, str]]]:
+    """Items that are not here, and those that are with their SHA-256.
+
+    The server hashes only what has a namesake of its size here.
+    """
     likely = {item.path: item for item in items if _same_size(item)}
     named = [one for one in found if one.path in likely]
     theirs = server.sums(link, folder, named) if named else {}
-    same = set()
+    same: dict[str, tuple[Item, str]] = {}
     for path, item in likely.items():
         with disk_errors(item.local):
             if path in theirs and file_digest(item.local) == theirs[path]:
-                same.add(path)
-    return [item for item in items if item.path not in same]
+                same[path] = (item, theirs[path])
+    return [item for item in items if item.path not in same], list(same.values())
 
 
 def _same_size(item: Item) -> bool:
