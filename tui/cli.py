@@ -35,6 +35,7 @@ VERBS: dict[str, str] = {
     "gpu": "tui.verbs.gpu",
     "pull": "tui.verbs.pull",
     "params": "tui.verbs.params",
+    "config": "tui.verbs.config",
 }
 
 
