@@ -8,6 +8,7 @@ from pathlib import Path
 from engine.contract.catalogue import Text
 from engine.contract.events import Event
 from tui.state.facts import Level, LinkState, Remark, SavedServer, ServerFacts, Telemetry
+from tui.state.speech import Audition, Shelf, Take
 from tui.state.work import (
     DatasetReport,
     DeployStep,
@@ -133,6 +134,24 @@ class TransferEnded:
 
 
 @dataclass(frozen=True)
+class ShelfSeen:
+    """All weights and references of one voice, as the server has them."""
+
+    shelf: Shelf
+    at: int
+
+
+@dataclass(frozen=True)
+class TakeChanged:
+    take: Take
+
+
+@dataclass(frozen=True)
+class AuditionChanged:
+    audition: Audition
+
+
+@dataclass(frozen=True)
 class NoticeRaised:
     """Something a person should know; shown as a toast and kept in the list."""
 
@@ -183,6 +202,9 @@ StoreEvent = (
     | VoicesSeen
     | TransferChanged
     | TransferEnded
+    | ShelfSeen
+    | TakeChanged
+    | AuditionChanged
     | NoticeRaised
     | PlaybackChanged
     | ServerChosen
