@@ -7,12 +7,14 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
+from itertools import count
 from typing import Any, Protocol, TypeVar
 
 from textual.message import Message
 
 from engine.contract.catalogue import hint, text
 from engine.contract.problem import Problem
+from tui.grants_speech import SPEECH_GRANTS
 from tui.jobs import Jobs, Work
 from tui.messages import EventsWaiting, JobCrashed, Question
 from tui.services.protocols import Cancel, Emit, HostKeyQuestion, SecretQuestion, Services
@@ -55,6 +57,11 @@ class Controller:
         self._queue: deque[StoreEvent] = deque()
         self._announced = threading.Event()
         self._opened: dict[str, int] = {}
+        self._takes = count(1)
+
+    def next_take(self) -> str:
+        """An id no take of this dashboard has had."""
+        return f"take-{next(self._takes)}"
 
     # Events in
 
@@ -308,4 +315,5 @@ _GRANTS: dict[type, Callable[[Controller, Any], None]] = {
     wishes.RefreshVoices: Controller.refresh_voices,
     wishes.PullVoice: Controller.pull_voice,
     wishes.CancelTransfer: Controller.cancel_transfer,
+    **SPEECH_GRANTS,
 }

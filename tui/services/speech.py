@@ -15,6 +15,9 @@ class Speech(Protocol):
     def shelf(self, server: str, voice: str, emit: Emit, cancel: Cancel) -> None:
         """Scan weights and reference clips anew; emit ShelfSeen."""
 
+    def measure(self, clip: Path, emit: Emit, cancel: Cancel) -> None:
+        """Read a recording of this computer; emit ClipMeasured with outline and best window."""
+
     def lend(
         self,
         server: str,

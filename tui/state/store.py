@@ -15,7 +15,7 @@ from tui.state.ages import seconds_since, step_of
 from tui.state.facts import ServerState, Telemetry
 from tui.state.runs import RunKey, RunView, with_events, with_log
 from tui.state.series import Series
-from tui.state.speech import Audition, Shelf, Take
+from tui.state.speech import Audition, ReferenceClip, Shelf, Take
 from tui.state.work import DatasetReport, DeployStep, TrainPlan, Transfer, Voice
 
 NOTICES = 200
@@ -40,6 +40,8 @@ class State:
     shelves: Mapping[str, Shelf] = field(default_factory=dict)
     takes: Mapping[str, Take] = field(default_factory=dict)
     auditions: Mapping[str, Audition] = field(default_factory=dict)
+    voice: tuple[str, str] | None = None
+    clip: ReferenceClip | None = None
     dataset: DatasetReport | None = None
     checking: str | None = None
     plan: TrainPlan | None = None
@@ -252,8 +254,33 @@ def _take_changed(state: State, event: ev.TakeChanged) -> Changed:
     return replace(state, takes=takes), {"takes"}
 
 
+def _take_ended(state: State, event: ev.TakeEnded) -> Changed:
+    known = state.takes.get(event.id)
+    if known is None or known.ended:
+        return state, set()
+    ended = replace(known, state=event.state, why=event.why)
+    return replace(state, takes={**state.takes, event.id: ended}), {"takes"}
+
+
+def _voice_chosen(state: State, event: ev.VoiceChosen) -> Changed:
+    return replace(state, voice=(event.server, event.voice)), {"voice"}
+
+
+def _clip_measured(state: State, event: ev.ClipMeasured) -> Changed:
+    return replace(state, clip=event.clip), {"clip"}
+
+
 def _audition_changed(state: State, event: ev.AuditionChanged) -> Changed:
     auditions = {**state.auditions, event.audition.key: event.audition}
+    return replace(state, auditions=auditions), {"auditions"}
+
+
+def _audition_ended(state: State, event: ev.AuditionEnded) -> Changed:
+    key = f"{event.server}/{event.voice}"
+    known = state.auditions.get(key)
+    if known is None:
+        return state, set()
+    auditions = {**state.auditions, key: replace(known, running=False)}
     return replace(state, auditions=auditions), {"auditions"}
 
 
@@ -301,8 +328,12 @@ _REDUCERS: dict[type, Callable[[State, Any], Changed]] = {
     ev.TransferChanged: _transfer_changed,
     ev.TransferEnded: _transfer_ended,
     ev.ShelfSeen: _shelf_seen,
+    ev.VoiceChosen: _voice_chosen,
+    ev.ClipMeasured: _clip_measured,
     ev.TakeChanged: _take_changed,
+    ev.TakeEnded: _take_ended,
     ev.AuditionChanged: _audition_changed,
+    ev.AuditionEnded: _audition_ended,
     ev.NoticeRaised: _notice_raised,
     ev.ServerChosen: _server_chosen,
     ev.RunChosen: _run_chosen,
