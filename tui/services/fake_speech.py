@@ -69,6 +69,10 @@ class FakeSpeech:
         self.world.shelves[key] = replace(shelf, references=(lent, *shelf.references))
         emit(ev.ShelfSeen(self.world.shelves[key], self.world.now()))
 
+    def fetch(self, server: str, voice: str, clip: str, emit: Emit, cancel: Cancel) -> Path:
+        self.world.call("fetch", clip)
+        return Path("references") / clip.rsplit("/", 1)[-1]
+
     def speak(self, draft: SpeakDraft, take: str, emit: Emit, cancel: Cancel) -> None:
         self.world.call("speak", draft.server, draft.voice, repr(dict(draft.params)))
         if self.world.speech_problem is not None:

@@ -29,6 +29,9 @@ class Speech(Protocol):
     ) -> None:
         """Send a recording of this computer as a reference, cut to `window`; emit ShelfSeen."""
 
+    def fetch(self, server: str, voice: str, clip: str, emit: Emit, cancel: Cancel) -> Path:
+        """Bring a reference clip of the shelf here, once, to be heard; return its file."""
+
     def speak(self, draft: SpeakDraft, take: str, emit: Emit, cancel: Cancel) -> None:
         """Speak; emit TakeChanged under the id `take` at each sentence and at the end.
 
