@@ -15,6 +15,7 @@ from engine.contract.events import Event
 from engine.contract.problem import ExitCode, Problem
 from tui.services import fake_scene as scene
 from tui.services.fake_plan import made_plan
+from tui.services.fake_player import FakePlayer
 from tui.services.fake_run import ENDED_RUN, LIVE_RUN, finished_run, later_events, running_run
 from tui.services.fake_shelf import ATRI, MIKA, SENTENCES
 from tui.services.fake_speech import FakeAuditions, FakeSpeech, ranked, scene_cells
@@ -61,6 +62,7 @@ class FakeWorld:
     gate: threading.Event = field(default_factory=threading.Event)  # cleared: takes wait
     calls: list[str] = field(default_factory=list)
     answers: list[bool] = field(default_factory=list)
+    player: FakePlayer = field(default_factory=FakePlayer)
     told: set[str] = field(default_factory=set)  # watches that have told all they know
 
     def now(self) -> int:
@@ -106,7 +108,7 @@ def _audition(shelf: Shelf) -> Audition:
 def services_of(world: FakeWorld) -> Services:
     return Services(
         FakeServers(world), FakeDeploys(world), FakeDatasets(world),
-        FakeTraining(world), FakeVoices(world), world.now,
+        FakeTraining(world), FakeVoices(world), world.now, world.player,
         FakeSpeech(world), FakeAuditions(world),
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from engine.contract.catalogue import Text
 from engine.contract.events import Event
@@ -194,6 +195,13 @@ class NoticeRaised:
 
 
 @dataclass(frozen=True)
+class PlaybackChanged:
+    """What sounds on this computer now; None is silence."""
+
+    path: Path | None
+
+
+@dataclass(frozen=True)
 class ServerChosen:
     server: str | None
 
@@ -234,6 +242,7 @@ StoreEvent = (
     | AuditionChanged
     | AuditionEnded
     | NoticeRaised
+    | PlaybackChanged
     | ServerChosen
     | RunChosen
     | ClockTicked

@@ -98,6 +98,18 @@ class CancelTransfer:
 
 
 @dataclass(frozen=True)
+class PlaySound:
+    """Play a file of this computer instead of what plays."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class StopSound:
+    pass
+
+
+@dataclass(frozen=True)
 class ChooseVoice:
     server: str
     voice: str
@@ -194,6 +206,8 @@ Wish = (
     | RefreshVoices
     | PullVoice
     | CancelTransfer
+    | PlaySound
+    | StopSound
     | ChooseVoice
     | ReadShelf
     | MeasureClip
