@@ -31,7 +31,7 @@ from remote.probe import probe
 from remote.profiles import find as find_profile
 from remote.secrets import Secret
 from remote.ssh_config import resolve
-from remote.trust import Trust
+from remote.trust import SYSTEM_FILE, Trust
 from remote.welcome import Offer, Outcome, Welcome
 
 Confirm = Callable[[tuple[Step, ...]], None]
@@ -172,7 +172,7 @@ class Studio:
 
     def trust(self) -> Trust:
         """The laptop's host-key policy: our own file, and the user's read beside it."""
-        users = (Path.home() / ".ssh" / "known_hosts", Path("/etc/ssh/ssh_known_hosts"))
+        users = (Path.home() / ".ssh" / "known_hosts", SYSTEM_FILE)
         return Trust(
             self.places.known_hosts,
             ask=self._dialog.host_key if self._dialog.can_ask else None,

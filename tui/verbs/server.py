@@ -106,11 +106,8 @@ def _remove(args: argparse.Namespace, console: Console) -> int:
 
 
 def _forget_key(args: argparse.Namespace, console: Console) -> int:
-    from remote.studio import saved_spec
-
     with open_studio(args, console) as studio:
-        spec = saved_spec(studio.name, studio.server)
-        count = studio.trust().forget(spec.host, spec.port)
+        count = studio.trust().forget(studio.spec().place)
     console.say("tui.cli.keys_forgotten", name=args.server, count=count)
     console.emit({"status": "ok", "name": args.server, "forgotten": count})
     return 0

@@ -1,0 +1,48 @@
+"""What ssh options say about checking one server's host key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from remote.config_file import split_words
+
+_STRICT = frozenset({"yes", "true"})
+_OPTIONS = {
+    "hostkeyalias": "HostKeyAlias",
+    "userknownhostsfile": "UserKnownHostsFile",
+    "stricthostkeychecking": "StrictHostKeyChecking",
+}
+
+
+@dataclass(frozen=True)
+class KeyRules:
+    """alias: the name its key is filed under (HostKeyAlias), "" for host and port. files: read in
+    place of ~/.ssh/known_hosts (UserKnownHostsFile). strict: nobody is asked about an unknown key
+    (StrictHostKeyChecking yes). Its `no` and `accept-new` are not followed: one is asked once.
+    """
+
+    alias: str = ""
+    files: tuple[str, ...] = ()
+    strict: bool = False
+
+    def told(self, option: str, value: str) -> KeyRules:
+        """With one more ssh option taken in; others than the three change nothing."""
+        if option == "hostkeyalias" and value.isprintable():
+            return replace(self, alias=value.lower())
+        if option == "userknownhostsfile":
+            return replace(self, files=tuple(split_words(value) or ()))
+        if option == "stricthostkeychecking":
+            return replace(self, strict=value.lower() in _STRICT)
+        return self
+
+    def options(self) -> list[str]:
+        """As words of a command line."""
+        said = {
+            "hostkeyalias": self.alias,
+            "userknownhostsfile": " ".join(f'"{file}"' for file in self.files),
+            "stricthostkeychecking": "yes" if self.strict else "",
+        }
+        words: list[str] = []
+        for option, value in said.items():
+            words += ["-o", f"{_OPTIONS[option]}={value}"] if value else []
+        return words
