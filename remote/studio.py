@@ -15,7 +15,7 @@ from typing import Protocol
 
 from engine.contract.layout import Layout
 from engine.contract.problem import ExitCode, Problem
-from remote import job
+from remote import job, watchman
 from remote.address import literal_version
 from remote.config.places import Places
 from remote.config.schema import Config, Server
@@ -70,6 +70,7 @@ class Studio:
         self._link: Link | None = None
         self._embedded: EmbeddedProcess | None = None
         self._deployed: Deployed | None = None
+        self._used = False
 
     def __enter__(self) -> Studio:
         return self
@@ -149,6 +150,16 @@ class Studio:
         if self._deployed is None:
             self._deployed = ready(self.link(), self.wish())
         return self._deployed
+
+    def used(self) -> None:
+        """A person did something with this server; costs nothing until `pass_on_use`."""
+        self._used = True
+
+    def pass_on_use(self) -> None:
+        """Tell a watch for autostop, when a person acted since the last call."""
+        if self._used and self._deployed is not None:
+            self._used = False
+            watchman.mark_asked(self.link(), self._deployed.layout)
 
     def deployed(self) -> Deployed:
         """As `standing`; Problem when there is none."""
