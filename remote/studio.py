@@ -9,14 +9,12 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from engine.contract.layout import Layout
 from engine.contract.problem import ExitCode, Problem
 from remote import job, watchman
-from remote.address import literal_version
 from remote.config.places import Places
 from remote.config.schema import Config, Server
 from remote.credentials import Credentials
@@ -24,13 +22,13 @@ from remote.deploy import DeployConfig, Deployed, Report, Step, deploy, ready, s
 from remote.embedded.client import EmbeddedProcess
 from remote.embedded.client import start as start_embedded
 from remote.facts import ServerFacts
-from remote.hostspec import Family, HostSpec
+from remote.hostspec import HostSpec
 from remote.keychain import SystemKeychain
 from remote.link import Link
 from remote.probe import probe
 from remote.profiles import find as find_profile
+from remote.saved import saved_spec
 from remote.secrets import Secret
-from remote.ssh_config import resolve
 from remote.trust import SYSTEM_FILE, Trust
 from remote.welcome import Offer, Outcome, Welcome
 
@@ -109,6 +107,10 @@ class Studio:
     def settle(self, offer: Offer) -> Outcome:
         """After a log-in by password: offer what spares the next question."""
         return self._welcome.settle(self.link(), offer)
+
+    def forget_password(self) -> bool:
+        """Drop the password kept in the keyring; False when there was none."""
+        return self._welcome.drop(self.spec())
 
     def wish(self) -> DeployConfig:
         """What deploy.toml asks of this server."""
@@ -201,25 +203,6 @@ class Studio:
         trust = Trust(store, accepted=frozenset({self._embedded.fingerprint}))
         credentials = Credentials(use_agent=False, default_keys=False)
         return Link.connect(self._embedded.spec(), trust=trust, credentials=credentials)
-
-
-def saved_spec(name: str, server: Server, family: Family = "auto") -> HostSpec:
-    """The address of a server of deploy.toml; Problem for the embedded one, which has none.
-
-    family: for servers that say nothing about it themselves.
-    """
-    if server.embedded:
-        raise Problem("remote.config.embedded_address", ExitCode.CONFIG, name=name)
-    spec = resolve(server.ssh or server.host or "", jump=server.jump or "")
-    chosen = server.family if server.family != "auto" else spec.family
-    return replace(
-        spec,
-        alias=name,
-        port=server.port or spec.port,
-        user=server.user or spec.user,
-        identity=((server.identity,) if server.identity else ()) + spec.identity,
-        family=chosen if chosen != "auto" or literal_version(spec.host) else family,
-    )
 
 
 def is_training(run: str) -> bool:

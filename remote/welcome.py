@@ -30,6 +30,7 @@ class Keeper(Keychain, Protocol):
     """A keychain that can also be written; see `remote.keychain.SystemKeychain`."""
 
     def keep(self, account: str, secret: Secret) -> None: ...
+    def drop(self, account: str) -> bool: ...
 
 
 class Offer(Protocol):
@@ -79,7 +80,7 @@ class Welcome:
         if offer.install_key(link.name):
             install_key(link, ensure_key(self.key, "sovdeck"))
             return "key"
-        account = account_of(link.spec, link.spec.user or getpass.getuser())
+        account = _account(link.spec)
         typed = self._password_of(link.name)
         if typed is None or self.keychain.find(account) == typed:
             return "nothing"
@@ -87,6 +88,11 @@ class Welcome:
             return "nothing"
         self.keychain.keep(account, typed)
         return "kept"
+
+    def drop(self, spec: HostSpec) -> bool:
+        """Forget the kept password of a login; False when there was none."""
+        self._forget(spec.name)
+        return self.keychain.drop(_account(spec))
 
     def _ask(self, ask: AskSecret | None, server: str, prompt: str) -> Secret | None:
         with self._lock:  # links opened at once wait for one answer
@@ -108,3 +114,7 @@ class Welcome:
     def _forget(self, server: str) -> None:
         with self._lock:
             self._answers = {key: v for key, v in self._answers.items() if key[0] != server}
+
+
+def _account(spec: HostSpec) -> str:
+    return account_of(spec, spec.user or getpass.getuser())

@@ -35,6 +35,8 @@ VERBS: dict[str, str] = {
     "gpu": "tui.verbs.gpu",
     "pull": "tui.verbs.pull",
     "web": "tui.verbs.web",
+    "ssh": "tui.verbs.ssh",
+    "forward": "tui.verbs.forward",
     "params": "tui.verbs.params",
     "config": "tui.verbs.config",
 }

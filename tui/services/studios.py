@@ -10,8 +10,9 @@ from remote.config import book
 from remote.config.load import load
 from remote.config.places import Places
 from remote.config.schema import Config, Server
+from remote.saved import saved_spec
 from remote.secrets import Secret
-from remote.studio import Studio, saved_spec
+from remote.studio import Studio
 from tui.services.protocols import Asks, HostKeyQuestion, SecretQuestion
 from tui.state.facts import SavedServer
 
