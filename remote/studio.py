@@ -25,6 +25,7 @@ from remote.facts import ServerFacts
 from remote.hostspec import HostSpec
 from remote.keychain import SystemKeychain
 from remote.link import Link
+from remote.pool import Pool, Status
 from remote.probe import probe
 from remote.profiles import find as find_profile
 from remote.saved import saved_spec
@@ -56,6 +57,7 @@ class Studio:
         dialog: Dialog,
         *,
         accept: frozenset[str] = frozenset(),
+        pool: Pool | None = None,
     ) -> None:
         self.name = name
         self.server = server
@@ -65,7 +67,7 @@ class Studio:
         self._welcome = Welcome(places.key, SystemKeychain())
         self._accept = accept
         self._lock = threading.Lock()
-        self._link: Link | None = None
+        self._pool = pool or Pool()
         self._embedded: EmbeddedProcess | None = None
         self._deployed: Deployed | None = None
         self._used = False
@@ -78,12 +80,11 @@ class Studio:
 
     def close(self) -> None:
         """End the link; what runs on the server goes on."""
+        self._pool.remove(self.name)
         with self._lock:
-            if self._link is not None:
-                self._link.close()
             if self._embedded is not None:
                 self._embedded.close()
-            self._link = self._embedded = None
+            self._embedded = None
 
     def connect(self) -> Link:
         """A link of its own: transfers carry bytes over several."""
@@ -98,11 +99,22 @@ class Studio:
         return saved_spec(self.name, self.server, self.config.network.family)
 
     def link(self) -> Link:
-        """The shared link, made anew when there is none or the last one died."""
-        with self._lock:
-            if self._link is None or not self._link.alive:
-                self._link = self.connect()
-            return self._link
+        """The shared link, made anew when there is none or the last one died.
+
+        A server that refused us raises that refusal again, unasked, until `retry`.
+        """
+        self._pool.add(self.name, self.server, self.connect)
+        return self._pool.link(self.name)
+
+    def status(self) -> Status:
+        """How the shared link stands."""
+        self._pool.add(self.name, self.server, self.connect)
+        return self._pool.status(self.name)
+
+    def retry(self) -> None:
+        """A person asks for it: forget that the server refused us."""
+        self._pool.add(self.name, self.server, self.connect)
+        self._pool.retry(self.name)
 
     def settle(self, offer: Offer) -> Outcome:
         """After a log-in by password: offer what spares the next question."""
@@ -195,14 +207,16 @@ class Studio:
 
     def _connect_embedded(self) -> Link:
         folder = self.places.embedded / "server"
-        if self._embedded is None:
-            self._embedded = start_embedded(folder, self.places.embedded / "home")
+        with self._lock:
+            if self._embedded is None:
+                self._embedded = start_embedded(folder, self.places.embedded / "home")
+            server = self._embedded
         # Its host key is new at every start and a port may return, so nothing is remembered.
         store = folder / "known_hosts"
         store.unlink(missing_ok=True)
-        trust = Trust(store, accepted=frozenset({self._embedded.fingerprint}))
+        trust = Trust(store, accepted=frozenset({server.fingerprint}))
         credentials = Credentials(use_agent=False, default_keys=False)
-        return Link.connect(self._embedded.spec(), trust=trust, credentials=credentials)
+        return Link.connect(server.spec(), trust=trust, credentials=credentials)
 
 
 def is_training(run: str) -> bool:

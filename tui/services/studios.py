@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from remote.config import book
 from remote.config.load import load
 from remote.config.places import Places
 from remote.config.schema import Config, Server
+from remote.pool import Pool, Status
 from remote.saved import saved_spec
 from remote.secrets import Secret
 from remote.studio import Studio
 from tui.services.protocols import Asks, HostKeyQuestion, SecretQuestion
 from tui.state.facts import SavedServer
+
+Listener = Callable[[Status], None]
 
 
 class AskingDialog:
@@ -52,6 +57,8 @@ class Studios:
         self._project = project
         self.places = places
         self._lock = threading.Lock()
+        self._listeners: dict[str, Listener] = {}
+        self._pool = Pool(on_change=self._changed)
         self._open: dict[str, tuple[Server, Studio, AskingDialog]] = {}
 
     def config(self) -> Config:
@@ -65,13 +72,30 @@ class Studios:
         with self._lock:
             held = self._open.get(name)
             if held is None or held[0] != server:
+                if held is not None:  # its address was changed meanwhile
+                    held[1].close()
                 dialog = AskingDialog(name)
-                held = (server, Studio(name, server, config, self.places, dialog), dialog)
+                studio = Studio(name, server, config, self.places, dialog, pool=self._pool)
+                held = (server, studio, dialog)
                 self._open[name] = held
             if asks is not None:
                 held[2].asks = asks
             held[1].used()
             return held[1]
+
+    @contextmanager
+    def listening(self, name: str, listener: Listener) -> Iterator[None]:
+        """Be told of every change of a server's link; one listener a server."""
+        self._listeners[name] = listener
+        try:
+            yield
+        finally:
+            del self._listeners[name]
+
+    def _changed(self, status: Status) -> None:
+        listener = self._listeners.get(status.name)
+        if listener is not None:
+            listener(status)
 
     def forget(self, name: str) -> None:
         with self._lock:
