@@ -76,7 +76,7 @@ class LiveServers:
                     if problem.exit_code is not ExitCode.UNREACHABLE:
                         raise
                     cancel.wait(status.next_try_s or pause(1))
-                    studio = self._studios.get(server, asks)  # its address may be another now
+                    studio = self._studios.opened(server, asks)  # its address may be another now
 
     def _attend(self, studio: Studio, emit: Emit, cancel: Cancel) -> None:
         """Facts once, then figures and jobs until cancelled or the link is gone."""

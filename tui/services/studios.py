@@ -67,6 +67,12 @@ class Studios:
 
     def get(self, name: str, asks: Asks | None = None) -> Studio:
         """The studio for something a person asked for."""
+        studio = self.opened(name, asks)
+        studio.used()
+        return studio
+
+    def opened(self, name: str, asks: Asks | None = None) -> Studio:
+        """The studio for what goes on by itself."""
         config = self.config()
         _, server = book.pick(config, name)
         with self._lock:
@@ -80,7 +86,6 @@ class Studios:
                 self._open[name] = held
             if asks is not None:
                 held[2].asks = asks
-            held[1].used()
             return held[1]
 
     @contextmanager
