@@ -30,6 +30,7 @@ from tui.services.protocols import Cancel, Emit, HostKeyQuestion, ParsedLine, Se
 from tui.settings import Settings
 from tui.state.events import ClockTicked, NoticeRaised
 from tui.state.store import Store, Topics
+from tui.state.work import RunEnd
 
 PAINT_EVERY_S = 0.4  # events are drained at most this often: charts repaint at most at 2.5 Hz
 TICK_S = 1.0
@@ -191,6 +192,13 @@ class SovdeckApp(Deck):
         self.copy_to_clipboard(words)
         self.controller.jobs.run("copy", lambda emit, cancel: copy_by_tool(words))
         self.notify(say(self, "tui.notices.copied"), timeout=3)
+
+    def spread(self, end: RunEnd) -> None:
+        tell = self.services.spread
+        if tell is not None:
+            language = self.language
+            group = f"spread:{end.server}/{end.run}"
+            self.controller.jobs.run(group, lambda emit, cancel: tell(end, language))
 
     def read_line(self, line: str) -> ParsedLine:
         return self.services.servers.parse(line)

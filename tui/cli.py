@@ -37,6 +37,7 @@ VERBS: dict[str, str] = {
     "web": "tui.verbs.web",
     "ssh": "tui.verbs.ssh",
     "forward": "tui.verbs.forward",
+    "notify": "tui.verbs.notify",
     "params": "tui.verbs.params",
     "config": "tui.verbs.config",
 }

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from engine.contract.catalogue import Language
 from tui.state.events import StoreEvent
-from tui.state.work import TrainDraft
+from tui.state.work import RunEnd, TrainDraft
 
 if TYPE_CHECKING:
     from tui.services.speech import Auditions, Speech
@@ -155,6 +156,10 @@ class Player(Protocol):
         """Silence; no effect when nothing plays."""
 
 
+# Tells people elsewhere that a run ended; Problem when some of them were not reached.
+Spread = Callable[[RunEnd, Language], None]
+
+
 @dataclass(frozen=True)
 class Services:
     """The whole outside world as the dashboard sees it; `now` gives Unix milliseconds.
@@ -171,3 +176,4 @@ class Services:
     player: Player
     speech: Speech | None = None
     auditions: Auditions | None = None
+    spread: Spread | None = None
