@@ -116,9 +116,9 @@ class Studio:
         self._pool.add(self.name, self.server, self.connect)
         self._pool.retry(self.name)
 
-    def settle(self, offer: Offer) -> Outcome:
-        """After a log-in by password: offer what spares the next question."""
-        return self._welcome.settle(self.link(), offer)
+    def settle(self, offer: Offer, *, wanted: bool = False) -> Outcome:
+        """After a log-in by password: offer what spares the next question; see `Welcome`."""
+        return self._welcome.settle(self.link(), offer, wanted=wanted)
 
     def forget_password(self) -> bool:
         """Drop the password kept in the keyring; False when there was none."""

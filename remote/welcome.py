@@ -52,6 +52,7 @@ class Welcome:
     key: Path
     keychain: Keeper
     _answers: dict[tuple[str, str], Secret] = field(default_factory=dict, repr=False)
+    _asked: set[str] = field(default_factory=set)  # servers for which a person typed something
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def connect(
@@ -73,9 +74,12 @@ class Welcome:
                 self._forget(spec.name)
             raise
 
-    def settle(self, link: Session, offer: Offer) -> Outcome:
-        """After connecting: offer what spares the next question. Safe to call every time."""
-        if not should_offer(link):
+    def settle(self, link: Session, offer: Offer, *, wanted: bool = False) -> Outcome:
+        """After connecting: offer what spares the next question. Safe to call every time.
+
+        wanted: a person came for this, so that it is offered also where a kept password was used.
+        """
+        if not should_offer(link) or not (wanted or link.name in self._asked):
             return "nothing"
         if offer.install_key(link.name):
             install_key(link, ensure_key(self.key, "sovdeck"))
@@ -100,6 +104,7 @@ class Welcome:
             if known is not None or ask is None:
                 return known
             answer = ask(server, prompt)
+            self._asked.add(server)
             if answer is not None and _LASTING.search(prompt):
                 self._answers[server, prompt] = answer
             return answer

@@ -26,7 +26,14 @@ from tui.deck import Deck
 from tui.language import say, say_hint, tell
 from tui.messages import Asked, EventsWaiting, JobCrashed, Question
 from tui.notify import Announcer
-from tui.services.protocols import Cancel, Emit, HostKeyQuestion, ParsedLine, Services
+from tui.services.protocols import (
+    Cancel,
+    Emit,
+    HostKeyQuestion,
+    ParsedLine,
+    SecretQuestion,
+    Services,
+)
 from tui.settings import Settings
 from tui.state.events import ClockTicked, NoticeRaised
 from tui.state.store import Store, Topics
@@ -158,6 +165,7 @@ class SovdeckApp(Deck):
         self.controller.grant(message.wish)
 
     def on_question(self, message: Question) -> None:
+        from tui.screens.confirm import Confirm
         from tui.screens.questions import HostKeyScreen, SecretScreen
 
         answer: Any = message.answer
@@ -169,8 +177,12 @@ class SovdeckApp(Deck):
 
         if isinstance(question, HostKeyQuestion):
             self.push_screen(HostKeyScreen(question), lambda yes: answered(bool(yes)))
-        else:
+        elif isinstance(question, SecretQuestion):
             self.push_screen(SecretScreen(question), answered)
+        else:
+            words = f"tui.ask.offer_{question.offer}"
+            facts = {"name": question.server}
+            self.push_screen(Confirm(words, facts), lambda yes: answered(bool(yes)))
 
     def on_job_crashed(self, message: JobCrashed) -> None:
         facts = {"job": message.job, "summary": message.summary}

@@ -16,8 +16,10 @@ from engine.contract.problem import Problem
 from remote.config import book
 from remote.config.places import Places
 from remote.config.schema import Server
+from remote.keychain import SystemKeychain
+from remote.secrets import Secret
 from tui.services.live_servers import LiveServers
-from tui.services.protocols import HostKeyQuestion, SecretQuestion
+from tui.services.protocols import HostKeyQuestion, OfferQuestion, SecretQuestion
 from tui.services.studios import Studios
 from tui.state import events as ev
 
@@ -131,3 +133,62 @@ def test_a_changed_entry_ends_the_old_link(house: Build, studios: Studios) -> No
     book.add(studios.places, "box", changed, replace=True)
     studio = studios.get("box")
     assert studio.status().state == "offline" and not link.alive
+
+
+class Agreeing(Person):
+    """Says yes to the offers named in `yes`, and remembers them all."""
+
+    def __init__(self, *answers: str, yes: tuple[str, ...]) -> None:
+        super().__init__(*answers)
+        self.yes = yes
+        self.offers: list[str] = []
+
+    def agrees(self, question: OfferQuestion) -> bool:
+        self.offers.append(question.offer)
+        return question.offer in self.yes
+
+
+def test_after_the_first_password_a_key_is_offered_once(
+    house: Build, studios: Studios, tmp_path: Path
+) -> None:
+    (tmp_path / "home").mkdir()
+    keys = tmp_path / "home" / ".ssh" / "authorized_keys"
+    here = house(Rules(password=PASSWORD, authorized=keys), home=tmp_path / "home")
+    book.add(studios.places, "box", Server(ssh=here.spec().format(), host_key=here.fingerprint))
+    person = Agreeing(PASSWORD, yes=("key",))
+    watched = Watched(studios, person)
+    wait_until(keys.exists, 30)
+    watched.end()
+    assert person.offers == ["key"] and keys.read_text().startswith("ssh-ed25519 ")
+    studios.forget("box")
+    with studios.get("box").connect() as link:  # nobody is asked, nothing was kept
+        assert link.method == "publickey"
+
+
+def test_without_a_key_the_keyring_is_offered_and_a_no_holds(
+    house: Build, studios: Studios, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: dict[str, Any] = {}
+    monkeypatch.setattr(SystemKeychain, "find", lambda _self, account: kept.get(account))
+    monkeypatch.setattr(SystemKeychain, "keep", lambda _self, *pair: kept.update([pair]))
+    here = house(Rules(password=PASSWORD))
+    book.add(studios.places, "box", Server(ssh=here.spec().format(), host_key=here.fingerprint))
+    person = Agreeing(PASSWORD, yes=("keyring",))
+    for _ in range(2):
+        watched = Watched(studios, person)
+        wait_until(lambda: "up" in watched.states() and bool(kept), 30)  # noqa: B023
+        watched.end()
+    assert person.offers == ["key", "keyring"]
+    assert kept == {f"me@127.0.0.1:{here.port}": Secret(PASSWORD)}
+
+
+def test_an_offer_that_fails_is_a_notice_and_no_end(
+    house: Build, studios: Studios, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("remote.keychain._backend", lambda: None)
+    here = house(Rules(password=PASSWORD))
+    book.add(studios.places, "box", Server(ssh=here.spec().format(), host_key=here.fingerprint))
+    watched = Watched(studios, Agreeing(PASSWORD, yes=("keyring",)))
+    wait_until(lambda: any(isinstance(e, ev.NoticeRaised) for e in watched.told), 30)
+    assert watched.problem is None
+    watched.end()

@@ -50,7 +50,7 @@ class LiveServers:
         dialog.asks = asks
         register(
             draft.line, self._studios.config(), self._studios.places, dialog, name=draft.name,
-            price_per_hour=draft.price_per_hour, currency=draft.currency or "USD",
+            offer=dialog, price_per_hour=draft.price_per_hour, currency=draft.currency or "USD",
         )  # fmt: skip
         emit(ev.ServersLoaded(self._studios.saved()))
 
@@ -81,6 +81,12 @@ class LiveServers:
     def _attend(self, studio: Studio, emit: Emit, cancel: Cancel) -> None:
         """Facts once, then figures and jobs until cancelled or the link is gone."""
         link = studio.link()
+        try:
+            self._studios.settle(studio.name)
+        except Problem as problem:
+            if not link.alive:
+                raise
+            emit(ev.NoticeRaised("warning", problem.message, now_ms(), problem.hint))
         emit(ev.FactsSeen(studio.name, judged_facts(studio), now_ms()))
         ready = studio.standing()
         work = str(ready.layout.work) if ready else "/"

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from engine.contract.catalogue import Language
 from tui.state.events import StoreEvent
@@ -73,12 +73,22 @@ class SecretQuestion:
     prompt: str
 
 
+@dataclass(frozen=True)
+class OfferQuestion:
+    """After a log-in by password, what would spare the next one: a key of ours, or the keyring."""
+
+    server: str
+    offer: Literal["key", "keyring"]
+
+
 class Asks(Protocol):
     """Questions a service may ask while it works; they block its thread until answered."""
 
     def host_key(self, question: HostKeyQuestion) -> bool: ...
 
     def secret(self, question: SecretQuestion) -> str | None: ...
+
+    def agrees(self, question: OfferQuestion) -> bool: ...
 
 
 class Servers(Protocol):

@@ -16,7 +16,7 @@ from remote.pool import Pool, Status
 from remote.saved import saved_spec
 from remote.secrets import Secret
 from remote.studio import Studio
-from tui.services.protocols import Asks, HostKeyQuestion, SecretQuestion
+from tui.services.protocols import Asks, HostKeyQuestion, OfferQuestion, SecretQuestion
 from tui.state.facts import SavedServer
 
 Listener = Callable[[Status], None]
@@ -32,6 +32,7 @@ class AskingDialog:
     def __init__(self, server: str) -> None:
         self._server = server
         self.asks: Asks | None = None
+        self._declined: set[OfferQuestion] = set()
 
     @property
     def can_ask(self) -> bool:
@@ -48,6 +49,21 @@ class AskingDialog:
             return None
         typed = self.asks.secret(SecretQuestion(self._server, server, prompt))
         return Secret(typed) if typed else None
+
+    def install_key(self, server: str) -> bool:
+        return self._agrees(OfferQuestion(self._server, "key"))
+
+    def keep_password(self, server: str) -> bool:
+        return self._agrees(OfferQuestion(self._server, "keyring"))
+
+    def _agrees(self, question: OfferQuestion) -> bool:
+        """One no to an offer holds as long as the dashboard is open."""
+        if self.asks is None or question in self._declined:
+            return False
+        agreed = self.asks.agrees(question)
+        if not agreed:
+            self._declined.add(question)
+        return agreed
 
 
 class Studios:
@@ -87,6 +103,11 @@ class Studios:
             if asks is not None:
                 held[2].asks = asks
             return held[1]
+
+    def settle(self, name: str) -> None:
+        """After a log-in by password: offer what spares the next one."""
+        held = self._open[name]
+        held[1].settle(held[2])
 
     @contextmanager
     def listening(self, name: str, listener: Listener) -> Iterator[None]:

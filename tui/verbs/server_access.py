@@ -39,7 +39,7 @@ def login(args: argparse.Namespace, console: Console) -> int:
             return 0
         method = studio.link().method
         console.say("tui.cli.server_up", name=studio.name, method=method)
-        outcome = studio.settle(dialog)
+        outcome = studio.settle(dialog, wanted=True)
         if outcome == "key":
             openssh.refresh(studio.config, studio.places)
             with studio.connect() as again:
