@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
+from engine.contract.problem import ExitCode, Problem
+from remote.address import shown
 from remote.config_file import split_words
 
+_ALIAS = re.compile(r"[A-Za-z0-9_.:%\[\]-]{1,253}\Z")
 _STRICT = frozenset({"yes", "true"})
 _OPTIONS = {
     "hostkeyalias": "HostKeyAlias",
@@ -26,11 +30,19 @@ class KeyRules:
     strict: bool = False
 
     def told(self, option: str, value: str) -> KeyRules:
-        """With one more ssh option taken in; others than the three change nothing."""
-        if option == "hostkeyalias" and value.isprintable():
+        """With one more ssh option taken in; others than the three change nothing.
+
+        Problem remote.host.bad_name or bad_identity for what is no name, or no list of files.
+        """
+        if option == "hostkeyalias":
+            if not _ALIAS.match(value):
+                raise Problem("remote.host.bad_name", ExitCode.CONFIG, host=shown(value))
             return replace(self, alias=value.lower())
         if option == "userknownhostsfile":
-            return replace(self, files=tuple(split_words(value) or ()))
+            files = split_words(value)
+            if not files or not all(_is_path(file) for file in files):
+                raise Problem("remote.host.bad_identity", ExitCode.CONFIG)
+            return replace(self, files=tuple(files))
         if option == "stricthostkeychecking":
             return replace(self, strict=value.lower() in _STRICT)
         return self
@@ -46,3 +58,7 @@ class KeyRules:
         for option, value in said.items():
             words += ["-o", f"{_OPTIONS[option]}={value}"] if value else []
         return words
+
+
+def _is_path(text: str) -> bool:
+    return bool(text) and text.isprintable() and '"' not in text
