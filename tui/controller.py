@@ -19,6 +19,7 @@ from tui.services.protocols import Cancel, Emit, HostKeyQuestion, SecretQuestion
 from tui.state import wishes
 from tui.state.events import (
     NoticeRaised,
+    PlaybackChanged,
     RunChosen,
     RunEvents,
     ServerChosen,
@@ -33,6 +34,7 @@ from tui.state.work import ENDED, Transfer
 
 # A stream that broke is not opened again sooner: a refusal must not become a storm.
 REOPEN_AFTER_MS = 10_000
+SOUND_LOOK_S = 0.2
 
 Answer = TypeVar("Answer")
 
@@ -190,6 +192,27 @@ class Controller:
     def cancel_transfer(self, wish: wishes.CancelTransfer) -> None:
         self.jobs.cancel(wish.id)
 
+    def play_sound(self, wish: wishes.PlaySound) -> None:
+        player = self.services.player
+
+        def play(emit: Emit, cancel: Cancel) -> None:
+            if cancel.is_set():  # the next file was asked for before this thread came up
+                return
+            player.play(wish.path)
+            emit(PlaybackChanged(wish.path))
+            while player.playing is not None and not cancel.wait(SOUND_LOOK_S):
+                pass
+            emit(PlaybackChanged(None))
+
+        self.jobs.run("sound", play)
+
+    def stop_sound(self, wish: wishes.StopSound) -> None:
+        def stop(emit: Emit, cancel: Cancel) -> None:
+            self.services.player.stop()
+            emit(PlaybackChanged(None))
+
+        self.jobs.run("sound", stop)
+
     # Watches
 
     def _keep_watches(self) -> None:
@@ -308,4 +331,6 @@ _GRANTS: dict[type, Callable[[Controller, Any], None]] = {
     wishes.RefreshVoices: Controller.refresh_voices,
     wishes.PullVoice: Controller.pull_voice,
     wishes.CancelTransfer: Controller.cancel_transfer,
+    wishes.PlaySound: Controller.play_sound,
+    wishes.StopSound: Controller.stop_sound,
 }

@@ -29,7 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--text-lang", default="auto", help="language of --text")
     parser.add_argument("--references", type=int, default=1, help="how many clips to imitate")
     parser.add_argument("--seed", type=int, default=1234, help="the same for every cell")
-    parser.add_argument("--asr", type=Path, help="folder of a Whisper model, to find lost words")
+    parser.add_argument(
+        "--asr",
+        type=Path,
+        help="Whisper model folder, to find lost words (default: pretrained/faster-whisper)",
+    )
     parser.add_argument("--votes", type=Path, help="JSON lines {better, worse} of an audition")
     parser.add_argument("--choose", action="store_true", help="let pack take the best pair")
 
@@ -63,7 +67,6 @@ def run(args: argparse.Namespace) -> int:
 def _render(args: argparse.Namespace, studio: Studio, folder: Path) -> list[dict[str, Any]]:
     from engine.runtime.device import choose
     from engine.speaking.audition import Audition, Grid
-    from engine.speaking.recognise import Whisper
 
     device = str(choose(args.device).torch)
     clips = studio.clips()
@@ -77,8 +80,9 @@ def _render(args: argparse.Namespace, studio: Studio, folder: Path) -> list[dict
         seed=args.seed,
         base=studio.base_pair(),
     )
-    recogniser = Whisper(args.asr, device) if args.asr is not None else None
-    audition = Audition(folder, lambda g, s: studio.open(g, s, device), recogniser)
+    audition = Audition(
+        folder, lambda g, s: studio.open(g, s, device), studio.listener(args.asr, device)
+    )
     rows = []
     for row in audition.run(grid):
         rows.append(row)

@@ -14,6 +14,7 @@ from engine.contract.events import Event
 from engine.contract.problem import ExitCode, Problem
 from tui.services import fake_scene as scene
 from tui.services.fake_plan import made_plan
+from tui.services.fake_player import FakePlayer
 from tui.services.fake_run import ENDED_RUN, LIVE_RUN, finished_run, later_events, running_run
 from tui.services.protocols import (
     Asks,
@@ -52,6 +53,7 @@ class FakeWorld:
     pull_problem: Problem | None = None
     calls: list[str] = field(default_factory=list)
     answers: list[bool] = field(default_factory=list)
+    player: FakePlayer = field(default_factory=FakePlayer)
     told: set[str] = field(default_factory=set)  # watches that have told all they know
 
     def now(self) -> int:
@@ -88,7 +90,7 @@ def make_world(*, live: bool = False, empty: bool = False) -> FakeWorld:
 def services_of(world: FakeWorld) -> Services:
     return Services(
         FakeServers(world), FakeDeploys(world), FakeDatasets(world),
-        FakeTraining(world), FakeVoices(world), world.now,
+        FakeTraining(world), FakeVoices(world), world.now, world.player,
     )  # fmt: skip
 
 

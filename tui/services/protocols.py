@@ -138,6 +138,20 @@ class Voices(Protocol):
         """Pack, download, verify, unpack; emit TransferChanged of kind pull and VoicesSeen."""
 
 
+class Player(Protocol):
+    """Sound on this computer, one file at a time."""
+
+    @property
+    def playing(self) -> Path | None:
+        """The file that sounds now."""
+
+    def play(self, path: Path) -> None:
+        """Play `path` instead of what plays; returns when it sounds; Problem when nothing can."""
+
+    def stop(self) -> None:
+        """Silence; no effect when nothing plays."""
+
+
 @dataclass(frozen=True)
 class Services:
     """The whole outside world as the dashboard sees it; `now` gives Unix milliseconds."""
@@ -148,3 +162,4 @@ class Services:
     training: Training
     voices: Voices
     now: Callable[[], int]
+    player: Player

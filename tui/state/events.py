@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from engine.contract.catalogue import Text
 from engine.contract.events import Event
@@ -162,6 +163,13 @@ class NoticeRaised:
 
 
 @dataclass(frozen=True)
+class PlaybackChanged:
+    """What sounds on this computer now; None is silence."""
+
+    path: Path | None
+
+
+@dataclass(frozen=True)
 class ServerChosen:
     server: str | None
 
@@ -198,6 +206,7 @@ StoreEvent = (
     | TakeChanged
     | AuditionChanged
     | NoticeRaised
+    | PlaybackChanged
     | ServerChosen
     | RunChosen
     | ClockTicked

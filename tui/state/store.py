@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from tui.state import events as ev
@@ -43,6 +44,7 @@ class State:
     dataset: DatasetReport | None = None
     checking: str | None = None
     plan: TrainPlan | None = None
+    playing: Path | None = None
     notices: tuple[ev.NoticeRaised, ...] = ()
     server: str | None = None
     run: RunKey | None = None
@@ -261,6 +263,10 @@ def _notice_raised(state: State, event: ev.NoticeRaised) -> Changed:
     return replace(state, notices=(*state.notices, event)[-NOTICES:]), {"notices"}
 
 
+def _playback_changed(state: State, event: ev.PlaybackChanged) -> Changed:
+    return replace(state, playing=event.path), {"playing"}
+
+
 def _server_chosen(state: State, event: ev.ServerChosen) -> Changed:
     return replace(state, server=event.server), {"chosen"}
 
@@ -304,6 +310,7 @@ _REDUCERS: dict[type, Callable[[State, Any], Changed]] = {
     ev.TakeChanged: _take_changed,
     ev.AuditionChanged: _audition_changed,
     ev.NoticeRaised: _notice_raised,
+    ev.PlaybackChanged: _playback_changed,
     ev.ServerChosen: _server_chosen,
     ev.RunChosen: _run_chosen,
     ev.ClockTicked: _clock_ticked,

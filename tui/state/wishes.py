@@ -96,6 +96,18 @@ class CancelTransfer:
     id: str
 
 
+@dataclass(frozen=True)
+class PlaySound:
+    """Play a file of this computer instead of what plays."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class StopSound:
+    pass
+
+
 Wish = (
     AddServer
     | RemoveServer
@@ -113,6 +125,8 @@ Wish = (
     | RefreshVoices
     | PullVoice
     | CancelTransfer
+    | PlaySound
+    | StopSound
 )
 
 # Wishes that change something on a server or in the saved list: refused while read-only.
