@@ -38,7 +38,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     with open_studio(args, console) as studio:
         spec = make_spec(studio, args)
         handle = job.start(studio.link(), studio.deployed(), spec, queue=args.queue)
-        console.say("tui.cli.started", run=handle.run, voice=spec.voice, server=studio.name)
+        said = "tui.cli.queued" if args.queue else "tui.cli.started"
+        console.say(said, run=handle.run, voice=spec.voice, server=studio.name)
         if not args.wait:
             console.emit({"status": "ok", "run": handle.run, "voice": spec.voice})
             return 0
