@@ -7,12 +7,14 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
+from itertools import count
 from typing import Any, Protocol, TypeVar
 
 from textual.message import Message
 
 from engine.contract.catalogue import hint, text
 from engine.contract.problem import Problem
+from tui.grants_speech import SPEECH_GRANTS
 from tui.jobs import Jobs, Work
 from tui.messages import EventsWaiting, JobCrashed, Question
 from tui.services.protocols import Cancel, Emit, HostKeyQuestion, SecretQuestion, Services
@@ -57,6 +59,11 @@ class Controller:
         self._queue: deque[StoreEvent] = deque()
         self._announced = threading.Event()
         self._opened: dict[str, int] = {}
+        self._takes = count(1)
+
+    def next_take(self) -> str:
+        """An id no take of this dashboard has had."""
+        return f"take-{next(self._takes)}"
 
     # Events in
 
@@ -333,4 +340,5 @@ _GRANTS: dict[type, Callable[[Controller, Any], None]] = {
     wishes.CancelTransfer: Controller.cancel_transfer,
     wishes.PlaySound: Controller.play_sound,
     wishes.StopSound: Controller.stop_sound,
+    **SPEECH_GRANTS,
 }
