@@ -34,6 +34,7 @@ VERBS: dict[str, str] = {
     "autostop": "tui.verbs.autostop",
     "gpu": "tui.verbs.gpu",
     "pull": "tui.verbs.pull",
+    "sync": "tui.verbs.sync",
     "params": "tui.verbs.params",
     "config": "tui.verbs.config",
 }

@@ -21,11 +21,11 @@ from tui.services.studios import Studios, now_ms
 def live_services(project: Path | None, places: Places) -> Iterator[Services]:
     """Services over the servers of deploy.toml and the address book; ends all links at exit."""
     studios = Studios(project, places)
-    datasets = LiveDatasets(studios)
+    datasets, voices = LiveDatasets(studios), LiveVoices(studios)
     try:
         yield Services(
             LiveServers(studios), LiveDeploys(studios), datasets,
-            LiveTraining(studios, datasets), LiveVoices(studios), now_ms,
+            LiveTraining(studios, datasets, voices), voices, now_ms,
         )  # fmt: skip
     finally:
         studios.close()
