@@ -127,3 +127,36 @@ def test_sync_says_what_is_missing_to_watch(laptop: Laptop) -> None:
     process = laptop.start("sync", "box", "Nobody", "--watch")
     _, err = process.communicate(timeout=60)
     assert process.returncode == 2 and "sovdeck train" in err
+
+
+def test_models_are_fetched_here_once_and_sent(laptop: Laptop, tmp_path: Path) -> None:
+    from engine.contract.pretrained_set import FILES
+
+    for file in FILES:
+        path = tmp_path / file.upstream
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('{"model_type": "hubert"}', "utf-8")
+    web = subprocess.Popen(
+        [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"], cwd=tmp_path,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    assert web.stdout is not None
+    try:
+        address = web.stdout.readline().split("(")[1].split(")")[0]
+        process = laptop.start("models", "relay", "box", "--source", address, "--json")
+        out, err = process.communicate(timeout=200)
+    finally:
+        web.terminate()
+        web.communicate()
+    # All of it reached the server, which says that these are no weights.
+    assert process.returncode == 3 and "models relay" in err, (out[-300:], err)
+    cache = laptop.home / "data/models/v2"
+    assert {file.name for file in FILES} <= {
+        path.relative_to(cache).as_posix() for path in cache.rglob("*")
+    }
+    assert {path.name for path in (laptop.work / "pretrained/incoming").iterdir()} >= {
+        "s2G2333k.pth", "chinese-hubert-base",
+    }  # fmt: skip
+    process = laptop.start("models", "relay", "box", "--json")  # the web is not asked again
+    _, err = process.communicate(timeout=200)
+    assert process.returncode == 3 and "models relay" in err
