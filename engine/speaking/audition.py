@@ -19,6 +19,7 @@ from engine.speaking.request import SpeakRequest
 from engine.speaking.sound import RATE, wav_bytes
 from engine.speaking.takes import Delivery, Take
 from engine.speaking.verify import phone_error, plain
+from engine.text.lexicon import Lexicon, without_readings
 from engine.text.zh.normal import simplify
 
 Open = Callable[[Path, Path], Speaker]
@@ -62,11 +63,13 @@ class Audition:
         open_pair: Open,
         recogniser: Recogniser | None = None,
         voice_print: VoicePrint | None = None,
+        lexicon: Lexicon | None = None,
     ) -> None:
         self.folder = folder
         self.open_pair = open_pair
         self.recogniser = recogniser
         self.voice_print = voice_print
+        self.lexicon = lexicon
 
     def run(self, grid: Grid) -> Iterator[dict[str, Any]]:
         """Yield one row a cell, after its wav is on the disk; ground truth comes first.
@@ -139,9 +142,11 @@ class Audition:
             language = plain(sentence.language)
             heard = self.recogniser.transcribe(samples, language)
             # Recognition writes simplified characters, whatever the text is written in.
-            text = simplify(sentence.text) if language == "zh" else sentence.text
-            found["cer"] = character_error_rate(text, heard)
-            found["phone_error"] = phone_error(sentence.text, heard, sentence.language)
+            text = without_readings(sentence.text)
+            found["cer"] = character_error_rate(simplify(text) if language == "zh" else text, heard)
+            found["phone_error"] = phone_error(
+                sentence.text, heard, sentence.language, self.lexicon
+            )
         if self.voice_print is not None:
             own = self.voice_print.embed(_read(reference.ref_audio))
             found["similarity"] = float(own @ self.voice_print.embed(samples))
@@ -164,4 +169,4 @@ def _read(path: Path) -> np.ndarray:
 
 
 def _length(text: str) -> int:
-    return sum(char.isalnum() for char in text)
+    return sum(char.isalnum() for char in without_readings(text))

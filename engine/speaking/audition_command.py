@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.speaking.arguments import add_studio, open_studio
+
 if TYPE_CHECKING:
     from engine.speaking.audition import Sentence
     from engine.speaking.clips import Clip
@@ -19,33 +21,24 @@ HELP = "speak the same sentences with several epochs, measure each, and recommen
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("voice", help="name of the voice")
-    parser.add_argument("--work", type=Path, default=Path(), help="work folder (default: here)")
-    parser.add_argument("--pretrained", help="set below pretrained/ whose encoders to use")
-    parser.add_argument("--device", default="auto", choices=("auto", "cuda", "cpu"))
+    add_studio(parser)
     parser.add_argument("--gpt", nargs="*", default=[], help="GPT files (default: newest three)")
     parser.add_argument("--sovits", nargs="*", default=[], help="SoVITS files (newest three)")
     parser.add_argument("--text", action="append", default=[], help="a sentence; repeatable")
     parser.add_argument("--text-lang", default="auto", help="language of --text")
     parser.add_argument("--references", type=int, default=1, help="how many clips to imitate")
     parser.add_argument("--seed", type=int, default=1234, help="the same for every cell")
-    parser.add_argument(
-        "--asr",
-        type=Path,
-        help="Whisper model folder, to find lost words (default: pretrained/faster-whisper)",
-    )
     parser.add_argument("--votes", type=Path, help="JSON lines {better, worse} of an audition")
     parser.add_argument("--choose", action="store_true", help="let pack take the best pair")
 
 
 def run(args: argparse.Namespace) -> int:
     from engine.speaking.ballot import standings
-    from engine.speaking.studio import Studio
 
-    studio = Studio(args.work, args.voice, args.pretrained)
+    studio, device = open_studio(args)
     folder = studio.work / "auditions" / args.voice
     if args.votes is None:
-        rows = _render(args, studio, folder)
+        rows = _render(args, studio, device, folder)
     else:
         rows = _lines(folder / "table.jsonl")
     found = standings(rows, [] if args.votes is None else _lines(args.votes))
@@ -64,11 +57,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _render(args: argparse.Namespace, studio: Studio, folder: Path) -> list[dict[str, Any]]:
-    from engine.runtime.device import choose
+def _render(
+    args: argparse.Namespace, studio: Studio, device: str, folder: Path
+) -> list[dict[str, Any]]:
     from engine.speaking.audition import Audition, Grid
 
-    device = str(choose(args.device).torch)
     clips = studio.clips()
     references = _references(studio, clips, args.references)
     used = {request.ref_audio for request in references}
@@ -81,8 +74,9 @@ def _render(args: argparse.Namespace, studio: Studio, folder: Path) -> list[dict
         base=studio.base_pair(),
     )
     audition = Audition(
-        folder, lambda g, s: studio.open(g, s, device), studio.listener(args.asr, device)
-    )
+        folder, lambda g, s: studio.open(g, s, device), studio.listener(args.asr, device),
+        lexicon=studio.lexicon(),
+    )  # fmt: skip
     rows = []
     for row in audition.run(grid):
         rows.append(row)

@@ -23,6 +23,9 @@ from engine.speaking.clips import Clip
 from engine.speaking.marks import Recogniser
 from engine.speaking.pipeline import Speaker
 from engine.speaking.weights import load_gpt, load_sovits
+from engine.text.aids import open_lexicon
+from engine.text.lexicon import Lexicon
+from engine.text.zh.polyphones import Polyphones
 from engine.training.base import CONTENT_FOLDER, TEXT_FOLDER, is_made, open_base
 
 _EPOCH = re.compile(r"[-_]e(\d+)")
@@ -47,7 +50,11 @@ class Weight:
 class Studio:
     """One voice in one work folder. Lists are read anew each time, so new epochs appear."""
 
-    def __init__(self, work: Path, voice: str, pretrained: str | None = None) -> None:
+    def __init__(
+        self, work: Path, voice: str, pretrained: str | None = None, words: Path | None = None
+    ) -> None:
+        self.polyphones: Polyphones | None = None
+        self._words = words
         self.work = work.resolve()
         self.voice = voice
         self.layout = Layout.at(self.work.as_posix())
@@ -106,6 +113,10 @@ class Studio:
                 return gpt[0], sovits[0]
         return None
 
+    def lexicon(self) -> Lexicon:
+        """The voice's own words as they stand now, and the model for Chinese polyphones."""
+        return open_lexicon(self.layout, self.voice, self.polyphones, self._words)
+
     def listener(self, given: Path | None, device: str) -> Recogniser | None:
         """The recogniser of `given`, else the one below pretrained/, else None."""
         folder = given or Path(self.layout.pretrained / RECOGNISER_FOLDER)
@@ -130,6 +141,7 @@ class Studio:
             load_sovits(sovits).to(device),
             content.to(device),
             text,
+            lexicon=self.lexicon(),
             low_precision=precision != "fp32",
         )
 
