@@ -13,6 +13,7 @@ from engine.speaking.arguments import add_studio, open_studio
 if TYPE_CHECKING:
     from engine.speaking.audition import Sentence
     from engine.speaking.clips import Clip
+    from engine.speaking.marks import VoicePrint
     from engine.speaking.request import SpeakRequest
     from engine.speaking.studio import Studio
 
@@ -28,6 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--text-lang", default="auto", help="language of --text")
     parser.add_argument("--references", type=int, default=1, help="how many clips to imitate")
     parser.add_argument("--seed", type=int, default=1234, help="the same for every cell")
+    parser.add_argument(
+        "--similarity", type=Path, nargs="?", const=Path(), metavar="FILE",
+        help="compare voices with resemblyzer's weights (default: the installed package's)",
+    )  # fmt: skip
     parser.add_argument("--votes", type=Path, help="JSON lines {better, worse} of an audition")
     parser.add_argument("--choose", action="store_true", help="let pack take the best pair")
 
@@ -75,7 +80,7 @@ def _render(
     )
     audition = Audition(
         folder, lambda g, s: studio.open(g, s, device), studio.listener(args.asr, device),
-        lexicon=studio.lexicon(),
+        _voice_print(args.similarity, studio), lexicon=studio.lexicon(),
     )  # fmt: skip
     rows = []
     for row in audition.run(grid):
@@ -86,6 +91,16 @@ def _render(
         else:
             print(f"{row['cell']}  {row['seconds']} s  penalty {row['penalty']}", flush=True)
     return rows
+
+
+def _voice_print(asked: Path | None, studio: Studio) -> VoicePrint | None:
+    """Who judges the voices: nobody unless --similarity is given, with or without a file."""
+    if asked is None:
+        return None
+    from engine.speaking.voice_print import SpeakerPrint, find_weights
+
+    given = None if asked == Path() else asked
+    return SpeakerPrint(find_weights(given, Path(studio.layout.pretrained)))
 
 
 def _references(studio: Studio, clips: Sequence[Clip], most: int) -> list[SpeakRequest]:
