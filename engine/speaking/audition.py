@@ -16,6 +16,7 @@ from engine.runtime.durable import write_atomic
 from engine.speaking.marks import Marks, Recogniser, VoicePrint, character_error_rate, measure
 from engine.speaking.pipeline import Speaker
 from engine.speaking.request import SpeakRequest
+from engine.speaking.saved_samples import SavedSample
 from engine.speaking.sound import RATE, wav_bytes
 from engine.speaking.takes import Delivery, Take
 from engine.speaking.verify import phone_error, plain
@@ -38,7 +39,8 @@ class Sentence:
 class Grid:
     """Every GPT x SoVITS x reference x sentence, each with the same seed.
 
-    `references` are requests whose text is replaced; `base` is the untrained pair to compare.
+    `references` are requests whose text is replaced; `base` is the untrained pair to compare,
+    `saved` are what training spoke at its saves: measured, not spoken again.
     """
 
     gpt: Sequence[Path]
@@ -47,11 +49,25 @@ class Grid:
     sentences: Sequence[Sentence]
     seed: int = 1234
     base: tuple[Path, Path] | None = None
+    saved: Sequence[SavedSample] = ()
 
     @property
     def cells(self) -> int:
         pairs = len(self.gpt) * len(self.sovits) + (self.base is not None)
-        return pairs * len(self.references) * len(self.sentences)
+        return pairs * len(self.references) * len(self.sentences) + len(self.saved)
+
+    def truths(self) -> Iterator[tuple[str, int, Sentence, Path]]:
+        """Name, sentence number, words and file of each recording to hear beside the cells.
+
+        Without a recording of any sentence they are the clips that are imitated.
+        """
+        known = [(n, s) for n, s in enumerate(self.sentences) if s.truth is not None]
+        for number, sentence in known:
+            assert sentence.truth is not None
+            yield f"truth-s{number}", number, sentence, sentence.truth
+        if not known:
+            for number, one in enumerate(self.references):
+                yield f"truth-r{number}", -1, Sentence(one.ref_text, one.ref_lang), one.ref_audio
 
 
 class Audition:
@@ -86,9 +102,14 @@ class Audition:
             yield row
 
     def _rows(self, grid: Grid) -> Iterator[dict[str, Any]]:
-        for number, sentence in enumerate(grid.sentences):
-            if sentence.truth is not None:
-                yield self._truth(number, sentence, sentence.truth, grid)
+        for name, number, sentence, path in grid.truths():
+            yield self._heard_file(name, "truth", number, sentence, path, grid, {})
+        for one in grid.saved:
+            facts = {"run": one.run, "stage": one.stage, "epoch": one.epoch}
+            sentence = Sentence(one.text, grid.references[0].ref_lang)
+            yield self._heard_file(
+                f"saved-{one.path.stem}", "saved", -1, sentence, one.path, grid, facts
+            )
         pairs = [(g, grid.sovits, "cell") for g in grid.gpt]
         if grid.base is not None:
             pairs.append((grid.base[0], [grid.base[1]], "base"))
@@ -114,10 +135,14 @@ class Audition:
                         facts = {"gpt": gpt.name, "sovits": sovits.name, "reference": r}
                         yield self._row(name, kind, s, sentence, take.samples, marks, facts)
 
-    def _truth(self, number: int, sentence: Sentence, path: Path, grid: Grid) -> dict[str, Any]:
+    def _heard_file(
+        self, name: str, kind: str, number: int, sentence: Sentence, path: Path, grid: Grid,
+        facts: dict[str, Any],
+    ) -> dict[str, Any]:  # fmt: skip
+        """A row of what stands in a file already."""
         samples = _read(path)
         marks = measure(samples, ended=True, **self._heard(samples, sentence, grid.references[0]))
-        return self._row(f"truth-s{number}", "truth", number, sentence, samples, marks, {})
+        return self._row(name, kind, number, sentence, samples, marks, facts)
 
     def _marks(self, take: Take, sentence: Sentence, reference: SpeakRequest) -> Marks:
         expected = None
@@ -138,7 +163,7 @@ class Audition:
     ) -> dict[str, Any]:
         """What the optional models say of the samples."""
         found: dict[str, Any] = {}
-        if self.recogniser is not None:
+        if self.recogniser is not None and sentence.text.strip():
             language = plain(sentence.language)
             heard = self.recogniser.transcribe(samples, language)
             # Recognition writes simplified characters, whatever the text is written in.

@@ -33,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--similarity", type=Path, nargs="?", const=Path(), metavar="FILE",
         help="compare voices with resemblyzer's weights (default: the installed package's)",
     )  # fmt: skip
+    parser.add_argument(
+        "--saved", action="store_true", help="also measure what training spoke at its saves"
+    )
     parser.add_argument("--votes", type=Path, help="JSON lines {better, worse} of an audition")
     parser.add_argument("--choose", action="store_true", help="let pack take the best pair")
 
@@ -66,6 +69,7 @@ def _render(
     args: argparse.Namespace, studio: Studio, device: str, folder: Path
 ) -> list[dict[str, Any]]:
     from engine.speaking.audition import Audition, Grid
+    from engine.speaking.saved_samples import saved_samples
 
     clips = studio.clips()
     references = _references(studio, clips, args.references)
@@ -76,7 +80,8 @@ def _render(
         references=references,
         sentences=_sentences(args, [clip for clip in clips if clip.path not in used]),
         seed=args.seed,
-        base=studio.base_pair(),
+        base=studio.base_pair(folder / "base"),
+        saved=saved_samples(studio.layout, args.voice) if args.saved else (),
     )
     audition = Audition(
         folder, lambda g, s: studio.open(g, s, device), studio.listener(args.asr, device),

@@ -26,7 +26,7 @@ from engine.speaking.weights import load_gpt, load_sovits
 from engine.text.aids import open_lexicon
 from engine.text.lexicon import Lexicon
 from engine.text.zh.polyphones import Polyphones
-from engine.training.base import CONTENT_FOLDER, TEXT_FOLDER, is_made, open_base
+from engine.training.base import CONTENT_FOLDER, TEXT_FOLDER, export_base, is_made, open_base
 
 _EPOCH = re.compile(r"[-_]e(\d+)")
 
@@ -103,8 +103,15 @@ class Studio:
         items = read_items(source, wavs if wavs.is_dir() else None).items
         return [Clip(item.wav, item.text, item.language) for item in items if item.wav.is_file()]
 
-    def base_pair(self) -> tuple[Path, Path] | None:
-        """The pretrained GPT and SoVITS that training started from, where there are any."""
+    def base_pair(self, exports: Path) -> tuple[Path, Path] | None:
+        """The GPT and SoVITS that training started from, where they are still there.
+
+        Weights made from nothing are first exported below `exports`, as epoch 0.
+        """
+        if self._pretrained is None:
+            made = open_base(RunSpec(run="speak", voice=self.voice), self.layout)
+            if is_made(made):
+                return export_base(made, exports, self.voice)
         root = Path(self.layout.pretrained)
         folders = [root / self._pretrained] if self._pretrained else sorted(root.glob("*"))
         for folder in folders:

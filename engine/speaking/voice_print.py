@@ -73,9 +73,10 @@ class SpeakerPrint:
     @torch.inference_mode()
     def embed(self, samples: np.ndarray, /) -> np.ndarray:
         """(256,) of unit length for samples (N,) at 32 kHz; zeros for silence."""
-        wav = resample(_spoken(np.asarray(samples, dtype=np.float32)), RATE, _HZ)
-        if not len(wav):
+        spoken = _spoken(np.asarray(samples, dtype=np.float32))
+        if not len(spoken):
             return np.zeros(_WIDTH, np.float32)
+        wav = resample(spoken, RATE, _HZ)
         wav = wav * max(1.0, _LEVEL / float(np.sqrt(np.square(wav).mean())))
         starts = _looks(len(wav))
         missing = (starts[-1] + _FRAMES) * _HOP - len(wav)
@@ -114,6 +115,11 @@ def _looks(samples: int) -> list[int]:
 
 def _spoken(samples: np.ndarray) -> np.ndarray:
     """Samples at 32 kHz without what is silent for long."""
-    near = np.convolve(voiced(samples), np.ones(2 * _KEPT_SILENCE + 1), mode="same") > 0
+    speech = voiced(samples)
+    if not len(speech):
+        return samples[:0]
+    near = (
+        np.convolve(np.pad(speech, _KEPT_SILENCE), np.ones(2 * _KEPT_SILENCE + 1), mode="valid") > 0
+    )
     kept = np.repeat(near, RATE // 100)
     return samples[: len(kept)][kept]
