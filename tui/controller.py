@@ -150,6 +150,18 @@ class Controller:
             "dataset", lambda emit, cancel: self.services.datasets.check(wish.folder, emit, cancel)
         )
 
+    def edit_clip(self, wish: wishes.EditClip) -> None:
+        datasets = self.services.datasets
+        self.jobs.run(
+            "dataset", lambda emit, cancel: datasets.edit(wish.folder, wish.edit, emit, cancel)
+        )
+
+    def undo_edit(self, wish: wishes.UndoEdit) -> None:
+        self.jobs.run(
+            "dataset",
+            lambda emit, cancel: self.services.datasets.undo(wish.folder, emit, cancel),
+        )
+
     def push_dataset(self, wish: wishes.PushDataset) -> None:
         first = Transfer(f"push:{wish.server}", "push", wish.server, wish.folder.name)
         datasets = self.services.datasets
@@ -324,6 +336,8 @@ _GRANTS: dict[type, Callable[[Controller, Any], None]] = {
     wishes.PlanDeploy: Controller.plan_deploy,
     wishes.ApplyDeploy: Controller.apply_deploy,
     wishes.CheckDataset: Controller.check_dataset,
+    wishes.EditClip: Controller.edit_clip,
+    wishes.UndoEdit: Controller.undo_edit,
     wishes.PushDataset: Controller.push_dataset,
     wishes.PlanTraining: Controller.plan_training,
     wishes.StartTraining: Controller.start_training,

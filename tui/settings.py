@@ -27,7 +27,10 @@ CHOICES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Settings:
-    """`theme` empty means: chosen by what the terminal can show. `keys` maps binding id to keys."""
+    """`theme` empty means: chosen by what the terminal can show. `dataset` is the last folder.
+
+    `keys` maps binding ids to keys.
+    """
 
     language: str = "auto"
     theme: str = ""
@@ -36,6 +39,7 @@ class Settings:
     smoothing: float = 0.6
     log_scale: bool = False
     read_only: bool = False
+    dataset: str = ""
     keys: Mapping[str, str] = field(default_factory=dict)
 
     def with_(self, **changes: Any) -> Settings:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from engine.contract.dataset.edits import Edit
 from tui.state.events import StoreEvent
 from tui.state.work import TrainDraft
 
@@ -106,7 +107,16 @@ class Deploys(Protocol):
 
 class Datasets(Protocol):
     def check(self, folder: Path, emit: Emit, cancel: Cancel) -> None:
-        """Read a folder on this computer; emit DatasetChecking, then DatasetChecked."""
+        """Read a folder on this computer; emit DatasetChecking, then DatasetChecked.
+
+        A folder that cannot be read at all is told by DatasetRefused.
+        """
+
+    def edit(self, folder: Path, edit: Edit, emit: Emit, cancel: Cancel) -> None:
+        """Correct a line of the list on disk, judge the list anew; emit DatasetChecked."""
+
+    def undo(self, folder: Path, emit: Emit, cancel: Cancel) -> None:
+        """Take back the newest correction; emit DatasetChecked."""
 
     def push(self, server: str, folder: Path, emit: Emit, cancel: Cancel) -> None:
         """Upload what the server lacks; emit TransferChanged of kind push."""

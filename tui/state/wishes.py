@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.contract.dataset.edits import Edit
 from tui.services.protocols import ServerDraft
 from tui.state.work import TrainDraft
 
@@ -55,6 +56,21 @@ class ApplyDeploy:
 
 @dataclass(frozen=True)
 class CheckDataset:
+    folder: Path
+
+
+@dataclass(frozen=True)
+class EditClip:
+    """Correct one line of the checked list, and judge the list again."""
+
+    folder: Path
+    edit: Edit
+
+
+@dataclass(frozen=True)
+class UndoEdit:
+    """Take back the newest correction of the list."""
+
     folder: Path
 
 
@@ -118,6 +134,8 @@ Wish = (
     | PlanDeploy
     | ApplyDeploy
     | CheckDataset
+    | EditClip
+    | UndoEdit
     | PushDataset
     | PlanTraining
     | StartTraining
@@ -129,7 +147,7 @@ Wish = (
     | StopSound
 )
 
-# Wishes that change something on a server or in the saved list: refused while read-only.
+# Wishes that change a server, the saved list or a dataset: refused while read-only.
 CHANGING: tuple[type, ...] = (
-    AddServer, RemoveServer, ApplyDeploy, PushDataset, StartTraining, StopRun,
+    AddServer, RemoveServer, ApplyDeploy, EditClip, UndoEdit, PushDataset, StartTraining, StopRun,
 )  # fmt: skip
