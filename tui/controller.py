@@ -7,19 +7,21 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
+from itertools import count
 from typing import Any, Protocol, TypeVar
 
 from textual.message import Message
 
 from engine.contract.catalogue import hint, text
 from engine.contract.problem import Problem
+from tui.grants_dataset import DATASET_GRANTS
+from tui.grants_speech import SPEECH_GRANTS
 from tui.jobs import Jobs, Work
 from tui.messages import EventsWaiting, JobCrashed, Question
 from tui.services.protocols import Cancel, Emit, HostKeyQuestion, SecretQuestion, Services
 from tui.state import wishes
 from tui.state.events import (
     NoticeRaised,
-    PlaybackChanged,
     RunChosen,
     RunEvents,
     ServerChosen,
@@ -34,7 +36,6 @@ from tui.state.work import ENDED, Transfer
 
 # A stream that broke is not opened again sooner: a refusal must not become a storm.
 REOPEN_AFTER_MS = 10_000
-SOUND_LOOK_S = 0.2
 
 Answer = TypeVar("Answer")
 
@@ -57,6 +58,11 @@ class Controller:
         self._queue: deque[StoreEvent] = deque()
         self._announced = threading.Event()
         self._opened: dict[str, int] = {}
+        self._takes = count(1)
+
+    def next_take(self) -> str:
+        """An id no take of this dashboard has had."""
+        return f"take-{next(self._takes)}"
 
     # Events in
 
@@ -145,23 +151,6 @@ class Controller:
             lambda emit, cancel: self.services.deploys.apply(wish.server, emit, cancel),
         )
 
-    def check_dataset(self, wish: wishes.CheckDataset) -> None:
-        self.jobs.run(
-            "dataset", lambda emit, cancel: self.services.datasets.check(wish.folder, emit, cancel)
-        )
-
-    def edit_clip(self, wish: wishes.EditClip) -> None:
-        datasets = self.services.datasets
-        self.jobs.run(
-            "dataset", lambda emit, cancel: datasets.edit(wish.folder, wish.edit, emit, cancel)
-        )
-
-    def undo_edit(self, wish: wishes.UndoEdit) -> None:
-        self.jobs.run(
-            "dataset",
-            lambda emit, cancel: self.services.datasets.undo(wish.folder, emit, cancel),
-        )
-
     def push_dataset(self, wish: wishes.PushDataset) -> None:
         first = Transfer(f"push:{wish.server}", "push", wish.server, wish.folder.name)
         datasets = self.services.datasets
@@ -203,27 +192,6 @@ class Controller:
 
     def cancel_transfer(self, wish: wishes.CancelTransfer) -> None:
         self.jobs.cancel(wish.id)
-
-    def play_sound(self, wish: wishes.PlaySound) -> None:
-        player = self.services.player
-
-        def play(emit: Emit, cancel: Cancel) -> None:
-            if cancel.is_set():  # the next file was asked for before this thread came up
-                return
-            player.play(wish.path)
-            emit(PlaybackChanged(wish.path))
-            while player.playing is not None and not cancel.wait(SOUND_LOOK_S):
-                pass
-            emit(PlaybackChanged(None))
-
-        self.jobs.run("sound", play)
-
-    def stop_sound(self, wish: wishes.StopSound) -> None:
-        def stop(emit: Emit, cancel: Cancel) -> None:
-            self.services.player.stop()
-            emit(PlaybackChanged(None))
-
-        self.jobs.run("sound", stop)
 
     # Watches
 
@@ -335,9 +303,6 @@ _GRANTS: dict[type, Callable[[Controller, Any], None]] = {
     wishes.ReadRun: Controller.read_run,
     wishes.PlanDeploy: Controller.plan_deploy,
     wishes.ApplyDeploy: Controller.apply_deploy,
-    wishes.CheckDataset: Controller.check_dataset,
-    wishes.EditClip: Controller.edit_clip,
-    wishes.UndoEdit: Controller.undo_edit,
     wishes.PushDataset: Controller.push_dataset,
     wishes.PlanTraining: Controller.plan_training,
     wishes.StartTraining: Controller.start_training,
@@ -345,6 +310,6 @@ _GRANTS: dict[type, Callable[[Controller, Any], None]] = {
     wishes.RefreshVoices: Controller.refresh_voices,
     wishes.PullVoice: Controller.pull_voice,
     wishes.CancelTransfer: Controller.cancel_transfer,
-    wishes.PlaySound: Controller.play_sound,
-    wishes.StopSound: Controller.stop_sound,
+    **DATASET_GRANTS,
+    **SPEECH_GRANTS,
 }

@@ -31,7 +31,7 @@ class DatasetScreen(DeckScreen):
     """`heard` are the lines gone through; they are forgotten with the folder."""
 
     TAB = "dataset"
-    TOPICS: ClassVar[tuple[str, ...]] = ("dataset", "transfers", "chosen", "playing", "language")
+    TOPICS: ClassVar[tuple[str, ...]] = ("dataset", "transfers", "chosen", "playing")
     BINDINGS = bindings("dataset")
     CSS_PATH = "../styles/dataset.tcss"
 

@@ -16,11 +16,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from engine.contract.dataset.edits import Edit
 from tui.state.events import StoreEvent
 from tui.state.work import TrainDraft
+
+if TYPE_CHECKING:
+    from tui.services.speech import Auditions, Speech
 
 Emit = Callable[[StoreEvent], None]
 Cancel = threading.Event
@@ -164,7 +167,10 @@ class Player(Protocol):
 
 @dataclass(frozen=True)
 class Services:
-    """The whole outside world as the dashboard sees it; `now` gives Unix milliseconds."""
+    """The whole outside world as the dashboard sees it; `now` gives Unix milliseconds.
+
+    Where nothing can speak, the rooms for it are not shown.
+    """
 
     servers: Servers
     deploys: Deploys
@@ -173,3 +179,5 @@ class Services:
     voices: Voices
     now: Callable[[], int]
     player: Player
+    speech: Speech | None = None
+    auditions: Auditions | None = None
