@@ -260,9 +260,9 @@ def main() -> None:
     parser.add_argument("--language", default="en", choices=["en", "zh"])
     parser.add_argument("--theme", default="", choices=["", *theme.NAMES])
     parser.add_argument("--marker", default="braille", choices=files.CHOICES["marker"])
-    parser.add_argument("--still", action="store_true", help="a world in which nothing moves")
-    parser.add_argument("--more", type=int, default=0, help="that many further servers")
-    parser.add_argument("--empty", action="store_true", help="no server yet")
+    parser.add_argument("--still", action="store_true")
+    parser.add_argument("--more", type=int, default=0)
+    parser.add_argument("--empty", action="store_true")
     options = parser.parse_args()
     from tui.services.fakes import fake_services
 

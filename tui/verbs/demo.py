@@ -14,8 +14,8 @@ from tui.target import add_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--headless", action="store_true", help="without the dashboard")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep everything below DIR")
+    parser.add_argument("--headless", action="store_true")
+    parser.add_argument("--keep", type=Path, metavar="DIR")
     add_json(parser)
 
 

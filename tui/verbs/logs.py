@@ -10,8 +10,8 @@ from tui.target import add_server, open_studio
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_server(parser)
-    parser.add_argument("--run", help="which run (default: the newest)")
-    parser.add_argument("-f", "--follow", action="store_true", help="go on until the run ends")
+    parser.add_argument("--run")
+    parser.add_argument("-f", "--follow", action="store_true")
 
 
 def run(args: argparse.Namespace, console: Console) -> int:

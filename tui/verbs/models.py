@@ -21,9 +21,9 @@ LIMIT_S = 4 * 3600.0  # a slow hub and 1.3 GB
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=("get", "push", "verify"))
     add_server(parser)
-    parser.add_argument("--from", type=Path, dest="folder", metavar="FOLDER", help="push: from")
-    parser.add_argument("--set", help="which set (default: deploy.toml's, v2)")
-    parser.add_argument("--source", action="append", default=[], metavar="URL", help="get: mirror")
+    parser.add_argument("--from", type=Path, dest="folder", metavar="FOLDER")
+    parser.add_argument("--set")
+    parser.add_argument("--source", action="append", default=[], metavar="URL")
 
 
 def run(args: argparse.Namespace, console: Console) -> int:

@@ -6,6 +6,7 @@ import argparse
 import time
 from typing import TYPE_CHECKING, Any
 
+from engine.contract.catalogue import Language, text
 from engine.contract.fold import RunState
 from tui.console import Console, duration
 from tui.target import add_server, open_studio
@@ -14,10 +15,16 @@ if TYPE_CHECKING:
     from remote.job_state import JobState
 
 
+HEADS = (
+    "tui.options.head_run", "tui.options.head_voice", "tui.options.head_state",
+    "tui.options.head_stage", "tui.options.head_progress", "tui.options.head_eta",
+)  # fmt: skip
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_server(parser)
-    parser.add_argument("--watch", action="store_true", help="repeat every two seconds")
-    parser.add_argument("--last", type=int, default=10, metavar="N", help="newest N runs")
+    parser.add_argument("--watch", action="store_true")
+    parser.add_argument("--last", type=int, default=10, metavar="N")
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
@@ -28,11 +35,11 @@ def run(args: argparse.Namespace, console: Console) -> int:
         while True:
             layout = studio.layout()
             found = job.runs(studio.link(), layout)[-args.last :]
-            rows: list[tuple[str, ...]] = [("RUN", "VOICE", "STATE", "STAGE", "PROGRESS", "ETA")]
+            rows = [tuple(text(head).get(console.language) for head in HEADS)]
             for state in found:
                 replay = read_state(studio.link(), job.handle(layout, state.run))
                 console.emit(as_json(state, replay.state))
-                rows.append(as_row(state, replay.state))
+                rows.append(as_row(state, replay.state, console.language))
             console.table(rows)
             if not found:
                 console.say("tui.cli.no_runs", server=studio.name)
@@ -42,11 +49,12 @@ def run(args: argparse.Namespace, console: Console) -> int:
             console.write("")
 
 
-def as_row(job: JobState, run: RunState) -> tuple[str, ...]:
+def as_row(job: JobState, run: RunState, language: Language) -> tuple[str, ...]:
     stage = run.stage(run.current) if run.current else None
     progress = f"{stage.step}/{stage.total}" if stage else ""
     eta = duration(stage.eta_s) if stage and not job.ended else ""
-    return (job.run, run.voice or "-", job.state, run.current or "-", progress, eta)
+    state = text(f"tui.states.{job.state}").get(language)
+    return (job.run, run.voice or "-", state, run.current or "-", progress, eta)
 
 
 def as_json(job: JobState, run: RunState) -> dict[str, Any]:
