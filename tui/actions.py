@@ -87,6 +87,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("tui.actions.start_training", "ctrl+s", "start", "train", risky=True),
     Action("tui.actions.reset_field", "ctrl+r", "reset_field", "train"),
     Action("tui.actions.next_section", "ctrl+n", "next_section", "train"),
+    Action("tui.actions.save_recipe", "f6", "save_recipe", "train"),
+    Action("tui.actions.forget_recipe", "f7", "forget_recipe", "train", footer=False, risky=True),
     Action("tui.actions.check_dataset", "ctrl+s", "check", "dataset"),
     Action("tui.actions.push_dataset", "f5", "push", "dataset"),
     Action("tui.actions.next_clip", "n", "next", "dataset"),
