@@ -77,7 +77,7 @@ class SovdeckApp(Deck):
         self.title = "sovdeck"
         self.services = services
         self.settings_path = settings_path
-        self.start_screen = start
+        self.start_screen = start if start in self.MODES else self.DEFAULT_MODE
         self.controller = Controller(self, services, self.store)
         self.controller.read_only = self.settings.read_only
         self.announcer = Announcer(self)
@@ -207,6 +207,8 @@ class SovdeckApp(Deck):
         if len(self.screen_stack) > 1:
             self.pop_screen()
         self.switch_mode(name)
+        if self.settings.screen != name:
+            self.keep(self.settings.with_(screen=name))
 
     def action_switch_language(self) -> None:
         self.language = "en" if self.language == "zh" else "zh"

@@ -119,6 +119,14 @@ class Controller:
             lambda emit, cancel: servers.add(draft, _Asks(self, cancel), emit, cancel),
         )
 
+    def try_here(self, wish: wishes.TryHere) -> None:
+        practice = self.services.practice
+        assert practice is not None, "offered only where it can be done"
+        if self.jobs.busy("practice"):
+            return
+
+        self.jobs.run("practice", practice.start)
+
     def remove_server(self, wish: wishes.RemoveServer) -> None:
         self.jobs.cancel(f"watch:{wish.server}")
         self.jobs.run(
@@ -296,6 +304,7 @@ class _Asks:
 
 _GRANTS: dict[type, Callable[[Controller, Any], None]] = {
     wishes.AddServer: Controller.add_server,
+    wishes.TryHere: Controller.try_here,
     wishes.RemoveServer: Controller.remove_server,
     wishes.Connect: Controller.connect,
     wishes.ChooseServer: Controller.choose_server,

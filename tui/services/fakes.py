@@ -18,6 +18,7 @@ from tui.services import fake_scene as scene
 from tui.services.fake_dataset import BYTES, FakeDataset
 from tui.services.fake_plan import made_plan
 from tui.services.fake_player import FakePlayer
+from tui.services.fake_practice import FakePractice
 from tui.services.fake_run import ENDED_RUN, LIVE_RUN, finished_run, later_events, running_run
 from tui.services.fake_shelf import ATRI, MIKA, SENTENCES
 from tui.services.fake_speech import FakeAuditions, FakeSpeech, ranked, scene_cells
@@ -111,7 +112,7 @@ def services_of(world: FakeWorld) -> Services:
     return Services(
         FakeServers(world), FakeDeploys(world), FakeDatasets(world),
         FakeTraining(world), FakeVoices(world), world.now, world.player,
-        FakeSpeech(world), FakeAuditions(world),
+        FakeSpeech(world), FakeAuditions(world), FakePractice(world),
     )  # fmt: skip
 
 

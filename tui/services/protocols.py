@@ -151,6 +151,14 @@ class Voices(Protocol):
         """Pack, download, verify, unpack; emit TransferChanged of kind pull and VoicesSeen."""
 
 
+class Practice(Protocol):
+    def start(self, emit: Emit, cancel: Cancel) -> None:
+        """Start a server on this computer and train a tiny voice there; emit RunChosen.
+
+        The saved list is replaced by that one server until the dashboard is left.
+        """
+
+
 class Player(Protocol):
     """Sound on this computer, one file at a time."""
 
@@ -169,7 +177,8 @@ class Player(Protocol):
 class Services:
     """The whole outside world as the dashboard sees it; `now` gives Unix milliseconds.
 
-    Where nothing can speak, the rooms for it are not shown.
+    Where nothing can speak, the rooms for it are not shown; without `practice` there is no
+    way to try it here.
     """
 
     servers: Servers
@@ -181,3 +190,4 @@ class Services:
     player: Player
     speech: Speech | None = None
     auditions: Auditions | None = None
+    practice: Practice | None = None

@@ -17,6 +17,11 @@ class AddServer:
 
 
 @dataclass(frozen=True)
+class TryHere:
+    """Start the practice server and train a tiny voice on this computer."""
+
+
+@dataclass(frozen=True)
 class RemoveServer:
     server: str
 
@@ -207,6 +212,7 @@ class ChoosePair:
 
 Wish = (
     AddServer
+    | TryHere
     | RemoveServer
     | Connect
     | ChooseServer
@@ -242,6 +248,6 @@ Wish = (
 
 # Wishes that change a server, the saved list or a dataset: refused while read-only.
 CHANGING: tuple[type, ...] = (
-    AddServer, RemoveServer, ApplyDeploy, EditClip, UndoEdit, PushDataset, StartTraining, StopRun,
-    LendClip, ChoosePair,
+    AddServer, TryHere, RemoveServer, ApplyDeploy, EditClip, UndoEdit, PushDataset,
+    StartTraining, StopRun, LendClip, ChoosePair,
 )  # fmt: skip
