@@ -36,6 +36,9 @@ VERBS: dict[str, str] = {
     "gpu": "tui.verbs.gpu",
     "pull": "tui.verbs.pull",
     "web": "tui.verbs.web",
+    "ssh": "tui.verbs.ssh",
+    "forward": "tui.verbs.forward",
+    "notify": "tui.verbs.notify",
     "params": "tui.verbs.params",
     "config": "tui.verbs.config",
 }

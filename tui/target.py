@@ -9,6 +9,7 @@ from tui.console import Console
 
 if TYPE_CHECKING:
     from remote.studio import Studio
+    from tui.dialog import TerminalDialog
 
 
 def add_server(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +25,9 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true")
 
 
-def open_studio(args: argparse.Namespace, console: Console) -> Studio:
+def open_studio(
+    args: argparse.Namespace, console: Console, dialog: TerminalDialog | None = None
+) -> Studio:
     """The server that `args` names, or the default one of deploy.toml; not yet connected."""
     from remote.config import book
     from remote.config.load import load
@@ -36,4 +39,5 @@ def open_studio(args: argparse.Namespace, console: Console) -> Studio:
     config = load(args.config, places)
     name, server = book.pick(config, args.server)
     accept = frozenset(getattr(args, "accept", ()))
-    return Studio(name, server, config, places, TerminalDialog(console), accept=accept)
+    dialog = dialog or TerminalDialog(console)
+    return Studio(name, server, config, places, dialog, accept=accept)

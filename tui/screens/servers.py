@@ -32,6 +32,7 @@ _COLUMNS = {
     "memory": "tui.servers.memory", "job": "tui.servers.job", "disk": "tui.servers.disk",
     "price": "tui.servers.price",
 }  # fmt: skip
+_OF_A_SERVER = ("connect", "deploy", "remove", "open")
 _NARROW = ("name", "link", "job", "price")
 
 
@@ -189,7 +190,9 @@ class ServersScreen(DeckScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         # A practice server stands in for none at all; with servers saved, it is `sovdeck demo`.
-        return not self.deck.state.servers if action == "try_here" else True
+        if action == "try_here":
+            return not self.deck.state.servers
+        return action not in _OF_A_SERVER or bool(self.deck.state.servers)
 
     def action_try_here(self) -> None:
         self._trying = True

@@ -42,9 +42,13 @@ def run(args: argparse.Namespace, console: Console) -> int:
             console.emit({"status": "ok", "run": handle.run, "voice": spec.voice})
             return 0
         from tui.following import follow
+        from tui.herald import announce
+        from tui.state.work import RunEnd
 
         ended = follow(studio, handle, console)
         console.emit({"status": ended.job.state, "run": handle.run, "exit_code": ended.code})
+        end = RunEnd(studio.name, handle.run, spec.voice, ended.job.state, ended.code)
+        announce(studio.config.notify, end, console)
         return ended.code
 
 

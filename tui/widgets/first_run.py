@@ -19,7 +19,9 @@ class FirstRun(Vertical):
     FirstRun .more { width: 100%; text-align: center; color: $faint; }
     FirstRun Button { width: 54; max-width: 90%; margin: 1 0 0 0; }
     FirstRun .row { align-horizontal: center; height: auto; width: 100%; }
-    FirstRun.-tight Button { height: 1; border: none; line-pad: 1; }
+    FirstRun.-tight Button, FirstRun.-tight Button.-success {
+        height: 1; border: none; line-pad: 1;
+    }
     FirstRun.-tight .way { margin: 0; }
     """
 
