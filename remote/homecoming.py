@@ -14,6 +14,7 @@ from engine.contract.problem import ExitCode, Problem
 from remote import archive, watchman
 from remote.deployed import Deployed
 from remote.link import Link
+from remote.take_file import KEPT
 from remote.transfer.channel import Connect
 from remote.transfer.progress import Report
 from remote.transfer.pull import Pulled, pull
@@ -68,7 +69,7 @@ def bring_home(
         connect, str(path), outputs, report=report, cancel=cancel, verify=verify, resume=resume
     )
     folder = outputs / voice
-    files = archive.extract(pulled.path, folder, replace=True, cancel=cancel)
+    files = archive.extract(pulled.path, folder, replace=True, keep=KEPT, cancel=cancel)
     if pulled.sha256 is not None:  # a server that waits for this may switch itself off now
         watchman.mark_pulled(link, deployed.layout)
     return Home(
@@ -97,9 +98,7 @@ def engine_command(
     link: Link, deployed: Deployed, args: list[str], *, timeout: float
 ) -> dict[str, Any]:
     """Run `python -m engine ARGS` on the server; the object of its last line of output."""
-    setting = [f"{name}={value}" for name, value in sorted(deployed.env.items())]
-    argv = ["env", *setting, deployed.python, "-m", "engine", *args]
-    result = link.run(argv, timeout=timeout)
+    result = link.run(deployed.engine(args), timeout=timeout)
     last = result.out.decode("utf-8", "replace").strip().rpartition("\n")[2]
     try:
         found = json.loads(last)
