@@ -63,6 +63,12 @@ def language() -> Language:
     return "zh" if wanted.lower().startswith("zh") else "en"
 
 
+def remark(notice: Problem | None) -> None:
+    """Say on stderr what the user should know although the command goes on."""
+    if notice is not None:
+        print(notice.sentence(language()), file=sys.stderr)
+
+
 def _parser(modules: Iterable[ModuleType]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m engine", description=__doc__.split(".")[0])
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -19,6 +19,8 @@ from engine.speaking.pipeline import Speaker
 from engine.speaking.request import SpeakRequest
 from engine.speaking.sound import RATE, wav_bytes
 from engine.speaking.takes import Delivery, Take
+from engine.speaking.verify import phone_error, plain
+from engine.text.zh.normal import simplify
 
 Open = Callable[[Path, Path], Speaker]
 
@@ -156,8 +158,12 @@ class Audition:
         """What the optional models say of the samples."""
         found: dict[str, Any] = {}
         if self.recogniser is not None:
-            heard = self.recogniser.transcribe(samples, sentence.language.removeprefix("all_"))
-            found["cer"] = character_error_rate(sentence.text, heard)
+            language = plain(sentence.language)
+            heard = self.recogniser.transcribe(samples, language)
+            # Recognition writes simplified characters, whatever the text is written in.
+            text = simplify(sentence.text) if language == "zh" else sentence.text
+            found["cer"] = character_error_rate(text, heard)
+            found["phone_error"] = phone_error(sentence.text, heard, sentence.language)
         if self.voice_print is not None:
             own = self.voice_print.embed(_read(reference.ref_audio))
             found["similarity"] = float(own @ self.voice_print.embed(samples))

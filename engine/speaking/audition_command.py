@@ -29,7 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--text-lang", default="auto", help="language of --text")
     parser.add_argument("--references", type=int, default=1, help="how many clips to imitate")
     parser.add_argument("--seed", type=int, default=1234, help="the same for every cell")
-    parser.add_argument("--asr", type=Path, help="folder of a Whisper model, to find lost words")
+    parser.add_argument(
+        "--asr",
+        type=Path,
+        help="Whisper model folder, to find lost words (default: pretrained/faster-whisper)",
+    )
     parser.add_argument("--votes", type=Path, help="also count JSON lines {better, worse}")
     parser.add_argument("--choose", action="store_true", help="let pack take the best pair")
     parser.add_argument("--show", action="store_true", help="render nothing, show the last one")
@@ -82,7 +86,6 @@ def _tell_cell(row: dict[str, Any], cells: int, args: argparse.Namespace) -> Non
 def _render(args: argparse.Namespace, folder: Path) -> None:
     from engine.runtime.device import choose
     from engine.speaking.audition import Audition, Grid
-    from engine.speaking.recognise import Whisper
     from engine.speaking.studio import Studio
 
     studio = Studio(args.work, args.voice, args.pretrained)
@@ -98,8 +101,9 @@ def _render(args: argparse.Namespace, folder: Path) -> None:
         seed=args.seed,
         base=studio.base_pair(),
     )
-    recogniser = Whisper(args.asr, device) if args.asr is not None else None
-    audition = Audition(folder, lambda g, s: studio.open(g, s, device), recogniser)
+    audition = Audition(
+        folder, lambda g, s: studio.open(g, s, device), studio.listener(args.asr, device)
+    )
     for row in audition.run(grid):
         _tell_cell(row, grid.rows, args)
 

@@ -28,7 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision", default="fp32", choices=("fp32", "bf16", "int8"),
         help="number format; fewer bits speak faster on a CPU and round a little",
     )  # fmt: skip
-    parser.add_argument("--asr", type=Path, help="folder of a Whisper model, to find lost words")
+    parser.add_argument(
+        "--asr",
+        type=Path,
+        help="Whisper model folder, to find lost words (default: pretrained/faster-whisper)",
+    )
     parser.add_argument("--serve", action="store_true", help="stay and answer JSON lines")
     parser.add_argument("--idle", type=float, default=900.0, metavar="SECONDS",
                         help="with --serve: end after so long without a line")  # fmt: skip
@@ -49,14 +53,8 @@ def run(args: argparse.Namespace) -> int:
     from engine.speaking.studio import Studio
 
     device = str(choose(args.device).torch)
-    recogniser = None
-    if args.asr is not None:
-        from engine.speaking.recognise import Whisper
-
-        recogniser = Whisper(args.asr, device)
-    service = Service(
-        Studio(args.work, args.voice, args.pretrained), device, recogniser, args.precision
-    )
+    studio = Studio(args.work, args.voice, args.pretrained)
+    service = Service(studio, device, studio.listener(args.asr, device), args.precision)
     given = {
         name.removeprefix(_GROUP): value
         for name, value in vars(args).items()

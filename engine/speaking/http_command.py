@@ -44,9 +44,8 @@ def run(args: argparse.Namespace) -> int:
 
     listener = listen(args.port)
     device = str(choose(args.device).torch)
-    service = Service(
-        Studio(args.work, args.voice, args.pretrained), device, precision=args.precision
-    )
+    studio = Studio(args.work, args.voice, args.pretrained)
+    service = Service(studio, device, studio.listener(None, device), args.precision)
     service.load()
     port = listener.getsockname()[1]
     if args.json:

@@ -59,7 +59,7 @@ def test_every_cell_has_a_wav_a_row_and_marks(
         rows.append(row)
     cells = [row for row in rows if row["kind"] == "cell"]
     assert grid.cells == len(cells) == 8 and len({row["cell"] for row in rows}) == len(rows) == 9
-    assert rows[0]["kind"] == "truth" and rows[0]["cer"] == 0.0
+    assert rows[0]["kind"] == "truth" and rows[0]["cer"] == rows[0]["phone_error"] == 0.0
     first = [row for row in cells if row["sentence"] == 0]
     assert all(row["cer"] == 0.0 and row["similarity"] == 1.0 for row in first)
     assert all(row["length_ratio"] == pytest.approx(row["seconds"] / 1.5, 0.05) for row in first)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from engine.contract.catalogue import Language
 from remote.config.places import Places
+from tui.playback import ChildPlayer
 from tui.services.live_datasets import LiveDatasets
 from tui.services.live_deploys import LiveDeploys
 from tui.services.live_servers import LiveServers
@@ -22,12 +23,14 @@ def live_services(project: Path | None, places: Places) -> Iterator[Services]:
     """Services over the servers of deploy.toml and the address book; ends all links at exit."""
     studios = Studios(project, places)
     datasets = LiveDatasets(studios)
+    player = ChildPlayer()
     try:
         yield Services(
             LiveServers(studios), LiveDeploys(studios), datasets,
-            LiveTraining(studios, datasets), LiveVoices(studios), now_ms,
+            LiveTraining(studios, datasets), LiveVoices(studios), now_ms, player,
         )  # fmt: skip
     finally:
+        player.stop()
         studios.close()
 
 

@@ -16,10 +16,13 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tui.state.events import StoreEvent
 from tui.state.work import TrainDraft
+
+if TYPE_CHECKING:
+    from tui.services.speech import Auditions, Speech
 
 Emit = Callable[[StoreEvent], None]
 Cancel = threading.Event
@@ -138,9 +141,26 @@ class Voices(Protocol):
         """Pack, download, verify, unpack; emit TransferChanged of kind pull and VoicesSeen."""
 
 
+class Player(Protocol):
+    """Sound on this computer, one file at a time."""
+
+    @property
+    def playing(self) -> Path | None:
+        """The file that sounds now."""
+
+    def play(self, path: Path) -> None:
+        """Play `path` instead of what plays; returns when it sounds; Problem when nothing can."""
+
+    def stop(self) -> None:
+        """Silence; no effect when nothing plays."""
+
+
 @dataclass(frozen=True)
 class Services:
-    """The whole outside world as the dashboard sees it; `now` gives Unix milliseconds."""
+    """The whole outside world as the dashboard sees it; `now` gives Unix milliseconds.
+
+    Where nothing can speak, the rooms for it are not shown.
+    """
 
     servers: Servers
     deploys: Deploys
@@ -148,3 +168,6 @@ class Services:
     training: Training
     voices: Voices
     now: Callable[[], int]
+    player: Player
+    speech: Speech | None = None
+    auditions: Auditions | None = None
