@@ -84,16 +84,28 @@ def start(studio: Studio, voice: str, options: Sequence[str]) -> tuple[job.RunHa
 
     options: of `engine audition`. Returns the run, and whether it is a new one.
     """
-    check_name(voice)
-    link, deployed = studio.link(), studio.deployed()
-    prefix = f"{job.AUDITION}{hashlib.sha256(voice.encode()).hexdigest()[:8]}-"
-    for state in job.runs(link, deployed.layout, services=True):
-        if state.run.startswith(prefix) and not state.ended:
-            return job.handle(deployed.layout, state.run), False
-    run = f"{prefix}{datetime.now():%Y%m%d-%H%M%S-%f}"
+    standing = at_work(studio, voice)
+    if standing is not None:
+        return standing, False
+    deployed = studio.deployed()
     work = str(deployed.layout.work)
     command = [deployed.python, "-m", "engine", "audition", voice, "--work", work, "--json"]
-    return job.launch(link, deployed, run, [*command, *options]), True
+    run = f"{_prefix(voice)}{datetime.now():%Y%m%d-%H%M%S-%f}"
+    return job.launch(studio.link(), deployed, run, [*command, *options]), True
+
+
+def at_work(studio: Studio, voice: str) -> job.RunHandle | None:
+    """The audition of this voice that is being rendered now."""
+    layout = studio.layout()
+    for state in job.runs(studio.link(), layout, services=True):
+        if state.run.startswith(_prefix(voice)) and not state.ended:
+            return job.handle(layout, state.run)
+    return None
+
+
+def _prefix(voice: str) -> str:
+    # A run id is plain ASCII, a voice's name need not be.
+    return f"{job.AUDITION}{hashlib.sha256(check_name(voice).encode()).hexdigest()[:8]}-"
 
 
 class Watch:
