@@ -80,7 +80,7 @@ def lend(
         cancel=cancel or threading.Event(),
     )  # fmt: skip
     cut = [] if window is None else ["--window", *(f"{second:.3f}" for second in window)]
-    words = ["--ref-text", text, "--ref-lang", language]
+    words = [f"--ref-text={text}", f"--ref-lang={language}"]
     lent = ["--lend", str(folder / name), *cut, *(["--trim"] if trim else []), *words]
     try:
         row = _ask(studio, voice, *lent).get("lent")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import shutil
 from collections.abc import Iterator
@@ -15,14 +14,13 @@ from engine.contract.problem import Problem
 from remote import audition
 from remote.transfer.part_file import disk_errors
 from tui.console import Console
-from tui.hearing import reranked
+from tui.hearing import keep_vote, reranked
 from tui.state.speech import Audition, AuditionCell
 from tui.verbs.speak import play
 
 if TYPE_CHECKING:
     from remote.studio import Studio
 
-VOTES = "votes.jsonl"
 BLIND = "blind"
 _ANSWERS = {"a": 0, "b": 1}
 
@@ -67,8 +65,7 @@ def vote_blind(
             better, worse = pair[_ANSWERS[answer]], pair[1 - _ANSWERS[answer]]
             told = audition.vote(studio, rows.voice, better.name, worse.name)
             rows = reranked(rows, told)
-            note = {"better": better.name, "worse": worse.name}
-            _keep(folder / VOTES, json.dumps(note, ensure_ascii=False))
+            keep_vote(folder, better.name, worse.name)
     shutil.rmtree(folder / BLIND, ignore_errors=True)
     console.say("tui.ballot.done", votes=rows.votes)
     return rows
@@ -110,8 +107,3 @@ def _answers(console: Console) -> Iterator[str]:
             answer = "q"
         if answer in ("a", "b", "r", "q", ""):
             yield answer
-
-
-def _keep(path: Path, line: str) -> None:
-    with disk_errors(path), path.open("a", encoding="utf-8") as file:
-        file.write(line + "\n")

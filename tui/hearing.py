@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from remote import audition as far
-from tui.state.speech import Audition, AuditionCell, CellKind, Standing
+from remote.transfer.part_file import disk_errors
+from tui.state.speech import Audition, AuditionCell, AuditionDraft, CellKind, Standing
 
+VOTES = "votes.jsonl"
 _KINDS: dict[str, CellKind] = {"truth": "truth", "base": "base", "cell": "cell"}
 
 
@@ -33,3 +36,22 @@ def reranked(rows: Audition, told: Iterable[far.Told]) -> Audition:
         if not isinstance(one, far.Cell):
             rows = grown(rows, one)
     return rows
+
+
+def options_of(draft: AuditionDraft) -> list[str]:
+    """A draft as options of `engine audition`."""
+    words = ["--text-lang", draft.text_language, "--references", str(draft.references)]
+    words += ["--seed", str(draft.seed)]
+    words += ["--gpt", *draft.gpt] if draft.gpt else []
+    words += ["--sovits", *draft.sovits] if draft.sovits else []
+    return words + [f"--text={text}" for text in draft.texts]  # a text may begin with a dash
+
+
+def keep_vote(folder: Path, better: str, worse: str) -> None:
+    """Note a vote beside the sounds it was about; the server counts its own."""
+    line = json.dumps({"better": better, "worse": worse}, ensure_ascii=False)
+    path = folder / VOTES
+    with disk_errors(path):
+        folder.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from engine.contract.params import check
 from engine.contract.problem import ExitCode, Problem
+from remote import audition, job
+from remote.take_file import audition_folder
 from tui.console import Console
+from tui.hearing import grown, options_of, reranked
+from tui.state.speech import Audition, AuditionCell, AuditionDraft
 from tui.target import add_server, help_in, open_studio, voice_of
 
 if TYPE_CHECKING:
     from remote.studio import Studio
-    from tui.state.speech import Audition, AuditionCell
 
 GRACE_S = 10.0
 MOST_TEXT = 24
@@ -42,10 +45,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    from remote import audition
-    from remote.take_file import audition_folder
-    from tui.hearing import reranked
-
     if args.choose is not None and len(args.choose) not in (0, 2):
         raise Problem("tui.audition.which_pair", ExitCode.CONFIG)
     options = render_options(args)
@@ -55,7 +54,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         if args.stop:
             return stop(studio, voice, console)
         if args.show or args.vote or args.choose is not None:
-            rows = recall(studio, voice, folder)
+            rows = recall(studio, voice, folder, console)
         else:
             rows = render(studio, voice, options, folder, console)
         show(rows, console)
@@ -81,13 +80,11 @@ def run(args: argparse.Namespace, console: Console) -> int:
 def render_options(args: argparse.Namespace) -> list[str]:
     """The command line's wishes as those of `engine audition`; Problem for a bad language."""
     check("infer.text_lang", args.text_lang)
-    words = ["--text-lang", args.text_lang, "--references", str(args.references)]
-    words += ["--seed", str(args.seed), "--device", args.device]
-    for kind in ("gpt", "sovits"):
-        if getattr(args, kind):
-            words += [f"--{kind}", *getattr(args, kind)]
-    for sentence in args.text:
-        words += ["--text", sentence]
+    draft = AuditionDraft(
+        "", "", tuple(args.gpt), tuple(args.sovits), tuple(args.text), args.text_lang,
+        args.references, args.seed,
+    )  # fmt: skip
+    words = [*options_of(draft), "--device", args.device]
     return words + (["--pretrained", args.pretrained] if args.pretrained else [])
 
 
@@ -95,14 +92,11 @@ def render(
     studio: Studio, voice: str, options: list[str], folder: Path, console: Console
 ) -> Audition:
     """Start the grid, or join the one at work, and bring each sound here as it appears."""
-    from remote import audition
-    from tui.hearing import grown
-    from tui.state.speech import Audition as Rows
 
     handle, new = audition.start(studio, voice, options)
     said = "tui.audition.started" if new else "tui.audition.joined"
     console.say(said, voice=voice, server=studio.name)
-    rows = Rows(studio.name, voice)
+    rows = Audition(studio.name, voice)
     for told in audition.Watch(studio.link, handle).told():
         wav = None
         if isinstance(told, audition.Cell):
@@ -114,23 +108,22 @@ def render(
     return rows
 
 
-def recall(studio: Studio, voice: str, folder: Path) -> Audition:
+def recall(studio: Studio, voice: str, folder: Path, console: Console) -> Audition:
     """The last audition as it stands, its sounds here."""
-    from remote import audition
-    from tui.hearing import grown
-    from tui.state.speech import Audition as Rows
 
-    rows = Rows(studio.name, voice)
+    rows = Audition(studio.name, voice)
     for told in audition.recall(studio, voice):
-        is_cell = isinstance(told, audition.Cell)
-        wav = audition.fetch(studio, voice, told, folder) if is_cell else None  # type: ignore[arg-type]
+        wav = None
+        if isinstance(told, audition.Cell):
+            wav = audition.fetch(studio, voice, told, folder)
         rows = grown(rows, told, wav)
+        if wav is not None:
+            console.emit({"event": "cell", **cell_json(rows.cells[-1])})
     return rows
 
 
 def stop(studio: Studio, voice: str, console: Console) -> int:
     """End the audition that is at work, if there is one."""
-    from remote import audition, job
 
     handle = audition.at_work(studio, voice)
     if handle is None:
