@@ -47,6 +47,7 @@ class Endpoint:
         self._lines = JsonLines(self._stream, link.name)
         try:
             self._there = self._listening()
+            self._far_end(link).close()  # a server that forwards nothing says so now
         except BaseException:
             self.close()
             raise
