@@ -35,7 +35,7 @@ def live_services(project: Path | None, places: Places) -> Iterator[Services]:
         yield Services(
             LiveServers(studios), LiveDeploys(studios), datasets,
             LiveTraining(studios, datasets, voices), voices, now_ms, player,
-            speech=speech, auditions=LiveAuditions(studios), spread=partial(spread, studios),
+            speech, LiveAuditions(studios), partial(spread, studios),
         )  # fmt: skip
     finally:
         player.stop()
