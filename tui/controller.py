@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from textual.message import Message
@@ -60,6 +61,7 @@ class Controller:
         self._announced = threading.Event()
         self._opened: dict[str, int] = {}
         self._takes = count(1)
+        self._told: set[str] = set()
 
     def next_take(self) -> str:
         """An id no take of this dashboard has had."""
@@ -200,18 +202,28 @@ class Controller:
         self.jobs.cancel(wish.id)
 
     def play_sound(self, wish: wishes.PlaySound) -> None:
-        player = self.services.player
-
         def play(emit: Emit, cancel: Cancel) -> None:
-            if cancel.is_set():  # the next file was asked for before this thread came up
-                return
-            player.play(wish.path)
-            emit(PlaybackChanged(wish.path))
-            while player.playing is not None and not cancel.wait(SOUND_LOOK_S):
-                pass
-            emit(PlaybackChanged(None))
+            try:
+                self.sound(wish.path, emit, cancel)
+            except Problem as problem:
+                # Where nothing can play, each finished take would say so again.
+                if wish.unasked and problem.key in self._told:
+                    return
+                self._told.add(problem.key)
+                raise
 
         self.jobs.run("sound", play)
+
+    def sound(self, path: Path, emit: Emit, cancel: Cancel) -> None:
+        """Play a file in the job that calls, until its end."""
+        player = self.services.player
+        if cancel.is_set():  # the next file was asked for before this thread came up
+            return
+        player.play(path)
+        emit(PlaybackChanged(path))
+        while player.playing is not None and not cancel.wait(SOUND_LOOK_S):
+            pass
+        emit(PlaybackChanged(None))
 
     def stop_sound(self, wish: wishes.StopSound) -> None:
         def stop(emit: Emit, cancel: Cancel) -> None:

@@ -63,6 +63,16 @@ def lend_clip(controller: Controller, wish: wishes.LendClip) -> None:
     )
 
 
+def hear_reference(controller: Controller, wish: wishes.HearReference) -> None:
+    speech = _speech(controller)
+
+    def hear(emit: Emit, cancel: Cancel) -> None:
+        path = speech.fetch(wish.server, wish.voice, wish.clip, emit, cancel)
+        controller.sound(path, emit, cancel)
+
+    controller.jobs.run("sound", hear)
+
+
 def speak(controller: Controller, wish: wishes.Speak) -> None:
     """One take at a time on a server: a second press while one sounds asks for nothing."""
     speech, draft = _speech(controller), wish.draft
@@ -150,6 +160,7 @@ SPEECH_GRANTS: dict[type, Callable[[Any, Any], None]] = {
     wishes.ReadShelf: read_shelf,
     wishes.MeasureClip: measure_clip,
     wishes.LendClip: lend_clip,
+    wishes.HearReference: hear_reference,
     wishes.Speak: speak,
     wishes.CancelTake: cancel_take,
     wishes.SaveTake: save_take,
