@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from engine.contract.problem import ExitCode, Problem
@@ -20,13 +21,16 @@ def user_files() -> list[Path]:
     return [Path.home() / ".ssh" / "config"]
 
 
-def resolve(text: str, files: Sequence[Path] | None = None) -> HostSpec:
+def resolve(text: str, files: Sequence[Path] | None = None, *, jump: str = "") -> HostSpec:
     """Parse a line and fill what it left open from ssh configuration files.
 
-    files: None reads the user's own; () reads none. Problems: remote.host.* for the line,
+    files: None reads the user's own; () reads none. jump: hops in place of those the line and
+    the files name. Problems: remote.host.* for the line,
     remote.sshconfig.* for what the files make of it.
     """
     typed = parse_typed(text)
+    if jump:
+        typed = replace(typed, jump=parse_hops(jump))
     return _fill(typed, list(user_files() if files is None else files), ())
 
 

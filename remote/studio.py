@@ -15,7 +15,8 @@ from typing import Protocol
 
 from engine.contract.layout import Layout
 from engine.contract.problem import ExitCode, Problem
-from remote import job
+from remote import job, watchman
+from remote.address import literal_version
 from remote.config.places import Places
 from remote.config.schema import Config, Server
 from remote.credentials import Credentials
@@ -23,7 +24,7 @@ from remote.deploy import DeployConfig, Deployed, Report, Step, deploy, ready, s
 from remote.embedded.client import EmbeddedProcess
 from remote.embedded.client import start as start_embedded
 from remote.facts import ServerFacts
-from remote.hostspec import HostSpec, parse_hops
+from remote.hostspec import Family, HostSpec
 from remote.keychain import SystemKeychain
 from remote.link import Link
 from remote.probe import probe
@@ -69,6 +70,7 @@ class Studio:
         self._link: Link | None = None
         self._embedded: EmbeddedProcess | None = None
         self._deployed: Deployed | None = None
+        self._used = False
 
     def __enter__(self) -> Studio:
         return self
@@ -89,9 +91,13 @@ class Studio:
         """A link of its own: transfers carry bytes over several."""
         if self.server.embedded:
             return self._connect_embedded()
-        spec = saved_spec(self.name, self.server)
         ask = self._dialog.secret if self._dialog.can_ask else None
-        return self._welcome.connect(spec, self.trust(), ask)
+        timeout = self.config.network.timeout
+        return self._welcome.connect(self.spec(), self.trust(), ask, timeout=timeout)
+
+    def spec(self) -> HostSpec:
+        """Its address; Problem for the embedded server, which has none of its own."""
+        return saved_spec(self.name, self.server, self.config.network.family)
 
     def link(self) -> Link:
         """The shared link, made anew when there is none or the last one died."""
@@ -110,9 +116,11 @@ class Studio:
         if self.server.embedded:
             work = self.places.embedded / "work"
             return DeployConfig(work=work.as_posix(), python=sys.executable, profile="plain")
+        python = config.python
         return DeployConfig(
-            work=config.paths.work, python=config.python.path, indexes=config.python.index,
-            wheels=config.python.wheels, profile=self.server.profile,
+            work=config.paths.work, python=python.path, indexes=python.index,
+            wheels=python.wheels, relay=config.network.relay, torch=python.torch,
+            torch_index=python.torch_index, profile=self.server.profile,
         )  # fmt: skip
 
     def deploy(self, report: Report, confirm: Confirm | None = None) -> Deployed:
@@ -143,6 +151,16 @@ class Studio:
             self._deployed = ready(self.link(), self.wish())
         return self._deployed
 
+    def used(self) -> None:
+        """A person did something with this server; costs nothing until `pass_on_use`."""
+        self._used = True
+
+    def pass_on_use(self) -> None:
+        """Tell a watch for autostop, when a person acted since the last call."""
+        if self._used and self._deployed is not None:
+            self._used = False
+            watchman.mark_asked(self.link(), self._deployed.layout)
+
     def deployed(self) -> Deployed:
         """As `standing`; Problem when there is none."""
         standing = self.standing()
@@ -169,7 +187,7 @@ class Studio:
         return Trust(
             self.places.known_hosts,
             ask=self._dialog.host_key if self._dialog.can_ask else None,
-            accepted=self._accept,
+            accepted=self._accept | ({self.server.host_key} if self.server.host_key else set()),
             known_hosts=[path for path in users if path.is_file()],
         )
 
@@ -185,23 +203,22 @@ class Studio:
         return Link.connect(self._embedded.spec(), trust=trust, credentials=credentials)
 
 
-def saved_spec(name: str, server: Server) -> HostSpec:
-    """The address of a server of deploy.toml; Problem for the embedded one, which has none."""
+def saved_spec(name: str, server: Server, family: Family = "auto") -> HostSpec:
+    """The address of a server of deploy.toml; Problem for the embedded one, which has none.
+
+    family: for servers that say nothing about it themselves.
+    """
     if server.embedded:
         raise Problem("remote.config.embedded_address", ExitCode.CONFIG, name=name)
-    if server.ssh:
-        spec = resolve(server.ssh)
-        identity = (*spec.identity, *([server.identity] if server.identity else []))
-        return replace(spec, alias=name, identity=identity)
-    plain = resolve(server.host or "")
+    spec = resolve(server.ssh or server.host or "", jump=server.jump or "")
+    chosen = server.family if server.family != "auto" else spec.family
     return replace(
-        plain,
+        spec,
         alias=name,
-        port=server.port or plain.port,
-        user=server.user or plain.user,
-        identity=(server.identity,) if server.identity else (),
-        jump=parse_hops(server.jump) if server.jump else (),
-        family=server.family,
+        port=server.port or spec.port,
+        user=server.user or spec.user,
+        identity=((server.identity,) if server.identity else ()) + spec.identity,
+        family=chosen if chosen != "auto" or literal_version(spec.host) else family,
     )
 
 

@@ -34,7 +34,9 @@ VERBS: dict[str, str] = {
     "autostop": "tui.verbs.autostop",
     "gpu": "tui.verbs.gpu",
     "pull": "tui.verbs.pull",
+    "web": "tui.verbs.web",
     "params": "tui.verbs.params",
+    "config": "tui.verbs.config",
 }
 
 

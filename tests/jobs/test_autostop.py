@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import fields
@@ -18,6 +20,7 @@ from engine.contract.layout import Layout
 from engine.contract.problem import Problem
 from remote import job, watchman
 from remote.autostop import REASONS, Decision, Observed, Policy, cost, decide, duration
+from remote.deploy import DeployConfig, ready
 from remote.deployed import Deployed
 from remote.profiles import PROFILES, Profile
 
@@ -199,6 +202,28 @@ def test_a_new_policy_takes_the_place_of_the_old(
         and s.decision.at - began < 8890 and s
     )  # fmt: skip
     assert not status.decision.stop
+    watchman.disarm(link, deployed.layout)
+
+
+def test_opening_a_server_begins_the_idle_time_anew(
+    link: Any, deployed: Deployed, tmp_path: Path
+) -> None:
+    asked = tmp_path / "work" / "autostop" / "asked"
+    config = DeployConfig(work=str(deployed.layout.work), python=sys.executable)
+    note = {"python": sys.executable}
+    (tmp_path / "work" / "deployed.json").write_text(json.dumps(note))
+    ready(link, config)
+    assert not asked.exists(), "without a watch nothing is written"
+    watchman.arm(link, deployed, Policy(idle=9000), provider(tmp_path))
+    before = wait_for(lambda: watchman.status(link, deployed.layout)).decision.at
+    for tell in (lambda: ready(link, config), lambda: watchman.mark_asked(link, deployed.layout)):
+        tell()
+        os.utime(asked, (before, before))  # as if asked that much later
+        later = wait_for(
+            lambda: (s := watchman.status(link, deployed.layout)) and s.decision.at != before and s
+        )
+        assert later.decision.at == before + 9000
+        asked.unlink()
     watchman.disarm(link, deployed.layout)
 
 

@@ -70,6 +70,21 @@ def _cost(server: ServerState | None, seconds: float) -> str | None:
     return money(server.saved.price_per_hour * seconds / 3600, server.saved.currency)
 
 
+def fault_lines(node: MessagePump, state: State, run: RunView) -> list[Content]:
+    """What the GPUs or their driver complain of, with what to do; one line each."""
+    server = state.servers.get(run.server)
+    if server is None or server.telemetry is None:
+        return []
+    language = language_of(node)
+    return [
+        Content.assemble(
+            level_mark(fault.level), f" {fault.text.get(language)} ",
+            (fault.hint.get(language), "$faint"),
+        )
+        for fault in server.telemetry.faults
+    ]  # fmt: skip
+
+
 def gauge_title(node: MessagePump, state: State, run: RunView) -> str:
     """Names who measured and, when the figures are not fresh, how old they are."""
     sample = _sample(state, run)

@@ -99,6 +99,7 @@ class LiveServers:
                     )
                 ready = ready or studio.standing()
                 if ready is not None:
+                    studio.pass_on_use()
                     for one in tell_jobs(studio):
                         emit(ev.JobSeen(one, now_ms()))
                 cancel.wait(JOBS_EVERY_S)

@@ -58,6 +58,7 @@ class Studios:
         return load(self._project, self.places)
 
     def get(self, name: str, asks: Asks | None = None) -> Studio:
+        """The studio for something a person asked for."""
         config = self.config()
         _, server = book.pick(config, name)
         with self._lock:
@@ -68,6 +69,7 @@ class Studios:
                 self._open[name] = held
             if asks is not None:
                 held[2].asks = asks
+            held[1].used()
             return held[1]
 
     def forget(self, name: str) -> None:

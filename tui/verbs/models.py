@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=("get", "push", "verify"))
     add_server(parser)
     parser.add_argument("--from", type=Path, dest="folder", metavar="FOLDER", help="push: from")
-    parser.add_argument("--set", default="v2", help="which set (default: v2)")
+    parser.add_argument("--set", help="which set (default: deploy.toml's, v2)")
     parser.add_argument("--source", action="append", default=[], metavar="URL", help="get: mirror")
 
 
@@ -30,10 +30,12 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if args.action == "push" and args.folder is None:
         raise Problem("tui.cli.no_models_folder", ExitCode.CONFIG)
     with open_studio(args, console) as studio:
+        args.set = args.set or studio.config.models.set
         if args.action == "push":
             answer = _push(studio, args, console)
         else:
-            sources = [word for url in args.source for word in ("--source", url)]
+            mirrors = args.source or studio.config.models.sources
+            sources = [word for url in mirrors for word in ("--source", url)]
             if args.action == "get":
                 console.say("tui.cli.models_fetching", server=studio.name)
             answer = _ask(studio, args, [args.action, *sources])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.contract.params import PARAMS
 from engine.contract.problem import ExitCode, Problem
@@ -13,6 +13,9 @@ from remote.homecoming import Home, bring_home
 from tui.console import Console, size
 from tui.moving import show_progress
 from tui.target import add_server, open_studio
+
+if TYPE_CHECKING:
+    from remote.config.schema import Config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +39,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
             studio.connect, studio.link(), studio.deployed(), voice,
             args.dest or Path(studio.config.paths.outputs),
             report=show_progress(console), cancel=threading.Event(),
-            verify=not args.no_verify, resume=not args.no_resume, contents=args.contents,
+            verify=studio.config.pull.verify and not args.no_verify,
+            resume=not args.no_resume, contents=args.contents or wanted_contents(studio.config),
         )  # fmt: skip
         console.say(
             "tui.cli.pulled", voice=voice, folder=str(home.folder), size=size(home.bytes),
@@ -46,6 +50,12 @@ def run(args: argparse.Namespace, console: Console) -> int:
             console.say("tui.cli.unverified")
         console.emit({"status": "ok", "voice": voice, **as_json(home)})
     return 0
+
+
+def wanted_contents(config: Config) -> str | None:
+    """What deploy.toml wants packed; None for the ordinary pack, which every run leaves behind."""
+    contents = config.pull.contents
+    return None if contents == PARAMS["pack.contents"].default else contents
 
 
 def as_json(home: Home) -> dict[str, Any]:

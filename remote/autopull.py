@@ -1,0 +1,64 @@
+"""Brings saves home while a run goes on, beside whoever follows it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+
+from engine.contract.events import Event
+from engine.contract.problem import ExitCode, Problem
+from remote.sync import Synced
+
+# What makes it worth a look: a file was written. Samples of the same save follow within moments.
+_NEWS = frozenset({"export", "run_finished"})
+_SETTLE_S = 2.0
+_AGAIN_S = 30.0
+
+Bring = Callable[[], Synced]
+# Hears of each look that brought something, and of those that failed.
+Told = Callable[[Synced | Problem], None]
+
+
+class AutoPull:
+    """One thread that looks after each save; a line that is down is tried again. Thread-safe.
+
+    `bring` does one look and may block; a failed look never disturbs the run or its follower.
+    """
+
+    def __init__(self, bring: Bring, told: Told, *, settle: float = _SETTLE_S) -> None:
+        self._bring = bring
+        self._told = told
+        self._settle = settle
+        self._news = threading.Event()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="auto-pull", daemon=True)
+        self._thread.start()
+
+    def heard(self, events: Iterable[Event]) -> None:
+        """Events of the followed run, as they come."""
+        if any(event.type in _NEWS for event in events):
+            self._news.set()
+
+    def close(self) -> None:
+        """Begin no further look, and wait for the one that is going on (cancel it before)."""
+        self._stop.set()
+        self._news.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while True:
+            self._news.wait()
+            if self._stop.wait(self._settle):
+                return
+            self._news.clear()
+            try:
+                synced = self._bring()
+            except Problem as problem:
+                if problem.exit_code is ExitCode.INTERRUPTED:
+                    return
+                self._told(problem)
+                if problem.exit_code is ExitCode.UNREACHABLE and not self._stop.wait(_AGAIN_S):
+                    self._news.set()
+            else:
+                if synced.files:
+                    self._told(synced)
