@@ -8,7 +8,6 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from itertools import count
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from textual.message import Message
@@ -19,10 +18,10 @@ from tui.grants_speech import SPEECH_GRANTS
 from tui.jobs import Jobs, Work
 from tui.messages import EventsWaiting, JobCrashed, Question
 from tui.services.protocols import Cancel, Emit, HostKeyQuestion, SecretQuestion, Services
+from tui.sounding import Sounding
 from tui.state import wishes
 from tui.state.events import (
     NoticeRaised,
-    PlaybackChanged,
     RunChosen,
     RunEvents,
     ServerChosen,
@@ -37,7 +36,6 @@ from tui.state.work import ENDED, Transfer
 
 # A stream that broke is not opened again sooner: a refusal must not become a storm.
 REOPEN_AFTER_MS = 10_000
-SOUND_LOOK_S = 0.2
 
 Answer = TypeVar("Answer")
 
@@ -61,7 +59,7 @@ class Controller:
         self._announced = threading.Event()
         self._opened: dict[str, int] = {}
         self._takes = count(1)
-        self._told: set[str] = set()
+        self.sound = Sounding(self.jobs, services.player)
 
     def next_take(self) -> str:
         """An id no take of this dashboard has had."""
@@ -202,35 +200,10 @@ class Controller:
         self.jobs.cancel(wish.id)
 
     def play_sound(self, wish: wishes.PlaySound) -> None:
-        def play(emit: Emit, cancel: Cancel) -> None:
-            try:
-                self.sound(wish.path, emit, cancel)
-            except Problem as problem:
-                # Where nothing can play, each finished take would say so again.
-                if wish.unasked and problem.key in self._told:
-                    return
-                self._told.add(problem.key)
-                raise
-
-        self.jobs.run("sound", play)
-
-    def sound(self, path: Path, emit: Emit, cancel: Cancel) -> None:
-        """Play a file in the job that calls, until its end."""
-        player = self.services.player
-        if cancel.is_set():  # the next file was asked for before this thread came up
-            return
-        player.play(path)
-        emit(PlaybackChanged(path))
-        while player.playing is not None and not cancel.wait(SOUND_LOOK_S):
-            pass
-        emit(PlaybackChanged(None))
+        self.sound.play(wish.path, unasked=wish.unasked)
 
     def stop_sound(self, wish: wishes.StopSound) -> None:
-        def stop(emit: Emit, cancel: Cancel) -> None:
-            self.services.player.stop()
-            emit(PlaybackChanged(None))
-
-        self.jobs.run("sound", stop)
+        self.sound.stop()
 
     # Watches
 

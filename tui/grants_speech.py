@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.contract.catalogue import text
 from engine.contract.problem import Problem
+from tui.sounding import GROUP
 from tui.state import wishes
 from tui.state.events import (
     AuditionEnded,
@@ -68,9 +69,9 @@ def hear_reference(controller: Controller, wish: wishes.HearReference) -> None:
 
     def hear(emit: Emit, cancel: Cancel) -> None:
         path = speech.fetch(wish.server, wish.voice, wish.clip, emit, cancel)
-        controller.sound(path, emit, cancel)
+        controller.sound.until_end(path, emit, cancel)
 
-    controller.jobs.run("sound", hear)
+    controller.jobs.run(GROUP, hear)
 
 
 def speak(controller: Controller, wish: wishes.Speak) -> None:

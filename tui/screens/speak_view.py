@@ -93,7 +93,8 @@ class SpeakView(VoiceRoom):
         self.set_class(paged, "-paged")
         self.set_class(paged and left, "-left")
         for name in PAGES:
-            self.query_one(f"#{name}").display = not paged or self.page == name
+            beside = name == "takes" and self.page == "words" and not self.has_class("-short")
+            self.query_one(f"#{name}").display = not paged or self.page == name or beside
         self.query_one("#left").display = not paged or left
         strip = self.query_one("#strip", ClickRow)
         strip.display = paged
