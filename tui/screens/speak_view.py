@@ -35,11 +35,11 @@ from tui.widgets.param_field import ParamField
 from tui.widgets.waveform import Waveform
 
 PAGES = {
-    "words": "tui.speak.page_words",
-    "pair": "tui.speak.page_pair",
-    "refs": "tui.speak.page_refs",
-    "form": "tui.speak.page_form",
-    "takes": "tui.speak.page_takes",
+    "words": "tui.speak_room.page_words",
+    "pair": "tui.speak_room.page_pair",
+    "refs": "tui.speak_room.page_refs",
+    "form": "tui.speak_room.page_form",
+    "takes": "tui.speak_room.page_takes",
 }
 _LEFT = ("words", "refs", "takes")
 _TALL_ENOUGH = 20
@@ -56,6 +56,7 @@ class SpeakView(VoiceRoom):
         super().__init__()
         self.desk = SpeakDesk()
         self.page = "words"
+        self.heard = ""  # the clip that was last asked to sound
         self._awaited: set[str] = set()
 
     # Layout
@@ -79,7 +80,7 @@ class SpeakView(VoiceRoom):
                         yield ParamField(PARAMS[name], self.desk.values.get(name))
                 yield Static(id="help")
         yield Panel(id="now")
-        yield EmptyState("tui.speak.no_voice", id="empty")
+        yield EmptyState("tui.speak_room.no_voice", id="empty")
 
     @property
     def paged(self) -> bool:
@@ -132,26 +133,28 @@ class SpeakView(VoiceRoom):
             (voice.name, "bold $primary"), (f" · {voice.server}   ", "$faint"), (pair, "bold")
         )
         if len(voices) > 1:
-            more = self.say("tui.speak.other_voices", count=len(voices))
+            more = self.say("tui.speak_room.other_voices", count=len(voices))
             line = Content.assemble(line, (f"   {more}", "$faint"))
         self.query_one("#head", Static).update(line)
 
     def _titles(self) -> None:
         text = self.query_one("#words", TextArea)
-        text.border_title = self.say("tui.speak.page_words")
-        text.border_subtitle = self.say("tui.speak.characters", count=len(self.desk.text.strip()))
-        text.placeholder = self.say("tui.speak.placeholder")
+        text.border_title = self.say("tui.speak_room.page_words")
+        text.border_subtitle = self.say(
+            "tui.speak_room.characters", count=len(self.desk.text.strip())
+        )
+        text.placeholder = self.say("tui.speak_room.placeholder")
         for name in ("refs", "takes", "form"):
             self.query_one(f"#{name}").border_title = self.say(PAGES[name])
-        self.query_one("#gpt").border_title = self.say("tui.speak.gpt")
-        self.query_one("#sovits").border_title = self.say("tui.speak.sovits")
+        self.query_one("#gpt").border_title = self.say("tui.speak_room.gpt")
+        self.query_one("#sovits").border_title = self.say("tui.speak_room.sovits")
 
     def _weights(self) -> None:
         shelf = self.shelf
         for kind in ("gpt", "sovits"):
             weights = (shelf.gpt if kind == "gpt" else shelf.sovits) if shelf is not None else ()
             chosen = self.desk.weight(kind)
-            columns = {"mark": " ", "epoch": self.say("tui.speak.epoch"), "size": ""}
+            columns = {"mark": " ", "epoch": self.say("tui.speak_room.epoch"), "size": ""}
             columns["size"] = self.say("tui.voices.size")
             table = self.query_one(f"#{kind}", FactTable)
             table.border_subtitle = (
@@ -164,17 +167,16 @@ class SpeakView(VoiceRoom):
         shelf = self.shelf
         clips = shelf.references if shelf is not None else ()
         columns = {
-            "mark": " ", "score": self.say("tui.speak.score"),
-            "seconds": self.say("tui.speak.length"), "language": self.say("tui.speak.language"),
-            "text": self.say("tui.speak.said"),
+            "mark": " ", "score": self.say("tui.speak_room.score"),
+            "seconds": self.say("tui.speak_room.length"), "language": self.say("tui.speak_room.language"),
+            "text": self.say("tui.speak_room.said"),
         }  # fmt: skip
-        sounding = state.playing.name if state.playing is not None else ""
         rows = [
             (
                 clip.path,
                 reference_cells(
                     clip, clip.path == self.desk.clip, clip.path in self.desk.extra,
-                    Path(clip.path).name == sounding,
+                    state.playing is not None and clip.path == self.heard,
                 ),
             )
             for clip in clips
@@ -198,16 +200,19 @@ class SpeakView(VoiceRoom):
     def _takes(self, state: State) -> None:
         takes = self.takes
         columns = {
-            "mark": " ", "pair": self.say("tui.speak.pair"),
-            "seconds": self.say("tui.speak.length"), "seed": self.say("tui.speak.seed"),
-            "text": self.say("tui.speak.text"),
+            "mark": " ", "pair": self.say("tui.speak_room.pair"),
+            "seconds": self.say("tui.speak_room.length"), "seed": self.say("tui.speak_room.seed"),
+            "text": self.say("tui.speak_room.text"),
         }  # fmt: skip
         sounding = str(state.playing) if state.playing is not None else None
-        rows = [(take.id, take_cells(take, take.wav == sounding)) for take in takes]
+        rows = [
+            (take.id, take_cells(take, take.wav is not None and take.wav == sounding))
+            for take in takes
+        ]
         table = self.query_one("#takes", FactTable)
         newest = takes[0].id if takes else None
         table.fill(columns, rows, newest if newest not in table.keys else None)
-        table.border_subtitle = "" if takes else self.say("tui.speak.no_take")
+        table.border_subtitle = "" if takes else self.say("tui.speak_room.no_take")
         working = next((take for take in takes if not take.ended), None)
         now = self.query_one("#now", Panel)
         now.display = working is not None
@@ -246,6 +251,7 @@ class SpeakView(VoiceRoom):
             elif take.id in self._awaited:
                 self._awaited.discard(take.id)
                 if take.wav is not None and self.deck.settings.play_takes:
+                    self.heard = ""
                     self.ask(wishes.PlaySound(Path(take.wav), unasked=True))
 
     def _help(self) -> None:
@@ -266,7 +272,7 @@ class SpeakView(VoiceRoom):
         elif name in ("gpt", "sovits"):
             panel.update(field_help(self, PARAMS[f"infer.{name}_weight"], None))
         else:
-            panel.update(Content.styled(self.say("tui.speak.start_here"), "$faint"))
+            panel.update(Content.styled(self.say("tui.speak_room.start_here"), "$faint"))
 
 
 def field_of(widget: Widget | None) -> ParamField | None:
