@@ -223,5 +223,5 @@ def saved_spec(name: str, server: Server, family: Family = "auto") -> HostSpec:
 
 
 def is_training(run: str) -> bool:
-    """Whether a run id is a voice's run; installing packages is a supervised run too."""
-    return not run.startswith("install-")
+    """Whether a run id is a voice's run; installing and auditions are supervised runs too."""
+    return not run.startswith((job.INSTALL, job.AUDITION))

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from engine.contract.catalogue import Language, text
+from engine.contract.layout import check_name
+from engine.contract.problem import ExitCode, Problem
 from tui.console import Console
 
 if TYPE_CHECKING:
@@ -37,3 +41,17 @@ def open_studio(args: argparse.Namespace, console: Console) -> Studio:
     name, server = book.pick(config, args.server)
     accept = frozenset(getattr(args, "accept", ()))
     return Studio(name, server, config, places, TerminalDialog(console), accept=accept)
+
+
+def help_in(parser: argparse.ArgumentParser) -> Callable[[str], str]:
+    """Turns a catalogue key into an option's help, in the language of the command line."""
+    language: Language = parser.get_default("language") or "en"
+    return lambda key: text(key).get(language).replace("%", "%%")
+
+
+def voice_of(args: argparse.Namespace, studio: Studio) -> str:
+    """The voice that `args` names, or that of deploy.toml; Problem where there is none."""
+    voice = args.voice or studio.config.train.voice
+    if not voice:
+        raise Problem("tui.cli.no_voice", ExitCode.CONFIG)
+    return check_name(str(voice))

@@ -111,8 +111,8 @@ def _render(args: argparse.Namespace, folder: Path) -> None:
 def _references(studio: Studio, clips: Sequence[Clip], most: int) -> list[SpeakRequest]:
     """Requests to fill in: the best clips of the voice, else the one its preparation chose."""
     from engine.contract.problem import ExitCode, Problem
+    from engine.contract.stretch import LONGEST_S, SHORTEST_S
     from engine.speaking.clips import rank_clips
-    from engine.speaking.reference import LONGEST_S, SHORTEST_S
     from engine.speaking.request import SpeakRequest
 
     given = [

@@ -9,9 +9,11 @@ from pathlib import Path
 from engine.contract.catalogue import Language
 from remote.config.places import Places
 from tui.playback import ChildPlayer
+from tui.services.live_auditions import LiveAuditions
 from tui.services.live_datasets import LiveDatasets
 from tui.services.live_deploys import LiveDeploys
 from tui.services.live_servers import LiveServers
+from tui.services.live_speech import LiveSpeech
 from tui.services.live_training import LiveTraining
 from tui.services.live_voices import LiveVoices
 from tui.services.protocols import Services
@@ -24,13 +26,16 @@ def live_services(project: Path | None, places: Places) -> Iterator[Services]:
     studios = Studios(project, places)
     datasets = LiveDatasets(studios)
     player = ChildPlayer()
+    speech = LiveSpeech(studios)
     try:
         yield Services(
             LiveServers(studios), LiveDeploys(studios), datasets,
             LiveTraining(studios, datasets), LiveVoices(studios), now_ms, player,
+            speech, LiveAuditions(studios),
         )  # fmt: skip
     finally:
         player.stop()
+        speech.close()
         studios.close()
 
 
