@@ -76,8 +76,6 @@ class SovdeckApp(Deck):
         super().__init__(Store(services.now()), settings or Settings())
         self.title = "sovdeck"
         self.services = services
-        if services.speech is None:
-            self.tabs = tuple(name for name in TABS if name not in ("speak", "audition"))
         self.settings_path = settings_path
         self.start_screen = start
         self.controller = Controller(self, services, self.store)
@@ -208,9 +206,6 @@ class SovdeckApp(Deck):
         self.call_after_refresh(self.publish, frozenset({"language"}))
 
     # Actions
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return action != "go" or parameters[0] in self.tabs
 
     def action_go(self, name: str) -> None:
         if len(self.screen_stack) > 1:

@@ -10,7 +10,6 @@ from engine.contract.catalogue import Language
 from tui.services.protocols import ParsedLine
 from tui.settings import Settings
 from tui.state.store import State, Store
-from tui.tabs import TABS
 
 
 class Deck(App[None]):
@@ -22,7 +21,6 @@ class Deck(App[None]):
         super().__init__()
         self.store = store
         self.settings = settings
-        self.tabs: tuple[str, ...] = TABS
 
     @property
     def state(self) -> State:

@@ -22,19 +22,6 @@ from tui.state.speech import Take
 if TYPE_CHECKING:
     from tui.controller import Controller
     from tui.services.protocols import Cancel, Emit
-    from tui.services.speech import Auditions, Speech
-
-
-def _speech(controller: Controller) -> Speech:
-    speech = controller.services.speech
-    assert speech is not None, "the rooms are shown only where something can speak"
-    return speech
-
-
-def _auditions(controller: Controller) -> Auditions:
-    auditions = controller.services.auditions
-    assert auditions is not None, "the rooms are shown only where something can speak"
-    return auditions
 
 
 def choose_voice(controller: Controller, wish: wishes.ChooseVoice) -> None:
@@ -42,7 +29,7 @@ def choose_voice(controller: Controller, wish: wishes.ChooseVoice) -> None:
 
 
 def read_shelf(controller: Controller, wish: wishes.ReadShelf) -> None:
-    speech = _speech(controller)
+    speech = controller.services.speech
     controller.jobs.run(
         f"shelf:{wish.server}/{wish.voice}",
         lambda emit, cancel: speech.shelf(wish.server, wish.voice, emit, cancel),
@@ -50,12 +37,12 @@ def read_shelf(controller: Controller, wish: wishes.ReadShelf) -> None:
 
 
 def measure_clip(controller: Controller, wish: wishes.MeasureClip) -> None:
-    speech = _speech(controller)
+    speech = controller.services.speech
     controller.jobs.run("clip", lambda emit, cancel: speech.measure(wish.clip, emit, cancel))
 
 
 def lend_clip(controller: Controller, wish: wishes.LendClip) -> None:
-    speech = _speech(controller)
+    speech = controller.services.speech
     controller.jobs.run(
         f"lend:{wish.server}/{wish.voice}",
         lambda emit, cancel: speech.lend(
@@ -65,7 +52,7 @@ def lend_clip(controller: Controller, wish: wishes.LendClip) -> None:
 
 
 def hear_reference(controller: Controller, wish: wishes.HearReference) -> None:
-    speech = _speech(controller)
+    speech = controller.services.speech
 
     def hear(emit: Emit, cancel: Cancel) -> None:
         path = speech.fetch(wish.server, wish.voice, wish.clip, emit, cancel)
@@ -76,7 +63,7 @@ def hear_reference(controller: Controller, wish: wishes.HearReference) -> None:
 
 def speak(controller: Controller, wish: wishes.Speak) -> None:
     """One take at a time on a server: a second press while one sounds asks for nothing."""
-    speech, draft = _speech(controller), wish.draft
+    speech, draft = controller.services.speech, wish.draft
     group = f"speak:{draft.server}"
     if controller.jobs.busy(group):
         return
@@ -101,7 +88,7 @@ def cancel_take(controller: Controller, wish: wishes.CancelTake) -> None:
 
 
 def save_take(controller: Controller, wish: wishes.SaveTake) -> None:
-    speech = _speech(controller)
+    speech = controller.services.speech
 
     def save(emit: Emit, cancel: Cancel) -> None:
         path = speech.save(wish.wav, wish.folder)
@@ -113,7 +100,7 @@ def save_take(controller: Controller, wish: wishes.SaveTake) -> None:
 
 def recall_audition(controller: Controller, wish: wishes.RecallAudition) -> None:
     group = f"audition:{wish.server}/{wish.voice}"
-    auditions = _auditions(controller)
+    auditions = controller.services.auditions
     if not controller.jobs.busy(group):  # a grid at work tells more than the last one
         controller.jobs.run(
             group, lambda emit, cancel: auditions.recall(wish.server, wish.voice, emit, cancel)
@@ -121,7 +108,7 @@ def recall_audition(controller: Controller, wish: wishes.RecallAudition) -> None
 
 
 def render_audition(controller: Controller, wish: wishes.RenderAudition) -> None:
-    auditions, draft = _auditions(controller), wish.draft
+    auditions, draft = controller.services.auditions, wish.draft
 
     def work(emit: Emit, cancel: Cancel) -> None:
         try:
@@ -137,7 +124,7 @@ def cancel_audition(controller: Controller, wish: wishes.CancelAudition) -> None
 
 
 def cast_vote(controller: Controller, wish: wishes.CastVote) -> None:
-    auditions = _auditions(controller)
+    auditions = controller.services.auditions
     controller.jobs.run(
         f"vote:{wish.better}/{wish.worse}",
         lambda emit, cancel: auditions.vote(
@@ -147,7 +134,7 @@ def cast_vote(controller: Controller, wish: wishes.CastVote) -> None:
 
 
 def choose_pair(controller: Controller, wish: wishes.ChoosePair) -> None:
-    auditions = _auditions(controller)
+    auditions = controller.services.auditions
     controller.jobs.run(
         f"choose:{wish.server}/{wish.voice}",
         lambda emit, cancel: auditions.choose(

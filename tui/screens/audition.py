@@ -53,8 +53,8 @@ class AuditionScreen(VoiceRoom):
             with Vertical(id="right"):
                 yield FactTable(id="standings")
                 yield Static(id="detail")
-        yield EmptyState("tui.audition_room.empty", id="empty")
-        yield EmptyState("tui.speak_room.no_voice", id="no-voice")
+        yield EmptyState("tui.compare.empty", id="empty")
+        yield EmptyState("tui.talk.no_voice", id="no-voice")
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.show_all)
@@ -88,7 +88,7 @@ class AuditionScreen(VoiceRoom):
             line += progress(self, audition, width)
         voices = len(self.deck.state.all_voices())
         if voices > 1:
-            more = self.say("tui.speak_room.other_voices", count=voices)
+            more = self.say("tui.talk.other_voices", count=voices)
             line = Content.assemble(line, (f"   {more}", "$faint"))
         return line
 
@@ -105,12 +105,10 @@ class AuditionScreen(VoiceRoom):
         first = audition.standings[0] if audition.standings else None
         best = (first.gpt, first.sovits) if first is not None else None
         self.grid.show(pair_grid(audition), best, audition.chosen)
-        self.grid.border_title = self.say("tui.audition_room.grid")
+        self.grid.border_title = self.say("tui.compare.grid")
         base = [cell.penalty for cell in audition.cells if cell.kind == "base"]
         self.grid.border_subtitle = (
-            self.say("tui.audition_room.base", penalty=f"{sum(base) / len(base):.2f}")
-            if base
-            else ""
+            self.say("tui.compare.base", penalty=f"{sum(base) / len(base):.2f}") if base else ""
         )
 
     def _cells(self, audition: Audition, state: State) -> None:
@@ -119,11 +117,11 @@ class AuditionScreen(VoiceRoom):
         if self.app.size.width >= 100:
             names += ["cer", "similarity"]
         titles = {
-            "mark": " ", "kind": self.say("tui.audition_room.what"),
-            "seconds": self.say("tui.speak_room.length"), "penalty": self.say("tui.audition_room.penalty"),
-            "cer": self.say("tui.audition_room.mark_cer"),
-            "similarity": self.say("tui.audition_room.mark_similarity"),
-            "text": self.say("tui.speak_room.text"),
+            "mark": " ", "kind": self.say("tui.compare.what"),
+            "seconds": self.say("tui.talk.length"), "penalty": self.say("tui.compare.penalty"),
+            "cer": self.say("tui.compare.mark_cer"),
+            "similarity": self.say("tui.compare.mark_similarity"),
+            "text": self.say("tui.talk.text"),
         }  # fmt: skip
         sounding = str(state.playing) if state.playing is not None else None
         rows = [
@@ -154,8 +152,8 @@ class AuditionScreen(VoiceRoom):
 
     def _standings(self, audition: Audition) -> None:
         columns = {
-            "mark": " ", "place": "#", "pair": self.say("tui.speak_room.pair"),
-            "penalty": self.say("tui.audition_room.penalty"), "votes": self.say("tui.audition_room.votes"),
+            "mark": " ", "place": "#", "pair": self.say("tui.talk.pair"),
+            "penalty": self.say("tui.compare.penalty"), "votes": self.say("tui.compare.votes"),
         }  # fmt: skip
         rows = [
             (
@@ -166,7 +164,7 @@ class AuditionScreen(VoiceRoom):
         ]
         table = self.query_one("#standings", FactTable)
         table.fill(columns, rows)
-        table.border_title = self.say("tui.audition_room.standings")
+        table.border_title = self.say("tui.compare.standings")
 
     def _detail(self) -> None:
         cell = self.cell
@@ -217,7 +215,7 @@ class AuditionScreen(VoiceRoom):
     def _play(self, cell: AuditionCell | None) -> None:
         playing = self.deck.state.playing
         if cell is None or cell.wav is None:
-            self.notify(self.say("tui.audition_room.no_sound"), severity="warning")
+            self.notify(self.say("tui.compare.no_sound"), severity="warning")
         elif playing is not None and str(playing) == cell.wav:
             self.ask(wishes.StopSound())
         else:
@@ -228,10 +226,10 @@ class AuditionScreen(VoiceRoom):
         if voice is None:
             return
         if shelf is None or not (shelf.gpt and shelf.sovits):
-            self.notify(self.say("tui.speak_room.no_pair"), severity="warning")
+            self.notify(self.say("tui.talk.no_pair"), severity="warning")
             return
         if self.audition is not None and self.audition.running:
-            self.notify(self.say("tui.audition_room.busy"), severity="warning")
+            self.notify(self.say("tui.compare.busy"), severity="warning")
             return
 
         def answered(draft: AuditionDraft | None) -> None:
@@ -244,7 +242,7 @@ class AuditionScreen(VoiceRoom):
         audition = self.audition
         found = duels(audition, Random()) if audition is not None else []
         if audition is None or not found:
-            self.notify(self.say("tui.audition_room.nothing_to_compare"), severity="warning")
+            self.notify(self.say("tui.compare.nothing_to_compare"), severity="warning")
         else:
             self.app.push_screen(VoteScreen(audition, found))
 

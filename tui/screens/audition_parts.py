@@ -13,16 +13,16 @@ from tui.state.speech import Audition, AuditionCell, Standing
 from tui.widgets.fact_table import Cell
 
 KIND_WORDS = {
-    "cell": "tui.audition_room.kind_cell",
-    "truth": "tui.audition_room.kind_truth",
-    "base": "tui.audition_room.kind_base",
+    "cell": "tui.compare.kind_cell",
+    "truth": "tui.compare.kind_truth",
+    "base": "tui.compare.kind_base",
 }
 MARK_WORDS = {
-    "length_ratio": "tui.audition_room.mark_length_ratio",
-    "longest_silence_s": "tui.audition_room.mark_longest_silence_s",
-    "loudness_db": "tui.audition_room.mark_loudness_db",
-    "cer": "tui.audition_room.mark_cer",
-    "similarity": "tui.audition_room.mark_similarity",
+    "length_ratio": "tui.compare.mark_length_ratio",
+    "longest_silence_s": "tui.compare.mark_longest_silence_s",
+    "loudness_db": "tui.compare.mark_loudness_db",
+    "cer": "tui.compare.mark_cer",
+    "similarity": "tui.compare.mark_similarity",
 }
 _UNITS = {"length_ratio": "×{:.2f}", "longest_silence_s": "{:.2f} s", "loudness_db": "{:.0f} dB"}
 
@@ -64,7 +64,7 @@ def cell_detail(node: MessagePump, cell: AuditionCell) -> Content:
         figures.append(Content.assemble((f"{say(node, words)} ", "$faint"), _mark(cell, name)))
     rows.append(Content("  ").join(figures))
     if cell.marks.get("ended") is False:
-        rows.append(Content.styled(f"▲ {say(node, 'tui.speak_room.ran_on')}", "$warning"))
+        rows.append(Content.styled(f"▲ {say(node, 'tui.talk.ran_on')}", "$warning"))
     if cell.wav is not None:
         rows.append(Content.assemble((f"{say(node, 'tui.voices.folder')} ", "$faint"), cell.wav))
     return Content("\n").join(rows)
@@ -87,10 +87,10 @@ def progress(node: MessagePump, audition: Audition, width: int) -> Content:
     if audition.running:
         share = None if total is None else done / max(1, total)
         of = NONE if total is None else str(total)
-        words = say(node, "tui.audition_room.rendering", done=done, of=of)
+        words = say(node, "tui.compare.rendering", done=done, of=of)
         return Content.assemble(
             ("● ", "bold $secondary"), bar(share, min(24, max(8, width // 5)), "$secondary"),
             f" {words}",
         )  # fmt: skip
-    words = say(node, "tui.audition_room.rendered", count=done, votes=audition.votes)
+    words = say(node, "tui.compare.rendered", count=done, votes=audition.votes)
     return Content.styled(words, "$faint")

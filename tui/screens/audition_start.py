@@ -42,37 +42,35 @@ class AuditionStart(ModalScreen[AuditionDraft | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="box"):
             facts = {"voice": self.shelf.voice, "server": self.shelf.server}
-            yield Static(say(self, "tui.audition_room.new", **facts), classes="question")
+            yield Static(say(self, "tui.compare.new", **facts), classes="question")
             with Horizontal(id="epochs"):
                 for name in self.weights:
                     yield FactTable(id=name)
             yield TextArea(id="sentences", compact=True)
             with Horizontal(classes="row"):
-                yield Static(say(self, "tui.speak_room.language"), classes="name")
+                yield Static(say(self, "tui.talk.language"), classes="name")
                 yield Choice(LANGUAGES, "auto", id="language")
-                yield Static(say(self, "tui.audition_room.references"), classes="name")
+                yield Static(say(self, "tui.compare.references"), classes="name")
                 yield Choice(("1", "2", "3"), "1", id="references")
-                yield Static(say(self, "tui.speak_room.seed"), classes="name")
+                yield Static(say(self, "tui.talk.seed"), classes="name")
                 yield Input("1234", id="seed", type="integer", compact=True)
             yield Static(id="size")
-            yield Static(
-                say_hint(self, "tui.audition_room.new", **facts), classes="more", markup=False
-            )
+            yield Static(say_hint(self, "tui.compare.new", **facts), classes="more", markup=False)
             with Horizontal(classes="buttons"):
                 yield Button(say(self, "tui.lend.leave"), id="leave")
-                yield Button(say(self, "tui.audition_room.start"), id="start", variant="success")
+                yield Button(say(self, "tui.compare.start"), id="start", variant="success")
 
     def on_mount(self) -> None:
         self.query_one("#gpt").border_title = "GPT"
         self.query_one("#sovits").border_title = "SoVITS"
         sentences = self.query_one("#sentences", TextArea)
-        sentences.border_title = say(self, "tui.audition_room.sentences")
-        sentences.placeholder = say(self, "tui.audition_room.sentences_none")
+        sentences.border_title = say(self, "tui.compare.sentences")
+        sentences.placeholder = say(self, "tui.compare.sentences_none")
         self._draw()
 
     def _draw(self) -> None:
         for name, weights in self.weights.items():
-            columns = {"mark": " ", "epoch": say(self, "tui.speak_room.epoch")}
+            columns = {"mark": " ", "epoch": say(self, "tui.talk.epoch")}
             columns["size"] = say(self, "tui.voices.size")
             rows = [(weight.name, self._row(weight)) for weight in weights]
             self.query_one(f"#{name}", FactTable).fill(columns, rows)
@@ -114,7 +112,7 @@ class AuditionStart(ModalScreen[AuditionDraft | None]):
         sentences = len(draft.texts) or SENTENCES
         count = len(draft.gpt) * len(draft.sovits) * sentences * draft.references
         words = say(
-            self, "tui.audition_room.size", gpt=len(draft.gpt), sovits=len(draft.sovits),
+            self, "tui.compare.size", gpt=len(draft.gpt), sovits=len(draft.sovits),
             sentences=sentences, references=draft.references, count=count,
         )  # fmt: skip
         self.query_one("#size", Static).update(words)
@@ -146,7 +144,7 @@ class AuditionStart(ModalScreen[AuditionDraft | None]):
         if draft.gpt and draft.sovits:
             self.dismiss(draft)
         else:
-            self.notify(say(self, "tui.audition_room.tick_one"), severity="warning")
+            self.notify(say(self, "tui.compare.tick_one"), severity="warning")
 
     def action_leave(self) -> None:
         self.dismiss(None)

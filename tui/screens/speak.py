@@ -95,13 +95,13 @@ class SpeakScreen(SpeakView):
             self.notify(faults[0].sentence(language_of(self)), severity="error", markup=False)
             return False
         if not self.desk.text.strip():
-            self._point("tui.speak_room.no_text", "words")
+            self._point("tui.talk.no_text", "words")
         elif not (self.desk.weight("gpt") and self.desk.weight("sovits")):
-            self._point("tui.speak_room.no_pair", "pair")
+            self._point("tui.talk.no_pair", "pair")
         elif not self.desk.clip:
-            self._point("tui.speak_room.no_clip", "refs")
+            self._point("tui.talk.no_clip", "refs")
         elif any(not take.ended for take in self.takes):
-            self.notify(self.say("tui.speak_room.busy"), severity="warning")
+            self.notify(self.say("tui.talk.busy"), severity="warning")
         else:
             return True
         return False
@@ -117,7 +117,7 @@ class SpeakScreen(SpeakView):
     def action_rerender(self) -> None:
         """The last take again, its delivery kept: only speed and timbre follow the settings."""
         if not any(take.state == "done" for take in self.takes):
-            self.notify(self.say("tui.speak_room.nothing_to_rerender"), severity="warning")
+            self.notify(self.say("tui.talk.nothing_to_rerender"), severity="warning")
         elif self._ready():
             self.ask(wishes.Speak(self.desk.draft(again=True)))
 
@@ -168,7 +168,7 @@ class SpeakScreen(SpeakView):
             self.desk.put_back(take)
             self.query_one("#words", TextArea).load_text(self.desk.text)
             self.show_all()
-            self.notify(self.say("tui.speak_room.put_back"), timeout=3)
+            self.notify(self.say("tui.talk.put_back"), timeout=3)
 
     def action_save_take(self) -> None:
         take = self.take_at_cursor

@@ -120,15 +120,15 @@ def take_detail(node: MessagePump, take: Take) -> Content:
     for piece in take.pieces:
         line = Content.assemble((f"{piece.seconds:5.1f} s  ", "$secondary"), piece.text)
         if not piece.ended:
-            line = Content.assemble(line, (f"  ▲ {say(node, 'tui.speak_room.ran_on')}", "$warning"))
+            line = Content.assemble(line, (f"  ▲ {say(node, 'tui.talk.ran_on')}", "$warning"))
         if piece.reused:
-            line = Content.assemble(line, (f"  {say(node, 'tui.speak_room.reused')}", "$faint"))
+            line = Content.assemble(line, (f"  {say(node, 'tui.talk.reused')}", "$faint"))
         if piece.attempts > 1:
-            again = say(node, "tui.speak_room.attempts", count=piece.attempts)
+            again = say(node, "tui.talk.attempts", count=piece.attempts)
             line = Content.assemble(line, (f"  {again}", "$warning"))
         rows.append(line)
     if take.first_audio_s is not None:
-        first = say(node, "tui.speak_room.first_audio", seconds=f"{take.first_audio_s:.1f}")
+        first = say(node, "tui.talk.first_audio", seconds=f"{take.first_audio_s:.1f}")
         rows.append(Content.styled(first, "$faint"))
     if take.wav is not None:
         rows.append(Content.assemble((f"{say(node, 'tui.voices.folder')} ", "$faint"), take.wav))
@@ -139,17 +139,17 @@ def now_line(node: MessagePump, take: Take, width: int) -> Content:
     """The take at work: how much of its text is spoken, and how soon the first sound came."""
     whole = max(1, len(str(take.draft.params.get("text", ""))))
     spoken = sum(len(piece.text) for piece in take.pieces)
-    words = say(node, "tui.speak_room.loading")
+    words = say(node, "tui.talk.loading")
     if take.pieces:
-        words = say(node, "tui.speak_room.speaking", count=len(take.pieces))
+        words = say(node, "tui.talk.speaking", count=len(take.pieces))
     elif take.state == "speaking":
-        words = say(node, "tui.speak_room.first")
+        words = say(node, "tui.talk.first")
     parts = [
         Content.styled("● ", "bold $secondary"), bar(min(1.0, spoken / whole), 16, "$secondary"),
         Content(f" {words}"),
     ]  # fmt: skip
     if take.first_audio_s is not None:
-        first = say(node, "tui.speak_room.first_audio", seconds=f"{take.first_audio_s:.1f}")
+        first = say(node, "tui.talk.first_audio", seconds=f"{take.first_audio_s:.1f}")
         parts.append(Content.styled(f"  {first}", "$faint"))
     line = Content("").join(parts)
     if take.pieces:
@@ -160,14 +160,14 @@ def now_line(node: MessagePump, take: Take, width: int) -> Content:
 
 def clip_help(node: MessagePump, clip: ReferenceClip) -> Content:
     """What the chosen clip says, and what is done about its length."""
-    rows = [Content(clip.text or say(node, "tui.speak_room.no_words"))]
+    rows = [Content(clip.text or say(node, "tui.talk.no_words"))]
     rows.append(Content.styled(clip.path, "$faint"))
     if clip.window is not None:
         start, end = clip.window
         facts = {"start": f"{start:.1f}", "end": f"{end:.1f}"}
-        rows.append(Content.styled(say(node, "tui.speak_room.cut", **facts), "$warning"))
+        rows.append(Content.styled(say(node, "tui.talk.cut", **facts), "$warning"))
     elif not fits(clip.seconds):
-        rows.append(Content.styled(say(node, "tui.speak_room.bad_length"), "$error"))
+        rows.append(Content.styled(say(node, "tui.talk.bad_length"), "$error"))
     advice = PARAMS["infer.ref_audio"]
     rows.append(Content.styled(tell(node, advice.recommended), "$secondary"))
     return Content("\n").join(rows)

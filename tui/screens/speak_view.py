@@ -35,11 +35,11 @@ from tui.widgets.param_field import ParamField
 from tui.widgets.waveform import Waveform
 
 PAGES = {
-    "words": "tui.speak_room.page_words",
-    "pair": "tui.speak_room.page_pair",
-    "refs": "tui.speak_room.page_refs",
-    "form": "tui.speak_room.page_form",
-    "takes": "tui.speak_room.page_takes",
+    "words": "tui.talk.page_words",
+    "pair": "tui.talk.page_pair",
+    "refs": "tui.talk.page_refs",
+    "form": "tui.talk.page_form",
+    "takes": "tui.talk.page_takes",
 }
 _LEFT = ("words", "refs", "takes")
 _TALL_ENOUGH = 20
@@ -80,7 +80,7 @@ class SpeakView(VoiceRoom):
                         yield ParamField(PARAMS[name], self.desk.values.get(name))
                 yield Static(id="help")
         yield Panel(id="now")
-        yield EmptyState("tui.speak_room.no_voice", id="empty")
+        yield EmptyState("tui.talk.no_voice", id="empty")
 
     @property
     def paged(self) -> bool:
@@ -133,28 +133,26 @@ class SpeakView(VoiceRoom):
             (voice.name, "bold $primary"), (f" · {voice.server}   ", "$faint"), (pair, "bold")
         )
         if len(voices) > 1:
-            more = self.say("tui.speak_room.other_voices", count=len(voices))
+            more = self.say("tui.talk.other_voices", count=len(voices))
             line = Content.assemble(line, (f"   {more}", "$faint"))
         self.query_one("#head", Static).update(line)
 
     def _titles(self) -> None:
         text = self.query_one("#words", TextArea)
-        text.border_title = self.say("tui.speak_room.page_words")
-        text.border_subtitle = self.say(
-            "tui.speak_room.characters", count=len(self.desk.text.strip())
-        )
-        text.placeholder = self.say("tui.speak_room.placeholder")
+        text.border_title = self.say("tui.talk.page_words")
+        text.border_subtitle = self.say("tui.talk.characters", count=len(self.desk.text.strip()))
+        text.placeholder = self.say("tui.talk.placeholder")
         for name in ("refs", "takes", "form"):
             self.query_one(f"#{name}").border_title = self.say(PAGES[name])
-        self.query_one("#gpt").border_title = self.say("tui.speak_room.gpt")
-        self.query_one("#sovits").border_title = self.say("tui.speak_room.sovits")
+        self.query_one("#gpt").border_title = self.say("tui.talk.gpt")
+        self.query_one("#sovits").border_title = self.say("tui.talk.sovits")
 
     def _weights(self) -> None:
         shelf = self.shelf
         for kind in ("gpt", "sovits"):
             weights = (shelf.gpt if kind == "gpt" else shelf.sovits) if shelf is not None else ()
             chosen = self.desk.weight(kind)
-            columns = {"mark": " ", "epoch": self.say("tui.speak_room.epoch"), "size": ""}
+            columns = {"mark": " ", "epoch": self.say("tui.talk.epoch"), "size": ""}
             columns["size"] = self.say("tui.voices.size")
             table = self.query_one(f"#{kind}", FactTable)
             table.border_subtitle = (
@@ -167,9 +165,9 @@ class SpeakView(VoiceRoom):
         shelf = self.shelf
         clips = shelf.references if shelf is not None else ()
         columns = {
-            "mark": " ", "score": self.say("tui.speak_room.score"),
-            "seconds": self.say("tui.speak_room.length"), "language": self.say("tui.speak_room.language"),
-            "text": self.say("tui.speak_room.said"),
+            "mark": " ", "score": self.say("tui.talk.score"),
+            "seconds": self.say("tui.talk.length"), "language": self.say("tui.talk.language"),
+            "text": self.say("tui.talk.said"),
         }  # fmt: skip
         rows = [
             (
@@ -200,9 +198,9 @@ class SpeakView(VoiceRoom):
     def _takes(self, state: State) -> None:
         takes = self.takes
         columns = {
-            "mark": " ", "pair": self.say("tui.speak_room.pair"),
-            "seconds": self.say("tui.speak_room.length"), "seed": self.say("tui.speak_room.seed"),
-            "text": self.say("tui.speak_room.text"),
+            "mark": " ", "pair": self.say("tui.talk.pair"),
+            "seconds": self.say("tui.talk.length"), "seed": self.say("tui.talk.seed"),
+            "text": self.say("tui.talk.text"),
         }  # fmt: skip
         sounding = str(state.playing) if state.playing is not None else None
         rows = [
@@ -212,7 +210,7 @@ class SpeakView(VoiceRoom):
         table = self.query_one("#takes", FactTable)
         newest = takes[0].id if takes else None
         table.fill(columns, rows, newest if newest not in table.keys else None)
-        table.border_subtitle = "" if takes else self.say("tui.speak_room.no_take")
+        table.border_subtitle = "" if takes else self.say("tui.talk.no_take")
         working = next((take for take in takes if not take.ended), None)
         now = self.query_one("#now", Panel)
         now.display = working is not None
@@ -272,7 +270,7 @@ class SpeakView(VoiceRoom):
         elif name in ("gpt", "sovits"):
             panel.update(field_help(self, PARAMS[f"infer.{name}_weight"], None))
         else:
-            panel.update(Content.styled(self.say("tui.speak_room.start_here"), "$faint"))
+            panel.update(Content.styled(self.say("tui.talk.start_here"), "$faint"))
 
 
 def field_of(widget: Widget | None) -> ParamField | None:

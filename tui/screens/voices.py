@@ -143,8 +143,6 @@ class VoicesScreen(VoiceSeeker):
 
     def _go(self, room: str) -> None:
         """To a room that is about the voice under the cursor."""
-        if room not in self.deck.tabs:
-            return
         if self.chosen is not None:
             self.ask(wishes.ChooseVoice(self.chosen.server, self.chosen.name))
         self.app.switch_mode(room)

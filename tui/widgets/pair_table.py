@@ -105,7 +105,7 @@ class PairTable(Static, can_focus=True):
             clamp(place[1] - rows + 1, 0, max(0, len(grid.sovits) - rows)),
         )
         gpt = grid.gpt[self._first[0] : self._first[0] + fits]
-        corner = say(self, "tui.audition_room.axes")
+        corner = say(self, "tui.compare.axes")
         head = Content.styled(f" {corner}".ljust(self._head_width), "$faint")
         lines = [head + Content.styled("".join(f" {label(g):<{_CELL - 1}}" for g in gpt), "bold")]
         for name in grid.sovits[self._first[1] : self._first[1] + rows]:

@@ -9,11 +9,11 @@ from textual.content import Content
 from textual.widgets import Static
 
 from tui.actions import BY_ID
-from tui.deck import deck_of
 from tui.figures import percent
 from tui.language import say, tell
 from tui.state.ages import server_freshness
 from tui.state.store import State
+from tui.tabs import TABS
 from tui.widgets.click_row import ClickRow, Part
 from tui.widgets.states import age_words, link_pill
 
@@ -55,7 +55,7 @@ class TopBar(Horizontal):
         parts = []
         if brand:
             parts.append(Part(Content.styled(" sovdeck ", "bold $primary"), "app.show_help"))
-        for name in deck_of(self).tabs:
+        for name in TABS:
             action = BY_ID[f"app.{name}"]
             title = tell(self, action.title)
             if name == self.active:
