@@ -203,7 +203,6 @@ class SovdeckApp(Deck):
             for screen in stack:
                 if screen.is_mounted:
                     screen.refresh(recompose=True)
-        self.call_after_refresh(self.publish, frozenset({"language"}))
 
     # Actions
 

@@ -30,7 +30,9 @@ _MATTER = ("text", "gpt_weight", "sovits_weight", "ref_audio", "ref_text", "ref_
 def short(words: str, width: int) -> str:
     """`words` on one line of at most `width` cells."""
     line = " ".join(words.split())
-    return line if cell_len(line) <= width else set_cell_size(line, max(0, width - 1)) + "…"
+    return (
+        line if cell_len(line) <= width else set_cell_size(line, max(0, width - 1)).rstrip() + "…"
+    )
 
 
 def pair_name(params: Mapping[str, Any]) -> str:

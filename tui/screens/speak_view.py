@@ -57,7 +57,7 @@ class SpeakView(VoiceRoom):
         self.desk = SpeakDesk()
         self.page = "words"
         self.heard = ""  # the clip that was last asked to sound
-        self._awaited: set[str] = set()
+        self._known: set[str] = set()  # takes whose end this room has shown
 
     # Layout
 
@@ -122,7 +122,7 @@ class SpeakView(VoiceRoom):
         self._clips(state)
         self._takes(state)
         self._fill_fields()
-        self._play_new(state)
+        self._play_new(seen=topics is not None)
         self._help()
 
     def _head(self) -> None:
@@ -241,14 +241,12 @@ class SpeakView(VoiceRoom):
             field = self.query_one(f"#field-{name.replace('.', '-')}", ParamField)
             field.put(self.desk.values.get(name, PARAMS[name].default))
 
-    def _play_new(self, state: State) -> None:
-        """Let a take sound when it has arrived while this room is open."""
+    def _play_new(self, *, seen: bool) -> None:
+        """Let a take sound that has ended before the person's eyes; not one from meanwhile."""
         for take in self.takes:
-            if not take.ended:
-                self._awaited.add(take.id)
-            elif take.id in self._awaited:
-                self._awaited.discard(take.id)
-                if take.wav is not None and self.deck.settings.play_takes:
+            if take.ended and take.id not in self._known:
+                self._known.add(take.id)
+                if seen and take.wav is not None and self.deck.settings.play_takes:
                     self.heard = ""
                     self.ask(wishes.PlaySound(Path(take.wav), unasked=True))
 
