@@ -17,6 +17,7 @@ from tui.state.events import (
     VoiceChosen,
 )
 from tui.state.facts import Remark
+from tui.state.pair_grid import label
 from tui.state.speech import Take
 
 if TYPE_CHECKING:
@@ -135,12 +136,16 @@ def cast_vote(controller: Controller, wish: wishes.CastVote) -> None:
 
 def choose_pair(controller: Controller, wish: wishes.ChoosePair) -> None:
     auditions = controller.services.auditions
-    controller.jobs.run(
-        f"choose:{wish.server}/{wish.voice}",
-        lambda emit, cancel: auditions.choose(
-            wish.server, wish.voice, wish.gpt, wish.sovits, emit, cancel
-        ),
-    )
+
+    def choose(emit: Emit, cancel: Cancel) -> None:
+        auditions.choose(wish.server, wish.voice, wish.gpt, wish.sovits, emit, cancel)
+        words = text(
+            "tui.notices.pair_chosen", voice=wish.voice, gpt=label(wish.gpt),
+            sovits=label(wish.sovits),
+        )  # fmt: skip
+        emit(NoticeRaised("good", words, controller.services.now()))
+
+    controller.jobs.run(f"choose:{wish.server}/{wish.voice}", choose)
 
 
 SPEECH_GRANTS: dict[type, Callable[[Any, Any], None]] = {

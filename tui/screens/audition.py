@@ -107,9 +107,11 @@ class AuditionScreen(VoiceRoom):
         self.grid.show(pair_grid(audition), best, audition.chosen)
         self.grid.border_title = self.say("tui.compare.grid")
         base = [cell.penalty for cell in audition.cells if cell.kind == "base"]
-        self.grid.border_subtitle = (
-            self.say("tui.compare.base", penalty=f"{sum(base) / len(base):.2f}") if base else ""
-        )
+        legend = [self.say("tui.compare.legend")]
+        if base:
+            mean = f"{sum(base) / len(base):.2f}"
+            legend.append(self.say("tui.compare.base", penalty=mean))
+        self.grid.border_subtitle = "  ".join(legend)
 
     def _cells(self, audition: Audition, state: State) -> None:
         """The renderings of this pair, each sentence with its recording and the base beside."""

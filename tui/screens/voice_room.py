@@ -17,8 +17,8 @@ class VoiceSeeker(DeckScreen):
         self._asked: set[str] = set()
 
     def on_screen_resume(self) -> None:
+        # No call of super: Textual itself calls the handler of every base class.
         self._asked.clear()
-        super().on_screen_resume()
 
     def seek_voices(self, state: State) -> None:
         for name, server in state.servers.items():
@@ -49,6 +49,12 @@ class VoiceRoom(VoiceSeeker):
     def audition(self) -> Audition | None:
         voice = self.voice
         return self.deck.state.auditions.get(voice.key) if voice is not None else None
+
+    def on_screen_resume(self) -> None:
+        """A run may have saved an epoch since the room was last seen."""
+        voice = self.voice
+        if voice is not None and self.shelf is not None:
+            self.ask(wishes.ReadShelf(voice.server, voice.name))
 
     def action_next_voice(self, by: int) -> None:
         voices = self.deck.state.all_voices()
