@@ -19,10 +19,10 @@ from tui.jobs import Jobs, Work
 from tui.messages import EventsWaiting, JobCrashed, Question
 from tui.services import protocols
 from tui.services.protocols import Cancel, Emit, HostKeyQuestion, SecretQuestion, Services
+from tui.sounding import Sounding
 from tui.state import wishes
 from tui.state.events import (
     NoticeRaised,
-    PlaybackChanged,
     RunChosen,
     RunEvents,
     ServerChosen,
@@ -37,7 +37,6 @@ from tui.state.work import ENDED, Transfer
 
 # A stream that broke is not opened again sooner: a refusal must not become a storm.
 REOPEN_AFTER_MS = 10_000
-SOUND_LOOK_S = 0.2
 
 Answer = TypeVar("Answer")
 
@@ -61,6 +60,7 @@ class Controller:
         self._announced = threading.Event()
         self._opened: dict[str, int] = {}
         self._takes = count(1)
+        self.sound = Sounding(self.jobs, services.player)
 
     def next_take(self) -> str:
         """An id no take of this dashboard has had."""
@@ -201,25 +201,10 @@ class Controller:
         self.jobs.cancel(wish.id)
 
     def play_sound(self, wish: wishes.PlaySound) -> None:
-        player = self.services.player
-
-        def play(emit: Emit, cancel: Cancel) -> None:
-            if cancel.is_set():  # the next file was asked for before this thread came up
-                return
-            player.play(wish.path)
-            emit(PlaybackChanged(wish.path))
-            while player.playing is not None and not cancel.wait(SOUND_LOOK_S):
-                pass
-            emit(PlaybackChanged(None))
-
-        self.jobs.run("sound", play)
+        self.sound.play(wish.path, unasked=wish.unasked)
 
     def stop_sound(self, wish: wishes.StopSound) -> None:
-        def stop(emit: Emit, cancel: Cancel) -> None:
-            self.services.player.stop()
-            emit(PlaybackChanged(None))
-
-        self.jobs.run("sound", stop)
+        self.sound.stop()
 
     # Watches
 

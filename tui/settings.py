@@ -36,6 +36,7 @@ class Settings:
     smoothing: float = 0.6
     log_scale: bool = False
     read_only: bool = False
+    play_takes: bool = True
     keys: Mapping[str, str] = field(default_factory=dict)
 
     def with_(self, **changes: Any) -> Settings:

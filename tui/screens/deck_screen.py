@@ -55,6 +55,12 @@ class DeckScreen(Screen[None]):
     def on_screen_resume(self) -> None:
         self.show_all()
 
+    async def recompose(self) -> None:
+        """Made anew, as when the language changes, a screen is empty until it is shown again."""
+        await super().recompose()
+        if self in self.app.screen_stack:
+            self.show_all()
+
     def show_all(self) -> None:
         self._show_chrome()
         self.show(self.deck.state, None)

@@ -26,13 +26,14 @@ _ROWS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("smoothing", "tui.taste.smoothing", SMOOTHINGS),
     ("log_scale", "tui.taste.log_scale", SWITCH),
     ("notify", "tui.taste.notify", CHOICES["notify"]),
+    ("play_takes", "tui.taste.play_takes", SWITCH),
     ("read_only", "tui.taste.read_only", SWITCH),
 )
 
 
 class SettingsScreen(DeckScreen):
     TAB = "settings"
-    TOPICS: ClassVar[tuple[str, ...]] = ("language",)
+    TOPICS: ClassVar[tuple[str, ...]] = ()
     BINDINGS: ClassVar[list[Any]] = []
     CSS_PATH = "../styles/settings.tcss"
 

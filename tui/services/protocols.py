@@ -172,10 +172,7 @@ Spread = Callable[[RunEnd, Language], None]
 
 @dataclass(frozen=True)
 class Services:
-    """The whole outside world as the dashboard sees it; `now` gives Unix milliseconds.
-
-    Where nothing can speak, the rooms for it are not shown.
-    """
+    """The whole outside world as the dashboard sees it; `now` gives Unix milliseconds."""
 
     servers: Servers
     deploys: Deploys
@@ -184,6 +181,6 @@ class Services:
     voices: Voices
     now: Callable[[], int]
     player: Player
-    speech: Speech | None = None
-    auditions: Auditions | None = None
+    speech: Speech
+    auditions: Auditions
     spread: Spread | None = None

@@ -64,7 +64,7 @@ class ParamField(Horizontal):
         if self.problem is not None:
             allowed = self.param.range_text() + (" | auto" if self.param.auto else "")
             return Content.styled(say(self, "tui.train.allowed", range=allowed), "bold $error")
-        if self.changed:
+        if self.changed and self.param.default != "":
             default = _shown(self.param.default)
             return Content.styled(say(self, "tui.train.not_default", default=default), "$warning")
         return Content(self.param.unit)
@@ -90,7 +90,11 @@ class ParamField(Horizontal):
 
     def reset(self) -> None:
         """Back to the table's default."""
-        shown = _shown(self.param.default)
+        self.put(self.param.default)
+
+    def put(self, value: Any) -> None:
+        """Show `value` as if it had been typed."""
+        shown = _shown(value)
         if self._choices():
             self.query_one(Choice).value = shown
         else:
