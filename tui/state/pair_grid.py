@@ -79,6 +79,9 @@ def cells_of(audition: Audition, pair: Pair) -> list[AuditionCell]:
 
 
 def beside(audition: Audition, sentence: int) -> list[AuditionCell]:
-    """What a sentence is compared with: its recording by the speaker, then the base model."""
-    found = [c for c in audition.cells if c.kind != "cell" and c.sentence == sentence]
+    """What a sentence is compared with: its recording by the speaker, then the base model.
+
+    Sentence -1 is other words of the same speaker, heard where nobody recorded these.
+    """
+    found = [c for c in audition.cells if c.kind != "cell" and c.sentence in (sentence, -1)]
     return sorted(found, key=lambda cell: (cell.kind != "truth", cell.reference))
