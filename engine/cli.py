@@ -48,7 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.debug:
             traceback.print_exc()
         if args.json:
-            print(json.dumps({"status": "failed", **problem.as_json()}, ensure_ascii=False))
+            told = {"exit_code": int(problem.exit_code), **problem.as_json()}
+            print(json.dumps({"status": "failed", **told}, ensure_ascii=False))
         print(problem.sentence(language()), file=sys.stderr)
         return int(problem.exit_code)
     except KeyboardInterrupt:

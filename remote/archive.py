@@ -15,7 +15,7 @@ import tempfile
 import threading
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -57,13 +57,15 @@ def extract(
     folder: Path,
     *,
     replace: bool = False,
+    keep: Sequence[str] = (),
     bounds: Bounds = Bounds(),  # noqa: B008 - frozen
     report: Callable[[int, int], None] = lambda done, total: None,
     cancel: threading.Event | None = None,
 ) -> list[Path]:
     """Unpack `zip_path` as `folder` and return the files, in archive order.
 
-    `folder` must not exist, unless `replace`: then it is exchanged once the new one is whole.
+    `folder` must not exist, unless `replace`: then it is exchanged once the new one is whole,
+    but for the folders named in `keep`, which move over from the old one.
     When the archive has a manifest.json, every file must match its SHA-256 there. `report` gets
     bytes (done, total). Raises Problem; then nothing of the archive remains.
     """
@@ -79,7 +81,7 @@ def extract(
             try:
                 digests = _write(archive, entries, fresh, report, total, cancel)
                 _verify(archive, digests, zip_path.name)
-                _exchange(fresh, folder)
+                _exchange(fresh, folder, keep)
             finally:
                 shutil.rmtree(fresh, ignore_errors=True)  # gone already when all went well
     except _UNSOUND as error:
@@ -195,7 +197,7 @@ def _verify(archive: zipfile.ZipFile, digests: dict[str, str], name: str) -> Non
             raise Problem("remote.archive.differs", ExitCode.DATA, name=name, path=_plain(path))
 
 
-def _exchange(fresh: Path, folder: Path) -> None:
+def _exchange(fresh: Path, folder: Path, keep: Sequence[str]) -> None:
     """Put the whole new folder in place; an old one stands until then and goes afterwards."""
     fresh.chmod(0o755)  # mkdtemp made it private
     if not folder.exists():
@@ -207,9 +209,13 @@ def _exchange(fresh: Path, folder: Path) -> None:
         fresh.rename(folder)
     except OSError:
         (old / folder.name).rename(folder)
-        raise
-    finally:
         shutil.rmtree(old, ignore_errors=True)
+        raise
+    for name in keep:  # when one cannot be moved, the old folder stays beside with all in it
+        kept = old / folder.name / name
+        if kept.is_dir() and not (folder / name).exists():
+            kept.rename(folder / name)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _plain(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -29,3 +29,8 @@ class Deployed:
     @property
     def supervisor(self) -> PurePosixPath:
         return self.code / "agent" / "supervise.sh"
+
+    def engine(self, args: Sequence[str]) -> list[str]:
+        """argv of `python -m engine ARGS` on the server, in the environment of its runs."""
+        setting = [f"{name}={value}" for name, value in sorted(self.env.items())]
+        return ["env", *setting, self.python, "-m", "engine", *args]

@@ -15,6 +15,7 @@ from remote import archive, watchman
 from remote.deployed import Deployed
 from remote.ledger import Ledger
 from remote.link import Link
+from remote.take_file import KEPT
 from remote.transfer.channel import Connect
 from remote.transfer.outline import parse
 from remote.transfer.progress import Report
@@ -85,7 +86,7 @@ def bring_home(
         else _put_together(connect, link, deployed, voice, contents or "voice", outputs, moving)
     )
     folder = outputs / voice
-    files = archive.extract(pulled.path, folder, replace=True, cancel=cancel)
+    files = archive.extract(pulled.path, folder, replace=True, keep=KEPT, cancel=cancel)
     if pulled.sha256 is not None:
         if pulled.mtime is not None:
             ledger, version = Ledger(outputs), version_of(pulled.bytes, pulled.mtime)
@@ -143,9 +144,7 @@ def engine_command(
     link: Link, deployed: Deployed, args: list[str], *, timeout: float
 ) -> dict[str, Any]:
     """Run `python -m engine ARGS` on the server; the object of its last line of output."""
-    setting = [f"{name}={value}" for name, value in sorted(deployed.env.items())]
-    argv = ["env", *setting, deployed.python, "-m", "engine", *args]
-    result = link.run(argv, timeout=timeout)
+    result = link.run(deployed.engine(args), timeout=timeout)
     last = result.out.decode("utf-8", "replace").strip().rpartition("\n")[2]
     try:
         found = json.loads(last)

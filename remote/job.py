@@ -27,6 +27,7 @@ _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 _SLACK_S = 30.0
 AUTOSTOP = "autostop"
 INSTALL = "install-"
+AUDITION = "audition-"
 
 QueuePlace = Literal["join", "wait"]
 _QUEUE_WORDS: Mapping[QueuePlace | None, str] = {
@@ -112,7 +113,7 @@ def runs(link: Link, layout: Layout, *, services: bool = False) -> tuple[JobStat
 
 def is_service(run: str) -> bool:
     """Whether a run is one of our own services rather than work on a voice."""
-    return run == AUTOSTOP or run.startswith(INSTALL)
+    return run == AUTOSTOP or run.startswith((INSTALL, AUDITION))
 
 
 def stop(link: Link, run: RunHandle, grace: float = 60.0) -> JobState:

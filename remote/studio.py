@@ -246,5 +246,5 @@ class Studio:
 
 
 def is_training(run: str) -> bool:
-    """Whether a run id is a voice's run; installing packages is a supervised run too."""
-    return not run.startswith("install-")
+    """Whether a run id is a voice's run; installing and auditions are supervised runs too."""
+    return not run.startswith((job.INSTALL, job.AUDITION))

@@ -34,6 +34,9 @@ VERBS: dict[str, str] = {
     "stop": "tui.verbs.stop",
     "autostop": "tui.verbs.autostop",
     "gpu": "tui.verbs.gpu",
+    "speak": "tui.verbs.speak",
+    "audition": "tui.verbs.audition",
+    "serve": "tui.verbs.serve",
     "pull": "tui.verbs.pull",
     "web": "tui.verbs.web",
     "ssh": "tui.verbs.ssh",
@@ -106,6 +109,7 @@ def build_parser(
             description=text(f"tui.cli.verb_{verb}").get(language),
         )
         if verb == wanted and module is not None:
+            sub.set_defaults(language=language)  # of the help that a verb's options have
             module.add_arguments(sub)
     return parser, module
 

@@ -20,6 +20,7 @@ from tui.jobs import Jobs, Work
 from tui.messages import EventsWaiting, JobCrashed, Question
 from tui.services import protocols
 from tui.services.protocols import Cancel, Emit, HostKeyQuestion, SecretQuestion, Services
+from tui.sounding import Sounding
 from tui.state import wishes
 from tui.state.events import (
     NoticeRaised,
@@ -60,6 +61,7 @@ class Controller:
         self._announced = threading.Event()
         self._opened: dict[str, int] = {}
         self._takes = count(1)
+        self.sound = Sounding(self.jobs, services.player)
 
     def next_take(self) -> str:
         """An id no take of this dashboard has had."""
@@ -202,6 +204,12 @@ class Controller:
     def cancel_transfer(self, wish: wishes.CancelTransfer) -> None:
         self.jobs.cancel(wish.id)
 
+    def play_sound(self, wish: wishes.PlaySound) -> None:
+        self.sound.play(wish.path, unasked=wish.unasked)
+
+    def stop_sound(self, wish: wishes.StopSound) -> None:
+        self.sound.stop()
+
     # Watches
 
     def _keep_watches(self) -> None:
@@ -324,6 +332,8 @@ _GRANTS: dict[type, Callable[[Controller, Any], None]] = {
     wishes.RefreshVoices: Controller.refresh_voices,
     wishes.PullVoice: Controller.pull_voice,
     wishes.CancelTransfer: Controller.cancel_transfer,
+    wishes.PlaySound: Controller.play_sound,
+    wishes.StopSound: Controller.stop_sound,
     **DATASET_GRANTS,
     **SPEECH_GRANTS,
 }

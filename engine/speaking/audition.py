@@ -73,7 +73,7 @@ class Grid:
     @property
     def rows(self) -> int:
         """Cells, and the recordings that are heard beside them."""
-        return self.cells + sum(sentence.truth is not None for sentence in self.sentences)
+        return self.cells + len(list(self.truths()))
 
 
 class Audition:
@@ -92,6 +92,7 @@ class Audition:
         self.recogniser = recogniser
         self.voice_print = voice_print
         self.lexicon = lexicon
+        self._digests: dict[Path, str] = {}
 
     def run(self, grid: Grid) -> Iterator[dict[str, Any]]:
         """Yield one row a cell, after its wav is on the disk; ground truth comes first.
@@ -144,10 +145,16 @@ class Audition:
     ) -> str:
         """Names a cell by all that decides its sound and marks."""
         files = [gpt, sovits, reference.ref_audio, *reference.aux_refs]
-        stamps = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+        contents = [self._digest(file) for file in files]
         listeners = [self.recogniser is not None, self.voice_print is not None]
-        facts = [stamps, str(reference), str(sentence), seed, listeners]
+        words = "" if self.lexicon is None else str(sorted(self.lexicon.readings.items()))
+        facts = [contents, str(reference), str(sentence), seed, listeners, words]
         return hashlib.sha256(json.dumps(facts, ensure_ascii=False).encode()).hexdigest()[:32]
+
+    def _digest(self, file: Path) -> str:
+        if file not in self._digests:
+            self._digests[file] = sha256(file)
+        return self._digests[file]
 
     def _kept(self, name: str, key: str) -> dict[str, Any] | None:
         """The row of a cell that is here already, whole."""

@@ -123,8 +123,8 @@ def _voice_print(asked: Path | None, studio: Studio) -> VoicePrint | None:
 def _references(studio: Studio, clips: Sequence[Clip], most: int) -> list[SpeakRequest]:
     """Requests to fill in: the best clips of the voice, else the one its preparation chose."""
     from engine.contract.problem import ExitCode, Problem
+    from engine.contract.stretch import LONGEST_S, SHORTEST_S
     from engine.speaking.clips import rank_clips
-    from engine.speaking.reference import LONGEST_S, SHORTEST_S
     from engine.speaking.request import SpeakRequest
 
     given = [

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.audio.load import load
-from engine.speaking.reference import LONGEST_S, SHORTEST_S
+from engine.contract.stretch import LONGEST_S, SHORTEST_S
 
 _BEST_S = (4.0, 8.0)
 

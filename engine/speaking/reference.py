@@ -14,12 +14,16 @@ from engine.audio.load import load
 from engine.audio.resample import resample
 from engine.audio.spectrogram import spectrogram
 from engine.contract.problem import ExitCode, Problem
+from engine.contract.stretch import (
+    LEVELS_A_SECOND,
+    LONGEST_S,
+    SHORTEST_S,
+    SILENT_PEAK,
+    best_stretch,
+)
 from engine.speaking.sound import RATE
 
-SHORTEST_S, LONGEST_S = 3.0, 10.0
 CONTENT_RATE = 16_000
-# Below this peak there is only noise: -50 dB of full scale.
-_SILENT_PEAK = 10 ** (-50 / 20)
 # Upstream counts 0.3 s at 32 kHz but appends the samples at 16 kHz; voices were made with it.
 _PROMPT_TAIL = 9_600
 
@@ -58,7 +62,7 @@ def read_reference(path: Path, *, check_length: bool = True) -> Reference:
     samples, rate = load(path)
     samples = resample(np.asarray(samples, dtype=np.float32), rate, RATE)
     seconds = len(samples) / RATE
-    if np.abs(samples).max(initial=0.0) < _SILENT_PEAK:
+    if np.abs(samples).max(initial=0.0) < SILENT_PEAK:
         raise Problem("engine.speaking.reference_silent", ExitCode.DATA, file=str(path))
     if check_length and not SHORTEST_S <= seconds <= LONGEST_S:
         facts = {"file": str(path), "seconds": round(seconds, 2)}
@@ -71,21 +75,9 @@ def read_reference(path: Path, *, check_length: bool = True) -> Reference:
     return Reference(path, samples, digest)
 
 
-def best_window(samples: np.ndarray, seconds: float = 6.0) -> tuple[float, float]:
-    """(start, end) in seconds of the stretch to keep of a clip (N,) at 32 kHz.
-
-    Of all windows it is the one with most speech whose two ends fall into the quietest places,
-    so that no word is cut.
-    """
-    hop = RATE // 50
+def best_window(samples: np.ndarray) -> tuple[float, float]:
+    """(start, end) in seconds of the stretch to keep of a clip (N,) at 32 kHz."""
+    hop = RATE // LEVELS_A_SECOND
     frames = len(samples) // hop
-    width = int(seconds * 50)
-    if frames <= width:
-        return 0.0, len(samples) / RATE
     level = np.sqrt(np.square(samples[: frames * hop].reshape(frames, hop)).mean(axis=1))
-    speech = level > 0.1 * np.percentile(level, 95)
-    spoken = np.convolve(speech, np.ones(width), mode="valid") / width  # (frames - width + 1,)
-    edge = level / max(float(level.max()), 1e-9)
-    first, last = edge[: len(spoken)], edge[width - 1 :]
-    start = int(np.argmax(spoken - first - last))
-    return start / 50, (start + width) / 50
+    return best_stretch(level.tolist())

@@ -13,9 +13,10 @@ from engine.audio.load import load
 from engine.audio.resample import resample
 from engine.contract.layout import check_name
 from engine.contract.problem import Problem
-from engine.runtime.durable import write_atomic
+from engine.contract.stretch import LONGEST_S
+from engine.runtime.durable import sha256, write_atomic
 from engine.speaking.clips import ClipScore, rank_clips
-from engine.speaking.reference import LONGEST_S, best_window, read_reference
+from engine.speaking.reference import best_window, read_reference
 from engine.speaking.sound import RATE, wav_bytes
 from engine.speaking.studio import Studio
 
@@ -100,7 +101,7 @@ def _lent_row(path: Path) -> dict[str, Any]:
     return {
         "path": str(path), "text": str(words.get("text", "")),
         "language": str(words.get("language", "")), "seconds": round(len(samples) / rate, 3),
-        "score": None, "peaks": outline(samples), "window": None,
+        "score": None, "peaks": outline(samples), "window": None, **_content(path),
     }  # fmt: skip
 
 
@@ -113,8 +114,12 @@ def _row(score: ClipScore) -> dict[str, Any]:
     return {
         "path": str(clip.path), "text": clip.text, "language": clip.language,
         "seconds": round(score.seconds, 3), "score": round(score.value, 3),
-        "peaks": outline(samples), "window": window,
+        "peaks": outline(samples), "window": window, **_content(clip.path),
     }  # fmt: skip
+
+
+def _content(path: Path) -> dict[str, Any]:
+    return {"bytes": path.stat().st_size, "sha256": sha256(path)}
 
 
 def outline(samples: Sequence[float] | np.ndarray, bars: int = _BARS) -> list[float]:

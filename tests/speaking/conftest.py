@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from tiny_voice import Models, make_voice, tiny_models, tone
 from torch import Tensor
 
-from engine.contract.layout import Layout
-from engine.contract.spec import RunSpec
-from engine.interop import write_gpt, write_sovits
-from engine.models.gpt.config import GptConfig
-from engine.models.gpt.text2semantic import Text2Semantic
-from engine.models.sovits.config import SovitsConfig
-from engine.models.sovits.synthesizer import Synthesizer
 from engine.speaking.pipeline import Speaker
 from engine.speaking.request import SpeakRequest
-from engine.speaking.sound import wav_bytes
-from engine.training.base import make_base, open_base
-
-VOICE = "Test"
 
 
 class Content:
@@ -49,20 +37,12 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def models() -> tuple[Text2Semantic, Synthesizer]:
-    torch.manual_seed(0)
-    gpt, sovits = Text2Semantic(GptConfig.tiny()), Synthesizer(SovitsConfig.tiny())
-    with torch.no_grad():  # random tokens need a codebook that was written once
-        for name, buffer in sovits.named_buffers():
-            if name.endswith("embed"):
-                buffer.normal_()
-            elif name.endswith("inited"):
-                buffer.fill_(1)
-    return gpt.eval(), sovits.eval()
+def models() -> Models:
+    return tiny_models()
 
 
 @pytest.fixture
-def speaker(models: tuple[Text2Semantic, Synthesizer]) -> Speaker:
+def speaker(models: Models) -> Speaker:
     return Speaker(*models, Content(models[1].config.ssl_dim))
 
 
@@ -73,9 +53,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
     def make(seconds: float, level: float = 0.3, hz: float = 220.0) -> Path:
         path = folder / f"{seconds}-{level}-{hz}.wav"
-        t = np.arange(round(seconds * 32_000)) / 32_000
-        tone = level * np.sin(2 * np.pi * hz * t) * (1 + 0.3 * np.sin(2 * np.pi * 3 * t))
-        path.write_bytes(wav_bytes(tone.astype(np.float32)))
+        path.write_bytes(tone(seconds, level, hz))
         return path
 
     return make
@@ -96,26 +74,6 @@ def ask(clip: Callable[..., Path]) -> Callable[..., SpeakRequest]:
 
 
 @pytest.fixture(scope="session")
-def work(
-    tmp_path_factory: pytest.TempPathFactory,
-    models: tuple[Text2Semantic, Synthesizer],
-    clip: Callable[..., Path],
-) -> Path:
+def work(tmp_path_factory: pytest.TempPathFactory, models: Models) -> Path:
     """A work folder with two epochs of a voice from nothing and its reference."""
-    folder = tmp_path_factory.mktemp("work")
-    layout = Layout.at(folder.as_posix())
-    gpt, sovits = models
-    for epoch in (2, 10):
-        write_gpt(layout.gpt_weights(VOICE), VOICE, epoch, gpt.state_dict(), gpt.config,
-                  {"loss": 1.5})  # fmt: skip
-        write_sovits(layout.sovits_weights(VOICE), VOICE, epoch, 100 * epoch,
-                     sovits.state_dict(), sovits.config, {})  # fmt: skip
-    spec = RunSpec(run="r", voice=VOICE, preset="tiny")
-    make_base(open_base(spec, layout), sovits)
-    reference = Path(layout.features(VOICE)) / "reference"
-    reference.mkdir(parents=True)
-    (reference / "reference.wav").write_bytes(clip(4.0).read_bytes())
-    (reference / "reference.json").write_text(
-        json.dumps({"wav": "reference.wav", "text": "今日は。", "language": "ja", "clips": []})
-    )
-    return folder
+    return make_voice(tmp_path_factory.mktemp("work"), models)

@@ -55,7 +55,7 @@ def test_a_clip_shorter_than_a_frame_has_a_score(tmp_path: Path) -> None:
 def test_the_window_of_a_long_clip_cuts_no_word() -> None:
     quiet, speech = np.zeros(3 * RATE, np.float32), voiced(5.5)
     samples = np.concatenate((quiet, speech, quiet, voiced(2.0), quiet))
-    start, end = best_window(samples, 6.0)
+    start, end = best_window(samples)
     assert 2.4 <= start <= 3.0 and end - start == pytest.approx(6.0)
     level = np.abs(samples[int(end * RATE) - 100 : int(end * RATE) + 100]).max()
     assert level < 0.05

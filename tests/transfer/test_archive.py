@@ -175,6 +175,19 @@ def test_an_old_folder_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 4
 
 
+def test_folders_a_person_filled_stay_in_a_folder_that_is_replaced(tmp_path: Path) -> None:
+    folder = tmp_path / "v"
+    extract(make(tmp_path / "1.zip", {"one": b"1"}), folder)
+    for name in ("takes", "notes", "audition"):
+        (folder / name).mkdir()
+        (folder / name / "mine").write_bytes(b"mine")
+    new = make(tmp_path / "2.zip", {"two": b"2", "audition/theirs": b"3"})
+    extract(new, folder, replace=True, keep=("takes", "audition", "absent"))
+    there = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    assert there == {"two", "takes/mine", "audition/theirs"}
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["1.zip", "2.zip", "v"]
+
+
 def test_a_torn_archive_and_a_stop_leave_nothing(tmp_path: Path) -> None:
     whole = make(tmp_path / "v.zip", VOICE).read_bytes()
     stop = threading.Event()

@@ -12,10 +12,12 @@ from remote.config.places import Places
 from remote.keychain import SystemKeychain
 from tui.herald import Herald
 from tui.playback import ChildPlayer
+from tui.services.live_auditions import LiveAuditions
 from tui.services.live_datasets import LiveDatasets
 from tui.services.live_deploys import LiveDeploys
 from tui.services.live_practice import LivePractice
 from tui.services.live_servers import LiveServers
+from tui.services.live_speech import LiveSpeech
 from tui.services.live_training import LiveTraining
 from tui.services.live_voices import LiveVoices
 from tui.services.protocols import Services
@@ -32,14 +34,15 @@ def live_services(project: Path | None, places: Places) -> Iterator[Services]:
     training = LiveTraining(studios, datasets, voices)
     practice = LivePractice(studios, deploys, datasets, training)
     player = ChildPlayer()
+    speech = LiveSpeech(studios)
     try:
         yield Services(
             LiveServers(studios), deploys, datasets, training, voices, now_ms, player,
-            practice=practice,
-            spread=partial(spread, studios),
+            speech, LiveAuditions(studios), practice, partial(spread, studios),
         )  # fmt: skip
     finally:
         player.stop()
+        speech.close()
         try:
             practice.close()
         finally:

@@ -7,33 +7,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.contract.params import PARAMS
-from engine.contract.problem import ExitCode, Problem
 from remote.homecoming import Home, bring_home
+from remote.upstream_folder import check_upstream, place
 from tui.console import Console, size
 from tui.moving import add_limit, interruptible, limit, show_progress, tuning
-from tui.target import add_server, open_studio
+from tui.target import add_server, help_in, open_studio, voice_of
 
 if TYPE_CHECKING:
     from remote.config.schema import Config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    say = help_in(parser)
     add_server(parser)
     parser.add_argument("voice", nargs="?", metavar="VOICE")
     parser.add_argument("--dest", type=Path)
     parser.add_argument(
         "--contents", choices=PARAMS["pack.contents"].choices,
     )  # fmt: skip
+    parser.add_argument("--into", type=Path, metavar="FOLDER", help=say("tui.cli.into_help"))
     parser.add_argument("--no-verify", action="store_true")
     parser.add_argument("--no-resume", action="store_true")
     add_limit(parser)
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
+    if args.into is not None:
+        check_upstream(args.into)
     with open_studio(args, console) as studio, interruptible() as cancel:
-        voice = args.voice or studio.config.train.voice
-        if not voice:
-            raise Problem("tui.cli.no_voice", ExitCode.CONFIG)
+        voice = voice_of(args, studio)
         home = bring_home(
             studio.connect, studio.link(), studio.deployed(), voice,
             args.dest or Path(studio.config.paths.outputs),
@@ -48,7 +50,11 @@ def run(args: argparse.Namespace, console: Console) -> int:
         )  # fmt: skip
         if not home.verified:
             console.say("tui.cli.unverified")
-        console.emit({"status": "ok", "voice": voice, **as_json(home)})
+        placed = [] if args.into is None else place(home.files, home.folder, args.into)
+        for path in placed:
+            console.say("tui.cli.placed", path=str(path))
+        answer = {"status": "ok", "voice": voice, **as_json(home)}
+        console.emit({**answer, "placed": [str(path) for path in placed]})
     return 0
 
 

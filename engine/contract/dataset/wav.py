@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from array import array
+from dataclasses import dataclass
 from operator import mul
 from pathlib import Path
 from struct import unpack_from
@@ -30,11 +31,36 @@ def measure_wav(path: Path) -> ClipFacts | None:
         raise Problem("engine.data.corrupt", ExitCode.DATA, file=str(path), why=why) from error
 
 
-def _measure(raw: bytes) -> ClipFacts:
+@dataclass(frozen=True)
+class WavSamples:
+    """Samples of a file as they lie in it, channels interleaved; `scale` is full scale."""
+
+    samples: array[int] | array[float]
+    channels: int
+    rate: int
+    scale: float
+
+
+def read_wav(path: Path) -> WavSamples:
+    """All samples of a PCM or float WAV file; Problem when it is damaged or cut off."""
+    try:
+        return _read(path.read_bytes())
+    except (ValueError, OSError) as error:
+        why = str(error)[:160]
+        raise Problem("engine.data.corrupt", ExitCode.DATA, file=str(path), why=why) from error
+
+
+def _read(raw: bytes) -> WavSamples:
     tag, channels, rate, bits, data = _chunks(raw)
     samples, scale = _samples(tag, bits, data)
     if not samples:
         raise ValueError("no samples")
+    return WavSamples(samples, channels, rate, scale)
+
+
+def _measure(raw: bytes) -> ClipFacts:
+    sound = _read(raw)
+    samples, channels, rate, scale = sound.samples, sound.channels, sound.rate, sound.scale
     high, low = max(samples), min(samples)
     if not high - low < float("inf"):  # also catches NaN at either end
         raise ValueError("samples that are not numbers")

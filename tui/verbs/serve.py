@@ -1,0 +1,56 @@
+"""`sovdeck serve [SERVER] [VOICE]`: speech endpoints on this computer, answered by the server."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from engine.contract.problem import ExitCode
+from tui.console import Console
+from tui.target import add_server, help_in, open_studio, voice_of
+from tui.verbs.speak import add_engine_options, engine_options
+
+PORT = 9880  # that of GPT-SoVITS's own api_v2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    say = help_in(parser)
+    add_server(parser)
+    parser.add_argument("voice", nargs="?", metavar="VOICE")
+    parser.add_argument("--port", type=int, default=PORT, help=say("tui.serve.port_help"))
+    add_engine_options(parser)
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    from remote.endpoint import Endpoint
+
+    with open_studio(args, console) as studio:
+        voice = voice_of(args, studio)
+        console.say("tui.serve.loading", voice=voice, server=studio.name)
+        endpoint = Endpoint(
+            studio.link(), studio.deployed(), voice, args.port, engine_options(args)
+        )
+        with endpoint:
+            address = f"http://127.0.0.1:{endpoint.port}"
+            console.emit({"status": "open", "voice": voice, "address": address})
+            console.say("tui.serve.open", voice=voice, address=address)
+            for line in examples(address, voice):
+                console.write(line)
+            console.say("tui.serve.end")
+            try:
+                endpoint.wait()
+            except KeyboardInterrupt:
+                console.say("tui.serve.ended", voice=voice, server=studio.name)
+    console.emit({"status": "ok", "voice": voice})
+    return int(ExitCode.OK)
+
+
+def examples(address: str, voice: str) -> tuple[str, ...]:
+    """Command lines that work as they are, in sh and in Windows' own shell."""
+    wish = {"model": voice, "input": "Hello.", "response_format": "wav"}
+    body = json.dumps(wish, ensure_ascii=False).replace('"', '\\"')
+    return (
+        f'  curl {address}/v1/audio/speech -H "Content-Type: application/json"'
+        f' -d "{body}" -o speech.wav',
+        f'  curl "{address}/tts?text=Hello.&text_lang=en" -o speech.wav',
+    )
