@@ -28,12 +28,13 @@ def live_services(project: Path | None, places: Places) -> Iterator[Services]:
     """Services over the servers of deploy.toml and the address book; ends all links at exit."""
     studios = Studios(project, places)
     deploys, datasets = LiveDeploys(studios), LiveDatasets(studios)
-    training = LiveTraining(studios, datasets)
+    voices = LiveVoices(studios)
+    training = LiveTraining(studios, datasets, voices)
     practice = LivePractice(studios, deploys, datasets, training)
     player = ChildPlayer()
     try:
         yield Services(
-            LiveServers(studios), deploys, datasets, training, LiveVoices(studios), now_ms, player,
+            LiveServers(studios), deploys, datasets, training, voices, now_ms, player,
             practice=practice,
             spread=partial(spread, studios),
         )  # fmt: skip
