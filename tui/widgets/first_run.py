@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
-from textual.containers import Vertical
+from textual.containers import Center, Vertical
 from textual.widgets import Button, Static
 
 from tui.language import say, say_hint
@@ -24,8 +24,8 @@ class FirstRun(Vertical):
     FirstRun .way { width: 100%; text-align: center; margin: 0 0 1 0; }
     FirstRun .more { width: 100%; text-align: center; color: $faint; }
     FirstRun Button { width: 54; max-width: 90%; margin: 0; }
-    FirstRun.-tall .row { margin: 1 0 0 0; }
-    FirstRun .row { align: center top; height: auto; width: 100%; }
+    FirstRun.-tall .choice { margin: 1 0 0 0; }
+    FirstRun .choice { height: auto; width: 100%; }
     FirstRun.-tight Button, FirstRun.-tight Button.-success {
         height: 1; border: none; line-pad: 1;
     }
@@ -36,10 +36,10 @@ class FirstRun(Vertical):
         yield Static(say(self, "tui.servers.welcome"), classes="welcome")
         yield Static(say_hint(self, "tui.servers.welcome"), classes="way")
         for id_, words in _WAYS.items():
-            with Vertical(classes="row", id=f"way-{id_}"):
+            with Vertical(classes="choice", id=f"way-{id_}"):
                 button = Button(say(self, words), id=id_)
                 button.variant = "success" if id_ == "paste" else "default"
-                yield button
+                yield Center(button)
                 yield Static(say_hint(self, words), classes="more")
 
     def offer_own(self, offered: bool) -> None:
