@@ -15,10 +15,10 @@ from tui.target import add_server, open_studios
 if TYPE_CHECKING:
     from remote.board import Board, Row
 
+
 HEADS = (
-    "tui.options.head_server", "tui.options.head_run", "tui.options.head_voice",
-    "tui.options.head_state", "tui.options.head_stage", "tui.options.head_progress",
-    "tui.options.head_eta",
+    "tui.options.head_run", "tui.options.head_voice", "tui.options.head_state",
+    "tui.options.head_stage", "tui.options.head_progress", "tui.options.head_eta",
 )  # fmt: skip
 
 
@@ -83,8 +83,9 @@ def known(look: tuple[Row, ...] | Exception) -> tuple[Row, ...] | Problem:
 def show(boards: list[Board], looks: list[tuple[Row, ...] | Problem], console: Console) -> None:
     """One table of all servers; those that could not be asked are named beside it."""
     several = len(boards) > 1
-    heads = HEADS if several else HEADS[1:]
-    rows = [tuple(text(head).get(console.language) for head in heads)]
+    head = tuple(text(key).get(console.language) for key in HEADS)
+    server = text("tui.options.head_server").get(console.language)
+    rows = [(server, *head) if several else head]
     for look in looks:
         for row in () if isinstance(look, Problem) else look:
             console.emit(as_json(row))
