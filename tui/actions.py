@@ -58,6 +58,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("tui.actions.quit", "ctrl+q", "quit", footer=False),
     Action("tui.actions.add_server", "a", "add", "servers"),
     Action("tui.actions.try_here", "t", "try_here", "servers"),
+    Action("tui.actions.use_here", "o", "use_here", "servers"),
     Action("tui.actions.open_server", "enter", "open", "servers"),
     Action("tui.actions.connect", "c", "connect", "servers"),
     Action("tui.actions.deploy", "d", "deploy", "servers"),
