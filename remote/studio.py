@@ -9,12 +9,14 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from engine.contract.catalogue import Text
 from engine.contract.layout import Layout
 from engine.contract.problem import ExitCode, Problem
+from engine.contract.spec import RunSpec
 from remote import job, watchman
 from remote.acquaintance import meet, sentence
 from remote.config.places import Places
@@ -45,6 +47,15 @@ class Dialog(Protocol):
     def can_ask(self) -> bool: ...
     def host_key(self, fingerprint: str, host: str) -> bool: ...
     def secret(self, server: str, prompt: str) -> Secret | None: ...
+
+
+@dataclass(frozen=True)
+class Started:
+    """A launched run; armed: a watch for autostop was set; remark: why none could be."""
+
+    handle: job.RunHandle
+    armed: bool = False
+    remark: Problem | None = None
 
 
 class Studio:
@@ -166,6 +177,21 @@ class Studio:
         if self._deployed is None:
             self._deployed = ready(self.link(), self.wish())
         return self._deployed
+
+    def start(self, spec: RunSpec, *, queue: bool = False) -> Started:
+        """Launch a run, and the watch that [autostop] asks for where there is none yet."""
+        link, deployed = self.link(), self.deployed()
+        policy = watchman.policy_of(self.config.autostop, self.server.price_per_hour, self.name)
+        profile = find_profile(self.server.profile, link.spec.host)
+        handle = job.start(link, deployed, spec, queue=queue)
+        if policy is None:
+            return Started(handle)
+        try:
+            return Started(handle, watchman.keep(link, deployed, policy, profile))
+        except Problem as problem:
+            if problem.key != "remote.autostop.no_stop":
+                raise
+            return Started(handle, remark=problem)  # the run is worth having all the same
 
     def used(self) -> None:
         """A person did something with this server; costs nothing until `pass_on_use`."""

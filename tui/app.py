@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from collections.abc import Callable
 from importlib import import_module
@@ -35,6 +36,7 @@ from tui.services.protocols import (
     Services,
 )
 from tui.settings import Settings
+from tui.signals import leave_on_signals
 from tui.state.events import ClockTicked, NoticeRaised
 from tui.state.store import Store, Topics
 from tui.state.work import RunEnd
@@ -110,6 +112,8 @@ class SovdeckApp(Deck):
         return theme.DEFAULTS
 
     def on_mount(self) -> None:
+        if not self.is_headless:
+            leave_on_signals(self)
         self.controller.start()
         self.set_interval(TICK_S, self._tick)
         self.set_timer(WARM_AFTER_S, self._warm)
@@ -289,7 +293,9 @@ def main() -> None:
 
     chosen = Settings(language=options.language, theme=options.theme, marker=options.marker)
     services = fake_services(live=not options.still, empty=options.empty, more=options.more)
-    SovdeckApp(services, settings=chosen, start=options.start).run()
+    app = SovdeckApp(services, settings=chosen, start=options.start)
+    app.run()
+    sys.exit(app.return_code or 0)
 
 
 if __name__ == "__main__":

@@ -61,8 +61,10 @@ class Console:
         self._end_live()
         print(f"sovdeck: {line}", file=sys.stderr, flush=True)
 
-    def problem(self, problem: Problem) -> None:
-        self.emit({"status": "error", "exit_code": int(problem.exit_code), **problem.as_json()})
+    def problem(self, problem: Problem, **facts: Any) -> None:
+        """On standard error; `facts` go into the JSON line only."""
+        code = int(problem.exit_code)
+        self.emit({"status": "error", "exit_code": code, **problem.as_json(), **facts})
         self.error(problem.sentence(self.language))
 
     def _line(self, line: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sys
+import threading
 
 from engine.contract.catalogue import text
 from remote.secrets import Secret
@@ -15,21 +16,25 @@ _YES = ("y", "yes", "是")
 class TerminalDialog:
     """Asks a person; without a terminal nobody can be asked, and scripts never hang.
 
+    Several servers may be connected at once; their questions come one after the other.
+
     install, keep: answers given beforehand to whether a key is installed, the password kept.
     """
 
     def __init__(self, console: Console, *, install: bool = False, keep: bool = False) -> None:
         self._console = console
         self._install, self._keep = install, keep
+        self._asking = threading.Lock()
 
     @property
     def can_ask(self) -> bool:
         return sys.stdin.isatty() and not self._console.json_output
 
     def host_key(self, fingerprint: str, host: str) -> bool:
-        self._console.say("tui.cli.new_host_key", host=host, fingerprint=fingerprint)
         question = text("tui.cli.trust_it").get(self._console.language)
-        return input(question).strip().lower() in _YES
+        with self._asking:
+            self._console.say("tui.cli.new_host_key", host=host, fingerprint=fingerprint)
+            return input(question).strip().lower() in _YES
 
     def install_key(self, server: str) -> bool:
         return self._install or (not self._keep and self._agrees("tui.cli.offer_key", server))
@@ -41,10 +46,12 @@ class TerminalDialog:
         if not self.can_ask:
             return False
         question = text(key, name=server).get(self._console.language)
-        return input(question).strip().lower() in _YES
+        with self._asking:
+            return input(question).strip().lower() in _YES
 
     def secret(self, server: str, prompt: str) -> Secret | None:
-        typed = getpass.getpass(f"{server}: {prompt.strip() or 'Password:'} ")
+        with self._asking:
+            typed = getpass.getpass(f"{server}: {prompt.strip() or 'Password:'} ")
         return Secret(typed) if typed else None
 
 

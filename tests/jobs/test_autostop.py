@@ -20,9 +20,11 @@ from engine.contract.layout import Layout
 from engine.contract.problem import Problem
 from remote import job, watchman
 from remote.autostop import REASONS, Decision, Observed, Policy, cost, decide, duration
+from remote.config.sections import Autostop
 from remote.deploy import DeployConfig, ready
 from remote.deployed import Deployed
 from remote.profiles import PROFILES, Profile
+from remote.watchman import policy_of
 
 ROOT = Path(__file__).resolve().parents[2]
 AGENT = ROOT / "remote" / "agent"
@@ -188,6 +190,31 @@ def test_a_running_job_saves_before_a_cap_stops_the_server(
     wait_for((tmp_path / "called").exists)
     assert Path(str(run.folder.path / "saved")).exists()
     watchman.disarm(link, deployed.layout)
+
+
+def test_a_watch_that_goes_is_left_alone_by_the_next_run(
+    link: Any, deployed: Deployed, tmp_path: Path
+) -> None:
+    policy = policy_of(Autostop(max_time="3h", idle="45m"), None, "box")
+    assert policy == Policy(max_hours=3.0, idle=2700)
+    assert watchman.keep(link, deployed, policy, provider(tmp_path))
+    first = watchman.first_look(link, deployed.layout)
+    assert first is not None and first.decision.at is not None
+    assert not watchman.keep(link, deployed, policy, provider(tmp_path))
+    assert job.state(link, job.handle(deployed.layout, "autostop")).attempt == 1
+    watchman.disarm(link, deployed.layout)
+    assert watchman.keep(link, deployed, policy, provider(tmp_path))
+    watchman.disarm(link, deployed.layout)
+
+
+def test_the_file_speaks_of_money_and_of_pulls() -> None:
+    wish = Autostop(max_cost=9.9, max_time="6h", only_after_pull=False, pull_deadline="")
+    policy = policy_of(wish, 1.98, "box")
+    assert policy == Policy(max_hours=5.0, only_after_pull=False, pull_deadline=None)
+    assert policy_of(Autostop(), 1.98, "box") is None
+    with pytest.raises(Problem) as caught:
+        policy_of(wish, None, "box")
+    assert caught.value.key == "remote.autostop.needs_price"
 
 
 def test_a_new_policy_takes_the_place_of_the_old(
