@@ -38,6 +38,7 @@ VERBS: dict[str, str] = {
     "ssh": "tui.verbs.ssh",
     "forward": "tui.verbs.forward",
     "notify": "tui.verbs.notify",
+    "sync": "tui.verbs.sync",
     "params": "tui.verbs.params",
     "config": "tui.verbs.config",
 }

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from tui.dialog import TerminalDialog
 
 
-def add_server(parser: argparse.ArgumentParser) -> None:
-    """The options every verb with a server takes."""
-    parser.add_argument("server", nargs="?", metavar="SERVER")
+def add_server(parser: argparse.ArgumentParser, *, many: bool = False) -> None:
+    """The options every verb with a server takes; many: several may be named."""
+    parser.add_argument("server", nargs="*" if many else "?", metavar="SERVER")
     add_json(parser)
     parser.add_argument(
         "--accept-host-key", action="append", default=[], metavar="SHA256:...", dest="accept"

@@ -26,12 +26,12 @@ from tui.state.work import RunEnd
 def live_services(project: Path | None, places: Places) -> Iterator[Services]:
     """Services over the servers of deploy.toml and the address book; ends all links at exit."""
     studios = Studios(project, places)
-    datasets = LiveDatasets(studios)
+    datasets, voices = LiveDatasets(studios), LiveVoices(studios)
     player = ChildPlayer()
     try:
         yield Services(
             LiveServers(studios), LiveDeploys(studios), datasets,
-            LiveTraining(studios, datasets), LiveVoices(studios), now_ms, player,
+            LiveTraining(studios, datasets, voices), voices, now_ms, player,
             spread=partial(spread, studios),
         )  # fmt: skip
     finally:

@@ -160,7 +160,10 @@ class Voice:
 
 @dataclass(frozen=True)
 class Transfer:
-    """One upload or download. `verified` is None until both checksums were compared."""
+    """One upload or download. `verified` is None until both checksums were compared.
+
+    by_itself: nobody asked for it now; deploy.toml did. count: files that came with it.
+    """
 
     id: str
     kind: Literal["push", "pull"]
@@ -177,3 +180,5 @@ class Transfer:
     path: str | None = None
     sha256: str | None = None
     why: Remark | None = None
+    by_itself: bool = False
+    count: int = 0
