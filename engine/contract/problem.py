@@ -49,7 +49,8 @@ class Problem(Exception):
     def sentence(self, language: Language = "en") -> str:
         """Message and hint as one line for a terminal; a listing keeps its lines."""
         message, hint = self.message.get(language), self.hint.get(language)
-        return f"{message}{'' if message.endswith(chr(10)) else ' '}{hint}".strip()
+        between = "" if message.endswith("\n") else " "
+        return f"{message}{between}{hint}".strip()
 
     def as_json(self) -> dict[str, Any]:
         """The `code, message, hint` triple of error and warning events."""
