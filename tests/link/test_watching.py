@@ -158,7 +158,10 @@ def test_after_the_first_password_a_key_is_offered_once(
     person = Agreeing(PASSWORD, yes=("key",))
     watched = Watched(studios, person)
     wait_until(keys.exists, 30)
+    again = Watched(studios, person)  # "connect" pressed once more, over the same link
+    wait_until(lambda: any(isinstance(e, ev.FactsSeen) for e in again.told), 60)
     watched.end()
+    again.end()
     assert person.offers == ["key"] and keys.read_text().startswith("ssh-ed25519 ")
     studios.forget("box")
     with studios.get("box").connect() as link:  # nobody is asked, nothing was kept
