@@ -31,6 +31,7 @@ class AutoPull:
         self._settle = settle
         self._news = threading.Event()
         self._stop = threading.Event()
+        self._last_look = False
         self._thread = threading.Thread(target=self._work, name="auto-pull", daemon=True)
         self._thread.start()
 
@@ -39,8 +40,9 @@ class AutoPull:
         if any(event.type in _NEWS for event in events):
             self._news.set()
 
-    def close(self) -> None:
-        """Begin no further look, and wait for the one that is going on (cancel it before)."""
+    def close(self, *, look: bool = False) -> None:
+        """End it; `look` looks once more before. Waits for a look that is going on."""
+        self._last_look = look
         self._stop.set()
         self._news.set()
         self._thread.join()
@@ -48,17 +50,25 @@ class AutoPull:
     def _work(self) -> None:
         while True:
             self._news.wait()
-            if self._stop.wait(self._settle):
+            ending = self._stop.wait(self._settle)
+            if ending and not self._last_look:
                 return
             self._news.clear()
-            try:
-                synced = self._bring()
-            except Problem as problem:
-                if problem.exit_code is ExitCode.INTERRUPTED:
-                    return
-                self._told(problem)
-                if problem.exit_code is ExitCode.UNREACHABLE and not self._stop.wait(_AGAIN_S):
-                    self._news.set()
-            else:
-                if synced.files:
-                    self._told(synced)
+            again = self._one_look()
+            if ending or again is None:
+                return
+            if again and not self._stop.wait(_AGAIN_S):
+                self._news.set()
+
+    def _one_look(self) -> bool | None:
+        """Whether it should be tried again soon; None when it was cancelled."""
+        try:
+            synced = self._bring()
+        except Problem as problem:
+            if problem.exit_code is ExitCode.INTERRUPTED:
+                return None
+            self._told(problem)
+            return problem.exit_code is ExitCode.UNREACHABLE
+        if synced.files:
+            self._told(synced)
+        return False

@@ -28,6 +28,8 @@ from remote.voice_files import VoiceFiles, save_of, version_of
 
 # Hears of each file that came: its path on the server and its bytes.
 Came = Callable[[str, int], None]
+# For saves that come beside a training: two connections leave the line to its own figures.
+AUTO = Tuning(most_connections=2)
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,12 @@ def voices(link: Link, layout: Layout) -> tuple[str, ...]:
     return tuple(sorted(voice for voice in found if voice))
 
 
+def newest_run(link: Link, layout: Layout, voice: str = "") -> tuple[str, str] | None:
+    """(run, voice) of the newest run, of `voice` when that is named; None without one."""
+    found = [pair for pair in _runs(link, layout) if voice in ("", pair[1])]
+    return found[-1] if found else None
+
+
 def voice_of(path: str) -> str:
     """The voice a weight or a pack belongs to; empty for anything else."""
     parts = path.split("/")

@@ -52,6 +52,11 @@ class Console:
             padded = (cell + " " * (w - cells(cell)) for cell, w in zip(row, widths, strict=True))
             self._line("  ".join(padded).rstrip())
 
+    def ring(self) -> None:
+        """The terminal's bell, where there is a terminal."""
+        if sys.stderr.isatty():
+            print("\a", end="", file=sys.stderr, flush=True)
+
     def error(self, line: str) -> None:
         self._end_live()
         print(f"sovdeck: {line}", file=sys.stderr, flush=True)

@@ -17,6 +17,7 @@ from engine.contract.problem import Problem
 from tui.grants_speech import SPEECH_GRANTS
 from tui.jobs import Jobs, Work
 from tui.messages import EventsWaiting, JobCrashed, Question
+from tui.services import protocols
 from tui.services.protocols import Cancel, Emit, HostKeyQuestion, SecretQuestion, Services
 from tui.state import wishes
 from tui.state.events import (
@@ -283,7 +284,7 @@ class Controller:
 
     def ask(
         self,
-        question: HostKeyQuestion | SecretQuestion,
+        question: HostKeyQuestion | SecretQuestion | protocols.OfferQuestion,
         answer: Future[Answer],
         cancel: Cancel,
         none: Answer,
@@ -319,6 +320,10 @@ class _Asks:
     def secret(self, question: SecretQuestion) -> str | None:
         answer: Future[str | None] = Future()
         return self._controller.ask(question, answer, self._cancel, None)
+
+    def agrees(self, question: protocols.OfferQuestion) -> bool:
+        answer: Future[bool] = Future()
+        return self._controller.ask(question, answer, self._cancel, False)
 
 
 _GRANTS: dict[type, Callable[[Controller, Any], None]] = {

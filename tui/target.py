@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from remote.config.places import Places
     from remote.config.schema import Config
     from remote.studio import Studio
+    from tui.dialog import TerminalDialog
 
 
-def add_server(parser: argparse.ArgumentParser) -> None:
-    """The options every verb with a server takes."""
-    parser.add_argument("server", nargs="?", metavar="SERVER")
+def add_server(parser: argparse.ArgumentParser, *, many: bool = False) -> None:
+    """The options every verb with a server takes; many: several may be named."""
+    parser.add_argument("server", nargs="*" if many else "?", metavar="SERVER")
     add_json(parser)
     parser.add_argument(
         "--accept-host-key", action="append", default=[], metavar="SHA256:...", dest="accept"
@@ -26,13 +27,15 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true")
 
 
-def open_studio(args: argparse.Namespace, console: Console) -> Studio:
+def open_studio(
+    args: argparse.Namespace, console: Console, dialog: TerminalDialog | None = None
+) -> Studio:
     """The server that `args` names, or the default one of deploy.toml; not yet connected."""
     from remote.config import book
 
     config, places = _read(args)
     name, _ = book.pick(config, args.server)
-    return _studios(args, console, config, places, [name])[0]
+    return _studios(args, console, config, places, [name], dialog)[0]
 
 
 def open_studios(args: argparse.Namespace, console: Console) -> list[Studio]:
@@ -53,13 +56,18 @@ def _read(args: argparse.Namespace) -> tuple[Config, Places]:
 
 
 def _studios(
-    args: argparse.Namespace, console: Console, config: Config, places: Places, names: list[str]
+    args: argparse.Namespace,
+    console: Console,
+    config: Config,
+    places: Places,
+    names: list[str],
+    dialog: TerminalDialog | None = None,
 ) -> list[Studio]:
     from remote.studio import Studio
     from tui.dialog import TerminalDialog
 
     accept = frozenset(getattr(args, "accept", ()))
-    dialog = TerminalDialog(console)
+    dialog = dialog or TerminalDialog(console)
     return [
         Studio(name, config.servers[name], config, places, dialog, accept=accept) for name in names
     ]

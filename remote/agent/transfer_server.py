@@ -25,7 +25,7 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 STAGING = ".sovdeck-push"
@@ -142,27 +142,30 @@ def place(folder: str) -> None:
     say("end", len(records))
 
 
-def walk(top: Path) -> Iterator[Path]:
-    """All regular files at or below `top`."""
-    if top.is_file():
-        yield top
-    for root, folders, files in os.walk(str(top)):
-        folders[:] = [name for name in folders if name != STAGING]
-        for path in (Path(root, name) for name in files):
-            if path.is_file():
-                yield path
+def walk(folder: str, below: str) -> Iterator[tuple[str, os.stat_result]]:
+    """(path, stat) of all regular files of a folder; plain text, since there may be thousands."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path = below + entry.name
+            if entry.is_file():
+                yield path, entry.stat()
+            elif entry.name != STAGING and entry.is_dir(follow_symlinks=False):
+                yield from walk(entry.path, path + "/")
 
 
 def names(folder: str, *parts: str) -> None:
-    Path(folder).stat()  # os.walk would call a missing folder empty
-    count, out = 0, sys.stdout.buffer
+    top = Path(folder)
+    top.stat()  # a missing folder is not an empty one
+    lines = []
     for part in parts:
-        for path in walk(Path(folder, part)):
-            stat = path.stat()
-            head = f"{stat.st_size} {int(stat.st_mtime)} ".encode()
-            out.write(head + os.fsencode(str(path.relative_to(folder))) + b"\0")
-            count += 1
-    out.write(b"end %d\0" % count)
+        path = top / part
+        below = path.relative_to(top).as_posix()
+        if path.is_file():
+            found: Iterable[tuple[str, os.stat_result]] = [(below, path.stat())]
+        else:
+            found = walk(str(path), "" if below == "." else below + "/") if path.is_dir() else ()
+        lines += [f"{stat.st_size} {int(stat.st_mtime)} {name}\0" for name, stat in found]
+    sys.stdout.buffer.write(os.fsencode("".join(lines)) + b"end %d\0" % len(lines))
 
 
 def asked() -> list[bytes]:
@@ -180,10 +183,11 @@ def sums(folder: str) -> None:
 
 
 def send(folder: str) -> None:
-    out = sys.stdout.buffer
+    out, top = sys.stdout.buffer, os.fsencode(folder) + b"/"
     for name in asked():
         try:
-            data = Path(folder, os.fsdecode(name)).read_bytes()  # asked for small files only
+            with open(top + name, "rb", buffering=0) as file:  # noqa: PTH123 - thousands of them
+                data = file.read()  # asked for small files only
         except FileNotFoundError:
             out.write(b"- 0\n")
             continue

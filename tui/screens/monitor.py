@@ -101,9 +101,7 @@ class MonitorScreen(DeckScreen):
         self._charts(run)
         events = self.panel("events")
         events.border_title = self.say("tui.monitor.events")
-        events.draw(
-            lambda width, height: Content("\n").join(event_lines(self, run, width)[-height:])
-        )
+        events.draw(lambda width, height: Content("\n").join(event_lines(self, run, width, height)))
         tail = self.query_one("#tail", LogView)
         tail.border_title = self.say("tui.monitor.log")
         tail.show(run.log)

@@ -16,10 +16,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
+from engine.contract.catalogue import Language
 from tui.state.events import StoreEvent
-from tui.state.work import TrainDraft
+from tui.state.work import RunEnd, TrainDraft
 
 if TYPE_CHECKING:
     from tui.services.speech import Auditions, Speech
@@ -72,12 +73,22 @@ class SecretQuestion:
     prompt: str
 
 
+@dataclass(frozen=True)
+class OfferQuestion:
+    """After a log-in by password, what would spare the next one: a key of ours, or the keyring."""
+
+    server: str
+    offer: Literal["key", "keyring"]
+
+
 class Asks(Protocol):
     """Questions a service may ask while it works; they block its thread until answered."""
 
     def host_key(self, question: HostKeyQuestion) -> bool: ...
 
     def secret(self, question: SecretQuestion) -> str | None: ...
+
+    def agrees(self, question: OfferQuestion) -> bool: ...
 
 
 class Servers(Protocol):
@@ -155,6 +166,10 @@ class Player(Protocol):
         """Silence; no effect when nothing plays."""
 
 
+# Tells people elsewhere that a run ended; Problem when some of them were not reached.
+Spread = Callable[[RunEnd, Language], None]
+
+
 @dataclass(frozen=True)
 class Services:
     """The whole outside world as the dashboard sees it; `now` gives Unix milliseconds.
@@ -171,3 +186,4 @@ class Services:
     player: Player
     speech: Speech | None = None
     auditions: Auditions | None = None
+    spread: Spread | None = None
