@@ -17,10 +17,20 @@ boot=$(boot_id)
 case $pid_json in *"\"boot\":\"$boot\""*) ;; *) echo gone; exit 0 ;; esac
 
 supervisor=$(number pid); supervisor_start=$(number start)
-child=$(number child); child_start=$(number child_start)
 attempt=$(number attempt)
 supervised() { [ "$(start_of "$supervisor")" = "$supervisor_start" ]; }
 working() { [ "$child" -gt 0 ] && [ "$(start_of "$child")" = "$child_start" ]; }
+read_child() { child=$(number child); child_start=$(number child_start); }
+
+# A command that was started this instant is not written down yet, and may have much to save.
+read_child
+waited=0
+while [ "$child" -eq 0 ] && [ ! -e queued ] && [ "$waited" -lt 30 ] && supervised; do
+    sleep 0.1
+    waited=$((waited + 1))
+    pid_json=$(cat pid.json)
+    read_child
+done
 
 # Who is left: every process the command started carries our mark, also one that left the group.
 # The supervisor and its own two children (log pump, beat) do not: they only wait for the end.
