@@ -165,7 +165,7 @@ class Studio:
         profile = find_profile(wish.profile, self.link().spec.host)
         return probe(
             self.link(), work=wish.work, python=wish.python, folders=profile.folders,
-            sources=wish.indexes, check_sftp=check_sftp,
+            sources=(*wish.indexes, *self.config.models.sources), check_sftp=check_sftp,
         )  # fmt: skip
 
     def plan_deploy(self) -> tuple[Step, ...]:

@@ -118,6 +118,7 @@ names() {
 
 sums() {
   cd -- "$1" || exit 3
+  # shellcheck disable=SC2016 # the inner shell is the one that expands
   xargs -0 sh -c '
     hash=$1
     shift
@@ -132,6 +133,7 @@ sums() {
 
 send() {
   cd -- "$1" || exit 3
+  # shellcheck disable=SC2016 # the inner shell is the one that expands
   xargs -0 sh -c '
     hash=$1
     shift
