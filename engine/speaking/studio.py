@@ -18,7 +18,9 @@ from engine.models.frozen.content import ContentEncoder
 from engine.models.frozen.text_encoder import TextEncoder
 from engine.models.gpt.quantised import lower
 from engine.pack import newest_weight, weight_files
+from engine.prepare.sources import RECOGNISER_FOLDER
 from engine.speaking.clips import Clip
+from engine.speaking.marks import Recogniser
 from engine.speaking.pipeline import Speaker
 from engine.speaking.weights import load_gpt, load_sovits
 from engine.training.base import CONTENT_FOLDER, TEXT_FOLDER, is_made, open_base
@@ -103,6 +105,18 @@ class Studio:
             if gpt and sovits:
                 return gpt[0], sovits[0]
         return None
+
+    def listener(self, given: Path | None, device: str) -> Recogniser | None:
+        """The recogniser of `given`, else the one below pretrained/, else None."""
+        folder = given or Path(self.layout.pretrained / RECOGNISER_FOLDER)
+        if given is None and not folder.is_dir():
+            return None
+        from engine.cli import remark
+        from engine.speaking.recognise import Listener
+
+        listener = Listener(folder, device)
+        remark(listener.notice)
+        return listener
 
     def open(
         self, gpt: Path, sovits: Path, device: str = "cpu", precision: str = "fp32"

@@ -21,7 +21,11 @@ def spoken_error(recogniser: Recogniser, samples: np.ndarray, text: str, languag
 
     Phones, not letters, are compared: a recogniser writes 今日 where the text has きょう.
     """
-    heard = recogniser.transcribe(samples, language.removeprefix("all_"))
+    return phone_error(text, recogniser.transcribe(samples, plain(language)), language)
+
+
+def phone_error(text: str, heard: str, language: str) -> float:
+    """Share of `text`'s phones that differ in `heard`, both read by one language mode."""
     expected = _sounds(text, language)
     if not any(char.isalnum() for char in heard) or not expected:
         return 1.0
@@ -30,6 +34,11 @@ def spoken_error(recogniser: Recogniser, samples: np.ndarray, text: str, languag
     except Problem:  # heard as something this language cannot read: not what was written
         return 1.0
     return edit_distance(expected, spoken) / len(expected)
+
+
+def plain(language: str) -> str:
+    """A language mode as a recogniser knows it."""
+    return language.removeprefix("all_")
 
 
 def _sounds(text: str, language: str) -> list[str]:

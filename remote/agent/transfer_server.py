@@ -82,9 +82,12 @@ def wanted() -> list[tuple[str, int, str]]:
 
 
 def matches(path: Path, size: int, hexes: str) -> bool:
-    if not path.is_file() or path.stat().st_size != size:
+    try:
+        if path.stat().st_size != size:
+            return False
+        return digest_file(path, 0, lambda index, part: None) == hexes
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return False
-    return digest_file(path, 0, lambda index, part: None) == hexes
 
 
 def have(block: str, folder: str) -> None:
@@ -180,6 +183,7 @@ def place(folder: str) -> None:
     for hexes, _, _ in records:
         uses[hexes] = uses.get(hexes, 0) + 1
     good: dict[str, bool] = {}
+    made: set[Path] = set()
     for number, (hexes, size, path) in enumerate(records):
         source = staging / hexes
         if hexes not in good:
@@ -188,7 +192,9 @@ def place(folder: str) -> None:
             say("bad", number)
             continue
         target = Path(folder, path)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.parent not in made:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            made.add(target.parent)
         uses[hexes] -= 1
         if uses[hexes]:  # the same content is wanted under another name too
             copy = staging / (hexes + ".copy")

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,9 @@ from engine.contract.problem import Problem
 from engine.pack import pack
 from engine.speaking import audition_command
 from engine.speaking.audition import Audition, Grid, Sentence
+from engine.speaking.pipeline import Speaker
 from engine.speaking.request import SpeakRequest
+from engine.speaking.results import Results
 from engine.speaking.studio import Studio
 
 VOICE = "Test"
@@ -56,7 +59,7 @@ def test_every_cell_has_a_wav_a_row_and_marks(
         rows.append(row)
     cells = [row for row in rows if row["kind"] == "cell"]
     assert grid.cells == len(cells) == 8 and len({row["cell"] for row in rows}) == len(rows) == 9
-    assert rows[0]["kind"] == "truth" and rows[0]["cer"] == 0.0
+    assert rows[0]["kind"] == "truth" and rows[0]["cer"] == rows[0]["phone_error"] == 0.0
     first = [row for row in cells if row["sentence"] == 0]
     assert all(row["cer"] == 0.0 and row["similarity"] == 1.0 for row in first)
     assert all(row["length_ratio"] == pytest.approx(row["seconds"] / 1.5, 0.05) for row in first)
@@ -93,13 +96,14 @@ def test_the_command_renders_ranks_and_chooses(
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     events = run("--text", "おはよう", "--text-lang", "all_ja", "--gpt", "Test-e2.ckpt")
-    assert [e["event"] for e in events] == ["cell"] * 2 + ["standing"] * 2
+    assert [e["event"] for e in events] == ["cell"] * 2 + ["standing"] * 2 + ["ranked"]
     votes = tmp_path / "votes.jsonl"
     loser = str(events[2]["sovits"])
     cells = {str(e["sovits"]): str(e["cell"]) for e in events[:2]}
     winner = next(name for name in cells if name != loser)
     votes.write_text(json.dumps({"better": cells[winner], "worse": cells[loser]}) * 1 + "\n")
-    again = run("--votes", str(votes), "--choose")
+    *again, ranked = run("--votes", str(votes), "--choose")
+    assert ranked["votes"] == 1 and ranked["chosen"] == ["Test-e2.ckpt", winner]
     assert [e["sovits"] for e in again] == [winner, loser] and again[0]["won"] == 1
     features = Path(Layout.at(work.as_posix()).features(VOICE))
     studio = Studio(work, VOICE)
@@ -139,5 +143,40 @@ def test_the_list_gives_references_and_sentences(
 
 
 def test_votes_without_an_audition_are_refused(tmp_path: Path) -> None:
+    results = Results(tmp_path, tmp_path / "features")
     with pytest.raises(Problem, match="table.jsonl"):
-        audition_command._lines(tmp_path / "table.jsonl")
+        results.vote("a", "b")
+    (tmp_path / "table.jsonl").write_text('{"cell": "a", "gpt": "g", "sovits": "s"}\n')
+    with pytest.raises(Problem, match='no cell "b"'):
+        results.vote("a", "b")
+    with pytest.raises(Problem, match="did not compare"):
+        results.choose("g", "other")
+    assert results.votes() == [] and results.chosen() is None
+
+
+def test_what_an_earlier_audition_rendered_is_not_rendered_again(
+    work: Path, tmp_path: Path, clip: Callable[..., Path]
+) -> None:
+    studio = Studio(work, VOICE)
+    opened: list[str] = []
+
+    def open_pair(gpt: Path, sovits: Path) -> Speaker:
+        opened.append(sovits.name)
+        return studio.open(gpt, sovits)
+
+    sentences = [Sentence("おはよう", "all_ja"), Sentence("さようなら", "all_ja")]
+    grid = Grid(
+        gpt=[studio.gpt_path()], sovits=[w.path for w in studio.sovits_weights()],
+        references=[short(clip(4.0))], sentences=sentences,
+    )  # fmt: skip
+    audition = Audition(tmp_path, open_pair)
+    cut = audition.run(grid)
+    begun = [next(cut) for _ in range(3)]
+    cut.close()  # as if the server was switched off
+    rows = list(audition.run(grid))
+    assert rows[:3] == begun and len(rows) == 4
+    assert len(opened) == 3, "the second voice was opened again for its one missing cell"
+    (tmp_path / rows[0]["wav"]).write_bytes(b"torn")
+    assert list(audition.run(grid)) == rows and len(opened) == 4
+    assert [r["cell"] for r in audition.run(replace(grid, seed=9))] == [r["cell"] for r in rows]
+    assert len(opened) == 6

@@ -68,7 +68,10 @@ class LiveTraining:
         studio = self._studios.get(draft.server)
         spec = self._spec(studio, draft, run_id(draft.voice, datetime.now()))
         spec.validate()
-        handle = job.start(studio.link(), studio.deployed(), spec)
+        started = studio.start(spec)
+        handle = started.handle
+        if (remark := started.remark) is not None:
+            emit(ev.NoticeRaised("warning", remark.message, now_ms(), remark.hint))
         state = job.state(studio.link(), handle)
         emit(ev.JobSeen(job_status(draft.server, state), now_ms()))
         return handle.run

@@ -15,6 +15,9 @@ class Speech(Protocol):
     def shelf(self, server: str, voice: str, emit: Emit, cancel: Cancel) -> None:
         """Scan weights and reference clips anew; emit ShelfSeen."""
 
+    def measure(self, clip: Path, emit: Emit, cancel: Cancel) -> None:
+        """Read a recording of this computer; emit ClipMeasured with outline and best window."""
+
     def lend(
         self,
         server: str,
@@ -25,6 +28,9 @@ class Speech(Protocol):
         cancel: Cancel,
     ) -> None:
         """Send a recording of this computer as a reference, cut to `window`; emit ShelfSeen."""
+
+    def fetch(self, server: str, voice: str, clip: str, emit: Emit, cancel: Cancel) -> Path:
+        """Bring a reference clip of the shelf here, once, to be heard; return its file."""
 
     def speak(self, draft: SpeakDraft, take: str, emit: Emit, cancel: Cancel) -> None:
         """Speak; emit TakeChanged under the id `take` at each sentence and at the end.

@@ -94,6 +94,10 @@ class Take:
     peaks: tuple[float, ...] = ()
     why: Remark | None = None
 
+    @property
+    def ended(self) -> bool:
+        return self.state in ("done", "failed", "cancelled")
+
 
 @dataclass(frozen=True)
 class AuditionDraft:

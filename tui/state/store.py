@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from tui.state import events as ev
 from tui.state.ages import seconds_since, step_of
 from tui.state.facts import ServerState, Telemetry
+from tui.state.reduce_speech import SPEECH_REDUCERS
 from tui.state.runs import RunKey, RunView, with_events, with_log
 from tui.state.series import Series
-from tui.state.speech import Audition, Shelf, Take
+from tui.state.speech import Audition, ReferenceClip, Shelf, Take
 from tui.state.work import DatasetReport, DeployStep, TrainPlan, Transfer, Voice
 
 NOTICES = 200
-TAKES = 100
 WINDOW = 1200  # telemetry points kept a line: 20 minutes at one a second
 
 Topics = frozenset[str]
@@ -40,9 +41,12 @@ class State:
     shelves: Mapping[str, Shelf] = field(default_factory=dict)
     takes: Mapping[str, Take] = field(default_factory=dict)
     auditions: Mapping[str, Audition] = field(default_factory=dict)
+    voice: tuple[str, str] | None = None
+    clip: ReferenceClip | None = None
     dataset: DatasetReport | None = None
     checking: str | None = None
     plan: TrainPlan | None = None
+    playing: Path | None = None
     notices: tuple[ev.NoticeRaised, ...] = ()
     server: str | None = None
     run: RunKey | None = None
@@ -239,26 +243,12 @@ def _transfer_ended(state: State, event: ev.TransferEnded) -> Changed:
     return replace(state, transfers={**state.transfers, event.id: ended}), {"transfers"}
 
 
-def _shelf_seen(state: State, event: ev.ShelfSeen) -> Changed:
-    shelves = {**state.shelves, event.shelf.key: event.shelf}
-    return replace(state, shelves=shelves), {"shelves"}
-
-
-def _take_changed(state: State, event: ev.TakeChanged) -> Changed:
-    """Takes keep the order in which they were asked for; the oldest beyond the limit go."""
-    takes = {**state.takes, event.take.id: event.take}
-    while len(takes) > TAKES:
-        takes.pop(next(iter(takes)))
-    return replace(state, takes=takes), {"takes"}
-
-
-def _audition_changed(state: State, event: ev.AuditionChanged) -> Changed:
-    auditions = {**state.auditions, event.audition.key: event.audition}
-    return replace(state, auditions=auditions), {"auditions"}
-
-
 def _notice_raised(state: State, event: ev.NoticeRaised) -> Changed:
     return replace(state, notices=(*state.notices, event)[-NOTICES:]), {"notices"}
+
+
+def _playback_changed(state: State, event: ev.PlaybackChanged) -> Changed:
+    return replace(state, playing=event.path), {"playing"}
 
 
 def _server_chosen(state: State, event: ev.ServerChosen) -> Changed:
@@ -300,10 +290,9 @@ _REDUCERS: dict[type, Callable[[State, Any], Changed]] = {
     ev.VoicesSeen: _voices_seen,
     ev.TransferChanged: _transfer_changed,
     ev.TransferEnded: _transfer_ended,
-    ev.ShelfSeen: _shelf_seen,
-    ev.TakeChanged: _take_changed,
-    ev.AuditionChanged: _audition_changed,
+    **SPEECH_REDUCERS,
     ev.NoticeRaised: _notice_raised,
+    ev.PlaybackChanged: _playback_changed,
     ev.ServerChosen: _server_chosen,
     ev.RunChosen: _run_chosen,
     ev.ClockTicked: _clock_ticked,

@@ -37,17 +37,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    from remote import job
-
     with open_studio(args, console) as studio:
         spec = make_spec(studio, args)
-        handle = job.start(studio.link(), studio.deployed(), spec, queue=args.queue)
-        console.say("tui.cli.started", run=handle.run, voice=spec.voice, server=studio.name)
+        started = studio.start(spec, queue=args.queue)
+        handle = started.handle
+        said = "tui.cli.queued" if args.queue else "tui.cli.started"
+        console.say(said, run=handle.run, voice=spec.voice, server=studio.name)
+        if started.armed:
+            console.say("tui.autostop.armed", name=studio.name)
+        if started.remark is not None:
+            console.write(started.remark.sentence(console.language))
         if not args.wait:
             console.emit({"status": "ok", "run": handle.run, "voice": spec.voice})
             return 0
+        from tui.herald import announce
+        from tui.state.work import RunEnd
+
         ended = _follow(studio, handle, spec.voice, console)
         console.emit({"status": ended.job.state, "run": handle.run, "exit_code": ended.code})
+        end = RunEnd(studio.name, handle.run, spec.voice, ended.job.state, ended.code)
+        announce(studio.config.notify, end, console)
         return ended.code
 
 
