@@ -124,6 +124,8 @@ class PipeStream:
             data = os.read(self._out.fileno(), n)
         except (OSError, ValueError):
             data = b""
+        if not data:
+            self._out.close()  # by its reader: another thread must not take its number away
         if not data and not self._closed:
             self.exit_code = self._process.wait(_ENDED_S)
             if self.exit_code in (255, -9, -15):  # how ssh says that the connection failed
