@@ -39,9 +39,9 @@ OURS = ("ours", "ours unverified")
 PEERS = ("scp", "sftp", "rsync", "lftp", "asyncssh", "paramiko")
 LIMIT = 600.0  # seconds for one transfer
 SLOW_WITH_MANY = ("scp", "sftp", "asyncssh", "paramiko", "lftp")
-PART = 15  # files of the part that those move over a far line
+PART = 8  # files of the part that those move over a far line
 # A far line is slow, not noisy: a share of the bytes, once.
-SHARES = ((10, 1), (100, 4), (1000, 8))  # round trip below so many ms: one part in so many
+SHARES = ((10, 1), (1000, 4))  # round trip below so many ms: one part in so many
 
 
 @dataclass(frozen=True)
