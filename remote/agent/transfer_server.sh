@@ -120,6 +120,7 @@ names() {
 
 sums() {
   cd -- "$1" || exit 3
+  # shellcheck disable=SC2016 # the inner shell expands it
   xargs -0 sh -c '
     hash=$1
     shift
@@ -134,6 +135,7 @@ sums() {
 
 send() {
   cd -- "$1" || exit 3
+  # shellcheck disable=SC2016 # the inner shell expands it
   xargs -0 sh -c '
     hash=$1
     shift
