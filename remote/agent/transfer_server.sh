@@ -97,6 +97,8 @@ place() {
   echo "end $number"
 }
 
+keep() { exec dd of="$1" ibs=65536 obs=65536 seek="$(($2 / 65536))" conv=notrunc 2>/dev/null; }
+
 # names FOLDER PART...; the inner shells have no functions of ours: all is given as text.
 names() {
   cd -- "$1" || exit 3
