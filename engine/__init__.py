@@ -4,4 +4,10 @@ Importing this package loads nothing but the standard library; torch is imported
 rooms that need it, so the laptop may import `engine.contract` without it.
 """
 
+import os
+
 __version__ = "0.1.0"
+
+# onnxruntime, which several libraries load where it is installed, would send usage data to its
+# maker and leave a database in the home folder; nobody here was asked.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

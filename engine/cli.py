@@ -28,6 +28,7 @@ _COMMANDS = (
     "engine.commands.train",
     "engine.commands.worker",
     "engine.speaking.commands",
+    "engine.speaking.shelf_command",
     "engine.speaking.audition_command",
     "engine.speaking.http_command",
     "engine.commands.pack",
@@ -59,6 +60,12 @@ def language() -> Language:
     """The language of sentences: SOVDECK_LANG, else the locale's."""
     wanted = os.environ.get("SOVDECK_LANG") or os.environ.get("LANG", "")
     return "zh" if wanted.lower().startswith("zh") else "en"
+
+
+def remark(notice: Problem | None) -> None:
+    """Say on stderr what the user should know although the command goes on."""
+    if notice is not None:
+        print(notice.sentence(language()), file=sys.stderr)
 
 
 def _parser(modules: Iterable[ModuleType]) -> argparse.ArgumentParser:

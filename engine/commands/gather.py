@@ -19,17 +19,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from engine.cli import language
+    from engine.cli import language, remark
     from engine.contract.catalogue import text
     from engine.prepare.gather import gather
     from engine.prepare.transcribe import Whisper
 
+    recogniser = Whisper(args.recogniser) if args.recogniser else None
+    remark(recogniser.notice if recogniser else None)
     gathered = gather(
         args.folder,
         args.list,
         speaker=args.speaker or args.list.stem,
         language=args.language,
-        recogniser=Whisper(args.recogniser) if args.recogniser else None,
+        recogniser=recogniser,
     )
     facts = {
         "file": str(gathered.list_file), "clips": gathered.clips, "untold": gathered.untold,

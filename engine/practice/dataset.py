@@ -45,7 +45,8 @@ def make(folder: Path, name: str, clips: int | None = None) -> PracticeSet:
     wavs.mkdir(parents=True, exist_ok=True)
     lines, seconds = [], 0.0
     for number, sentence in enumerate(sentences()[:clips], 1):
-        wave, rate = pyopenjtalk.tts(sentence)
+        # Its guess at 何 needs an optional package: without it, everybody gets the same bytes.
+        wave, rate = pyopenjtalk.tts(sentence, predict_nani=False)
         peak = float(np.abs(wave).max()) or 1.0
         path = wavs / f"{name}_{number:02d}.wav"
         soundfile.write(path, (wave / peak * 0.6).astype(np.float32), rate, subtype="PCM_16")

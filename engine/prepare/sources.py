@@ -41,11 +41,14 @@ def find_list(spec: RunSpec, layout: Layout, warn: Callable[[Problem], None]) ->
     from engine.prepare.transcribe import Whisper
 
     model = Path(layout.pretrained / RECOGNISER_FOLDER)
+    recogniser = Whisper(model) if model.is_dir() else None
+    if recogniser is not None and recogniser.notice is not None:
+        warn(recogniser.notice)
     gathered = gather(
         named if named.is_dir() else folder,
         folder / f"{spec.voice}.list",
         speaker=spec.voice,
-        recogniser=Whisper(model) if model.is_dir() else None,
+        recogniser=recogniser,
     )
     facts = {
         "file": str(gathered.list_file), "clips": gathered.clips, "untold": gathered.untold,

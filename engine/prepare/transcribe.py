@@ -9,10 +9,11 @@ from typing import Protocol
 
 import numpy as np
 
+from engine.audio import whisper
 from engine.contract.dataset.items import LANGUAGES
-from engine.contract.problem import ExitCode, Problem
+from engine.contract.problem import Problem
 
-RECOGNISER_HZ = 16000
+RECOGNISER_HZ = whisper.WHISPER_HZ
 
 
 @dataclass(frozen=True)
@@ -30,21 +31,19 @@ class Recogniser(Protocol):
 
 
 class Whisper:
-    """faster-whisper with a model folder on this machine; nothing is downloaded."""
+    """A Whisper folder as a Recogniser of ours."""
 
-    def __init__(self, folder: Path) -> None:
-        try:
-            from faster_whisper import WhisperModel
-        except ImportError as error:
-            raise Problem("engine.gather.no_recogniser", ExitCode.CONFIG) from error
-        if not (folder / "model.bin").is_file():
-            raise Problem("engine.gather.no_model", ExitCode.CONFIG, folder=str(folder))
-        self._model = WhisperModel(str(folder), compute_type="auto", local_files_only=True)
+    def __init__(self, folder: Path, device: str = "auto") -> None:
+        self._model = whisper.Whisper(folder, device)
+
+    @property
+    def notice(self) -> Problem | None:
+        """What the user should know of how it hears."""
+        return self._model.notice
 
     def hear(self, wav: np.ndarray, language: str | None) -> Transcript:
-        parts, info = self._model.transcribe(wav, language=language, beam_size=5)
-        text = "".join(part.text for part in parts).strip()
-        return Transcript(text, LANGUAGES.get(info.language, language or "en"))
+        heard = self._model.hear(wav, language)
+        return Transcript(heard.text, LANGUAGES.get(heard.language, language or "en"))
 
 
 class Remembered:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,12 +13,16 @@ import numpy as np
 
 from engine.audio.load import load
 from engine.audio.resample import resample
-from engine.runtime.durable import write_atomic
+from engine.runtime.durable import sha256, write_atomic
 from engine.speaking.marks import Marks, Recogniser, VoicePrint, character_error_rate, measure
 from engine.speaking.pipeline import Speaker
 from engine.speaking.request import SpeakRequest
+from engine.speaking.saved_samples import SavedSample
 from engine.speaking.sound import RATE, wav_bytes
 from engine.speaking.takes import Delivery, Take
+from engine.speaking.verify import phone_error, plain
+from engine.text.lexicon import Lexicon, without_readings
+from engine.text.zh.normal import simplify
 
 Open = Callable[[Path, Path], Speaker]
 
@@ -35,7 +40,8 @@ class Sentence:
 class Grid:
     """Every GPT x SoVITS x reference x sentence, each with the same seed.
 
-    `references` are requests whose text is replaced; `base` is the untrained pair to compare.
+    `references` are requests whose text is replaced; `base` is the untrained pair to compare,
+    `saved` are what training spoke at its saves: measured, not spoken again.
     """
 
     gpt: Sequence[Path]
@@ -44,11 +50,30 @@ class Grid:
     sentences: Sequence[Sentence]
     seed: int = 1234
     base: tuple[Path, Path] | None = None
+    saved: Sequence[SavedSample] = ()
 
     @property
     def cells(self) -> int:
         pairs = len(self.gpt) * len(self.sovits) + (self.base is not None)
-        return pairs * len(self.references) * len(self.sentences)
+        return pairs * len(self.references) * len(self.sentences) + len(self.saved)
+
+    def truths(self) -> Iterator[tuple[str, int, Sentence, Path]]:
+        """Name, sentence number, words and file of each recording to hear beside the cells.
+
+        Without a recording of any sentence they are the clips that are imitated.
+        """
+        known = [(n, s) for n, s in enumerate(self.sentences) if s.truth is not None]
+        for number, sentence in known:
+            assert sentence.truth is not None
+            yield f"truth-s{number}", number, sentence, sentence.truth
+        if not known:
+            for number, one in enumerate(self.references):
+                yield f"truth-r{number}", -1, Sentence(one.ref_text, one.ref_lang), one.ref_audio
+
+    @property
+    def rows(self) -> int:
+        """Cells, and the recordings that are heard beside them."""
+        return self.cells + sum(sentence.truth is not None for sentence in self.sentences)
 
 
 class Audition:
@@ -60,17 +85,20 @@ class Audition:
         open_pair: Open,
         recogniser: Recogniser | None = None,
         voice_print: VoicePrint | None = None,
+        lexicon: Lexicon | None = None,
     ) -> None:
         self.folder = folder
         self.open_pair = open_pair
         self.recogniser = recogniser
         self.voice_print = voice_print
+        self.lexicon = lexicon
 
     def run(self, grid: Grid) -> Iterator[dict[str, Any]]:
         """Yield one row a cell, after its wav is on the disk; ground truth comes first.
 
         Tokens depend on the GPT alone, so each GPT draws a sentence once and every SoVITS
         speaks the same delivery: what differs between two cells is then only the timbre.
+        A cell that an earlier audition rendered from the same files is not rendered again.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         table = self.folder / "table.jsonl"
@@ -81,38 +109,62 @@ class Audition:
             yield row
 
     def _rows(self, grid: Grid) -> Iterator[dict[str, Any]]:
-        for number, sentence in enumerate(grid.sentences):
-            if sentence.truth is not None:
-                yield self._truth(number, sentence, sentence.truth, grid)
+        for name, number, sentence, path in grid.truths():
+            yield self._heard_file(name, "truth", number, sentence, path, grid, {})
+        for one in grid.saved:
+            facts = {"run": one.run, "stage": one.stage, "epoch": one.epoch}
+            sentence = Sentence(one.text, grid.references[0].ref_lang)
+            yield self._heard_file(
+                f"saved-{one.path.stem}", "saved", -1, sentence, one.path, grid, facts
+            )
         pairs = [(g, grid.sovits, "cell") for g in grid.gpt]
         if grid.base is not None:
             pairs.append((grid.base[0], [grid.base[1]], "base"))
         for gpt, voices, kind in pairs:
             kept: dict[tuple[int, int], Delivery] = {}
             for sovits in voices:
-                speaker = self.open_pair(gpt, sovits)
+                speaker: Speaker | None = None
                 for r, reference in enumerate(grid.references):
                     for s, sentence in enumerate(grid.sentences):
-                        speaker.last = kept.get((r, s), {})
-                        take = speaker.speak(
-                            replace(
-                                reference,
-                                text=sentence.text,
-                                text_lang=sentence.language,
-                                seed=grid.seed,
-                                rerender_last=True,
-                            )  # fmt: skip
-                        )
-                        kept[r, s] = take.delivery
                         name = f"{kind}-{gpt.stem}-{sovits.stem}-r{r}-s{s}"
-                        marks = self._marks(take, sentence, reference)
-                        facts = {"gpt": gpt.name, "sovits": sovits.name, "reference": r}
-                        yield self._row(name, kind, s, sentence, take.samples, marks, facts)
+                        key = self._key(gpt, sovits, reference, sentence, grid.seed)
+                        row = self._kept(name, key)
+                        if row is None:
+                            speaker = speaker or self.open_pair(gpt, sovits)
+                            take = _speak(speaker, reference, sentence, grid.seed, kept.get((r, s)))
+                            kept[r, s] = take.delivery
+                            marks = self._marks(take, sentence, reference)
+                            facts = {"gpt": gpt.name, "sovits": sovits.name, "reference": r}
+                            facts["key"] = key
+                            row = self._row(name, kind, s, sentence, take.samples, marks, facts)
+                        yield {**row, "sentence": s, "reference": r}
 
-    def _truth(self, number: int, sentence: Sentence, path: Path, grid: Grid) -> dict[str, Any]:
+    def _key(
+        self, gpt: Path, sovits: Path, reference: SpeakRequest, sentence: Sentence, seed: int
+    ) -> str:
+        """Names a cell by all that decides its sound and marks."""
+        files = [gpt, sovits, reference.ref_audio, *reference.aux_refs]
+        stamps = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+        listeners = [self.recogniser is not None, self.voice_print is not None]
+        facts = [stamps, str(reference), str(sentence), seed, listeners]
+        return hashlib.sha256(json.dumps(facts, ensure_ascii=False).encode()).hexdigest()[:32]
+
+    def _kept(self, name: str, key: str) -> dict[str, Any] | None:
+        """The row of a cell that is here already, whole."""
+        note, wav = self.folder / f"{name}.json", self.folder / f"{name}.wav"
+        if not (note.is_file() and wav.is_file()):
+            return None
+        row: dict[str, Any] = json.loads(note.read_text(encoding="utf-8"))
+        return row if row.get("key") == key and row["sha256"] == sha256(wav) else None
+
+    def _heard_file(
+        self, name: str, kind: str, number: int, sentence: Sentence, path: Path, grid: Grid,
+        facts: dict[str, Any],
+    ) -> dict[str, Any]:  # fmt: skip
+        """A row of what stands in a file already."""
         samples = _read(path)
         marks = measure(samples, ended=True, **self._heard(samples, sentence, grid.references[0]))
-        return self._row(f"truth-s{number}", "truth", number, sentence, samples, marks, {})
+        return self._row(name, kind, number, sentence, samples, marks, facts)
 
     def _marks(self, take: Take, sentence: Sentence, reference: SpeakRequest) -> Marks:
         expected = None
@@ -133,9 +185,15 @@ class Audition:
     ) -> dict[str, Any]:
         """What the optional models say of the samples."""
         found: dict[str, Any] = {}
-        if self.recogniser is not None:
-            heard = self.recogniser.transcribe(samples, sentence.language.removeprefix("all_"))
-            found["cer"] = character_error_rate(sentence.text, heard)
+        if self.recogniser is not None and sentence.text.strip():
+            language = plain(sentence.language)
+            heard = self.recogniser.transcribe(samples, language)
+            # Recognition writes simplified characters, whatever the text is written in.
+            text = without_readings(sentence.text)
+            found["cer"] = character_error_rate(simplify(text) if language == "zh" else text, heard)
+            found["phone_error"] = phone_error(
+                sentence.text, heard, sentence.language, self.lexicon
+            )
         if self.voice_print is not None:
             own = self.voice_print.embed(_read(reference.ref_audio))
             found["similarity"] = float(own @ self.voice_print.embed(samples))
@@ -145,11 +203,27 @@ class Audition:
         self, name: str, kind: str, number: int, sentence: Sentence, samples: np.ndarray,
         marks: Marks, facts: dict[str, Any],
     ) -> dict[str, Any]:  # fmt: skip
-        write_atomic(self.folder / f"{name}.wav", wav_bytes(samples))
-        return {
+        sound = wav_bytes(samples)
+        write_atomic(self.folder / f"{name}.wav", sound)
+        row = {
             "cell": name, "kind": kind, "sentence": number, "text": sentence.text,
-            "wav": f"{name}.wav", **facts, **marks.as_json(), "penalty": round(marks.penalty, 4),
+            "wav": f"{name}.wav", "bytes": len(sound), "sha256": hashlib.sha256(sound).hexdigest(),
+            **facts, **marks.as_json(), "penalty": round(marks.penalty, 4),
         }  # fmt: skip
+        write_atomic(self.folder / f"{name}.json", json.dumps(row, ensure_ascii=False).encode())
+        return row
+
+
+def _speak(
+    speaker: Speaker, reference: SpeakRequest, sentence: Sentence, seed: int, kept: Delivery | None
+) -> Take:
+    speaker.last = kept or {}
+    return speaker.speak(
+        replace(
+            reference, text=sentence.text, text_lang=sentence.language, seed=seed,
+            rerender_last=True,
+        )
+    )  # fmt: skip
 
 
 def _read(path: Path) -> np.ndarray:
@@ -158,4 +232,4 @@ def _read(path: Path) -> np.ndarray:
 
 
 def _length(text: str) -> int:
-    return sum(char.isalnum() for char in text)
+    return sum(char.isalnum() for char in without_readings(text))

@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.speaking.arguments import add_studio, open_studio
+
 if TYPE_CHECKING:
     from engine.speaking.audition import Sentence
     from engine.speaking.clips import Clip
+    from engine.speaking.marks import VoicePrint
     from engine.speaking.request import SpeakRequest
     from engine.speaking.studio import Studio
 
@@ -19,32 +22,47 @@ HELP = "speak the same sentences with several epochs, measure each, and recommen
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("voice", help="name of the voice")
-    parser.add_argument("--work", type=Path, default=Path(), help="work folder (default: here)")
-    parser.add_argument("--pretrained", help="set below pretrained/ whose encoders to use")
-    parser.add_argument("--device", default="auto", choices=("auto", "cuda", "cpu"))
+    add_studio(parser)
     parser.add_argument("--gpt", nargs="*", default=[], help="GPT files (default: newest three)")
     parser.add_argument("--sovits", nargs="*", default=[], help="SoVITS files (newest three)")
     parser.add_argument("--text", action="append", default=[], help="a sentence; repeatable")
     parser.add_argument("--text-lang", default="auto", help="language of --text")
     parser.add_argument("--references", type=int, default=1, help="how many clips to imitate")
     parser.add_argument("--seed", type=int, default=1234, help="the same for every cell")
-    parser.add_argument("--asr", type=Path, help="folder of a Whisper model, to find lost words")
-    parser.add_argument("--votes", type=Path, help="JSON lines {better, worse} of an audition")
+    parser.add_argument(
+        "--similarity", type=Path, nargs="?", const=Path(), metavar="FILE",
+        help="compare voices with resemblyzer's weights (default: the installed package's)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--saved", action="store_true", help="also measure what training spoke at its saves"
+    )
+    parser.add_argument("--votes", type=Path, help="also count JSON lines {better, worse}")
     parser.add_argument("--choose", action="store_true", help="let pack take the best pair")
+    parser.add_argument("--show", action="store_true", help="render nothing, show the last one")
+    parser.add_argument("--vote", nargs=2, action="append", default=[], metavar=("BETTER", "WORSE"),
+                        help="render nothing, count a vote between two cells")  # fmt: skip
+    parser.add_argument("--pick", nargs=2, metavar=("GPT", "SOVITS"),
+                        help="render nothing, let pack take this pair")  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
-    from engine.speaking.ballot import standings
-    from engine.speaking.studio import Studio
+    from engine.contract.layout import Layout
+    from engine.speaking.results import Results, read_lines
 
-    studio = Studio(args.work, args.voice, args.pretrained)
-    folder = studio.work / "auditions" / args.voice
-    if args.votes is None:
-        rows = _render(args, studio, folder)
-    else:
-        rows = _lines(folder / "table.jsonl")
-    found = standings(rows, [] if args.votes is None else _lines(args.votes))
+    work = args.work.resolve()
+    features = Path(Layout.at(work.as_posix()).features(args.voice))
+    results = Results(work / "auditions" / args.voice, features)
+    for better, worse in args.vote:
+        results.vote(better, worse)
+    if args.pick:
+        results.choose(*args.pick)
+    if args.show:
+        for row in results.rows():
+            _tell_cell(row, len(results.rows()), args)
+    elif args.votes is None and not args.vote and not args.pick:
+        _render(args, results.folder)
+    more = [] if args.votes is None else read_lines(args.votes)
+    found = results.standings(more)
     for place, one in enumerate(found):
         facts = {**vars(one), "score": round(one.score, 4), "penalty": round(one.penalty, 4)}
         if args.json:
@@ -53,19 +71,25 @@ def run(args: argparse.Namespace) -> int:
             print(f"{place + 1}. {one.gpt}  {one.sovits}  score {one.score:.2f}"
                   f"  votes {one.won}:{one.lost}")  # fmt: skip
     if args.choose and found:
-        from engine.chosen_pair import write_choice
-
-        features = Path(studio.layout.features(args.voice))
-        write_choice(features, found[0].gpt, found[0].sovits)
+        results.choose(found[0].gpt, found[0].sovits)
+    if args.json:
+        votes = len(results.votes()) + len(more)
+        print(json.dumps({"event": "ranked", "votes": votes, "chosen": results.chosen()}))
     return 0
 
 
-def _render(args: argparse.Namespace, studio: Studio, folder: Path) -> list[dict[str, Any]]:
-    from engine.runtime.device import choose
-    from engine.speaking.audition import Audition, Grid
-    from engine.speaking.recognise import Whisper
+def _tell_cell(row: dict[str, Any], cells: int, args: argparse.Namespace) -> None:
+    if args.json:
+        print(json.dumps({"event": "cell", "of": cells, **row}, ensure_ascii=False), flush=True)
+    else:
+        print(f"{row['cell']}  {row['seconds']} s  penalty {row['penalty']}", flush=True)
 
-    device = str(choose(args.device).torch)
+
+def _render(args: argparse.Namespace, folder: Path) -> None:
+    from engine.speaking.audition import Audition, Grid
+    from engine.speaking.saved_samples import saved_samples
+
+    studio, device = open_studio(args)
     clips = studio.clips()
     references = _references(studio, clips, args.references)
     used = {request.ref_audio for request in references}
@@ -75,19 +99,25 @@ def _render(args: argparse.Namespace, studio: Studio, folder: Path) -> list[dict
         references=references,
         sentences=_sentences(args, [clip for clip in clips if clip.path not in used]),
         seed=args.seed,
-        base=studio.base_pair(),
+        base=studio.base_pair(folder / "base"),
+        saved=saved_samples(studio.layout, args.voice) if args.saved else (),
     )
-    recogniser = Whisper(args.asr, device) if args.asr is not None else None
-    audition = Audition(folder, lambda g, s: studio.open(g, s, device), recogniser)
-    rows = []
+    audition = Audition(
+        folder, lambda g, s: studio.open(g, s, device), studio.listener(args.asr, device),
+        _voice_print(args.similarity, studio), lexicon=studio.lexicon(),
+    )  # fmt: skip
     for row in audition.run(grid):
-        rows.append(row)
-        if args.json:
-            print(json.dumps({"event": "cell", "of": grid.cells, **row}, ensure_ascii=False),
-                  flush=True)  # fmt: skip
-        else:
-            print(f"{row['cell']}  {row['seconds']} s  penalty {row['penalty']}", flush=True)
-    return rows
+        _tell_cell(row, grid.rows, args)
+
+
+def _voice_print(asked: Path | None, studio: Studio) -> VoicePrint | None:
+    """Who judges the voices: nobody unless --similarity is given, with or without a file."""
+    if asked is None:
+        return None
+    from engine.speaking.voice_print import SpeakerPrint, find_weights
+
+    given = None if asked == Path() else asked
+    return SpeakerPrint(find_weights(given, Path(studio.layout.pretrained)))
 
 
 def _references(studio: Studio, clips: Sequence[Clip], most: int) -> list[SpeakRequest]:
@@ -127,16 +157,3 @@ def _files(names: Sequence[str], find: Any, all_files: Sequence[Path]) -> list[P
     if names:
         return [find(name) for name in names]
     return list(all_files[-3:]) or [find("")]
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    """JSON objects of a file; Problem when there is none."""
-    from engine.contract.problem import ExitCode, Problem
-
-    try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError) as error:
-        raise Problem(
-            "engine.speaking.no_table", ExitCode.DATA, file=str(path), why=str(error)
-        ) from error
-    return [line for line in lines if isinstance(line, dict)]

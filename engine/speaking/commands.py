@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.contract.params import PARAMS
+from engine.contract.problem import Problem
+from engine.speaking.arguments import add_studio, open_studio
 
 NAME = "speak"
 HELP = "speak a text with a trained voice; with --serve, answer JSON lines on standard input"
@@ -18,17 +20,15 @@ _GROUP = "infer."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("voice", help="name of the voice")
-    parser.add_argument("--work", type=Path, default=Path(), help="work folder (default: here)")
-    parser.add_argument("--pretrained", help="set below pretrained/ whose encoders to use")
-    parser.add_argument("--device", default="auto", choices=("auto", "cuda", "cpu"))
+    add_studio(parser)
     parser.add_argument("--out", type=Path, help="also write the wav here")
     parser.add_argument(
         "--precision", default="fp32", choices=("fp32", "bf16", "int8"),
         help="number format; fewer bits speak faster on a CPU and round a little",
     )  # fmt: skip
-    parser.add_argument("--asr", type=Path, help="folder of a Whisper model, to find lost words")
     parser.add_argument("--serve", action="store_true", help="stay and answer JSON lines")
+    parser.add_argument("--idle", type=float, default=900.0, metavar="SECONDS",
+                        help="with --serve: end after so long without a line")  # fmt: skip
     for param in PARAMS.values():
         if param.group + "." == _GROUP:
             parser.add_argument(
@@ -41,44 +41,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from engine.runtime.device import choose
     from engine.speaking.service import Service
-    from engine.speaking.studio import Studio
 
-    device = str(choose(args.device).torch)
-    recogniser = None
-    if args.asr is not None:
-        from engine.speaking.recognise import Whisper
-
-        recogniser = Whisper(args.asr, device)
-    service = Service(
-        Studio(args.work, args.voice, args.pretrained), device, recogniser, args.precision
-    )
+    studio, device = open_studio(args)
+    service = Service(studio, device, studio.listener(args.asr, device), args.precision)
     given = {
         name.removeprefix(_GROUP): value
         for name, value in vars(args).items()
         if name.startswith(_GROUP) and value is not None
     }
     if args.serve:
-        return _serve(service, given)
+        return _serve(service, given, args.idle)
     return _speak_once(service, given, args)
 
 
-def _serve(service: Any, given: dict[str, Any]) -> int:
+def _serve(service: Any, given: dict[str, Any], idle: float) -> int:
     # Libraries print what they like; the pipe belongs to the answers alone, and to the end of
     # the process, so the real standard output is set aside.
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
     def send(event: dict[str, Any]) -> None:
-        answers.write(json.dumps(event, ensure_ascii=False) + "\n")
-        answers.flush()
+        line = memoryview(json.dumps(event, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+        while line:
+            line = line[answers.write(line) :]
 
-    from engine.speaking.pipe import answer_lines
+    from engine.speaking.lifeline import Lifeline
+    from engine.speaking.pipe import answer_lines, told
 
-    service.load(given.get("gpt_weight"), given.get("sovits_weight"))
-    sys.stdin.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
-    answer_lines(service, sys.stdin, send)
+    lifeline = Lifeline(sys.stdin.fileno(), idle)
+    try:
+        try:
+            service.load(given.get("gpt_weight"), given.get("sovits_weight"))
+        except Problem as problem:
+            send(told(problem))
+            return int(problem.exit_code)
+        answer_lines(service, lifeline, send, lifeline.wants)
+    except BrokenPipeError:
+        return 0  # the caller is gone, so there is nobody to tell
     return 0
 
 

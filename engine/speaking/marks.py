@@ -33,6 +33,7 @@ class Marks:
     seconds: length without silence at both ends. length_ratio: that over the expected length.
     longest_silence_s: inside the speech. loudness_db: RMS of the voiced frames, full scale 0.
     ended: the GPT stopped by itself in every piece. cer: character error rate by recognition.
+    phone_error: the same in phones, which 今日 and きょう share.
     similarity: cosine with the reference's speaker.
     """
 
@@ -42,6 +43,7 @@ class Marks:
     loudness_db: float | None
     ended: bool
     cer: float | None = None
+    phone_error: float | None = None
     similarity: float | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -55,7 +57,7 @@ class Marks:
         """Smaller is better: what is measurably wrong, in comparable units, summed.
 
         Half or double the expected length costs about 0.7; a silence costs what it exceeds
-        half a second by; a character error rate of 10 % costs 0.5; running into the limit
+        half a second by; 10 % of wrong phones (or characters) cost 0.5; running into the limit
         costs 2; a similarity lower by 0.1 costs 0.3.
         """
         cost = 0.0 if self.ended else 2.0
@@ -64,8 +66,9 @@ class Marks:
         cost += max(0.0, self.longest_silence_s - 0.5)
         if self.loudness_db is None:
             cost += 5.0
-        if self.cer is not None:
-            cost += 5.0 * min(self.cer, 2.0)
+        wrong = self.cer if self.phone_error is None else self.phone_error
+        if wrong is not None:
+            cost += 5.0 * min(wrong, 2.0)
         if self.similarity is not None:
             cost += 3.0 * (1.0 - self.similarity)
         return cost
@@ -77,17 +80,18 @@ def measure(
     ended: bool,
     expected_s: float | None = None,
     cer: float | None = None,
+    phone_error: float | None = None,
     similarity: float | None = None,
 ) -> Marks:
     """Measure samples (N,) at 32 kHz; `expected_s` is how long the sentence should take."""
-    voiced = _voiced(samples)
-    where = np.flatnonzero(voiced)
+    speech = voiced(samples)
+    where = np.flatnonzero(speech)
     if len(where) == 0:
         return Marks(0.0, 0.0 if expected_s else None, len(samples) / RATE, None, ended,
-                     cer, similarity)  # fmt: skip
-    inside = voiced[where[0] : where[-1] + 1]
+                     cer, phone_error, similarity)  # fmt: skip
+    inside = speech[where[0] : where[-1] + 1]
     seconds = len(inside) * _FRAME / RATE
-    loud = _levels(samples)[: len(voiced)][voiced]
+    loud = _levels(samples)[: len(speech)][speech]
     return Marks(
         seconds=seconds,
         length_ratio=seconds / expected_s if expected_s else None,
@@ -95,6 +99,7 @@ def measure(
         loudness_db=float(10 * np.log10(np.square(loud).mean())),
         ended=ended,
         cer=cer,
+        phone_error=phone_error,
         similarity=similarity,
     )
 
@@ -127,7 +132,7 @@ def _levels(samples: np.ndarray) -> np.ndarray:
     return np.sqrt(np.square(whole).mean(axis=1)) if frames else np.zeros(0)
 
 
-def _voiced(samples: np.ndarray) -> np.ndarray:
+def voiced(samples: np.ndarray) -> np.ndarray:
     """(frames,) True where a 10 ms frame is within 40 dB of the loudest one."""
     level = _levels(samples)
     if level.max(initial=0.0) <= 1e-5:

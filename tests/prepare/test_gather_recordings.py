@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -160,10 +161,11 @@ def test_damaged_and_missing_sources_are_problems(tmp_path: Path) -> None:
     assert gathered.clips == 1
 
 
-def test_a_recogniser_needs_its_model(tmp_path: Path) -> None:
+def test_a_recogniser_needs_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ctranslate2", None)
     with pytest.raises(Problem) as missing:
         Whisper(tmp_path)
-    assert missing.value.key in ("engine.gather.no_recogniser", "engine.gather.no_model")
+    assert missing.value.key == "engine.asr.no_package"
 
 
 @pytest.mark.parametrize(

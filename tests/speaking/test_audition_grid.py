@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,10 @@ from engine.contract.problem import Problem
 from engine.pack import pack
 from engine.speaking import audition_command
 from engine.speaking.audition import Audition, Grid, Sentence
+from engine.speaking.pipeline import Speaker
 from engine.speaking.request import SpeakRequest
+from engine.speaking.results import Results
+from engine.speaking.saved_samples import saved_samples
 from engine.speaking.studio import Studio
 
 VOICE = "Test"
@@ -56,7 +60,7 @@ def test_every_cell_has_a_wav_a_row_and_marks(
         rows.append(row)
     cells = [row for row in rows if row["kind"] == "cell"]
     assert grid.cells == len(cells) == 8 and len({row["cell"] for row in rows}) == len(rows) == 9
-    assert rows[0]["kind"] == "truth" and rows[0]["cer"] == 0.0
+    assert rows[0]["kind"] == "truth" and rows[0]["cer"] == rows[0]["phone_error"] == 0.0
     first = [row for row in cells if row["sentence"] == 0]
     assert all(row["cer"] == 0.0 and row["similarity"] == 1.0 for row in first)
     assert all(row["length_ratio"] == pytest.approx(row["seconds"] / 1.5, 0.05) for row in first)
@@ -78,7 +82,39 @@ def test_one_gpt_gives_all_voices_the_same_delivery(
         references=[short(clip(4.0))], sentences=[Sentence("おはよう", "all_ja")],
     )  # fmt: skip
     rows = list(Audition(tmp_path, studio.open).run(grid))
-    assert len(rows) == 2 and len(drawn) == 1
+    assert [row["kind"] for row in rows] == ["truth", "cell", "cell"] and len(drawn) == 1
+
+
+def test_samples_that_training_saved_are_measured_too(
+    work: Path, tmp_path: Path, clip: Callable[..., Path]
+) -> None:
+    def leave(run: str, voice: str, *events: dict[str, object]) -> None:
+        folder = tmp_path / "runs" / run
+        (folder / "samples").mkdir(parents=True)
+        (folder / "spec.json").write_text(json.dumps({"voice": voice}))
+        (folder / "samples" / "gpt-e2-1.wav").write_bytes(clip(2.0).read_bytes())
+        common = {"v": 1, "t": 0, "run": run, "attempt": 1, "stage": "gpt", "type": "sample"}
+        lines = [json.dumps({"seq": n, **common, **e}) for n, e in enumerate(events, 1)]
+        (folder / "events.jsonl").write_text("\n".join([*lines, "torn"]), "utf-8")
+
+    wav = "samples/gpt-e2-1.wav"
+    leave("other", "Another", {"path": f"runs/other/{wav}", "text": "x", "epoch": 2, "seconds": 2})
+    leave("mine", VOICE,
+          {"path": f"runs/mine/{wav}", "text": "おはよう", "epoch": 2, "seconds": 2.0},
+          {"path": "runs/mine/gone.wav", "text": "-", "epoch": 4, "seconds": 1.0},
+          {"path": "logs/proof.wav", "text": "proof", "seconds": 1.0})  # fmt: skip
+    saved = saved_samples(Layout.at(tmp_path.as_posix()), VOICE)
+    assert [(one.run, one.stage, one.epoch, one.text) for one in saved] == [
+        ("mine", "gpt", 2, "おはよう")
+    ]
+    studio = Studio(work, VOICE)
+    grid = Grid(
+        gpt=[], sovits=[], references=[short(clip(4.0))], sentences=[], saved=saved
+    )  # fmt: skip
+    truth, row = Audition(tmp_path / "out", studio.open, Parrot()).run(grid)
+    assert truth["kind"] == "truth" and grid.cells == 1
+    assert (row["kind"], row["epoch"], row["phone_error"]) == ("saved", 2, 0.0)
+    assert (tmp_path / "out" / row["wav"]).is_file()
 
 
 def test_the_command_renders_ranks_and_chooses(
@@ -93,13 +129,18 @@ def test_the_command_renders_ranks_and_chooses(
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     events = run("--text", "おはよう", "--text-lang", "all_ja", "--gpt", "Test-e2.ckpt")
-    assert [e["event"] for e in events] == ["cell"] * 2 + ["standing"] * 2
+    assert [e["event"] for e in events] == ["cell"] * 4 + ["standing"] * 2 + ["ranked"]
+    # Nobody recorded the typed words: the clip that is imitated stands for the truth.
+    assert [e.get("kind") for e in events[:4]] == ["truth", "cell", "cell", "base"]
+    assert events[0]["text"] == "今日は。" and events[3]["gpt"] == "Test-e0.ckpt"
+    assert events[3]["sovits"] == "Test_e0_s0.pth"
     votes = tmp_path / "votes.jsonl"
-    loser = str(events[2]["sovits"])
-    cells = {str(e["sovits"]): str(e["cell"]) for e in events[:2]}
+    loser = str(events[4]["sovits"])
+    cells = {str(e["sovits"]): str(e["cell"]) for e in events[1:3]}
     winner = next(name for name in cells if name != loser)
     votes.write_text(json.dumps({"better": cells[winner], "worse": cells[loser]}) * 1 + "\n")
-    again = run("--votes", str(votes), "--choose")
+    *again, ranked = run("--votes", str(votes), "--choose")
+    assert ranked["votes"] == 1 and ranked["chosen"] == ["Test-e2.ckpt", winner]
     assert [e["sovits"] for e in again] == [winner, loser] and again[0]["won"] == 1
     features = Path(Layout.at(work.as_posix()).features(VOICE))
     studio = Studio(work, VOICE)
@@ -139,5 +180,40 @@ def test_the_list_gives_references_and_sentences(
 
 
 def test_votes_without_an_audition_are_refused(tmp_path: Path) -> None:
+    results = Results(tmp_path, tmp_path / "features")
     with pytest.raises(Problem, match="table.jsonl"):
-        audition_command._lines(tmp_path / "table.jsonl")
+        results.vote("a", "b")
+    (tmp_path / "table.jsonl").write_text('{"cell": "a", "gpt": "g", "sovits": "s"}\n')
+    with pytest.raises(Problem, match='no cell "b"'):
+        results.vote("a", "b")
+    with pytest.raises(Problem, match="did not compare"):
+        results.choose("g", "other")
+    assert results.votes() == [] and results.chosen() is None
+
+
+def test_what_an_earlier_audition_rendered_is_not_rendered_again(
+    work: Path, tmp_path: Path, clip: Callable[..., Path]
+) -> None:
+    studio = Studio(work, VOICE)
+    opened: list[str] = []
+
+    def open_pair(gpt: Path, sovits: Path) -> Speaker:
+        opened.append(sovits.name)
+        return studio.open(gpt, sovits)
+
+    sentences = [Sentence("おはよう", "all_ja"), Sentence("さようなら", "all_ja")]
+    grid = Grid(
+        gpt=[studio.gpt_path()], sovits=[w.path for w in studio.sovits_weights()],
+        references=[short(clip(4.0))], sentences=sentences,
+    )  # fmt: skip
+    audition = Audition(tmp_path, open_pair)
+    cut = audition.run(grid)
+    begun = [next(cut) for _ in range(4)]  # the truth and three of four cells
+    cut.close()  # as if the server was switched off
+    rows = list(audition.run(grid))
+    assert rows[:4] == begun and len(rows) == 5
+    assert len(opened) == 3, "the second voice was opened again for its one missing cell"
+    (tmp_path / rows[1]["wav"]).write_bytes(b"torn")
+    assert list(audition.run(grid)) == rows and len(opened) == 4
+    assert [r["cell"] for r in audition.run(replace(grid, seed=9))] == [r["cell"] for r in rows]
+    assert len(opened) == 6

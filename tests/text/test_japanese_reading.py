@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import pytest
@@ -90,11 +91,24 @@ def test_any_text_reads(text: str) -> None:
 
 
 def test_nothing_is_printed_on_standard_output() -> None:
-    import subprocess
-
     program = "from engine.text.clean import clean; clean('こんにちは', 'ja')"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert done.stdout == b""
+
+
+def test_readings_are_the_same_with_and_without_onnxruntime() -> None:
+    program = (
+        "import sys; {}\n"
+        "from engine.text.clean import clean\n"
+        "print([clean(t, 'ja').phones for t in ('何の話ですか。', '何と言った', '何で', '何を')])"
+    )
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", program.format(before)], capture_output=True, check=True
+        ).stdout
+        for before in ("", "sys.modules['onnxruntime'] = None")
+    ]
+    assert said[0] == said[1] and b"UNK" in said[0]
 
 
 @pytest.mark.parametrize(
