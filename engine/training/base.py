@@ -46,7 +46,7 @@ class Base:
     identity: str
 
     def synthesizer(self) -> Synthesizer:
-        """A generator with the starting weights; keys a small base lacks stay random."""
+        """A generator with the starting weights; a small base's posterior stays random."""
         chance.seed_all(self.seed)
         model = Synthesizer(self.sovits)
         self._fill(model, "sovits")
@@ -84,10 +84,17 @@ class Base:
         return interop.read_discriminator(path)
 
     def _fill(self, model: torch.nn.Module, part: str) -> None:
-        state = self.weights(part)
-        report = model.load_state_dict(state, strict=False)
-        if not set(report.missing_keys) < set(model.state_dict()):
-            raise Problem("engine.training.base_empty", ExitCode.CONFIG, part=part)
+        state, own = self.weights(part), model.state_dict()
+        unfit = [
+            name for name, value in own.items()
+            if (state[name].shape != value.shape if name in state else _needed(name))
+        ]  # fmt: skip
+        if unfit:
+            raise Problem(
+                "engine.training.base_unfit", ExitCode.CONFIG,
+                part=part, count=len(unfit), total=len(own), names=", ".join(unfit[:3]),
+            )  # fmt: skip
+        model.load_state_dict(state, strict=False)
 
 
 def configs(preset: str) -> tuple[SovitsConfig, GptConfig]:
@@ -155,6 +162,11 @@ def make_base(base: Base, synthesizer: Synthesizer) -> Base:
     # Written last: without it the base does not exist, and a killed attempt starts over.
     write_atomic(base.folder / "base.json", json.dumps(facts, indent=1).encode())
     return Base(base.folder, False, base.sovits, base.gpt, base.seed, identity)
+
+
+def _needed(name: str) -> bool:
+    # Small voice files leave the posterior out, which only training uses.
+    return not name.startswith("enc_q.")
 
 
 def export_base(base: Base, folder: Path, voice: str) -> tuple[Path, Path]:
