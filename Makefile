@@ -48,6 +48,7 @@ format: env
 
 docs: env
 	@PYTHONPATH=. $(PY) docs/make_parameters.py
+	@PYTHONPATH=. $(PY) docs/make_schema.py
 	@PYTHONPATH=. $(PY) docs/make_pictures.py
 
 # Names and versions only: no index address is written.

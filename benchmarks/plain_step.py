@@ -2,7 +2,7 @@
 
 The same networks and losses; but the discriminator computes gradients in the generator's step
 that are thrown away, real features keep a graph, norms are read tensor by tensor, AdamW is not
-fused, and ScaledAdam stacks parameters of one shape.
+fused, ScaledAdam stacks parameters of one shape, and attention gets a float mask for each head.
 """
 
 from __future__ import annotations
@@ -11,14 +11,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.audio.spectrogram import mel, spectrogram
+from engine.models.gpt import masks
+from engine.models.gpt.text2semantic import Text2Semantic
 from engine.models.sovits.discriminator import Discriminator
 from engine.models.sovits.masks import length_mask, take_slices
 from engine.models.sovits.synthesizer import Synthesizer
 from engine.training import losses
 from engine.training.features import HOP
+from engine.training.gpt_data import GptBatch
 from engine.training.sovits_data import SovitsBatch
 
 
@@ -68,6 +72,50 @@ class PlainSovits:
         if apply:
             self.generator_optimizer.step()
         return {"discriminator": judged.item(), "total": terms.total.item()}
+
+
+class PlainGpt:
+    """The GPT's step with torch's own attention call, one float mask a head, and read metrics."""
+
+    def __init__(self, model: Text2Semantic) -> None:
+        self.model = model
+        self.optimizer = StackedScaledAdam(list(model.parameters()), 0.002)
+
+    def passes(self, batch: GptBatch) -> float:
+        """Leave the gradients of the summed cross-entropy; returns the loss a target."""
+        model, config = self.model, self.model.config
+        model.zero_grad(set_to_none=True)
+        B, L = batch.phones.shape
+        real = masks.valid(batch.token_lengths, batch.tokens.shape[1])
+        targets = F.pad(batch.tokens.masked_fill(~real, config.eos), (0, 1), value=config.eos)
+        audio = model.embed_audio(targets[:, :-1])
+        x = torch.cat((model.embed_text(batch.phones, batch.bert), audio), dim=1)
+        seen = torch.cat((masks.valid(batch.phone_lengths, L), real), dim=1)
+        allowed = masks.with_padding(masks.prefix_mask(L, audio.shape[1], x.device), seen)
+        hidden = torch.zeros(allowed.shape).masked_fill(~allowed, float("-inf"))
+        mask = hidden.expand(-1, config.head, -1, -1).reshape(-1, *hidden.shape[-2:])
+        for layer in model.h.layers:
+            x = self._layer(layer, x, mask)
+        first = x[torch.arange(B), batch.phone_lengths - 1]
+        logits = model.ar_predict_layer(torch.cat((first.unsqueeze(1), x[:, L:]), dim=1))
+        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum")
+        counted = targets != config.eos
+        hit = (logits.topk(3, dim=-1).indices == targets.unsqueeze(-1)).any(-1) & counted
+        self.accuracy = hit.sum().item() / counted.sum().item()
+        loss.backward()
+        return loss.item() / targets.numel()
+
+    def _layer(self, layer: Any, x: Tensor, mask: Tensor) -> Tensor:
+        own, config = layer.self_attn, self.model.config
+        rows = x.transpose(0, 1)  # (T, B, C), as the call wants it
+        attended, _ = F.multi_head_attention_forward(
+            rows, rows, rows, config.hidden_dim, config.head, own.in_proj_weight, own.in_proj_bias,
+            None, None, False, own.dropout, own.out_proj.weight, own.out_proj.bias,
+            attn_mask=mask, need_weights=False,
+        )  # fmt: skip
+        x = layer.norm1(x + layer.dropout(attended.transpose(0, 1)))
+        hidden = layer.dropout(F.relu(layer.linear1(x)))
+        return layer.norm2(x + layer.dropout(layer.linear2(hidden)))
 
 
 def norms(model: nn.Module) -> float:

@@ -11,7 +11,7 @@ import signal
 import struct
 import termios
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 
 import psutil
@@ -23,17 +23,26 @@ KEYS = {"left": b"\x1b[D", "right": b"\x1b[C", "up": b"\x1b[A", "down": b"\x1b[B
 class PtyProgram:
     """One program on a terminal of `columns` x `rows`; answers the questions terminals answer."""
 
-    def __init__(self, argv: Sequence[str], columns: int = 120, rows: int = 36) -> None:
+    def __init__(
+        self,
+        argv: Sequence[str],
+        columns: int = 120,
+        rows: int = 36,
+        environ: Mapping[str, str] | None = None,
+        keep_raw: bool = False,
+    ) -> None:
         self.started = time.perf_counter()
         self.bytes_out = 0
-        self.text = b""
+        self.text = b""  # what was painted, without escape sequences
+        self.raw = b""  # everything written, when it is kept
+        self._keep_raw = keep_raw
         size = struct.pack("HHHH", rows, columns, 0, 0)
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             fcntl.ioctl(0, termios.TIOCSWINSZ, size)
-            environ = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TMUX", "CI")}
-            environ |= {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
-            os.execvpe(argv[0], list(argv), environ)
+            setting = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TMUX", "CI")}
+            setting |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", **(environ or {})}
+            os.execvpe(argv[0], list(argv), setting)
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, size)
         self.process = psutil.Process(self.pid)
 
@@ -72,6 +81,8 @@ class PtyProgram:
         except OSError:  # the program has closed its side
             return False
         self.bytes_out += len(data)
+        if self._keep_raw:
+            self.raw += data
         self.text = (self.text + _ESCAPES.sub(b" ", data))[-200_000:]
         reply = b""
         if b"\x1b[c" in data:

@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.plain_step import PlainSovits, StackedScaledAdam
+from benchmarks.plain_step import PlainGpt, PlainSovits, StackedScaledAdam
 from benchmarks.synthetic import fill, gpt_batch, sovits_batch
 from engine.models.gpt.config import GptConfig
 from engine.models.gpt.text2semantic import Text2Semantic
@@ -28,6 +28,7 @@ from engine.models.sovits.discriminator import Discriminator
 from engine.models.sovits.synthesizer import Synthesizer
 from engine.runtime.device import Device, Precision
 from engine.runtime.distributed import Peers
+from engine.training.gpt_data import GptBatch
 from engine.training.gpt_task import GptSettings, GptTask
 from engine.training.order import Sizes
 from engine.training.scaled_adam import ScaledAdam
@@ -110,22 +111,58 @@ def sovits_rows(name: str, precision: str, options: argparse.Namespace) -> list[
 def gpt_rows(name: str, precision: str, options: argparse.Namespace) -> list[Row]:
     config = GptConfig.tiny() if options.quick else GptConfig.v2()
     batch = gpt_batch(options.batch, bert_dim=config.bert_dim)
-    model = Text2Semantic(config)
+    model, other = Text2Semantic(config), Text2Semantic(config)
     fill(model, "model.")
+    fill(other, "model.")
     task = GptTask(
         model, [], GptSettings(Sizes(options.batch)), _CPU, Precision(precision, "cpu"), Peers()
     )
+    plain = PlainGpt(other)
     (phase,) = task.phases()
+    worst = gpt_difference(task, plain, batch)
+    if precision == "fp32":
+        assert worst < _GRADIENT_BOUND, f"gradients differ by {worst:.2e}"
     spent: dict[str, list[float]] = {}
+    turns = {
+        "passes": lambda: phase.compute([batch]), "update": phase.apply,
+        "plain passes": lambda: plain.passes(batch), "plain update": plain.optimizer.step,
+    }  # fmt: skip
     for _ in range(options.repeat):
-        for part, act in (("passes", phase.compute), ("update", lambda _: phase.apply())):
+        for part, act in turns.items():
             with cpu_time() as took:
-                act([batch])
+                act()
             spent.setdefault(part, []).append(took())
-    both = [sum(pair) for pair in zip(spent["passes"], spent["update"], strict=True)]
-    rows = [row(f"GPT step, {name}", both)]
-    rows += [row(f"  {part}, {name}", values) for part, values in spent.items()]
-    return rows + optimizer_rows(name, model, options)
+    both, plainly = (
+        [sum(pair) for pair in zip(spent[f"{kind}passes"], spent[f"{kind}update"], strict=True)]
+        for kind in ("", "plain ")
+    )
+    return [
+        row(f"GPT step, {name}", both, "plain fp32", plainly),
+        row(f"  passes, {name}", spent["passes"], "plain fp32", spent["plain passes"]),
+        row(f"  update, {name}", spent["update"], "stacked", spent["plain update"]),
+        {**row(f"  gradient difference, {name}", [worst]), "unit": "relative"},
+        *optimizer_rows(name, model, options),
+    ]
+
+
+def gpt_difference(task: GptTask, plain: PlainGpt, batch: GptBatch) -> float:
+    """Relative distance of the gradients, without dropout; its dice are put back after."""
+    dropped = [
+        (module, name)
+        for model in (task.model, plain.model)
+        for module in model.modules()
+        for name in ("p", "dropout")
+        if isinstance(getattr(module, name, None), float)
+    ]
+    for module, name in dropped:
+        setattr(module, name, 0.0)
+    task.phases()[0].compute([batch])
+    plain.passes(batch)
+    worst = difference(task.model, plain.model)
+    task.forget()
+    for module, name in dropped:
+        setattr(module, name, task.model.config.dropout)
+    return worst
 
 
 def optimizer_rows(name: str, model: Text2Semantic, options: argparse.Namespace) -> list[Row]:

@@ -28,6 +28,7 @@ _COMMANDS = (
     "engine.commands.train",
     "engine.commands.worker",
     "engine.speaking.commands",
+    "engine.speaking.shelf_command",
     "engine.speaking.audition_command",
     "engine.speaking.http_command",
     "engine.commands.pack",

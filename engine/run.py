@@ -16,6 +16,7 @@ import engine
 from engine.contract.layout import Layout
 from engine.contract.problem import ExitCode, Problem
 from engine.contract.spec import RunSpec
+from engine.readiness import check_ready
 from engine.run_plan import planned_stages
 from engine.runtime.device import Device, choose, limit_gpus
 from engine.runtime.durable import write_atomic
@@ -65,6 +66,7 @@ def execute(spec_file: Path, work: Path | None = None) -> Ending:
 
             with closing(board), watch, MemoryWatch(journal.emit, device):
                 progress = begin(room)
+                check_ready(spec, layout)
                 for stage in spec.stages:
                     stop.raise_if_set()
                     run_stage(stage, room, progress)

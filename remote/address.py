@@ -36,6 +36,14 @@ def check_host(text: str) -> str:
     return name
 
 
+def literal_version(host: str) -> str | None:
+    """ "4" or "6" for a literal address, None for a name."""
+    try:
+        return str(ipaddress.ip_address(host.partition("%")[0]).version)
+    except ValueError:
+        return None
+
+
 def check_port(text: str) -> int:
     """Return the port 1..65535 of its decimal text."""
     if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= 65535):

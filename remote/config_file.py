@@ -14,25 +14,29 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 _MAX_DEPTH = 16  # of Include, as in OpenSSH
-_LISTS = frozenset({"identityfile"})
+_LISTS = frozenset({"identityfile", "certificatefile"})
 
 
 @dataclass
 class Settings:
-    """What a configuration says for one host: the first value of a keyword wins."""
+    """What a configuration says for one host: the first value of a keyword wins, except for
+    files of keys, which add up."""
 
-    values: dict[str, str] = field(default_factory=dict)
-    identity: list[str] = field(default_factory=list)
+    values: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def get(self, name: str) -> str | None:
-        return self.values.get(name)
+        """The first word of a keyword's value."""
+        return self.values[name][0] if name in self.values else None
 
-    def take(self, name: str, value: str) -> None:
-        if name in _LISTS:
-            if value not in self.identity:
-                self.identity.append(value)
-        else:
-            self.values.setdefault(name, value)
+    def all(self, name: str) -> tuple[str, ...]:
+        """Every word."""
+        return self.values.get(name, ())
+
+    def take(self, name: str, words: list[str]) -> None:
+        if name not in _LISTS:
+            self.values.setdefault(name, tuple(words))
+        elif words[0] not in self.all(name):
+            self.values[name] = (*self.all(name), words[0])
 
 
 def look_up(host: str, user: str, files: list[Path]) -> Settings:
@@ -66,7 +70,7 @@ class _Reader:
                     for file in self._included(pattern):
                         self.read(file, applies, depth + 1)
             elif applies and words:
-                self.settings.take(name, words[0])
+                self.settings.take(name, words)
 
     def _included(self, pattern: str) -> list[Path]:
         path = Path(pattern).expanduser()
@@ -123,7 +127,7 @@ def _statements(text: str) -> Iterator[tuple[str, list[str]]]:
         if not line or line.startswith("#"):
             continue
         name, value = _split_keyword(line)
-        words = _arguments(value)
+        words = split_words(value)
         if words is not None:
             yield name.lower(), words
 
@@ -135,7 +139,7 @@ def _split_keyword(line: str) -> tuple[str, str]:
     return line, ""
 
 
-def _arguments(value: str) -> list[str] | None:
+def split_words(value: str) -> list[str] | None:
     """Words with quotes removed and a trailing comment dropped; None for an open quote."""
     lexer = shlex.shlex(value, posix=True, punctuation_chars=False)
     lexer.whitespace_split = True

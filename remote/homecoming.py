@@ -13,12 +13,18 @@ from engine.contract.layout import check_name
 from engine.contract.problem import ExitCode, Problem
 from remote import archive, watchman
 from remote.deployed import Deployed
+from remote.ledger import Ledger
 from remote.link import Link
 from remote.transfer.channel import Connect
+from remote.transfer.outline import parse
 from remote.transfer.progress import Report
 from remote.transfer.pull import Pulled, pull
+from remote.transfer.tuning import Tuning
+from remote.transfer.virtual_zip import pull_virtual
+from remote.voice_files import version_of
 
 _PACK_LIMIT_S = 1800.0
+_NO_ROOM = "engine.pack.no_space"
 
 
 @dataclass(frozen=True)
@@ -54,22 +60,39 @@ def bring_home(
     verify: bool = True,
     resume: bool = True,
     contents: str | None = None,
+    bandwidth: float | None = None,
+    tuning: Tuning | None = None,
 ) -> Home:
     """Pull `packs/VOICE.zip` into `outputs` and unpack it as `outputs/VOICE`.
 
     contents: pack anew with these contents; None takes the pack of the last run, or makes one
-    when there is none. An earlier unpacked copy is replaced only by a whole new one.
+    when there is none. Where the server's disk has no room for a pack, the same archive is put
+    together here. An earlier unpacked copy is replaced only by a whole new one. `bandwidth` caps
+    bytes a second.
     """
     check_name(voice)
     path = deployed.layout.pack(voice)
+    moving: dict[str, Any] = {
+        "report": report, "cancel": cancel, "resume": resume, "bandwidth": bandwidth,
+        "tuning": tuning,
+    }  # fmt: skip
+    roomy = True
     if contents is not None or link.run(["test", "-f", str(path)]).code != 0:
-        pack_there(link, deployed, voice, contents or "voice")
-    pulled: Pulled = pull(
-        connect, str(path), outputs, report=report, cancel=cancel, verify=verify, resume=resume
+        roomy = pack_there(link, deployed, voice, contents or "voice")
+    pulled = (
+        pull(connect, str(path), outputs, verify=verify, **moving)
+        if roomy
+        else _put_together(connect, link, deployed, voice, contents or "voice", outputs, moving)
     )
     folder = outputs / voice
     files = archive.extract(pulled.path, folder, replace=True, cancel=cancel)
-    if pulled.sha256 is not None:  # a server that waits for this may switch itself off now
+    if pulled.sha256 is not None:
+        if pulled.mtime is not None:
+            ledger, version = Ledger(outputs), version_of(pulled.bytes, pulled.mtime)
+            there = path.relative_to(deployed.layout.work).as_posix()
+            facts = (there, version, pulled.bytes, pulled.sha256, pulled.path)
+            ledger.note(ledger.entry(link.name, *facts))
+        # a server that waits for this may switch itself off now
         watchman.mark_pulled(link, deployed.layout)
     return Home(
         pulled.path, pulled.bytes, pulled.sha256, pulled.seconds, pulled.resumed_bytes,
@@ -77,20 +100,43 @@ def bring_home(
     )  # fmt: skip
 
 
-def pack_there(link: Link, deployed: Deployed, voice: str, contents: str) -> None:
-    """Let the engine write packs/VOICE.zip; its own sentence when there is no voice yet."""
-    layout = deployed.layout
-    result = engine_command(
-        link, deployed,
-        ["pack", voice, "--contents", contents, "--work", str(layout.work), "--json"],
-        timeout=_PACK_LIMIT_S,
-    )  # fmt: skip
-    if result.get("status") != "succeeded":
-        message = result.get("message")
-        why = str(message.get("en")) if isinstance(message, dict) else "?"
-        raise Problem(
-            "remote.job.pack_failed", ExitCode.DATA, voice=voice, server=link.name, why=why[:300]
-        )
+def pack_there(link: Link, deployed: Deployed, voice: str, contents: str) -> bool:
+    """Let the engine write packs/VOICE.zip; False when its disk has no room for it.
+
+    Its own sentence when there is no voice yet.
+    """
+    result = _ask_pack(link, deployed, voice, contents, "--json")
+    if result.get("status") == "succeeded":
+        return True
+    if result.get("code") == _NO_ROOM:
+        return False
+    raise _refused(link, voice, result)
+
+
+def _put_together(
+    connect: Connect, link: Link, deployed: Deployed, voice: str, contents: str, outputs: Path,
+    moving: dict[str, Any],
+) -> Pulled:  # fmt: skip
+    """The archive made here from its members there: byte for byte what the server would write."""
+    said = _ask_pack(link, deployed, voice, contents, "--outline", "--json")
+    if "outline" not in said:
+        raise _refused(link, voice, said)
+    return pull_virtual(connect, parse(said), str(deployed.layout.work), outputs, **moving)
+
+
+def _ask_pack(
+    link: Link, deployed: Deployed, voice: str, contents: str, *form: str
+) -> dict[str, Any]:
+    work = str(deployed.layout.work)
+    command = ["pack", voice, "--contents", contents, "--work", work, *form]
+    return engine_command(link, deployed, command, timeout=_PACK_LIMIT_S)
+
+
+def _refused(link: Link, voice: str, result: dict[str, Any]) -> Problem:
+    message = result.get("message")
+    why = str(message.get("en")) if isinstance(message, dict) else "?"
+    facts = {"voice": voice, "server": link.name, "why": why[:300]}
+    return Problem("remote.job.pack_failed", ExitCode.DATA, **facts)
 
 
 def engine_command(

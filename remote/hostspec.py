@@ -16,6 +16,8 @@ from urllib.parse import unquote
 
 from engine.contract.problem import ExitCode, Problem
 from remote.address import bracketed, check_host, check_port, check_user, shown, split_place
+from remote.hostkeys import place_of
+from remote.key_rules import KeyRules
 
 Family = Literal["auto", "4", "6"]
 SSH_PORT = 22
@@ -43,6 +45,8 @@ class Typed:
     family: Family = "auto"
     alias: str = ""
     only_identity: bool = False
+    certificates: tuple[str, ...] = ()
+    key_rules: KeyRules = KeyRules()
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,8 @@ class HostSpec:
     user: "" means the local login name. identity: private key files, tried first.
     jump: hops, outermost first; a hop has user, host and port only and shares `identity`.
     alias: the name a person gave the server; "" for none. only_identity: offer no other keys
-    (IdentitiesOnly), for agents so full that the server hangs up.
+    (IdentitiesOnly), for agents so full that the server hangs up. certificates: OpenSSH
+    certificates of those keys (CertificateFile). key_rules: how its host key is checked.
     """
 
     host: str
@@ -74,6 +79,8 @@ class HostSpec:
     family: Family = "auto"
     alias: str = ""
     only_identity: bool = False
+    certificates: tuple[str, ...] = ()
+    key_rules: KeyRules = KeyRules()
 
     def __post_init__(self) -> None:
         # Whoever makes one, nothing in it can be mistaken for an option or for shell text.
@@ -93,6 +100,11 @@ class HostSpec:
         if self.alias:
             return self.alias
         return self.host if self.port == SSH_PORT else f"{bracketed(self.host)}:{self.port}"
+
+    @property
+    def place(self) -> str:
+        """The name its host key is filed under in known_hosts files."""
+        return self.key_rules.alias or place_of(self.host, self.port)
 
     def format(self) -> str:
         """One line that `parse` reads back into an equal HostSpec."""
@@ -124,6 +136,9 @@ class HostSpec:
             words += ["-i", key]
         if self.only_identity:
             words += ["-o", "IdentitiesOnly=yes"]
+        for certificate in self.certificates:
+            words += ["-o", f"CertificateFile={certificate}"]
+        words += self.key_rules.options()
         if self.jump:
             words += ["-J", hops_text(self.jump)]
         return words
@@ -140,6 +155,8 @@ def from_typed(typed: Typed) -> HostSpec:
         typed.family,
         typed.alias,
         typed.only_identity,
+        typed.certificates,
+        typed.key_rules,
     )
 
 
@@ -214,6 +231,8 @@ class _Reader:
     family: Family = "auto"
     alias: str = ""
     only_identity: bool = False
+    certificates: list[str] = field(default_factory=list)
+    key_rules: KeyRules = KeyRules()
 
     def read(self) -> Typed:
         extra: list[str] = []
@@ -249,6 +268,8 @@ class _Reader:
             family=self.family,
             alias=self.alias or (typed.host if self.hostname else ""),
             only_identity=self.only_identity,
+            certificates=tuple(self.certificates),
+            key_rules=self.key_rules,
         )
 
     def _option(self, letters: str) -> None:
@@ -276,10 +297,10 @@ class _Reader:
             self.port = check_port(value)
         elif name == "user":
             self.user = check_user(value)
-        elif name == "identityfile":
+        elif name in ("identityfile", "certificatefile"):
             if not value or not value.isprintable():
                 raise Problem("remote.host.bad_identity", ExitCode.CONFIG)
-            self.identity.append(value)
+            (self.identity if name == "identityfile" else self.certificates).append(value)
         elif name == "proxyjump":
             self.jump = parse_hops(value)
         elif name == "addressfamily":
@@ -291,3 +312,5 @@ class _Reader:
         elif name == "proxycommand":
             # Would end somewhere this type cannot say; everything else changes no address.
             raise Problem("remote.host.bad_option", ExitCode.CONFIG, option="-o ProxyCommand")
+        else:
+            self.key_rules = self.key_rules.told(name, value)

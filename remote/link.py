@@ -24,6 +24,7 @@ from fabric import Config, Connection
 
 from engine.contract.problem import ExitCode, Problem
 from remote.address import shown
+from remote.certificates import find_certificate, read_file
 from remote.command import Result
 from remote.credentials import Credentials
 from remote.dial import dial
@@ -92,8 +93,12 @@ class _Transport(paramiko.ServiceRequestingTransport):  # type: ignore[misc]
         self._accepted = threading.Event()
         order = self.get_security_options()
         order.ciphers = (*_CIPHERS, *(c for c in order.ciphers if "ctr" in c))
-        known = [kind for kind in host_key_kinds if kind in order.key_types]
-        order.key_types = (*known, *(kind for kind in order.key_types if kind not in known))
+        self._kinds = tuple(kind for kind in host_key_kinds if kind in self._key_info)
+
+    @property
+    def preferred_keys(self) -> tuple[str, ...]:
+        """Kinds of host keys, those we know first. Paramiko's own order ends in certificates."""
+        return tuple(dict.fromkeys((*self._kinds, *super().preferred_keys)))
 
     @property
     def fault(self) -> BaseException | None:
@@ -159,8 +164,9 @@ class _Policy:
 
     def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:
         spec = self._spec
-        shown = HostKey(key.get_name(), key.asbytes())
-        self._trust.check(spec.host, spec.port, shown, name=spec.name)
+        certificate = key.public_blob
+        shown = HostKey(key.get_name(), certificate.key_blob if certificate else key.asbytes())
+        self._trust.check(spec.place, shown, name=spec.name)
 
 
 class _Door:
@@ -168,7 +174,7 @@ class _Door:
 
     def __init__(self, spec: HostSpec, user: str, credentials: Credentials) -> None:
         self._login = Login(self, spec, user, credentials)
-        self._user = user
+        self._spec, self._user = spec, user
         self._agent: paramiko.Agent | None = None
         self.method = ""
 
@@ -192,18 +198,26 @@ class _Door:
             self._agent = paramiko.Agent()
         except (paramiko.SSHException, OSError):
             return ()  # a stale SSH_AUTH_SOCK is no agent
-        return tuple(self._agent.get_keys())
+        keys = tuple(self._agent.get_keys())
+        for key in keys:
+            self._certify(key)
+        return keys
 
     def load_key(self, path: Path, passphrase: Secret | None) -> paramiko.PKey:
         kind, text = read_private_key(path, passphrase)
         key = _KEY_CLASSES[kind].from_private_key(io.StringIO(text))
-        certificate = path.with_name(path.name + "-cert.pub")
-        if certificate.exists():
-            try:
-                key.load_certificate(str(certificate))
-            except _BROKEN + (ValueError,) as error:
-                raise BadKey(f"{certificate.name}: {error}") from None
+        beside = path.with_name(path.name + "-cert.pub")
+        if beside.is_file() and read_file(beside) is None:
+            raise BadKey(f"{beside.name} is no certificate")
+        self._certify(key, beside)
         return key
+
+    def _certify(self, key: Any, *beside: Path) -> None:
+        """Let the key show a certificate that was made for it, where there is one."""
+        named = [Path(file).expanduser() for file in self._spec.certificates]
+        certificate = find_certificate([*named, *beside], key.asbytes())
+        if certificate is not None:
+            key.load_certificate(str(certificate))
 
     def public_blob(self, key: Any) -> bytes:
         return bytes(key.asbytes())
@@ -280,7 +294,8 @@ def _open(
         else dial(spec.host, spec.port, spec.family, timeout)
     )
     door = _Door(spec, user, credentials)
-    kinds = trust.wanted_kinds(spec.host, spec.port)
+    trust = trust.following(spec.key_rules)
+    kinds = trust.wanted_kinds(spec.place)
     connection = Connection(
         host=spec.host,
         user=user,

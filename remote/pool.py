@@ -15,11 +15,10 @@ from typing import Literal
 
 from engine.contract.problem import ExitCode, Problem
 from remote.faults import LinkLost
-from remote.hostspec import HostSpec
 from remote.link import Link
 
 State = Literal["offline", "connecting", "up", "auth-needed", "refused"]
-Connect = Callable[[HostSpec], Link]
+Connect = Callable[[], Link]
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 # Refusals that end when a person answers a question.
 _ANSWERABLE = frozenset({"remote.auth.needed", "remote.host.key_unknown"})
@@ -57,7 +56,8 @@ def pause(attempts: int, dice: Callable[[], float] = random.random) -> float:
 class _Seat:
     """One server's place in the pool."""
 
-    spec: HostSpec
+    what: object
+    connect: Connect
     status: Status
     lock: threading.Lock = field(default_factory=threading.Lock)  # held while connecting
     wake: threading.Event = field(default_factory=threading.Event)
@@ -69,25 +69,25 @@ class _Seat:
 class Pool:
     """Links by server name. Callable from any thread.
 
-    connect: makes a link or raises Problem. on_change: called with every new Status, from the
-    thread that caused it; it must not block.
+    on_change: called with every new Status, from the thread that caused it; it must not block.
     """
 
-    def __init__(
-        self, connect: Connect, *, on_change: Callable[[Status], None] = lambda _status: None
-    ) -> None:
-        self._connect = connect
+    def __init__(self, *, on_change: Callable[[Status], None] = lambda _status: None) -> None:
         self._on_change = on_change
         self._seats: dict[str, _Seat] = {}
         self._lock = threading.Lock()
 
-    def add(self, name: str, spec: HostSpec) -> None:
-        """Make a server known, without connecting. A changed address ends the old link."""
+    def add(self, name: str, what: object, connect: Connect) -> None:
+        """Make a server known, without connecting; known already with the same `what`, it stays.
+
+        what: its address or whatever else, when changed, ends the old link. connect: makes a
+        link or raises Problem.
+        """
         with self._lock:
             seat = self._seats.get(name)
-            if seat is not None and seat.spec == spec:
+            if seat is not None and seat.what == what:
                 return
-            self._seats[name] = _Seat(spec, Status(name, since=time.time()))
+            self._seats[name] = _Seat(what, connect, Status(name, since=time.time()))
         if seat is not None:
             _leave(seat)
 
@@ -169,7 +169,7 @@ class Pool:
             seat.link = None
         self._note(seat, replace(old, state="connecting", since=time.time(), next_try_s=None))
         try:
-            link = self._connect(seat.spec)
+            link = seat.connect()
         except Problem as problem:
             attempts = old.attempts + 1
             state = state_of(problem)

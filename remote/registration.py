@@ -61,13 +61,14 @@ def register(
         first = error.errors()[0]
         why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
         raise Problem("remote.config.bad_server", ExitCode.CONFIG, why=why) from None
-    method = ""
-    if connect:
-        with Studio(wanted, server, config, places, dialog, accept=accept) as studio:
-            method = studio.link().method
-            if offer is not None:
-                studio.settle(offer)
-    book.add(places, wanted, server, replace=replace)
+    if not connect:
+        book.add(places, wanted, server, replace=replace)
+        return Registered(wanted, server, spec)
+    with Studio(wanted, server, config, places, dialog, accept=accept) as studio:
+        method = studio.link().method
+        book.add(places, wanted, server, replace=replace)
+        if offer is not None:
+            studio.settle(offer)
     return Registered(wanted, server, spec, method)
 
 

@@ -1,4 +1,4 @@
-"""A run's state from its whole event file, read once: what `ps` and a new screen begin with."""
+"""A run's state from its event file: what `ps` and a new screen begin with."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ _SLOW_LINK_S = 300.0
 class Replay:
     """The folded state, and the byte offset at which following goes on."""
 
-    state: RunState
-    offset: int
+    state: RunState = RunState()
+    offset: int = 0
 
 
-def read_state(link: Link, run: RunHandle) -> Replay:
-    """Fold all complete events of the run; an absent file is the empty state."""
-    result = link.run(["cat", "--", str(run.folder.events)], timeout=_SLOW_LINK_S)
-    whole, newline, _unfinished = result.out.rpartition(b"\n")
+def read_state(link: Link, run: RunHandle, known: Replay | None = None) -> Replay:
+    """Fold all complete events after `known`; an absent file has none."""
+    known = known or Replay()
+    argv = ["tail", "-c", f"+{known.offset + 1}", "--", str(run.folder.events)]
+    whole, newline, _unfinished = link.run(argv, timeout=_SLOW_LINK_S).out.rpartition(b"\n")
     events = [event for line in whole.split(b"\n") if (event := parse(line)) is not None]
-    return Replay(fold(RunState(), events), len(whole) + len(newline))
+    return Replay(fold(known.state, events), known.offset + len(whole) + len(newline))

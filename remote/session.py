@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Protocol, Self
 
 from engine.contract.problem import ExitCode, Problem
@@ -12,9 +13,11 @@ from remote.command import Result, finish
 from remote.faults import LinkLost, NoSftp
 from remote.forward import Forward
 from remote.hostspec import HostSpec
+from remote.spare import Spare
 from remote.stream import Stream
 
 _CHANNEL_S = 30.0
+_COMMAND_WINDOW = 2 << 20
 
 
 class Transport(Protocol):
@@ -39,6 +42,7 @@ class Session:
         self.name = spec.name
         self.method = method  # how we got in: "publickey", "password", ...
         self._transport = transport
+        self._spare = Spare(partial(self._open_session, _COMMAND_WINDOW), transport.broken)
 
     @property
     def alive(self) -> bool:
@@ -69,7 +73,7 @@ class Session:
         """
         return self.run(["sh", "-c", text, "sh", *args], timeout=timeout)
 
-    def open_stream(self, argv: Sequence[str], *, window: int = 2 << 20) -> Stream:
+    def open_stream(self, argv: Sequence[str], *, window: int = _COMMAND_WINDOW) -> Stream:
         """Start argv and return its channel: stdout to read, stdin to write."""
         stream = self._request("exec", shlex.join(argv), window)
         if stream is None:
@@ -108,12 +112,24 @@ class Session:
 
     def _request(self, kind: str, text: str, window: int) -> Stream | None:
         """Open a channel and ask for `kind`; None when the server refuses that kind."""
+        spare = self._spare.take() if window == _COMMAND_WINDOW else None
+        if spare is not None and (stream := self._ask(spare, kind, text)) is not None:
+            self._spare.prepare()
+            return stream
         try:
-            channel = self._transport.open_session(window_size=window, timeout=_CHANNEL_S)
+            channel = self._open_session(window)
         except self._transport.broken as error:
             self._raise_if_dead()
             facts = {"server": self.name, "why": _why(error)}
             raise Problem("remote.link.no_channel", ExitCode.UNREACHABLE, **facts) from None
+        if window == _COMMAND_WINDOW:
+            self._spare.prepare()
+        return self._ask(channel, kind, text)
+
+    def _open_session(self, window: int) -> Any:
+        return self._transport.open_session(window_size=window, timeout=_CHANNEL_S)
+
+    def _ask(self, channel: Any, kind: str, text: str) -> Stream | None:
         try:
             # Waiting for the answer costs no round trip: the first output travels with it.
             if kind == "exec":

@@ -1,16 +1,22 @@
-"""An ssh configuration of our servers, included by the user's own, so that `ssh NAME` works."""
+"""An ssh configuration of our servers, included by the user's own, so that `ssh NAME` works.
+
+Hops are Host blocks too: what stands on a command line reaches no hop, and a hop's key is
+pinned in our file like any other.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from remote.hostspec import HostSpec, hops_text
+from remote.hostspec import HostSpec
 from remote.rewrite import rewriting
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
 _FAMILIES = {"4": "inet", "6": "inet6"}
+_USERS = ("~/.ssh/known_hosts",)
 _HEADER = "# Written by sovdeck from the list of its servers. Changes here are lost.\n"
 
 
@@ -20,10 +26,23 @@ def write_hosts(path: Path, servers: Mapping[str, HostSpec], known_hosts: Path) 
     known_hosts: our own file, so that keys pinned by us are known to ssh as well.
     """
     left_out = [name for name in servers if not _NAME.match(name)]
-    blocks = [_block(name, servers[name], known_hosts) for name in servers if name not in left_out]
+    blocks = [
+        block
+        for name in servers
+        if name not in left_out
+        for block in _blocks(name, servers[name], known_hosts)
+    ]
     with rewriting(path) as lines:
         lines[:] = [_HEADER, *blocks]
     return left_out
+
+
+def write_entry(path: Path, hosts: Path) -> None:
+    """Write a configuration for `ssh -F`: our servers, and then all that holds without -F."""
+    system = Path("/etc/ssh/ssh_config")
+    others = ["Include ~/.ssh/config\n", *([f"Include {system}\n"] if system.is_file() else [])]
+    with rewriting(path) as lines:
+        lines[:] = [_HEADER, _include_line(hosts), *others]
 
 
 def include(config: Path, ours: Path) -> bool:
@@ -58,18 +77,41 @@ def _quoted(path: Path | str) -> str:
     return '"' + str(path).replace('"', '\\"') + '"'
 
 
-def _block(name: str, spec: HostSpec, known_hosts: Path) -> str:
-    percent = "%%"  # a zone or a path is no token of ssh_config
-    lines = [f"HostName {spec.host.replace('%', percent)}", f"Port {spec.port}"]
+def _blocks(name: str, spec: HostSpec, known_hosts: Path) -> list[str]:
+    """Its Host block after those of its hops; each is reached through the one before it."""
+    blocks, through = [], ""
+    for number, hop in enumerate(spec.jump, 1):
+        inner = replace(
+            hop, identity=hop.identity or spec.identity, only_identity=spec.only_identity
+        )
+        hop_name = f"sovdeck-{name}-hop-{number}"
+        blocks.append(_block(hop_name, inner, through, known_hosts))
+        through = hop_name
+    return [*blocks, _block(name, spec, through, known_hosts)]
+
+
+def _block(name: str, spec: HostSpec, through: str, known_hosts: Path) -> str:
+    lines = [f"HostName {_plain(spec.host)}", f"Port {spec.port}"]
     if spec.user:
         lines.append(f"User {spec.user}")
-    for key in spec.identity:
-        lines.append(f"IdentityFile {_quoted(key.replace('%', percent))}")
+    lines += [f"IdentityFile {_quoted(_plain(key))}" for key in spec.identity]
+    lines += [f"CertificateFile {_quoted(_plain(file))}" for file in spec.certificates]
     if spec.only_identity:
         lines.append("IdentitiesOnly yes")
-    if spec.jump:
-        lines.append(f"ProxyJump {hops_text(spec.jump)}")
+    if through:
+        lines.append(f"ProxyJump {through}")
     if spec.family != "auto":
         lines.append(f"AddressFamily {_FAMILIES[spec.family]}")
-    lines.append(f"UserKnownHostsFile {_quoted(known_hosts)} ~/.ssh/known_hosts")
+    rules = spec.key_rules
+    if rules.alias:
+        lines.append(f"HostKeyAlias {rules.alias}")
+    if rules.strict:
+        lines.append("StrictHostKeyChecking yes")
+    files = [_quoted(_plain(str(file))) for file in (known_hosts, *rules.files)]
+    lines.append(" ".join(["UserKnownHostsFile", *files, *(_USERS if not rules.files else ())]))
     return f"\nHost {name}\n" + "".join(f"    {line}\n" for line in lines)
+
+
+def _plain(text: str) -> str:
+    """A zone or a path is no token of ssh_config."""
+    return text.replace("%", "%%")

@@ -110,10 +110,10 @@ class Stream:
             self._arrival.expect()
             self._drain_errors()
             if self._channel.recv_ready():
-                return self._channel.recv(n)
+                return self._recv(n)
             if self._channel.eof_received or self._channel.closed:
                 # Data may have come between the two looks.
-                data = self._channel.recv(n)
+                data = self._recv(n)
                 if not data:
                     self._end(deadline)
                 return data
@@ -166,6 +166,16 @@ class Stream:
             self._channel.shutdown_write()
         except (OSError, EOFError):
             self._fail_if_dead()
+
+    def _recv(self, n: int) -> bytes:
+        try:
+            return self._channel.recv(n)
+        except (OSError, EOFError):
+            # Reading also tells the server that its window is free again, which a connection
+            # that is just ending refuses with a bare error.
+            if self._closed:
+                return b""
+            raise LinkLost(self._carrier.name, self._carrier.why_dead()) from None
 
     def close(self) -> None:
         """End the channel. A reader in another thread gets b""."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from engine.contract.layout import Layout
 from engine.contract.problem import ExitCode, Problem
-from remote import job
+from engine.contract.spec import RunSpec
+from remote import job, watchman
 from remote.config.places import Places
 from remote.config.schema import Config, Server
 from remote.credentials import Credentials
@@ -23,14 +24,15 @@ from remote.deploy import DeployConfig, Deployed, Report, Step, deploy, ready, s
 from remote.embedded.client import EmbeddedProcess
 from remote.embedded.client import start as start_embedded
 from remote.facts import ServerFacts
-from remote.hostspec import HostSpec, parse_hops
+from remote.hostspec import HostSpec
 from remote.keychain import SystemKeychain
 from remote.link import Link
+from remote.pool import Pool, Status
 from remote.probe import probe
 from remote.profiles import find as find_profile
+from remote.saved import saved_spec
 from remote.secrets import Secret
-from remote.ssh_config import resolve
-from remote.trust import Trust
+from remote.trust import SYSTEM_FILE, Trust
 from remote.welcome import Offer, Outcome, Welcome
 
 Confirm = Callable[[tuple[Step, ...]], None]
@@ -45,6 +47,15 @@ class Dialog(Protocol):
     def secret(self, server: str, prompt: str) -> Secret | None: ...
 
 
+@dataclass(frozen=True)
+class Started:
+    """A launched run; armed: a watch for autostop was set; remark: why none could be."""
+
+    handle: job.RunHandle
+    armed: bool = False
+    remark: Problem | None = None
+
+
 class Studio:
     """A saved server with the link to it. Use as a context manager; safe from any thread."""
 
@@ -57,6 +68,7 @@ class Studio:
         dialog: Dialog,
         *,
         accept: frozenset[str] = frozenset(),
+        pool: Pool | None = None,
     ) -> None:
         self.name = name
         self.server = server
@@ -66,9 +78,10 @@ class Studio:
         self._welcome = Welcome(places.key, SystemKeychain())
         self._accept = accept
         self._lock = threading.Lock()
-        self._link: Link | None = None
+        self._pool = pool or Pool()
         self._embedded: EmbeddedProcess | None = None
         self._deployed: Deployed | None = None
+        self._used = False
 
     def __enter__(self) -> Studio:
         return self
@@ -78,31 +91,49 @@ class Studio:
 
     def close(self) -> None:
         """End the link; what runs on the server goes on."""
+        self._pool.remove(self.name)
         with self._lock:
-            if self._link is not None:
-                self._link.close()
             if self._embedded is not None:
                 self._embedded.close()
-            self._link = self._embedded = None
+            self._embedded = None
 
     def connect(self) -> Link:
         """A link of its own: transfers carry bytes over several."""
         if self.server.embedded:
             return self._connect_embedded()
-        spec = saved_spec(self.name, self.server)
         ask = self._dialog.secret if self._dialog.can_ask else None
-        return self._welcome.connect(spec, self.trust(), ask)
+        timeout = self.config.network.timeout
+        return self._welcome.connect(self.spec(), self.trust(), ask, timeout=timeout)
+
+    def spec(self) -> HostSpec:
+        """Its address; Problem for the embedded server, which has none of its own."""
+        return saved_spec(self.name, self.server, self.config.network.family)
 
     def link(self) -> Link:
-        """The shared link, made anew when there is none or the last one died."""
-        with self._lock:
-            if self._link is None or not self._link.alive:
-                self._link = self.connect()
-            return self._link
+        """The shared link, made anew when there is none or the last one died.
 
-    def settle(self, offer: Offer) -> Outcome:
-        """After a log-in by password: offer what spares the next question."""
-        return self._welcome.settle(self.link(), offer)
+        A server that refused us raises that refusal again, unasked, until `retry`.
+        """
+        self._pool.add(self.name, self.server, self.connect)
+        return self._pool.link(self.name)
+
+    def status(self) -> Status:
+        """How the shared link stands."""
+        self._pool.add(self.name, self.server, self.connect)
+        return self._pool.status(self.name)
+
+    def retry(self) -> None:
+        """A person asks for it: forget that the server refused us."""
+        self._pool.add(self.name, self.server, self.connect)
+        self._pool.retry(self.name)
+
+    def settle(self, offer: Offer, *, wanted: bool = False) -> Outcome:
+        """After a log-in by password: offer what spares the next question; see `Welcome`."""
+        return self._welcome.settle(self.link(), offer, wanted=wanted)
+
+    def forget_password(self) -> bool:
+        """Drop the password kept in the keyring; False when there was none."""
+        return self._welcome.drop(self.spec())
 
     def wish(self) -> DeployConfig:
         """What deploy.toml asks of this server."""
@@ -110,9 +141,11 @@ class Studio:
         if self.server.embedded:
             work = self.places.embedded / "work"
             return DeployConfig(work=work.as_posix(), python=sys.executable, profile="plain")
+        python = config.python
         return DeployConfig(
-            work=config.paths.work, python=config.python.path, indexes=config.python.index,
-            wheels=config.python.wheels, profile=self.server.profile,
+            work=config.paths.work, python=python.path, indexes=python.index,
+            wheels=python.wheels, relay=config.network.relay, torch=python.torch,
+            torch_index=python.torch_index, profile=self.server.profile,
         )  # fmt: skip
 
     def deploy(self, report: Report, confirm: Confirm | None = None) -> Deployed:
@@ -143,6 +176,31 @@ class Studio:
             self._deployed = ready(self.link(), self.wish())
         return self._deployed
 
+    def start(self, spec: RunSpec, *, queue: bool = False) -> Started:
+        """Launch a run, and the watch that [autostop] asks for where there is none yet."""
+        link, deployed = self.link(), self.deployed()
+        policy = watchman.policy_of(self.config.autostop, self.server.price_per_hour, self.name)
+        profile = find_profile(self.server.profile, link.spec.host)
+        handle = job.start(link, deployed, spec, queue=queue)
+        if policy is None:
+            return Started(handle)
+        try:
+            return Started(handle, watchman.keep(link, deployed, policy, profile))
+        except Problem as problem:
+            if problem.key != "remote.autostop.no_stop":
+                raise
+            return Started(handle, remark=problem)  # the run is worth having all the same
+
+    def used(self) -> None:
+        """A person did something with this server; costs nothing until `pass_on_use`."""
+        self._used = True
+
+    def pass_on_use(self) -> None:
+        """Tell a watch for autostop, when a person acted since the last call."""
+        if self._used and self._deployed is not None:
+            self._used = False
+            watchman.mark_asked(self.link(), self._deployed.layout)
+
     def deployed(self) -> Deployed:
         """As `standing`; Problem when there is none."""
         standing = self.standing()
@@ -165,44 +223,26 @@ class Studio:
 
     def trust(self) -> Trust:
         """The laptop's host-key policy: our own file, and the user's read beside it."""
-        users = (Path.home() / ".ssh" / "known_hosts", Path("/etc/ssh/ssh_known_hosts"))
+        users = (Path.home() / ".ssh" / "known_hosts", SYSTEM_FILE)
         return Trust(
             self.places.known_hosts,
             ask=self._dialog.host_key if self._dialog.can_ask else None,
-            accepted=self._accept,
+            accepted=self._accept | ({self.server.host_key} if self.server.host_key else set()),
             known_hosts=[path for path in users if path.is_file()],
         )
 
     def _connect_embedded(self) -> Link:
         folder = self.places.embedded / "server"
-        if self._embedded is None:
-            self._embedded = start_embedded(folder, self.places.embedded / "home")
+        with self._lock:
+            if self._embedded is None:
+                self._embedded = start_embedded(folder, self.places.embedded / "home")
+            server = self._embedded
         # Its host key is new at every start and a port may return, so nothing is remembered.
         store = folder / "known_hosts"
         store.unlink(missing_ok=True)
-        trust = Trust(store, accepted=frozenset({self._embedded.fingerprint}))
+        trust = Trust(store, accepted=frozenset({server.fingerprint}))
         credentials = Credentials(use_agent=False, default_keys=False)
-        return Link.connect(self._embedded.spec(), trust=trust, credentials=credentials)
-
-
-def saved_spec(name: str, server: Server) -> HostSpec:
-    """The address of a server of deploy.toml; Problem for the embedded one, which has none."""
-    if server.embedded:
-        raise Problem("remote.config.embedded_address", ExitCode.CONFIG, name=name)
-    if server.ssh:
-        spec = resolve(server.ssh)
-        identity = (*spec.identity, *([server.identity] if server.identity else []))
-        return replace(spec, alias=name, identity=identity)
-    plain = resolve(server.host or "")
-    return replace(
-        plain,
-        alias=name,
-        port=server.port or plain.port,
-        user=server.user or plain.user,
-        identity=(server.identity,) if server.identity else (),
-        jump=parse_hops(server.jump) if server.jump else (),
-        family=server.family,
-    )
+        return Link.connect(server.spec(), trust=trust, credentials=credentials)
 
 
 def is_training(run: str) -> bool:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 
 from engine.contract.layout import Layout
 from engine.contract.problem import ExitCode, Problem
 from remote import job
 from remote.agent import script
-from remote.autostop import Decision, Policy
+from remote.autostop import Decision, Policy, duration
+from remote.config.sections import Autostop
 from remote.deployed import Deployed
 from remote.job_state import JobState
 from remote.link import Link
 from remote.profiles import Profile
 
 _LOOK_EVERY_S = 15
+_TRIES, _PAUSE_S = 10, 0.3
 _SILENT_S = 400  # after a stop command that did nothing it rests for five minutes
 
 
@@ -34,14 +37,40 @@ class WatchStatus:
     history: tuple[str, ...]
 
 
+def policy_of(wish: Autostop, price_per_hour: float | None, server: str) -> Policy | None:
+    """The policy a section of deploy.toml asks for; None when it names no reason."""
+    given = {
+        name: duration(value)
+        for name in ("after_success", "after_failure", "idle", "gpu_idle")
+        if (value := getattr(wish, name))
+    }
+    hours = [duration(wish.max_time) / 3600] if wish.max_time else []
+    if wish.max_cost:
+        if not price_per_hour:
+            raise Problem("remote.autostop.needs_price", ExitCode.CONFIG, name=server)
+        hours.append(wish.max_cost / price_per_hour)
+    if not given and not hours:
+        return None
+    return Policy(
+        **given, gpu_percent=wish.gpu_percent, max_hours=min(hours, default=None),
+        only_after_pull=wish.only_after_pull,
+        pull_deadline=duration(wish.pull_deadline) if wish.pull_deadline else None,
+    )  # fmt: skip
+
+
+def check(policy: Policy, profile: Profile) -> None:
+    """Problem when that policy cannot be carried out there, or would never come due."""
+    if not profile.stop:
+        raise Problem("remote.autostop.no_stop", ExitCode.CONFIG, provider=profile.name)
+    if not any(word.endswith(tuple("0123456789")) for word in _reasons(policy)):
+        raise Problem("remote.autostop.never", ExitCode.CONFIG)
+
+
 def arm(
     link: Link, deployed: Deployed, policy: Policy, profile: Profile, *, dry: bool = False
 ) -> JobState:
     """Start the watch, in place of an earlier one. dry: it only writes what it would do."""
-    if not profile.stop and not dry:
-        raise Problem("remote.autostop.no_stop", ExitCode.CONFIG, provider=profile.name)
-    if not any(word.endswith(tuple("0123456789")) for word in _reasons(policy)):
-        raise Problem("remote.autostop.never", ExitCode.CONFIG)
+    check(policy, replace(profile, stop=profile.stop or ("true",)) if dry else profile)
     disarm(link, deployed.layout)
     work = str(deployed.layout.work)
     command = [
@@ -49,6 +78,15 @@ def arm(
         str(int(dry)), *policy.arguments(), "--", *(profile.stop or ("true",)),
     ]  # fmt: skip
     return job.state(link, job.launch(link, deployed, job.AUTOSTOP, command))
+
+
+def keep(link: Link, deployed: Deployed, policy: Policy, profile: Profile) -> bool:
+    """Arm, unless a watch is there already: its clock must not begin anew with every run."""
+    standing = status(link, deployed.layout)
+    if standing is not None and standing.alive:
+        return False
+    arm(link, deployed, policy, profile)
+    return True
 
 
 def disarm(link: Link, layout: Layout) -> None:
@@ -65,6 +103,16 @@ def mark_pulled(link: Link, layout: Layout) -> None:
 def mark_asked(link: Link, layout: Layout) -> None:
     """Tell the watch that somebody is here, so that the idle time begins anew."""
     link.script(script("watchman.sh"), [str(layout.work), "asked"])
+
+
+def first_look(link: Link, layout: Layout) -> WatchStatus | None:
+    """What a watch armed just now decided first; None when it takes longer than usual."""
+    for _ in range(_TRIES):
+        found = status(link, layout)
+        if found is not None:
+            return found
+        time.sleep(_PAUSE_S)
+    return None
 
 
 def status(link: Link, layout: Layout) -> WatchStatus | None:

@@ -30,6 +30,7 @@ class Keeper(Keychain, Protocol):
     """A keychain that can also be written; see `remote.keychain.SystemKeychain`."""
 
     def keep(self, account: str, secret: Secret) -> None: ...
+    def drop(self, account: str) -> bool: ...
 
 
 class Offer(Protocol):
@@ -51,6 +52,7 @@ class Welcome:
     key: Path
     keychain: Keeper
     _answers: dict[tuple[str, str], Secret] = field(default_factory=dict, repr=False)
+    _asked: set[str] = field(default_factory=set)  # servers for which a person typed something
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def connect(
@@ -72,14 +74,17 @@ class Welcome:
                 self._forget(spec.name)
             raise
 
-    def settle(self, link: Session, offer: Offer) -> Outcome:
-        """After connecting: offer what spares the next question. Safe to call every time."""
-        if not should_offer(link):
+    def settle(self, link: Session, offer: Offer, *, wanted: bool = False) -> Outcome:
+        """After connecting: offer what spares the next question. Safe to call every time.
+
+        wanted: a person came for this, so that it is offered also where a kept password was used.
+        """
+        if not should_offer(link) or not (wanted or link.name in self._asked):
             return "nothing"
         if offer.install_key(link.name):
             install_key(link, ensure_key(self.key, "sovdeck"))
             return "key"
-        account = account_of(link.spec, link.spec.user or getpass.getuser())
+        account = _account(link.spec)
         typed = self._password_of(link.name)
         if typed is None or self.keychain.find(account) == typed:
             return "nothing"
@@ -88,12 +93,18 @@ class Welcome:
         self.keychain.keep(account, typed)
         return "kept"
 
+    def drop(self, spec: HostSpec) -> bool:
+        """Forget the kept password of a login; False when there was none."""
+        self._forget(spec.name)
+        return self.keychain.drop(_account(spec))
+
     def _ask(self, ask: AskSecret | None, server: str, prompt: str) -> Secret | None:
         with self._lock:  # links opened at once wait for one answer
             known = self._answers.get((server, prompt))
             if known is not None or ask is None:
                 return known
             answer = ask(server, prompt)
+            self._asked.add(server)
             if answer is not None and _LASTING.search(prompt):
                 self._answers[server, prompt] = answer
             return answer
@@ -108,3 +119,7 @@ class Welcome:
     def _forget(self, server: str) -> None:
         with self._lock:
             self._answers = {key: v for key, v in self._answers.items() if key[0] != server}
+
+
+def _account(spec: HostSpec) -> str:
+    return account_of(spec, spec.user or getpass.getuser())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from collections.abc import Callable
 from importlib import import_module
@@ -26,10 +27,19 @@ from tui.deck import Deck
 from tui.language import say, say_hint, tell
 from tui.messages import Asked, EventsWaiting, JobCrashed, Question
 from tui.notify import Announcer
-from tui.services.protocols import Cancel, Emit, HostKeyQuestion, ParsedLine, Services
+from tui.services.protocols import (
+    Cancel,
+    Emit,
+    HostKeyQuestion,
+    ParsedLine,
+    SecretQuestion,
+    Services,
+)
 from tui.settings import Settings
+from tui.signals import leave_on_signals
 from tui.state.events import ClockTicked, NoticeRaised
 from tui.state.store import Store, Topics
+from tui.state.work import RunEnd
 
 PAINT_EVERY_S = 0.4  # events are drained at most this often: charts repaint at most at 2.5 Hz
 TICK_S = 1.0
@@ -102,6 +112,8 @@ class SovdeckApp(Deck):
         return theme.DEFAULTS
 
     def on_mount(self) -> None:
+        if not self.is_headless:
+            leave_on_signals(self)
         self.controller.start()
         self.set_interval(TICK_S, self._tick)
         self.set_timer(WARM_AFTER_S, self._warm)
@@ -157,6 +169,7 @@ class SovdeckApp(Deck):
         self.controller.grant(message.wish)
 
     def on_question(self, message: Question) -> None:
+        from tui.screens.confirm import Confirm
         from tui.screens.questions import HostKeyScreen, SecretScreen
 
         answer: Any = message.answer
@@ -168,8 +181,12 @@ class SovdeckApp(Deck):
 
         if isinstance(question, HostKeyQuestion):
             self.push_screen(HostKeyScreen(question), lambda yes: answered(bool(yes)))
-        else:
+        elif isinstance(question, SecretQuestion):
             self.push_screen(SecretScreen(question), answered)
+        else:
+            words = f"tui.ask.offer_{question.offer}"
+            facts = {"name": question.server}
+            self.push_screen(Confirm(words, facts), lambda yes: answered(bool(yes)))
 
     def on_job_crashed(self, message: JobCrashed) -> None:
         facts = {"job": message.job, "summary": message.summary}
@@ -191,6 +208,13 @@ class SovdeckApp(Deck):
         self.copy_to_clipboard(words)
         self.controller.jobs.run("copy", lambda emit, cancel: copy_by_tool(words))
         self.notify(say(self, "tui.notices.copied"), timeout=3)
+
+    def spread(self, end: RunEnd) -> None:
+        tell = self.services.spread
+        if tell is not None:
+            language = self.language
+            group = f"spread:{end.server}/{end.run}"
+            self.controller.jobs.run(group, lambda emit, cancel: tell(end, language))
 
     def read_line(self, line: str) -> ParsedLine:
         return self.services.servers.parse(line)
@@ -269,7 +293,9 @@ def main() -> None:
 
     chosen = Settings(language=options.language, theme=options.theme, marker=options.marker)
     services = fake_services(live=not options.still, empty=options.empty, more=options.more)
-    SovdeckApp(services, settings=chosen, start=options.start).run()
+    app = SovdeckApp(services, settings=chosen, start=options.start)
+    app.run()
+    sys.exit(app.return_code or 0)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,13 @@ VERBS: dict[str, str] = {
     "autostop": "tui.verbs.autostop",
     "gpu": "tui.verbs.gpu",
     "pull": "tui.verbs.pull",
+    "web": "tui.verbs.web",
+    "ssh": "tui.verbs.ssh",
+    "forward": "tui.verbs.forward",
+    "notify": "tui.verbs.notify",
+    "sync": "tui.verbs.sync",
     "params": "tui.verbs.params",
+    "config": "tui.verbs.config",
 }
 
 

@@ -52,12 +52,19 @@ class Console:
             padded = (cell + " " * (w - cells(cell)) for cell, w in zip(row, widths, strict=True))
             self._line("  ".join(padded).rstrip())
 
+    def ring(self) -> None:
+        """The terminal's bell, where there is a terminal."""
+        if sys.stderr.isatty():
+            print("\a", end="", file=sys.stderr, flush=True)
+
     def error(self, line: str) -> None:
         self._end_live()
         print(f"sovdeck: {line}", file=sys.stderr, flush=True)
 
-    def problem(self, problem: Problem) -> None:
-        self.emit({"status": "error", "exit_code": int(problem.exit_code), **problem.as_json()})
+    def problem(self, problem: Problem, **facts: Any) -> None:
+        """On standard error; `facts` go into the JSON line only."""
+        code = int(problem.exit_code)
+        self.emit({"status": "error", "exit_code": code, **problem.as_json(), **facts})
         self.error(problem.sentence(self.language))
 
     def _line(self, line: str) -> None:

@@ -7,18 +7,22 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
+from itertools import count
 from typing import Any, Protocol, TypeVar
 
 from textual.message import Message
 
 from engine.contract.catalogue import hint, text
 from engine.contract.problem import Problem
+from tui.grants_speech import SPEECH_GRANTS
 from tui.jobs import Jobs, Work
 from tui.messages import EventsWaiting, JobCrashed, Question
+from tui.services import protocols
 from tui.services.protocols import Cancel, Emit, HostKeyQuestion, SecretQuestion, Services
 from tui.state import wishes
 from tui.state.events import (
     NoticeRaised,
+    PlaybackChanged,
     RunChosen,
     RunEvents,
     ServerChosen,
@@ -33,6 +37,7 @@ from tui.state.work import ENDED, Transfer
 
 # A stream that broke is not opened again sooner: a refusal must not become a storm.
 REOPEN_AFTER_MS = 10_000
+SOUND_LOOK_S = 0.2
 
 Answer = TypeVar("Answer")
 
@@ -55,6 +60,11 @@ class Controller:
         self._queue: deque[StoreEvent] = deque()
         self._announced = threading.Event()
         self._opened: dict[str, int] = {}
+        self._takes = count(1)
+
+    def next_take(self) -> str:
+        """An id no take of this dashboard has had."""
+        return f"take-{next(self._takes)}"
 
     # Events in
 
@@ -190,6 +200,27 @@ class Controller:
     def cancel_transfer(self, wish: wishes.CancelTransfer) -> None:
         self.jobs.cancel(wish.id)
 
+    def play_sound(self, wish: wishes.PlaySound) -> None:
+        player = self.services.player
+
+        def play(emit: Emit, cancel: Cancel) -> None:
+            if cancel.is_set():  # the next file was asked for before this thread came up
+                return
+            player.play(wish.path)
+            emit(PlaybackChanged(wish.path))
+            while player.playing is not None and not cancel.wait(SOUND_LOOK_S):
+                pass
+            emit(PlaybackChanged(None))
+
+        self.jobs.run("sound", play)
+
+    def stop_sound(self, wish: wishes.StopSound) -> None:
+        def stop(emit: Emit, cancel: Cancel) -> None:
+            self.services.player.stop()
+            emit(PlaybackChanged(None))
+
+        self.jobs.run("sound", stop)
+
     # Watches
 
     def _keep_watches(self) -> None:
@@ -253,7 +284,7 @@ class Controller:
 
     def ask(
         self,
-        question: HostKeyQuestion | SecretQuestion,
+        question: HostKeyQuestion | SecretQuestion | protocols.OfferQuestion,
         answer: Future[Answer],
         cancel: Cancel,
         none: Answer,
@@ -290,6 +321,10 @@ class _Asks:
         answer: Future[str | None] = Future()
         return self._controller.ask(question, answer, self._cancel, None)
 
+    def agrees(self, question: protocols.OfferQuestion) -> bool:
+        answer: Future[bool] = Future()
+        return self._controller.ask(question, answer, self._cancel, False)
+
 
 _GRANTS: dict[type, Callable[[Controller, Any], None]] = {
     wishes.AddServer: Controller.add_server,
@@ -308,4 +343,7 @@ _GRANTS: dict[type, Callable[[Controller, Any], None]] = {
     wishes.RefreshVoices: Controller.refresh_voices,
     wishes.PullVoice: Controller.pull_voice,
     wishes.CancelTransfer: Controller.cancel_transfer,
+    wishes.PlaySound: Controller.play_sound,
+    wishes.StopSound: Controller.stop_sound,
+    **SPEECH_GRANTS,
 }

@@ -10,6 +10,7 @@ from engine.contract.catalogue import Language
 from tui.services.protocols import ParsedLine
 from tui.settings import Settings
 from tui.state.store import State, Store
+from tui.state.work import RunEnd
 
 
 class Deck(App[None]):
@@ -32,6 +33,10 @@ class Deck(App[None]):
 
     def copy(self, words: str) -> None:
         """Put `words` on the person's clipboard and say so."""
+        raise NotImplementedError
+
+    def spread(self, end: RunEnd) -> None:
+        """Tell people elsewhere that a run ended."""
         raise NotImplementedError
 
     def read_line(self, line: str) -> ParsedLine:

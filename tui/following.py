@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,12 +33,17 @@ class Ended:
 
 
 def follow(
-    studio: Studio, handle: RunHandle, console: Console, *, silent_past: bool = False
+    studio: Studio,
+    handle: RunHandle,
+    console: Console,
+    *,
+    silent_past: bool = False,
+    listen: Callable[[Sequence[Event]], None] = lambda events: None,
 ) -> Ended:
     """Show every event of the run as it comes; returns when the run is over.
 
     The stream resumes by offset, so a cut link only delays lines. silent_past: say nothing of a
-    run that is over already; somebody watched it elsewhere.
+    run that is over already; somebody watched it elsewhere. listen: hears every event too.
     """
     from remote import job
 
@@ -45,6 +51,7 @@ def follow(
     state = RunState()
     for batch in job.events(studio.link, handle).batches():
         state = fold(state, batch)
+        listen(batch)
         for event in batch if not quiet else ():
             console.emit({"event": event.type, "stage": event.stage, **event.payload})
             line = describe(event, console)

@@ -15,9 +15,10 @@ from typing import Any
 
 from engine.contract.problem import Problem
 from tui.services.protocols import Cancel, Emit
-from tui.state.events import StoreEvent, TransferEnded
+from tui.state.events import AuditionEnded, StoreEvent, TakeEnded, TransferEnded
 
 JOIN_S = 2.0
+_LAST_WORDS = (TransferEnded, TakeEnded, AuditionEnded)  # heard from a cancelled job too
 Work = Callable[[Emit, Cancel], Any]
 
 
@@ -86,7 +87,7 @@ class Jobs:
 
     def _guarded(self, group: str, work: Work, cancel: Cancel) -> None:
         def emit(event: StoreEvent) -> None:
-            if not cancel.is_set() or isinstance(event, TransferEnded):
+            if not cancel.is_set() or isinstance(event, _LAST_WORDS):
                 self._emit(event)
 
         try:

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 
 from textual.message import Message
 
-from tui.services.protocols import HostKeyQuestion, SecretQuestion
+from tui.services.protocols import HostKeyQuestion, OfferQuestion, SecretQuestion
 from tui.state.wishes import Wish
 
 
@@ -30,7 +30,7 @@ class Question(Message, bubble=False):
 
     def __init__(
         self,
-        question: HostKeyQuestion | SecretQuestion,
+        question: HostKeyQuestion | SecretQuestion | OfferQuestion,
         answer: Future[bool] | Future[str | None],
     ) -> None:
         super().__init__()

@@ -1,17 +1,62 @@
-"""How a transfer is shown by a verb: one line that moves, or one JSON line now and then."""
+"""What verbs that move bytes share: how far it is, how fast it may go, how it is stopped."""
 
 from __future__ import annotations
 
+import argparse
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from engine.contract.problem import ExitCode, Problem
 from tui.console import Console, duration, size
 
 if TYPE_CHECKING:
+    from remote.config.schema import Config
     from remote.transfer.progress import Progress
+    from remote.transfer.tuning import Tuning
 
 EVERY_S = 0.5
+BYTES_PER_MBIT = 1e6 / 8
+
+
+def add_limit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--limit", type=_mbit, metavar="MBIT", help="megabits a second at most (0: no limit)"
+    )
+
+
+def _mbit(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 1e6:
+        raise ValueError(text)
+    return value
+
+
+def limit(config: Config, given: float | None = None) -> float | None:
+    """Bytes a second: the option, else deploy.toml's; None is no limit."""
+    mbit = config.pull.limit_mbit if given is None else given
+    return mbit * BYTES_PER_MBIT or None
+
+
+def tuning(config: Config) -> Tuning:
+    """How many connections deploy.toml allows; else as many as the line rewards."""
+    from remote.transfer.tuning import Tuning
+
+    most = config.pull.connections
+    return Tuning(most_connections=most) if most else Tuning()
+
+
+@contextmanager
+def interruptible() -> Iterator[threading.Event]:
+    """A cancel event that Ctrl-C sets; the Problem it becomes says how to go on (exit 130)."""
+    cancel = threading.Event()
+    try:
+        yield cancel
+    except KeyboardInterrupt:
+        cancel.set()
+        raise Problem("remote.transfer.cancelled", ExitCode.INTERRUPTED) from None
 
 
 def show_progress(console: Console) -> Callable[[Progress], None]:

@@ -8,7 +8,7 @@ from tui.language import say, tell
 from tui.state.events import NoticeRaised
 from tui.state.runs import RunKey
 from tui.state.store import State
-from tui.widgets.states import JOB_WORDS
+from tui.state.work import RunEnd
 
 if TYPE_CHECKING:
     from tui.deck import Deck
@@ -17,7 +17,6 @@ Severity = Literal["information", "warning", "error"]
 _SEVERITY: dict[str, Severity] = {
     "good": "information", "note": "information", "warning": "warning", "bad": "error",
 }  # fmt: skip
-_GOOD_ENDS = ("succeeded", "stopped")
 
 
 class Announcer:
@@ -36,13 +35,10 @@ class Announcer:
         for key in self._live:
             run = state.runs.get(key)
             if run is not None and run.ended:
-                word = say(self.deck, JOB_WORDS.get(run.status, JOB_WORDS["unknown"]))
-                facts = {"voice": run.voice, "server": run.server, "state": word}
-                good = run.status in _GOOD_ENDS
-                self._tell(
-                    say(self.deck, "tui.notices.run_ended", **facts),
-                    "information" if good else "error",
-                )
+                code = run.job.exit_code if run.job else None
+                end = RunEnd(run.server, run.run, run.voice, run.status, code)
+                self._tell(tell(self.deck, end.words()), "information" if end.good else "error")
+                self.deck.spread(end)
         for id_ in self._moving:
             transfer = state.transfers[id_]
             if transfer.state == "done" and transfer.kind == "pull" and transfer.verified:

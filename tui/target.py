@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 from tui.console import Console
 
 if TYPE_CHECKING:
+    from remote.config.places import Places
+    from remote.config.schema import Config
     from remote.studio import Studio
+    from tui.dialog import TerminalDialog
 
 
-def add_server(parser: argparse.ArgumentParser) -> None:
-    """The options every verb with a server takes."""
-    parser.add_argument("server", nargs="?", metavar="SERVER")
+def add_server(parser: argparse.ArgumentParser, *, many: bool = False) -> None:
+    """The options every verb with a server takes; many: several may be named."""
+    parser.add_argument("server", nargs="*" if many else "?", metavar="SERVER")
     add_json(parser)
     parser.add_argument(
         "--accept-host-key", action="append", default=[], metavar="SHA256:...", dest="accept"
@@ -24,16 +27,47 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true")
 
 
-def open_studio(args: argparse.Namespace, console: Console) -> Studio:
+def open_studio(
+    args: argparse.Namespace, console: Console, dialog: TerminalDialog | None = None
+) -> Studio:
     """The server that `args` names, or the default one of deploy.toml; not yet connected."""
     from remote.config import book
+
+    config, places = _read(args)
+    name, _ = book.pick(config, args.server)
+    return _studios(args, console, config, places, [name], dialog)[0]
+
+
+def open_studios(args: argparse.Namespace, console: Console) -> list[Studio]:
+    """The server that `args` names, or every one of deploy.toml; not yet connected."""
+    from remote.config import book
+
+    config, places = _read(args)
+    names = [book.pick(config, args.server)[0]] if args.server else list(config.servers)
+    return _studios(args, console, config, places, names)
+
+
+def _read(args: argparse.Namespace) -> tuple[Config, Places]:
     from remote.config.load import load
     from remote.config.places import Places
+
+    places = Places.find()
+    return load(args.config, places), places
+
+
+def _studios(
+    args: argparse.Namespace,
+    console: Console,
+    config: Config,
+    places: Places,
+    names: list[str],
+    dialog: TerminalDialog | None = None,
+) -> list[Studio]:
     from remote.studio import Studio
     from tui.dialog import TerminalDialog
 
-    places = Places.find()
-    config = load(args.config, places)
-    name, server = book.pick(config, args.server)
     accept = frozenset(getattr(args, "accept", ()))
-    return Studio(name, server, config, places, TerminalDialog(console), accept=accept)
+    dialog = dialog or TerminalDialog(console)
+    return [
+        Studio(name, config.servers[name], config, places, dialog, accept=accept) for name in names
+    ]

@@ -34,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from engine.interop import pretrained, pretrained_set
+    from engine.contract import pretrained_set
+    from engine.interop import pretrained
 
     layout = Layout.at(args.work.resolve().as_posix())
     folder = Path(layout.pretrained) / check_name(args.set)

@@ -5,8 +5,8 @@ A key has three parts, `package.file.entry`: `remote.host.bad_port` is entry `ba
 
     {"en": "...", "zh": "...", "hint_en": "...", "hint_zh": "..."}
 
-with `{name}` placeholders filled from facts. Hints say what to do next and may be left out
-for plain screen text.
+with `{name}` placeholders filled from facts; a fact that is a `Text` speaks the sentence's
+language. Hints say what to do next and may be left out for plain screen text.
 """
 
 from __future__ import annotations
@@ -48,11 +48,17 @@ def _entry(key: str) -> dict[str, str]:
 
 def text(key: str, **facts: Any) -> Text:
     """Return the sentence of `key` with its placeholders filled. Unknown key: KeyError."""
-    entry = _entry(key)
-    return Text(entry["en"].format(**facts), entry["zh"].format(**facts))
+    return _filled(_entry(key), "", facts)
 
 
 def hint(key: str, **facts: Any) -> Text:
     """Return what to do next for `key`; empty where the entry has no hint."""
-    entry = _entry(key)
-    return Text(entry.get("hint_en", "").format(**facts), entry.get("hint_zh", "").format(**facts))
+    return _filled(_entry(key), "hint_", facts)
+
+
+def _filled(entry: dict[str, str], prefix: str, facts: dict[str, Any]) -> Text:
+    def fill(language: Language) -> str:
+        said = {k: v.get(language) if isinstance(v, Text) else v for k, v in facts.items()}
+        return entry.get(prefix + language, "").format(**said)
+
+    return Text(fill("en"), fill("zh"))

@@ -12,11 +12,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from engine.contract.pretrained_set import FILES, HUBS, MANIFEST, SetFile, find_in
 from engine.contract.problem import ExitCode, Problem
 from engine.interop.container import HEAD_BYTES
 from engine.interop.fetching import FetchFailed, Unreachable, fetch
 from engine.interop.inspection import inspect
-from engine.interop.pretrained_set import FILES, HUBS, MANIFEST, SetFile, find_in
 from engine.interop.versions import V2_BASE_MD5
 from engine.runtime.durable import is_no_space, sha256, write_atomic
 

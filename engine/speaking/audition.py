@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ import numpy as np
 
 from engine.audio.load import load
 from engine.audio.resample import resample
-from engine.runtime.durable import write_atomic
+from engine.runtime.durable import sha256, write_atomic
 from engine.speaking.marks import Marks, Recogniser, VoicePrint, character_error_rate, measure
 from engine.speaking.pipeline import Speaker
 from engine.speaking.request import SpeakRequest
@@ -69,6 +70,11 @@ class Grid:
             for number, one in enumerate(self.references):
                 yield f"truth-r{number}", -1, Sentence(one.ref_text, one.ref_lang), one.ref_audio
 
+    @property
+    def rows(self) -> int:
+        """Cells, and the recordings that are heard beside them."""
+        return self.cells + len(list(self.truths()))
+
 
 class Audition:
     """Renders a grid into a folder: one wav a cell and `table.jsonl`, both as they appear."""
@@ -92,6 +98,7 @@ class Audition:
 
         Tokens depend on the GPT alone, so each GPT draws a sentence once and every SoVITS
         speaks the same delivery: what differs between two cells is then only the timbre.
+        A cell that an earlier audition rendered from the same files is not rendered again.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         table = self.folder / "table.jsonl"
@@ -116,24 +123,40 @@ class Audition:
         for gpt, voices, kind in pairs:
             kept: dict[tuple[int, int], Delivery] = {}
             for sovits in voices:
-                speaker = self.open_pair(gpt, sovits)
+                speaker: Speaker | None = None
                 for r, reference in enumerate(grid.references):
                     for s, sentence in enumerate(grid.sentences):
-                        speaker.last = kept.get((r, s), {})
-                        take = speaker.speak(
-                            replace(
-                                reference,
-                                text=sentence.text,
-                                text_lang=sentence.language,
-                                seed=grid.seed,
-                                rerender_last=True,
-                            )  # fmt: skip
-                        )
-                        kept[r, s] = take.delivery
                         name = f"{kind}-{gpt.stem}-{sovits.stem}-r{r}-s{s}"
-                        marks = self._marks(take, sentence, reference)
-                        facts = {"gpt": gpt.name, "sovits": sovits.name, "reference": r}
-                        yield self._row(name, kind, s, sentence, take.samples, marks, facts)
+                        key = self._key(gpt, sovits, reference, sentence, grid.seed)
+                        row = self._kept(name, key)
+                        if row is None:
+                            speaker = speaker or self.open_pair(gpt, sovits)
+                            take = _speak(speaker, reference, sentence, grid.seed, kept.get((r, s)))
+                            kept[r, s] = take.delivery
+                            marks = self._marks(take, sentence, reference)
+                            facts = {"gpt": gpt.name, "sovits": sovits.name, "reference": r}
+                            facts["key"] = key
+                            row = self._row(name, kind, s, sentence, take.samples, marks, facts)
+                        yield {**row, "sentence": s, "reference": r}
+
+    def _key(
+        self, gpt: Path, sovits: Path, reference: SpeakRequest, sentence: Sentence, seed: int
+    ) -> str:
+        """Names a cell by all that decides its sound and marks."""
+        files = [gpt, sovits, reference.ref_audio, *reference.aux_refs]
+        stamps = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+        listeners = [self.recogniser is not None, self.voice_print is not None]
+        words = "" if self.lexicon is None else self.lexicon.digest
+        facts = [stamps, str(reference), str(sentence), seed, listeners, words]
+        return hashlib.sha256(json.dumps(facts, ensure_ascii=False).encode()).hexdigest()[:32]
+
+    def _kept(self, name: str, key: str) -> dict[str, Any] | None:
+        """The row of a cell that is here already, whole."""
+        note, wav = self.folder / f"{name}.json", self.folder / f"{name}.wav"
+        if not (note.is_file() and wav.is_file()):
+            return None
+        row: dict[str, Any] = json.loads(note.read_text(encoding="utf-8"))
+        return row if row.get("key") == key and row["sha256"] == sha256(wav) else None
 
     def _heard_file(
         self, name: str, kind: str, number: int, sentence: Sentence, path: Path, grid: Grid,
@@ -181,11 +204,27 @@ class Audition:
         self, name: str, kind: str, number: int, sentence: Sentence, samples: np.ndarray,
         marks: Marks, facts: dict[str, Any],
     ) -> dict[str, Any]:  # fmt: skip
-        write_atomic(self.folder / f"{name}.wav", wav_bytes(samples))
-        return {
+        sound = wav_bytes(samples)
+        write_atomic(self.folder / f"{name}.wav", sound)
+        row = {
             "cell": name, "kind": kind, "sentence": number, "text": sentence.text,
-            "wav": f"{name}.wav", **facts, **marks.as_json(), "penalty": round(marks.penalty, 4),
+            "wav": f"{name}.wav", "bytes": len(sound), "sha256": hashlib.sha256(sound).hexdigest(),
+            **facts, **marks.as_json(), "penalty": round(marks.penalty, 4),
         }  # fmt: skip
+        write_atomic(self.folder / f"{name}.json", json.dumps(row, ensure_ascii=False).encode())
+        return row
+
+
+def _speak(
+    speaker: Speaker, reference: SpeakRequest, sentence: Sentence, seed: int, kept: Delivery | None
+) -> Take:
+    speaker.last = kept or {}
+    return speaker.speak(
+        replace(
+            reference, text=sentence.text, text_lang=sentence.language, seed=seed,
+            rerender_last=True,
+        )
+    )  # fmt: skip
 
 
 def _read(path: Path) -> np.ndarray:

@@ -36,20 +36,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--saved", action="store_true", help="also measure what training spoke at its saves"
     )
-    parser.add_argument("--votes", type=Path, help="JSON lines {better, worse} of an audition")
+    parser.add_argument("--votes", type=Path, help="also count JSON lines {better, worse}")
     parser.add_argument("--choose", action="store_true", help="let pack take the best pair")
+    parser.add_argument("--show", action="store_true", help="render nothing, show the last one")
+    parser.add_argument("--vote", nargs=2, action="append", default=[], metavar=("BETTER", "WORSE"),
+                        help="render nothing, count a vote between two cells")  # fmt: skip
+    parser.add_argument("--pick", nargs=2, metavar=("GPT", "SOVITS"),
+                        help="render nothing, let pack take this pair")  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
-    from engine.speaking.ballot import standings
+    from engine.contract.layout import Layout
+    from engine.speaking.results import Results, read_lines
 
-    studio, device = open_studio(args)
-    folder = studio.work / "auditions" / args.voice
-    if args.votes is None:
-        rows = _render(args, studio, device, folder)
-    else:
-        rows = _lines(folder / "table.jsonl")
-    found = standings(rows, [] if args.votes is None else _lines(args.votes))
+    work = args.work.resolve()
+    features = Path(Layout.at(work.as_posix()).features(args.voice))
+    results = Results(work / "auditions" / args.voice, features)
+    for better, worse in args.vote:
+        results.vote(better, worse)
+    if args.pick:
+        results.choose(*args.pick)
+    if args.show:
+        for row in results.rows():
+            _tell_cell(row, len(results.rows()), args)
+    elif args.votes is None and not args.vote and not args.pick:
+        _render(args, results.folder)
+    more = [] if args.votes is None else read_lines(args.votes)
+    found = results.standings(more)
     for place, one in enumerate(found):
         facts = {**vars(one), "score": round(one.score, 4), "penalty": round(one.penalty, 4)}
         if args.json:
@@ -58,19 +71,25 @@ def run(args: argparse.Namespace) -> int:
             print(f"{place + 1}. {one.gpt}  {one.sovits}  score {one.score:.2f}"
                   f"  votes {one.won}:{one.lost}")  # fmt: skip
     if args.choose and found:
-        from engine.chosen_pair import write_choice
-
-        features = Path(studio.layout.features(args.voice))
-        write_choice(features, found[0].gpt, found[0].sovits)
+        results.choose(found[0].gpt, found[0].sovits)
+    if args.json:
+        votes = len(results.votes()) + len(more)
+        print(json.dumps({"event": "ranked", "votes": votes, "chosen": results.chosen()}))
     return 0
 
 
-def _render(
-    args: argparse.Namespace, studio: Studio, device: str, folder: Path
-) -> list[dict[str, Any]]:
+def _tell_cell(row: dict[str, Any], cells: int, args: argparse.Namespace) -> None:
+    if args.json:
+        print(json.dumps({"event": "cell", "of": cells, **row}, ensure_ascii=False), flush=True)
+    else:
+        print(f"{row['cell']}  {row['seconds']} s  penalty {row['penalty']}", flush=True)
+
+
+def _render(args: argparse.Namespace, folder: Path) -> None:
     from engine.speaking.audition import Audition, Grid
     from engine.speaking.saved_samples import saved_samples
 
+    studio, device = open_studio(args)
     clips = studio.clips()
     references = _references(studio, clips, args.references)
     used = {request.ref_audio for request in references}
@@ -87,15 +106,8 @@ def _render(
         folder, lambda g, s: studio.open(g, s, device), studio.listener(args.asr, device),
         _voice_print(args.similarity, studio), lexicon=studio.lexicon(),
     )  # fmt: skip
-    rows = []
     for row in audition.run(grid):
-        rows.append(row)
-        if args.json:
-            print(json.dumps({"event": "cell", "of": grid.cells, **row}, ensure_ascii=False),
-                  flush=True)  # fmt: skip
-        else:
-            print(f"{row['cell']}  {row['seconds']} s  penalty {row['penalty']}", flush=True)
-    return rows
+        _tell_cell(row, grid.rows, args)
 
 
 def _voice_print(asked: Path | None, studio: Studio) -> VoicePrint | None:
@@ -145,16 +157,3 @@ def _files(names: Sequence[str], find: Any, all_files: Sequence[Path]) -> list[P
     if names:
         return [find(name) for name in names]
     return list(all_files[-3:]) or [find("")]
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    """JSON objects of a file; Problem when there is none."""
-    from engine.contract.problem import ExitCode, Problem
-
-    try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError) as error:
-        raise Problem(
-            "engine.speaking.no_table", ExitCode.DATA, file=str(path), why=str(error)
-        ) from error
-    return [line for line in lines if isinstance(line, dict)]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.contract.params import PARAMS
+from engine.contract.problem import Problem
 from engine.speaking.arguments import add_studio, open_studio
 
 NAME = "speak"
@@ -26,6 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="number format; fewer bits speak faster on a CPU and round a little",
     )  # fmt: skip
     parser.add_argument("--serve", action="store_true", help="stay and answer JSON lines")
+    parser.add_argument("--idle", type=float, default=900.0, metavar="SECONDS",
+                        help="with --serve: end after so long without a line")  # fmt: skip
     for param in PARAMS.values():
         if param.group + "." == _GROUP:
             parser.add_argument(
@@ -48,25 +51,34 @@ def run(args: argparse.Namespace) -> int:
         if name.startswith(_GROUP) and value is not None
     }
     if args.serve:
-        return _serve(service, given)
+        return _serve(service, given, args.idle)
     return _speak_once(service, given, args)
 
 
-def _serve(service: Any, given: dict[str, Any]) -> int:
+def _serve(service: Any, given: dict[str, Any], idle: float) -> int:
     # Libraries print what they like; the pipe belongs to the answers alone, and to the end of
     # the process, so the real standard output is set aside.
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
     def send(event: dict[str, Any]) -> None:
-        answers.write(json.dumps(event, ensure_ascii=False) + "\n")
-        answers.flush()
+        line = memoryview(json.dumps(event, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+        while line:
+            line = line[answers.write(line) :]
 
-    from engine.speaking.pipe import answer_lines
+    from engine.speaking.lifeline import Lifeline
+    from engine.speaking.pipe import answer_lines, told
 
-    service.load(given.get("gpt_weight"), given.get("sovits_weight"))
-    sys.stdin.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
-    answer_lines(service, sys.stdin, send)
+    lifeline = Lifeline(sys.stdin.fileno(), idle)
+    try:
+        try:
+            service.load(given.get("gpt_weight"), given.get("sovits_weight"))
+        except Problem as problem:
+            send(told(problem))
+            return int(problem.exit_code)
+        answer_lines(service, lifeline, send, lifeline.wants)
+    except BrokenPipeError:
+        return 0  # the caller is gone, so there is nobody to tell
     return 0
 
 

@@ -7,7 +7,8 @@ changes nothing in the numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,6 +17,32 @@ from torch import Tensor
 # Tensors worked on at once: enough to hide launches on a GPU, few enough that temporaries
 # stay small next to the model.
 _CHUNK = 16
+# Numbers worked on at once on a CPU: parameter, gradient and both moments stay in the cache
+# through all operations of an update, which memory would slow down.
+_IN_CACHE = 1 << 17
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A parameter, or a flat piece of one, with its gradient and moments as views.
+
+    Scalars: `rate`, its learning rate; `steps`, counted for bias correction; `size_step`, the
+    relative change of its size in this update.
+    """
+
+    p: Tensor
+    g: Tensor
+    delta: Tensor
+    square: Tensor
+    rate: Tensor
+    steps: Tensor
+    size_step: Tensor | None
+
+    def pieces(self, size: int) -> Iterator[_Part]:
+        """Flat views of at most `size` numbers."""
+        whole = (self.p, self.g, self.delta, self.square)
+        for p, g, delta, square in zip(*(one.view(-1).split(size) for one in whole), strict=True):
+            yield _Part(p, g, delta, square, self.rate, self.steps, self.size_step)
 
 
 class ScaledAdam(torch.optim.Optimizer):
@@ -67,8 +94,14 @@ class ScaledAdam(torch.optim.Optimizer):
             for p in params:
                 if not self.state[p]:
                     self._start(p, group["size_update_period"])
-            grads = [p.grad if p.grad is not None else torch.zeros_like(p) for p in params]
-            factor = self._clipping_factor(group, params, grads)
+            grads = [_gradient(p) for p in params]
+            slot = group["step"] % group["size_update_period"]
+            squares = []
+            for p, g in zip(params, grads, strict=True):
+                squares.append(torch.dot(g.view(-1), g.view(-1)))
+                if p.numel() > 1:  # while the gradient is in the cache
+                    self.state[p]["size_grads"][slot] = torch.dot(p.view(-1), g.view(-1))
+            factor = self._clipping_factor(group, params, squares)
             tensors = [(p, g) for p, g in zip(params, grads, strict=True) if p.numel() > 1]
             scalars = [(p, g) for p, g in zip(params, grads, strict=True) if p.numel() == 1]
             for first in range(0, len(tensors), _CHUNK):
@@ -79,6 +112,8 @@ class ScaledAdam(torch.optim.Optimizer):
         return loss
 
     def _start(self, p: Tensor, size_update_period: int) -> None:
+        if not p.is_contiguous():
+            raise ValueError(f"a parameter of shape {tuple(p.shape)} has gaps in its memory")
         state = self.state[p]
         state["delta"] = torch.zeros_like(p)  # momentum, already in units of the parameter
         state["exp_avg_sq"] = torch.zeros_like(p)
@@ -88,14 +123,14 @@ class ScaledAdam(torch.optim.Optimizer):
             state["size_exp_avg_sq"] = p.new_zeros(())
 
     def _clipping_factor(
-        self, group: dict[str, Any], params: list[Tensor], grads: list[Tensor]
+        self, group: dict[str, Any], params: list[Tensor], squares: list[Tensor]
     ) -> float:
-        """At most 1; the norm weighs each gradient with its tensor's size."""
+        """At most 1; the norm weighs each gradient, given squared, with its tensor's size."""
         k, period = group["step"], group["clipping_update_period"]
-        if k == 0 or not grads:
+        if k == 0 or not squares:
             return 1.0
         sizes = [self.state[p].get("rms", p.new_ones(())) for p in params]
-        each = torch.stack(torch._foreach_norm(grads)) * torch.stack(sizes)
+        each = torch.stack(squares).sqrt() * torch.stack([size.reshape(()) for size in sizes])
         norm = each.norm().item()  # the one host read of an update
         norms = group["norms"]
         if len(norms) < period:
@@ -112,40 +147,49 @@ class ScaledAdam(torch.optim.Optimizer):
     def _update_tensors(
         self, group: dict[str, Any], pairs: list[tuple[Tensor, Tensor]], factor: float
     ) -> None:
-        params, grads = [p for p, _ in pairs], [g for _, g in pairs]
-        states = [self.state[p] for p in params]
-        beta1, beta2 = group["betas"]
-        k = group["step"]
-        deltas = [s["delta"] for s in states]
-        squares = [s["exp_avg_sq"] for s in states]
-        torch._foreach_mul_(deltas, beta1)
-
-        slot = k % group["size_update_period"]
-        for p, g, s in zip(params, grads, states, strict=True):
-            s["size_grads"][slot] = factor * (p * g).sum()
-        if slot == group["size_update_period"] - 1:
-            for p, s in zip(params, states, strict=True):
-                s["delta"].add_(p * self._size_step(group, p, s), alpha=1 - beta1)
-
-        if group["clip_update"] and factor < 1:
-            grads = list(torch._foreach_mul(grads, factor))
-        torch._foreach_mul_(squares, beta2)
-        torch._foreach_addcmul_(squares, grads, grads, value=1 - beta2)
-        correction = 1 - beta2 ** (k + 1)
-        # Upstream stops correcting when it makes less than one per cent.
-        denominators = torch._foreach_sqrt(
-            torch._foreach_div(squares, correction) if correction < 0.99 else squares
-        )
-        torch._foreach_add_(denominators, group["eps"])
-        moves = torch._foreach_div(grads, denominators)
-        rates = [
-            s["rms"].clamp(min=group["param_min_rms"]) * (-group["lr"] * (1 - beta1))
-            for s in states
+        states = [self.state[p] for p, _ in pairs]
+        slot = group["step"] % group["size_update_period"]
+        resize = slot == group["size_update_period"] - 1
+        if factor < 1:
+            for s in states:
+                s["size_grads"][slot] *= factor
+        sizes = [
+            self._size_step(group, p, s) if resize else None
+            for (p, _), s in zip(pairs, states, strict=True)
         ]
-        for move, rate in zip(moves, rates, strict=True):
-            move.mul_(rate)
-        torch._foreach_add_(deltas, moves)
-        torch._foreach_add_(params, deltas)
+        scale = group["lr"] * (1 - group["betas"][0])
+        correction = 1 - group["betas"][1] ** (group["step"] + 1)
+        # Upstream stops correcting when it makes less than one per cent.
+        count = group["step"] + 1 if correction < 0.99 else 1e9
+        steps = torch.full((), count, dtype=torch.float32, device=pairs[0][0].device)
+        rates = [s["rms"].clamp(min=group["param_min_rms"]) * scale for s in states]
+        parts = [
+            _Part(p, g, s["delta"], s["exp_avg_sq"], rate, steps, size)
+            for (p, g), s, rate, size in zip(pairs, states, rates, sizes, strict=True)
+        ]
+        if parts[0].p.device.type != "cpu":
+            self._move(group, parts, factor)
+            return
+        for part in parts:
+            for piece in part.pieces(_IN_CACHE):
+                self._move(group, [piece], factor)
+
+    def _move(self, group: dict[str, Any], parts: Sequence[_Part], factor: float) -> None:
+        """Momentum, second moment and the step itself, of a few tensors or pieces of one."""
+        beta1, beta2 = group["betas"]
+        deltas = [part.delta for part in parts]
+        torch._foreach_mul_(deltas, beta1)
+        for part in parts:
+            if part.size_step is not None:
+                part.delta.addcmul_(part.p, part.size_step, value=1 - beta1)
+            # `delta += rate * g / (sqrt(corrected square) + eps)` is what Adam's fused kernel
+            # does to a parameter called delta when its own momentum is switched off.
+            g = part.g * factor if group["clip_update"] and factor < 1 else part.g
+            torch._fused_adam_(
+                [part.delta], [g], [g], [part.square], [], [part.steps], lr=part.rate, beta1=0.0,
+                beta2=beta2, weight_decay=0.0, eps=group["eps"], amsgrad=False, maximize=False,
+            )  # fmt: skip
+        torch._foreach_add_([part.p for part in parts], deltas)
 
     def _size_step(self, group: dict[str, Any], p: Tensor, state: dict[str, Any]) -> Tensor:
         """Relative change of the tensor's size, once every `size_update_period` updates."""
@@ -194,5 +238,10 @@ class LockedRate:
         return self.rate
 
 
+def _gradient(p: Tensor) -> Tensor:
+    return torch.zeros_like(p) if p.grad is None else p.grad.contiguous()
+
+
 def _rms(p: Tensor) -> Tensor:
-    return p.square().mean().sqrt()
+    flat = p.view(-1)
+    return (torch.dot(flat, flat) / p.numel()).sqrt()

@@ -141,9 +141,10 @@ class SovitsTask:
             output = self._generate(piece, keep=len(pieces) == 1)
             real = _real_slices(piece, output, self.generator.config.segment_frames)
             with self._precision.autocast():
-                real_scores = [score for score, _ in self.discriminator(real)]
-                fake_scores = [score for score, _ in self.discriminator(output.wav.detach())]
-            loss = losses.discriminator_loss(real_scores, fake_scores) * weight
+                # Together: every weight is normalised and laid out once, not twice.
+                judged = self.discriminator(torch.cat((real, output.wav.detach())))
+            pairs = [score.chunk(2) for score, _ in judged]
+            loss = losses.discriminator_loss(*zip(*pairs, strict=True)) * weight
             self._scaler.scale(loss).backward()
             total += loss.detach()
         return {"discriminator": total}

@@ -32,10 +32,14 @@ working() { [ "$child" -gt 0 ] && [ "$(start_of "$child")" = "$child_start" ]; }
 # Who is left: every process the command started carries our mark, also one that left the group.
 # The supervisor and its own two children (log pump, beat) do not: they only wait for the end.
 mark="SOVDECK_RUN=$(pwd -P)"
+# grep narrows the search where it can read past a NUL (busybox's cannot); then the whole entry
+# must fit, since the first look may have found a longer path.
+marked() {
+    if printf 'a\0b' | grep -qF b; then grep -lF "$mark" /proc/[0-9]*/environ 2>/dev/null
+    else printf '%s\n' /proc/[0-9]*/environ; fi
+}
 members() {
-    # shellcheck disable=SC2013
-    for file in $(grep -lF "$mark" /proc/[0-9]*/environ 2>/dev/null); do
-        # The first look may have found a longer path; here the whole entry must fit.
+    for file in $(marked); do
         if tr '\000' '\n' 2>/dev/null <"$file" | grep -qxF "$mark"; then
             pid=${file#/proc/}
             echo "${pid%/environ}"

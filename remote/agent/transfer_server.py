@@ -9,9 +9,14 @@ twin transfer_server.sh speaks the same protocol where there is no Python.
                         ->  present N | staged N | block N INDEX HEX, one a line / end COUNT
     place FOLDER        <-  HEX SIZE PATH lines on stdin
                         ->  placed N | bad N, one a line / end COUNT
-    list FOLDER         ->  HEX SIZE PATH records, each ended by a zero byte / end COUNT
+    names FOLDER PART...  ->  SIZE MTIME PATH records, each ended by a zero byte / end COUNT
+    sums FOLDER         <-  PATH records on stdin, each ended by a zero byte
+                        ->  HEX SIZE PATH records in the same order; HEX is - without a file
+    send FOLDER         <-  PATH records as above
+                        ->  for each: HEX SIZE, a newline, and so many bytes of the file
 
-N counts records from 0. Files on their way lie in FOLDER/.sovdeck-push under their SHA-256.
+N counts records from 0. A PART is a file or a folder below FOLDER; missing ones hold nothing.
+Files on their way lie in FOLDER/.sovdeck-push under their SHA-256.
 """
 
 from __future__ import annotations
@@ -20,7 +25,7 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 STAGING = ".sovdeck-push"
@@ -137,24 +142,62 @@ def place(folder: str) -> None:
     say("end", len(records))
 
 
-def listing(folder: str) -> None:
-    Path(folder).stat()  # os.walk would call a missing folder empty
-    count, out = 0, sys.stdout.buffer
-    for root, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name != STAGING)
-        for name in sorted(files):
-            path = Path(root, name)
-            if path.is_file():
-                whole = digest_file(path, 0, lambda index, part: None)
-                head = f"{whole} {path.stat().st_size} ".encode()
-                out.write(head + os.fsencode(str(path.relative_to(folder))) + b"\0")
-                count += 1
-    out.write(b"end %d\0" % count)
+def walk(folder: str, below: str) -> Iterator[tuple[str, os.stat_result]]:
+    """(path, stat) of all regular files of a folder; plain text, since there may be thousands."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path = below + entry.name
+            if entry.is_file():
+                yield path, entry.stat()
+            elif entry.name != STAGING and entry.is_dir(follow_symlinks=False):
+                yield from walk(entry.path, path + "/")
+
+
+def names(folder: str, *parts: str) -> None:
+    top = Path(folder)
+    top.stat()  # a missing folder is not an empty one
+    lines = []
+    for part in parts:
+        path = top / part
+        below = path.relative_to(top).as_posix()
+        if path.is_file():
+            found: Iterable[tuple[str, os.stat_result]] = [(below, path.stat())]
+        else:
+            found = walk(str(path), "" if below == "." else below + "/") if path.is_dir() else ()
+        lines += [f"{stat.st_size} {int(stat.st_mtime)} {name}\0" for name, stat in found]
+    sys.stdout.buffer.write(os.fsencode("".join(lines)) + b"end %d\0" % len(lines))
+
+
+def asked() -> list[bytes]:
+    return sys.stdin.buffer.read().split(b"\0")[:-1]
+
+
+def sums(folder: str) -> None:
+    out = sys.stdout.buffer
+    for name in asked():
+        path = Path(folder, os.fsdecode(name))
+        there = path.is_file()
+        whole = digest_file(path, 0, lambda index, part: None) if there else "-"
+        size = path.stat().st_size if there else 0
+        out.write(f"{whole} {size} ".encode() + name + b"\0")
+
+
+def send(folder: str) -> None:
+    out, top = sys.stdout.buffer, os.fsencode(folder) + b"/"
+    for name in asked():
+        try:
+            with open(top + name, "rb", buffering=0) as file:  # noqa: PTH123 - thousands of them
+                data = file.read()  # asked for small files only
+        except FileNotFoundError:
+            out.write(b"- 0\n")
+            continue
+        out.write(f"{hashlib.sha256(data).hexdigest()} {len(data)}\n".encode() + data)
 
 
 def main(verb: str, *arguments: str) -> int:
     verbs: dict[str, Callable[..., None]] = {
-        "identity": identity, "digest": digest, "have": have, "place": place, "list": listing,
+        "identity": identity, "digest": digest, "have": have, "place": place,
+        "names": names, "sums": sums, "send": send,
     }  # fmt: skip
     try:
         verbs[verb](*arguments)

@@ -97,17 +97,52 @@ place() {
   echo "end $number"
 }
 
-# The inner shell has no functions of ours: it is given the hash command as text.
-list() {
+# names FOLDER PART...; the inner shells have no functions of ours: all is given as text.
+names() {
   cd -- "$1" || exit 3
-  find . -name "$staging" -prune -o -type f -exec sh -c '
+  shift
+  for part do
+    [ -e "$part" ] || continue
+    find "$part" -name "$staging" -prune -o -type f -exec sh -c '
+      for path do
+        mtime=$(stat -c %Y -- "$path" 2>/dev/null || stat -f %m -- "$path" 2>/dev/null || date -r "$path" +%s)
+        printf "%s %s %s\0" "$(wc -c <"$path" | tr -d " ")" "$mtime" "${path#./}"
+      done' sovdeck {} +
+  done
+  count=$(for part do
+    [ -e "$part" ] || continue
+    find "$part" -name "$staging" -prune -o -type f -exec sh -c 'for path do printf .; done' x {} +
+  done | wc -c)
+  printf 'end %s\0' "$((count))"
+}
+
+sums() {
+  cd -- "$1" || exit 3
+  xargs -0 sh -c '
     hash=$1
     shift
     for path do
-      printf "%s %s %s\0" "$(sh -c "$hash" <"$path" | cut -c1-64)" "$(wc -c <"$path" | tr -d " ")" "${path#./}"
-    done' sovdeck "$hash" {} +
-  count=$(find . -name "$staging" -prune -o -type f -exec sh -c 'for path do printf .; done' x {} + | wc -c)
-  printf 'end %s\0' "$((count))"
+      if [ -f "$path" ]; then
+        printf "%s %s %s\0" "$(sh -c "$hash" <"$path" | cut -c1-64)" "$(wc -c <"$path" | tr -d " ")" "$path"
+      else
+        printf "%s 0 %s\0" - "$path"
+      fi
+    done' sovdeck "$hash"
+}
+
+send() {
+  cd -- "$1" || exit 3
+  xargs -0 sh -c '
+    hash=$1
+    shift
+    for path do
+      if [ -f "$path" ]; then
+        printf "%s %s\n" "$(sh -c "$hash" <"$path" | cut -c1-64)" "$(wc -c <"$path" | tr -d " ")"
+        cat -- "$path"
+      else
+        echo "- 0"
+      fi
+    done' sovdeck "$hash"
 }
 
 verb=$1

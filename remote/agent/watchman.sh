@@ -6,7 +6,8 @@ set -u
 umask 077
 folder=$1/autostop
 case $2 in
-    asked|pulled) mkdir -p -- "$folder" && : >"$folder/$2" && echo ok ;;
+    asked) [ -d "$folder" ] && : >"$folder/asked"; echo ok ;;
+    pulled) mkdir -p -- "$folder" && : >"$folder/pulled" && echo ok ;;
     off) rm -f -- "$folder/status" "$folder/history" && echo ok ;;
     status) [ -r "$folder/status" ] && sed 's/^/status /' "$folder/status"
         echo "status current=$(date +%s)"

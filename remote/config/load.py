@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tomllib
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from engine.contract.catalogue import text as words
 from engine.contract.problem import ExitCode, Problem
-from remote.config.lines import find_line
+from remote.config.faults import Fault, listing, refusals, secrets
 from remote.config.places import Places
-from remote.config.schema import Config, Server
+from remote.config.schema import Config
 
 PROJECT_FILE = "deploy.toml"
-_SECRET_WORDS = ("password", "passwd", "passphrase", "secret", "token")
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One thing wrong in a file, printed `file:line: key: what`."""
-
-    file: str
-    line: int
-    key: str
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.key}: {self.what}"
 
 
 def load(project: Path | None, places: Places) -> Config:
@@ -39,26 +23,32 @@ def load(project: Path | None, places: Places) -> Config:
     `project` None takes ./deploy.toml where there is one. While no file names a server, there
     is the embedded one, "local".
     """
-    if project is not None and not project.is_file():
-        raise Problem("remote.config.missing", ExitCode.CONFIG, path=str(project))
-    path = project or Path(PROJECT_FILE)
-    texts = {p: _text(p) for p in (places.servers, path) if p.is_file()}
+    texts = {path: _text(path) for path in sources(project, places)}
     faults: list[Fault] = []
     merged: dict[str, Any] = {"servers": {}}
     for file, text in texts.items():
         raw, problems = _parse(file, text)
-        faults += problems or list(_check(file, text, raw))
-        servers = {**merged["servers"], **(raw.get("servers") or {})}
-        merged = {**merged, **raw, "servers": servers}
+        faults += problems or _check(file, text, raw)
+        if not faults:
+            servers = {**merged["servers"], **raw.get("servers", {})}
+            merged = {**merged, **raw, "servers": servers}
     if not faults:
         merged["servers"] = merged["servers"] or {"local": {"embedded": True}}
         try:
             return Config.model_validate(merged)
         except ValidationError as error:  # faults that only the merged whole shows
             file, text = list(texts.items())[-1]
-            faults = list(_faults(file, text, merged, error))
-    listing = "\n".join(map(str, faults))
-    raise Problem("remote.config.faults", ExitCode.CONFIG, count=len(faults), faults=listing)
+            faults = refusals(file, text, error)
+    raise Problem(
+        "remote.config.faults", ExitCode.CONFIG, count=len(faults), faults=listing(faults)
+    )
+
+
+def sources(project: Path | None, places: Places) -> list[Path]:
+    """The files that are read, the user's first; Problem when the named one is missing."""
+    if project is not None and not project.is_file():
+        raise Problem("remote.config.missing", ExitCode.CONFIG, path=str(project))
+    return [p for p in (places.servers, project or Path(PROJECT_FILE)) if p.is_file()]
 
 
 def _text(path: Path) -> str:
@@ -78,54 +68,16 @@ def _parse(file: Path, text: str) -> tuple[dict[str, Any], list[Fault]]:
         message, _, place = str(error).rpartition(" (at line ")
         number = place.split(",")[0]
         line = int(number) if number.isdigit() else text.count("\n") + 1
-        return {}, [Fault(file.name, line, "TOML", f"{message or error}.")]
+        what = words("remote.fault.not_toml", why=message or str(error))
+        return {}, [Fault(file.name, line, "TOML", what)]
 
 
-def _check(file: Path, text: str, raw: dict[str, Any]) -> Iterator[Fault]:
-    for path in _secrets(raw):
-        what = "a password may not be in this file. Remove the line; sovdeck asks for it once."
-        yield Fault(file.name, find_line(text, path), ".".join(path), what)
+def _check(file: Path, text: str, raw: dict[str, Any]) -> list[Fault]:
+    faults = list(secrets(file, text, raw))
     # One file may name a default server that the other one holds: checked when merged.
     alone = {key: value for key, value in raw.items() if key != "default_server"}
     try:
         Config.model_validate(alone)
     except ValidationError as error:
-        yield from _faults(file, text, raw, error)
-
-
-def _faults(file: Path, text: str, raw: Any, error: ValidationError) -> Iterator[Fault]:
-    found = []
-    for item in error.errors():
-        path = [str(part) for part in item["loc"] if part != "[key]"]
-        if any(word in path[-1].lower() for word in _SECRET_WORDS if path):
-            continue  # already reported, in plainer words
-        what = item["msg"].removeprefix("Value error, ") + "."
-        if item["type"] == "extra_forbidden":
-            what = f'unknown key "{path[-1]}".{_nearest(path)}'
-        elif item["type"] == "string_pattern_mismatch":
-            what = "a server name takes letters, digits, dot, dash and underscore."
-        found.append(Fault(file.name, find_line(text, path), ".".join(path) or "file", what))
-    yield from sorted(found, key=lambda fault: fault.line)
-
-
-def _nearest(path: list[str]) -> str:
-    model: type[BaseModel] = Config
-    for part in path[:-1]:
-        kind = Server if model is Config and part == "servers" else None
-        field = model.model_fields.get(part)
-        annotation = field.annotation if field else None
-        if kind is not None:
-            model = Server
-        elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            model = annotation
-    near = difflib.get_close_matches(path[-1], list(model.model_fields), n=1, cutoff=0.5)
-    return f' Did you mean "{near[0]}"?' if near else ""
-
-
-def _secrets(raw: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    if isinstance(raw, dict):
-        for key, value in raw.items():
-            if any(word in str(key).lower() for word in _SECRET_WORDS):
-                yield (*path, str(key))
-            else:
-                yield from _secrets(value, (*path, str(key)))
+        faults += refusals(file, text, error)
+    return sorted(faults, key=lambda fault: fault.line)

@@ -38,6 +38,16 @@ class Places:
         return self.config / "keys" / "id_ed25519"
 
     @property
+    def ssh_hosts(self) -> Path:
+        """Our servers as Host blocks, for the user's ~/.ssh/config to include."""
+        return self.config / "ssh_hosts"
+
+    @property
+    def ssh_config(self) -> Path:
+        """What `ssh -F` is given: our servers, then the user's own configuration."""
+        return self.config / "ssh_config"
+
+    @property
     def embedded(self) -> Path:
         """Work folder and host key of the embedded local server."""
         return self.data / "embedded"

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from engine.contract.params import PARAMS, check
 from engine.contract.problem import Problem
+from remote.address import literal_version
+from remote.config.sections import (
+    Autostop,
+    Dataset,
+    Family,
+    Models,
+    Network,
+    Notify,
+    Paths,
+    Pull,
+    Python,
+    Section,
+    Train,
+)
+from remote.config.unfit import Unfit, said, unfit
+from remote.hostspec import parse_hops, parse_typed
 
 SERVER_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Server(Section):
@@ -25,7 +36,11 @@ class Server(Section):
     user: str | None = Field(None, description="Login name.")
     identity: str | None = Field(None, description="Private key file.")
     jump: str | None = Field(None, description="Jump host, as after `ssh -J`.")
-    family: Literal["auto", "4", "6"] = Field("auto", description="Address family.")
+    family: Family = Field("auto", description="Address family.")
+    host_key: str | None = Field(
+        None, pattern=r"^SHA256:[A-Za-z0-9+/]{43}$",
+        description="The host key's fingerprint, so that nobody need be asked.",
+    )  # fmt: skip
     embedded: bool = Field(False, description="The server sovdeck starts on this computer.")
     profile: Literal["auto", "plain", "autodl", "runpod", "vast", "lambda"] = Field(
         "auto", description="Provider habits: work folder, caches, stop verb."
@@ -37,53 +52,23 @@ class Server(Section):
     def one_address(self) -> Server:
         given = [n for n in ("ssh", "host") if getattr(self, n)] + ["embedded"] * self.embedded
         if len(given) != 1:
-            raise ValueError("give exactly one of ssh, host or embedded = true")
+            raise unfit("remote.fault.one_address")
         if self.ssh and (self.port or self.user):
-            raise ValueError("port and user are already in the ssh line; keep one of them")
+            raise unfit("remote.fault.said_twice")
         return self
 
-
-class Paths(Section):
-    """Folders; on the server the profile's data disk is taken when `work` is empty."""
-
-    work: str = Field("", description="Work folder on the server; empty: chosen by the probe.")
-    outputs: str = Field("./voices", description="Where voices land on this computer.")
-
-
-class Python(Section):
-    """Which Python the engine runs in on the server."""
-
-    path: str = Field("", description="Interpreter that has torch already; empty: found or made.")
-    wheels: str = Field("", description="A folder of wheels for servers without internet.")
-    index: tuple[str, ...] = Field((), description="Package indexes, tried in order.")
-
-
-class Dataset(Section):
-    """What is pushed: a .list file and the folder of its recordings."""
-
-    list: str = Field("", description="GPT-SoVITS .list file: wav|speaker|language|text.")
-    wavs: str = Field("", description="Folder of the recordings; empty: beside the list.")
-
-
-class Train(Section):
-    """What is trained; parameters are those of `sovdeck params`."""
-
-    voice: str = Field("", description="Name of the voice (experiment).")
-    preset: Literal["v2", "tiny"] = Field("v2", description="Model size; tiny proves the trip.")
-    pretrained: str = Field("v2", description="Folder below pretrained/; empty: from nothing.")
-    proof_text: str = Field("", description="Sentence spoken at the end as proof.")
-    proof_language: str = Field("ja", description="Its language.")
-    params: dict[str, Any] = Field(default_factory=dict, description='"sovits.epochs" = 8 ...')
-
-    @field_validator("params")
-    @classmethod
-    def known_params(cls, value: dict[str, Any]) -> dict[str, Any]:
-        for name, given in _flat(value).items():
-            try:
-                check(name, given)
-            except Problem as problem:
-                raise ValueError(problem.sentence()) from None
-        return _flat(value)
+    @model_validator(mode="after")
+    def readable_address(self) -> Server:
+        try:
+            if self.jump:
+                parse_hops(self.jump)
+            if self.ssh or self.host:
+                host = parse_typed(self.ssh or self.host or "").host
+                if self.family != "auto" and literal_version(host) not in (None, self.family):
+                    raise unfit("remote.fault.other_family", host=host, family=self.family)
+        except Problem as problem:
+            raise Unfit([((), said(problem))]) from None
+        return self
 
 
 class Config(Section):
@@ -94,22 +79,16 @@ class Config(Section):
     servers: dict[Annotated[str, Field(pattern=SERVER_NAME)], Server] = Field(default_factory=dict)
     paths: Paths = Paths()
     python: Python = Python()
+    network: Network = Network()
+    models: Models = Models()
     dataset: Dataset = Dataset()
     train: Train = Train()
+    pull: Pull = Pull()
+    autostop: Autostop = Autostop()
+    notify: Notify = Notify()
 
     @model_validator(mode="after")
     def default_exists(self) -> Config:
         if self.default_server and self.default_server not in self.servers:
-            raise ValueError(f'default_server "{self.default_server}" is not among [servers]')
+            raise unfit("remote.fault.no_default", name=self.default_server)
         return self
-
-
-def _flat(params: dict[str, Any]) -> dict[str, Any]:
-    """`[train.params.sovits] epochs = 8` and `"sovits.epochs" = 8` mean the same."""
-    flat: dict[str, Any] = {}
-    for name, value in params.items():
-        if isinstance(value, dict) and name not in PARAMS:
-            flat.update({f"{name}.{inner}": item for inner, item in value.items()})
-        else:
-            flat[name] = value
-    return flat

@@ -1,8 +1,4 @@
-"""What to pull while a training runs, and when the server may be switched off. Pure decisions.
-
-Works on exports as events tell them: path below the work folder, kind, bytes, SHA-256, and the
-validation metric of the save they belong to, where there is one.
-"""
+"""What to pull while a training runs, and when the server may be switched off. Pure decisions."""
 
 from __future__ import annotations
 
@@ -11,60 +7,59 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from engine.contract.fold import RunState
+
 
 class When(Enum):
-    """When files come home: at every save, only the best so far, at the end, or when asked."""
+    """Which saves come home while a run goes on: each, only the best so far, or none."""
 
-    EACH_SAVE = "each-save"
+    EACH_SAVE = "each"
     BEST = "best"
-    END = "end"
-    NEVER = "never"
+    NEVER = "off"
 
 
 @dataclass(frozen=True)
-class Export:
-    """One finished file on the server. `score`: lower is better; None when not validated."""
+class Save:
+    """One finished file on the server, below the work folder.
+
+    `version` tells one content of a path from another. `score`: lower is better; None where
+    nothing was validated. A file of no `kind` is small and goes with everything.
+    """
 
     path: str
-    kind: str
-    bytes: int
-    sha256: str
+    version: str
+    kind: str = ""
     score: float | None = None
 
-    @classmethod
-    def from_payload(cls, payload: Mapping[str, Any]) -> Export | None:
-        """An export event's payload; None when it is not one (it comes from a server)."""
-        path, kind = payload.get("path"), payload.get("kind")
-        size, sha256 = payload.get("bytes"), payload.get("sha256")
-        sound = isinstance(path, str) and isinstance(kind, str) and isinstance(sha256, str)
-        if not sound or not isinstance(size, int) or isinstance(size, bool):
-            return None
-        score = payload.get("score")
-        number = isinstance(score, (int, float)) and not isinstance(score, bool)
-        return cls(str(path), str(kind), size, str(sha256), float(score) if number else None)  # type: ignore[arg-type]
+
+Here = Mapping[str, str]  # path -> the version that is here, compared with the server's
 
 
-@dataclass(frozen=True)
-class Here:
-    """A file on this computer whose SHA-256 was compared with the server's."""
+def scores(state: RunState) -> dict[str, float]:
+    """What the held-out clips said of each exported file, by its path below the work folder."""
+    judged: dict[tuple[Any, Any], float] = {}
+    for event in state.validations:
+        metrics, epoch = event.payload["metrics"], event.payload["epoch"]
+        values = metrics.values() if isinstance(metrics, dict) else ()
+        first = next(iter(values), None)
+        if isinstance(first, (int, float)) and isinstance(epoch, int):
+            judged[event.stage, epoch] = float(first)
+    found = {}
+    for export in state.exports:
+        path, kind, epoch = export["path"], export["kind"], export.get("epoch")
+        known = isinstance(kind, str) and isinstance(epoch, int)
+        score = judged.get((kind, epoch)) if known else None
+        if isinstance(path, str) and score is not None:
+            found[path] = score
+    return found
 
-    path: str
-    sha256: str
 
-
-def to_pull(
-    when: When, exports: Sequence[Export], here: Iterable[Here], *, finished: bool
-) -> tuple[Export, ...]:
-    """Which exports to fetch now, oldest first; a file written again counts as new.
-
-    `finished`: the run has ended, so that `END` and a pack that replaces parts are due.
-    """
-    if when is When.NEVER or (when is When.END and not finished):
+def to_pull(when: When, saves: Sequence[Save], here: Here) -> tuple[Save, ...]:
+    """Which of `saves` (oldest first) to fetch now; a file written again counts as new."""
+    if when is When.NEVER:
         return ()
-    newest = _newest(exports)
-    wanted = _best(newest) if when is When.BEST and not finished else newest
-    have = {(one.path, one.sha256) for one in here}
-    return tuple(one for one in wanted if (one.path, one.sha256) not in have)
+    wanted = _best(saves) if when is When.BEST else saves
+    return tuple(one for one in wanted if here.get(one.path) != one.version)
 
 
 @dataclass(frozen=True)
@@ -76,25 +71,17 @@ class SwitchOff:
     running: bool
 
 
-def safe_to_switch_off(
-    named: Sequence[Export], here: Iterable[Here], *, running: bool
-) -> SwitchOff:
+def safe_to_switch_off(named: Iterable[Save], here: Here, *, running: bool) -> SwitchOff:
     """Only when no run goes on, something was named, and all of it is here and verified."""
-    have = {(one.path, one.sha256) for one in here}
-    missing = tuple(one.path for one in _newest(named) if (one.path, one.sha256) not in have)
-    return SwitchOff(bool(named) and not missing and not running, missing, running)
+    saves = list(named)
+    missing = tuple(one.path for one in saves if here.get(one.path) != one.version)
+    return SwitchOff(bool(saves) and not missing and not running, missing, running)
 
 
-def _newest(exports: Sequence[Export]) -> tuple[Export, ...]:
-    """The last word on each path, in the order in which those were said."""
-    last = {one.path: number for number, one in enumerate(exports)}
-    return tuple(one for number, one in enumerate(exports) if last[one.path] == number)
-
-
-def _best(exports: Sequence[Export]) -> tuple[Export, ...]:
+def _best(saves: Sequence[Save]) -> tuple[Save, ...]:
     """Of each kind the one with the best score; the newest where none was validated."""
-    chosen: dict[str, Export] = {}
-    for one in exports:
+    chosen: dict[str, Save] = {}
+    for one in saves:
         before = chosen.get(one.kind)
         if before is None or before.score is None or one.score is None:
             better = before is None or one.score is not None or before.score is None
@@ -102,4 +89,4 @@ def _best(exports: Sequence[Export]) -> tuple[Export, ...]:
             better = one.score <= before.score
         if better:
             chosen[one.kind] = one
-    return tuple(one for one in exports if chosen[one.kind] == one)
+    return tuple(one for one in saves if not one.kind or chosen[one.kind] is one)

@@ -34,7 +34,8 @@ REPAIRS = 3
 class Pulled:
     """A file that is here. `sha256` is hex, None when it was not verified; `seconds` in all.
 
-    `resumed_bytes` were here before this call. `way`: "sftp", or "exec" without SFTP.
+    `resumed_bytes` were here before this call. `way`: "sftp", or "exec" without SFTP. `mtime` is
+    the remote file's, Unix seconds; None for what was put together here.
     """
 
     path: Path
@@ -44,6 +45,7 @@ class Pulled:
     resumed_bytes: int
     way: str
     retries: int
+    mtime: int | None = None
 
 
 def pull(
@@ -232,7 +234,7 @@ class _Pull:
         self._report(self._meter.progress())
         return Pulled(
             self._part.final, self._identity.size, sha256, monotonic() - self._began, resumed,
-            self._meter.way, self._meter.retries,
+            self._meter.way, self._meter.retries, self._identity.mtime,
         )  # fmt: skip
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ Problem, never a guess.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -21,8 +21,6 @@ STAGING = ".sovdeck-push"
 PATIENCE = 60.0
 # The slowest hashing to wait for, bytes a second: coreutils on a busy rented disk.
 SLOWEST = 20 << 20
-# How much a folder may hold that was never listed, for the patience with its first listing.
-UNKNOWN_SIZE = 20 << 30
 
 
 @dataclass(frozen=True)
@@ -145,20 +143,60 @@ def place(link: Link, folder: str, wanted: Sequence[Wanted]) -> set[int]:
     return set(range(len(wanted))) - placed
 
 
-def listing(link: Link, folder: str) -> list[Wanted]:
-    """Every regular file below `folder` with its SHA-256, in one exchange."""
-    result = _ask(link, folder, ["list", plain_path(folder)], UNKNOWN_SIZE)
+@dataclass(frozen=True)
+class Named:
+    """One regular file below a remote folder: path relative to it, bytes, mtime in Unix seconds."""
+
+    path: str
+    size: int
+    mtime: int
+
+
+def names(link: Link, folder: str, parts: Sequence[str] = (".",)) -> list[Named]:
+    """Every regular file below `parts` of `folder`, by path, in one exchange; nothing is read.
+
+    A part that is not there holds nothing; a folder that is not there is a Problem.
+    """
+    result = _ask(link, folder, ["names", plain_path(folder), *map(plain_path, parts)], 0)
     records = result.out.split(b"\0")
     if records.pop() or not records or records.pop() != b"end %d" % len(records):
         raise strange("the answer ends early")
     found = []
     for record in records:
-        hexes, _, rest = record.partition(b" ")
-        size, _, name = rest.partition(b" ")
-        numbers = _hex(hexes.decode("ascii", "replace")), size.decode("ascii", "replace")
-        path = name.decode("utf-8", "surrogateescape")
-        found.append(Wanted(path, _number(numbers[1]), numbers[0]))
+        size, mtime, path = _three(record)
+        found.append(Named(path, _number(size), _number(mtime)))
     return sorted(found, key=lambda one: one.path)
+
+
+def sums(link: Link, folder: str, files: Sequence[Named]) -> dict[str, str]:
+    """SHA-256 by path of `files`; those that are gone meanwhile are left out."""
+    stdin = path_records(file.path for file in files)
+    size = sum(file.size for file in files)
+    result = _ask(link, folder, ["sums", plain_path(folder)], size, stdin)
+    records = result.out.split(b"\0")
+    if records.pop() or len(records) != len(files):
+        raise strange("the answer ends early")
+    found = {}
+    for file, record in zip(files, records, strict=True):
+        hexes, _, path = _three(record)
+        if path != file.path:
+            raise strange(path)
+        if hexes != "-":
+            found[path] = _hex(hexes)
+    return found
+
+
+def path_records(paths: Iterable[str]) -> bytes:
+    """Paths as the agent reads them, each ended by a zero byte."""
+    return b"".join(_path_bytes(path) + b"\0" for path in paths)
+
+
+def _three(record: bytes) -> tuple[str, str, str]:
+    """Two words and a path that may hold anything."""
+    first, _, rest = record.partition(b" ")
+    second, _, path = rest.partition(b" ")
+    words = first.decode("ascii", "replace"), second.decode("ascii", "replace")
+    return (*words, path.decode("utf-8", "surrogateescape"))
 
 
 def _ask(link: Link, path: str, verb: list[str], size: int, stdin: bytes = b"") -> Result:

@@ -17,10 +17,10 @@ import torch
 from interop_micro import MICRO, MICRO_GPT, command
 
 from engine.commands import pretrained as pretrained_command
+from engine.contract.pretrained_set import FILES
 from engine.contract.problem import Problem
 from engine.interop import pretrained
 from engine.interop.fetching import FetchFailed, fetch
-from engine.interop.pretrained_set import FILES
 from engine.models.sovits.discriminator import Discriminator
 
 NAMES = {file.name for file in FILES}
@@ -224,7 +224,7 @@ def test_the_official_base_is_known_by_its_head(upstream, tmp_path, monkeypatch)
 
 def test_offline_says_what_to_bring(tmp_path, capsys, monkeypatch) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr("engine.interop.pretrained_set.HUBS", ("http://127.0.0.1:9",))
+    monkeypatch.setattr("engine.contract.pretrained_set.HUBS", ("http://127.0.0.1:9",))
     monkeypatch.setattr("engine.interop.fetching.time.sleep", pauses.append)
     assert (
         command(pretrained_command, "get", "--work", str(tmp_path), "--source", str(tmp_path)) == 6

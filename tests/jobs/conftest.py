@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import shlex
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from engine.contract.problem import ExitCode, Problem
+from remote.hostspec import HostSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 AGENT = ROOT / "remote" / "agent"
@@ -113,6 +115,7 @@ class LocalLink:
     """The part of remote.link.Link that the jobs room uses."""
 
     name: str = "local"
+    spec: HostSpec = HostSpec("localhost")
     budgets: Iterator[int | None] | None = None
     env: dict[str, str] = field(default_factory=lambda: dict(os.environ))
     opened: list[LocalStream] = field(default_factory=list)
@@ -141,9 +144,31 @@ class LocalLink:
         return stream
 
 
+@pytest.fixture(scope="session")
+def busybox(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
+    """A folder with busybox as sh and as every tool, as a minimal image has it."""
+    found = shutil.which("busybox")
+    if found is None:
+        return None
+    folder = tmp_path_factory.mktemp("busybox")
+    for name in subprocess.check_output([found, "--list"], text=True).split():
+        (folder / name).symlink_to(found)
+    return folder
+
+
+@pytest.fixture(params=["sh", "busybox"])
+def shell_path(request: pytest.FixtureRequest, busybox: Path | None) -> str:
+    """PATH of a server with the usual tools (dash on Debian), and of one with busybox alone."""
+    if request.param == "sh":
+        return os.environ["PATH"]
+    if busybox is None:
+        pytest.skip("busybox is not installed")
+    return f"{busybox}:{os.environ['PATH']}"
+
+
 @pytest.fixture
-def link() -> Iterator[LocalLink]:
-    made = LocalLink()
+def link(shell_path: str) -> Iterator[LocalLink]:
+    made = LocalLink(env={**os.environ, "PATH": shell_path})
     yield made
     for stream in made.opened:
         stream.ended()
@@ -173,7 +198,7 @@ class Job:
 
 
 @pytest.fixture
-def supervise(tmp_path: Path) -> Iterator[Callable[..., Job]]:
+def supervise(tmp_path: Path, shell_path: str) -> Iterator[Callable[..., Job]]:
     """Start agent/supervise.sh on a command; whatever is left is killed at the end."""
     started: list[Job] = []
 
@@ -182,7 +207,7 @@ def supervise(tmp_path: Path) -> Iterator[Callable[..., Job]]:
         process = subprocess.Popen(
             ["sh", str(AGENT / "supervise.sh"), str(folder), "--", *command],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            start_new_session=True, env={**os.environ, **(env or {})},
+            start_new_session=True, env={**os.environ, "PATH": shell_path, **(env or {})},
         )  # fmt: skip
         job = Job(folder, process)
         started.append(job)

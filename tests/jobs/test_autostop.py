@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import fields
@@ -18,8 +20,11 @@ from engine.contract.layout import Layout
 from engine.contract.problem import Problem
 from remote import job, watchman
 from remote.autostop import REASONS, Decision, Observed, Policy, cost, decide, duration
+from remote.config.sections import Autostop
+from remote.deploy import DeployConfig, ready
 from remote.deployed import Deployed
 from remote.profiles import PROFILES, Profile
+from remote.watchman import policy_of
 
 ROOT = Path(__file__).resolve().parents[2]
 AGENT = ROOT / "remote" / "agent"
@@ -187,6 +192,31 @@ def test_a_running_job_saves_before_a_cap_stops_the_server(
     watchman.disarm(link, deployed.layout)
 
 
+def test_a_watch_that_goes_is_left_alone_by_the_next_run(
+    link: Any, deployed: Deployed, tmp_path: Path
+) -> None:
+    policy = policy_of(Autostop(max_time="3h", idle="45m"), None, "box")
+    assert policy == Policy(max_hours=3.0, idle=2700)
+    assert watchman.keep(link, deployed, policy, provider(tmp_path))
+    first = watchman.first_look(link, deployed.layout)
+    assert first is not None and first.decision.at is not None
+    assert not watchman.keep(link, deployed, policy, provider(tmp_path))
+    assert job.state(link, job.handle(deployed.layout, "autostop")).attempt == 1
+    watchman.disarm(link, deployed.layout)
+    assert watchman.keep(link, deployed, policy, provider(tmp_path))
+    watchman.disarm(link, deployed.layout)
+
+
+def test_the_file_speaks_of_money_and_of_pulls() -> None:
+    wish = Autostop(max_cost=9.9, max_time="6h", only_after_pull=False, pull_deadline="")
+    policy = policy_of(wish, 1.98, "box")
+    assert policy == Policy(max_hours=5.0, only_after_pull=False, pull_deadline=None)
+    assert policy_of(Autostop(), 1.98, "box") is None
+    with pytest.raises(Problem) as caught:
+        policy_of(wish, None, "box")
+    assert caught.value.key == "remote.autostop.needs_price"
+
+
 def test_a_new_policy_takes_the_place_of_the_old(
     link: Any, deployed: Deployed, tmp_path: Path
 ) -> None:
@@ -199,6 +229,28 @@ def test_a_new_policy_takes_the_place_of_the_old(
         and s.decision.at - began < 8890 and s
     )  # fmt: skip
     assert not status.decision.stop
+    watchman.disarm(link, deployed.layout)
+
+
+def test_opening_a_server_begins_the_idle_time_anew(
+    link: Any, deployed: Deployed, tmp_path: Path
+) -> None:
+    asked = tmp_path / "work" / "autostop" / "asked"
+    config = DeployConfig(work=str(deployed.layout.work), python=sys.executable)
+    note = {"python": sys.executable}
+    (tmp_path / "work" / "deployed.json").write_text(json.dumps(note))
+    ready(link, config)
+    assert not asked.exists(), "without a watch nothing is written"
+    watchman.arm(link, deployed, Policy(idle=9000), provider(tmp_path))
+    before = wait_for(lambda: watchman.status(link, deployed.layout)).decision.at
+    for tell in (lambda: ready(link, config), lambda: watchman.mark_asked(link, deployed.layout)):
+        tell()
+        os.utime(asked, (before, before))  # as if asked that much later
+        later = wait_for(
+            lambda: (s := watchman.status(link, deployed.layout)) and s.decision.at != before and s
+        )
+        assert later.decision.at == before + 9000
+        asked.unlink()
     watchman.disarm(link, deployed.layout)
 
 

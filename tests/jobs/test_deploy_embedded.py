@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,6 +21,7 @@ from remote.code_archive import code_archive
 from remote.deploy import DeployConfig, Links, Step, StepReport
 from remote.deploy.apply import send_code
 from remote.deploy.plan import CheckEngine, SendWheels
+from remote.deployed import Deployed
 from remote.link import Link
 from remote.probe import probe
 from remote.verdict import verdict
@@ -111,6 +113,33 @@ def test_two_laptops_do_not_deploy_at_once(server: Link, config: DeployConfig) -
             assert problem.key == "remote.deploy.locked" and time.monotonic() < deadline
             time.sleep(0.1)
     assert done.python == config.python
+
+
+def test_of_two_laptops_that_come_at_once_both_find_a_sound_server(
+    embedded: Any, tmp_path: Path
+) -> None:
+    config = DeployConfig(work=str(tmp_path / "work"), python=sys.executable)
+    outcomes: list[Deployed | Problem] = []
+    ready_to_go = threading.Barrier(2)
+
+    def one_laptop() -> None:
+        with embedded.connect() as link:
+            ready_to_go.wait(30)
+            try:
+                outcomes.append(deploy.deploy(link, config, lambda _: None))
+            except Problem as problem:
+                outcomes.append(problem)
+
+    laptops = [threading.Thread(target=one_laptop) for _ in range(2)]
+    for laptop in laptops:
+        laptop.start()
+    for laptop in laptops:
+        laptop.join(120)
+    turned_away = [one.key for one in outcomes if isinstance(one, Problem)]
+    assert len(outcomes) == 2 and turned_away in ([], ["remote.deploy.locked"])
+    with embedded.connect() as link:
+        assert deploy.ready(link, config) in outcomes
+    assert [path.name for path in (tmp_path / "work" / "code").iterdir()] == [code_archive().sha]
 
 
 def test_a_damaged_upload_leaves_nothing(server: Link, tmp_path: Path) -> None:

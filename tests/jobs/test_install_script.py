@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import zipfile
@@ -30,7 +29,7 @@ def layout(link: Any, tmp_path: Path) -> Layout:
     code.mkdir(parents=True)
     (code / "agent").symlink_to(ROOT / "remote" / "agent")
     # uv stands beside this interpreter where the environment was made with it.
-    link.env["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    link.env["PATH"] = f"{Path(sys.executable).parent}:{link.env['PATH']}"
     return made
 
 

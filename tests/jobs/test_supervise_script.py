@@ -50,6 +50,8 @@ def log_has(job: Any, word: str) -> Callable[[], bool]:
 @pytest.mark.parametrize("path", sorted(AGENT.glob("*.sh")), ids=lambda path: path.name)
 def test_scripts_are_clean_posix_shell(path: Path) -> None:
     assert subprocess.run(["sh", "-n", str(path)]).returncode == 0
+    if busybox := shutil.which("busybox"):
+        assert subprocess.run([busybox, "sh", "-n", str(path)]).returncode == 0
     if shutil.which("shellcheck") is None:
         pytest.skip("shellcheck is not installed")
     done = subprocess.run(["shellcheck", "-s", "sh", str(path)], capture_output=True, text=True)

@@ -101,7 +101,7 @@ Build = Callable[..., House]
 
 @pytest.fixture
 def house() -> Iterator[Build]:
-    """Starts servers: `house(rules, key=..., port=..., sftp=..., home=...)`.
+    """Starts servers: `house(rules, key=..., port=..., sftp=..., home=..., certificate=...)`.
 
     With a home, commands really run there; without, they only say that they did.
     """
@@ -117,6 +117,7 @@ def house() -> Iterator[Build]:
         port: int = 0,
         sftp: bool = True,
         home: Path | None = None,
+        certificate: asyncssh.SSHCertificate | None = None,
     ) -> House:
         host_key = key or asyncssh.generate_private_key("ssh-ed25519")
 
@@ -132,7 +133,7 @@ def house() -> Iterator[Build]:
                 lambda: Guard(rules),
                 "127.0.0.1",
                 port,
-                server_host_keys=[host_key],
+                server_host_keys=[(host_key, certificate) if certificate else host_key],
                 process_factory=run,
                 sftp_factory=asyncssh.SFTPServer if sftp else None,
                 encoding=None,

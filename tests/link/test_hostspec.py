@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from engine.contract.problem import ExitCode, Problem
 from remote.hostspec import HostSpec
+from remote.key_rules import KeyRules
 
 GATE = HostSpec("gate.example", 2222, "me")
 
@@ -149,6 +150,11 @@ users = st.just("") | st.text(
 )
 ports = st.integers(1, 65535)
 hops = st.builds(HostSpec, hosts | zoned, ports, users)
+key_names = st.text("abc019.-_", min_size=1, max_size=9)
+paths = st.text("ab/ .~'#$\\é", min_size=1, max_size=9).filter(lambda text: text[0] != "#")
+rules = st.builds(
+    KeyRules, st.just("") | key_names, st.lists(paths, max_size=2).map(tuple), st.booleans()
+)
 specs = st.builds(
     HostSpec,
     hosts | zoned,
@@ -159,6 +165,8 @@ specs = st.builds(
     st.sampled_from(["auto", "4", "6"]),
     st.just("") | printable.filter(lambda text: text == text.strip()),
     st.booleans(),
+    st.lists(printable.filter(lambda text: text == text.strip()), max_size=2).map(tuple),
+    rules,
 )
 
 
@@ -212,6 +220,10 @@ FRAGMENTS = [
         "$",
         "Port=",
         "ProxyJump=",
+        "HostKeyAlias=",
+        "UserKnownHostsFile=",
+        "CertificateFile=",
+        "StrictHostKeyChecking=yes",
         ",",
         "none",
         "\u3000",

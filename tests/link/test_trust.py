@@ -48,7 +48,7 @@ def trusting(tmp_path: Path, text: str = "", **options: object) -> Trust:
 
 def refusal(trust: Trust, key: HostKey = KEY, host: str = "h", port: int = 22) -> Problem:
     with pytest.raises(Problem) as caught:
-        trust.check(host, port, key, name="box")
+        trust.check(place_of(host, port), key, name="box")
     assert caught.value.exit_code is ExitCode.REFUSED
     return caught.value
 
@@ -77,7 +77,7 @@ def refusal(trust: Trust, key: HostKey = KEY, host: str = "h", port: int = 22) -
 def test_lines_of_known_hosts_as_they_really_look(
     tmp_path: Path, line: str, host: str, port: int
 ) -> None:
-    trusting(tmp_path, line + "\n").check(host, port, KEY, name="box")
+    trusting(tmp_path, line + "\n").check(place_of(host, port), KEY, name="box")
     assert not (tmp_path / "store").exists()
 
 
@@ -106,8 +106,8 @@ def test_a_person_is_asked_once_and_the_answer_is_pinned(tmp_path: Path) -> None
         asked.append((fingerprint, host))
         return True
 
-    trusting(tmp_path, ask=ask).check("h", 2222, KEY, name="box")
-    trusting(tmp_path, ask=ask).check("h", 2222, KEY, name="box")
+    trusting(tmp_path, ask=ask).check("[h]:2222", KEY, name="box")
+    trusting(tmp_path, ask=ask).check("[h]:2222", KEY, name="box")
     assert asked == [(KEY.fingerprint, "[h]:2222")]
 
 
@@ -119,7 +119,7 @@ def test_a_no_pins_nothing(tmp_path: Path) -> None:
 
 def test_fingerprints_given_beforehand(tmp_path: Path) -> None:
     trust = trusting(tmp_path, accepted=frozenset({KEY.fingerprint}))
-    trust.check("h", 22, KEY, name="box")
+    trust.check("h", KEY, name="box")
     # Whoever names fingerprints is not asked about others.
     trust = trusting(tmp_path, accepted=frozenset({KEY.fingerprint}), ask=lambda _f, _h: True)
     assert refusal(trust, OTHER, "new").key == "remote.host.key_unknown"
@@ -127,14 +127,14 @@ def test_fingerprints_given_beforehand(tmp_path: Path) -> None:
 
 def test_a_changed_key_says_since_when_and_how_to_forget(tmp_path: Path) -> None:
     trust = trusting(tmp_path, ask=lambda _f, _h: True)
-    trust.pin("h", 2222, OTHER)
+    trust.pin("[h]:2222", OTHER)
     store = tmp_path / "store"
     store.write_text(store.read_text()[:-11] + "2025-04-01\n")
     problem = refusal(trust, KEY, "h", 2222)
     assert "2025-04-01" in problem.sentence() and "2025-04-01" in problem.sentence("zh")
     assert "sovdeck server forget-key box" in problem.sentence()
-    assert trust.forget("h", 2222) == 1
-    trust.check("h", 2222, KEY, name="box")
+    assert trust.forget("[h]:2222") == 1
+    trust.check("[h]:2222", KEY, name="box")
 
 
 def test_a_key_known_by_openssh_is_forgotten_with_openssh(tmp_path: Path) -> None:
@@ -146,8 +146,8 @@ def test_a_key_known_by_openssh_is_forgotten_with_openssh(tmp_path: Path) -> Non
 def test_forgetting_leaves_the_others(tmp_path: Path) -> None:
     trust = trusting(tmp_path)
     for port in (1, 2, 3):
-        trust.pin("h", port, KEY)
-    assert trust.forget("h", 2) == 1 and trust.forget("h", 2) == 0
+        trust.pin(f"[h]:{port}", KEY)
+    assert trust.forget("[h]:2") == 1 and trust.forget("[h]:2") == 0
     places = [entry.patterns for entry in read_entries((tmp_path / "store").read_text())]
     assert places == ["[h]:1", "[h]:3"]
 
@@ -178,8 +178,8 @@ def test_the_kind_of_key_we_know_is_asked_for(house: Build, tmp_path: Path) -> N
     rsa = asyncssh.generate_private_key("ssh-rsa", key_size=2048)
     here = house(Rules(password=PASSWORD), key=rsa)
     trust = Trust(tmp_path / "store")
-    trust.pin("127.0.0.1", here.port, HostKey("ssh-rsa", rsa.public_data))
-    assert trust.wanted_kinds("127.0.0.1", here.port)[0] == "rsa-sha2-512"
+    trust.pin(here.spec().place, HostKey("ssh-rsa", rsa.public_data))
+    assert trust.wanted_kinds(here.spec().place)[0] == "rsa-sha2-512"
     credentials = Credentials(use_agent=False, default_keys=False, password=Secret(PASSWORD))
     Link.connect(here.spec(), trust=trust, credentials=credentials).close()
 
@@ -189,7 +189,7 @@ def test_two_writers_do_not_lose_pins(tmp_path: Path) -> None:
 
     async def pin_all() -> None:
         await asyncio.gather(
-            *(asyncio.to_thread(trust.pin, "h", port, KEY) for port in range(1, 30))
+            *(asyncio.to_thread(trust.pin, f"[h]:{port}", KEY) for port in range(1, 30))
         )
 
     asyncio.run(pin_all())

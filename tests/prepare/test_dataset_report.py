@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from engine.contract.dataset.report import characters, make_report
 from engine.contract.dataset.wav import measure_wav
 from engine.contract.problem import ExitCode, Problem
 
+ROOT = Path(__file__).resolve().parents[2]
 GOOD = ClipFacts(4.0, 32000, 1, peak=0.6, level_db=-20.0, noise_db=-60.0, clipped=0.0)
 
 
@@ -96,3 +98,27 @@ def test_an_empty_set_reports_too() -> None:
 def test_the_laptop_leaves_other_formats_to_the_server(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"anything")
     assert measure_wav(tmp_path / name) is None
+
+
+def test_reasons_are_counted_in_few_words() -> None:
+    base = checked(("あ" * 60, GOOD), ("あ" * 20, replace(GOOD, noise_db=-32.0)))
+    faults = tuple(
+        Problem("engine.data.fields", ExitCode.DATA, file="V.list", line=n, count=2)
+        for n in (30, 31)
+    )
+    lines = make_report(Checked(replace(base.manifest, problems=faults), base.facts)).lines("en")
+    assert "  left out: 2 wrong number of fields" in lines
+    assert "  to listen to: 1 text hardly fits, 1 noisy" in lines
+    assert any("usual pace in ja" in line for line in lines)
+
+
+def test_every_reason_a_report_can_hold_has_few_words() -> None:
+    words = json.loads((ROOT / "engine/words/report.json").read_text(encoding="utf-8"))
+    named = set()
+    for path in (ROOT / "engine/contract/dataset").glob("*.py"):
+        found = re.findall(r'"engine\.(?:data|report)\.([a-z_0-9]+)"', path.read_text("utf-8"))
+        named |= set(found)
+    of_lists = {"no_list", "strict", "which_list", "corrupt", "bad_words", "line_moved"}
+    of_lists |= {"not_saved", "total", "spoken", "length", "levels", "unmeasured", "pace"}
+    of_lists |= {"left_out", "listen", "remarks"}
+    assert {f"short_{reason}" for reason in named - of_lists} <= set(words)

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,9 @@ from engine.contract.problem import Problem
 from engine.pack import pack
 from engine.speaking import audition_command
 from engine.speaking.audition import Audition, Grid, Sentence
+from engine.speaking.pipeline import Speaker
 from engine.speaking.request import SpeakRequest
+from engine.speaking.results import Results
 from engine.speaking.saved_samples import saved_samples
 from engine.speaking.studio import Studio
 
@@ -126,17 +129,19 @@ def test_the_command_renders_ranks_and_chooses(
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     events = run("--text", "おはよう", "--text-lang", "all_ja", "--gpt", "Test-e2.ckpt")
-    assert [e["event"] for e in events] == ["cell"] * 4 + ["standing"] * 2
+    kinds = ["cell"] * 4 + ["standing"] * 2 + ["ranked"]
+    assert [e["event"] for e in events] == kinds
     # Nobody recorded the typed words: the clip that is imitated stands for the truth.
     assert [e.get("kind") for e in events[:4]] == ["truth", "cell", "cell", "base"]
     assert events[0]["text"] == "今日は。" and events[3]["gpt"] == "Test-e0.ckpt"
-    assert events[3]["sovits"] == "Test_e0_s0.pth"
+    assert events[3]["sovits"] == "Test_e0_s0.pth" and events[0]["of"] == 4
     votes = tmp_path / "votes.jsonl"
     loser = str(events[4]["sovits"])
     cells = {str(e["sovits"]): str(e["cell"]) for e in events[1:3]}
     winner = next(name for name in cells if name != loser)
     votes.write_text(json.dumps({"better": cells[winner], "worse": cells[loser]}) * 1 + "\n")
-    again = run("--votes", str(votes), "--choose")
+    *again, ranked = run("--votes", str(votes), "--choose")
+    assert ranked["votes"] == 1 and ranked["chosen"] == ["Test-e2.ckpt", winner]
     assert [e["sovits"] for e in again] == [winner, loser] and again[0]["won"] == 1
     features = Path(Layout.at(work.as_posix()).features(VOICE))
     studio = Studio(work, VOICE)
@@ -176,5 +181,40 @@ def test_the_list_gives_references_and_sentences(
 
 
 def test_votes_without_an_audition_are_refused(tmp_path: Path) -> None:
+    results = Results(tmp_path, tmp_path / "features")
     with pytest.raises(Problem, match="table.jsonl"):
-        audition_command._lines(tmp_path / "table.jsonl")
+        results.vote("a", "b")
+    (tmp_path / "table.jsonl").write_text('{"cell": "a", "gpt": "g", "sovits": "s"}\n')
+    with pytest.raises(Problem, match='no cell "b"'):
+        results.vote("a", "b")
+    with pytest.raises(Problem, match="did not compare"):
+        results.choose("g", "other")
+    assert results.votes() == [] and results.chosen() is None
+
+
+def test_what_an_earlier_audition_rendered_is_not_rendered_again(
+    work: Path, tmp_path: Path, clip: Callable[..., Path]
+) -> None:
+    studio = Studio(work, VOICE)
+    opened: list[str] = []
+
+    def open_pair(gpt: Path, sovits: Path) -> Speaker:
+        opened.append(sovits.name)
+        return studio.open(gpt, sovits)
+
+    sentences = [Sentence("おはよう", "all_ja"), Sentence("さようなら", "all_ja")]
+    grid = Grid(
+        gpt=[studio.gpt_path()], sovits=[w.path for w in studio.sovits_weights()],
+        references=[short(clip(4.0))], sentences=sentences,
+    )  # fmt: skip
+    audition = Audition(tmp_path, open_pair)
+    cut = audition.run(grid)
+    begun = [next(cut) for _ in range(4)]
+    cut.close()  # as if the server was switched off
+    rows = list(audition.run(grid))
+    assert rows[:4] == begun and len(rows) == 5
+    assert len(opened) == 3, "the second voice was opened again for its one missing cell"
+    (tmp_path / rows[1]["wav"]).write_bytes(b"torn")
+    assert list(audition.run(grid)) == rows and len(opened) == 4
+    assert [r["cell"] for r in audition.run(replace(grid, seed=9))] == [r["cell"] for r in rows]
+    assert len(opened) == 6

@@ -162,7 +162,7 @@ class Noisy:
         os.write(1, b"native noise\\n")
         return {}
 
-sys.exit(commands._serve(Noisy(), {}))
+sys.exit(commands._serve(Noisy(), {}, 60.0))
 """
 
 

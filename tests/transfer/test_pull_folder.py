@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipe_server import QUICK, LocalLink, Server
+from pipe_server import QUICK, LocalLink, LocalStream, Server
 
 from engine.contract.problem import Problem
 from remote.transfer.pull_folder import PulledFolder, pull_folder
@@ -78,28 +78,45 @@ def test_a_cut_and_a_stop_lose_no_file(server: Server, laptop: Path) -> None:
     assert done.kept_files == len(some) and here(laptop) == files
 
 
-def test_a_file_that_changes_after_the_listing_is_noticed(server: Server, laptop: Path) -> None:
+@pytest.mark.parametrize("then", [b"3" * 50, b"3" * 150, None], ids=["shorter", "longer", "gone"])
+def test_a_file_that_changes_after_it_was_named_is_noticed(
+    server: Server, laptop: Path, then: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lay(server, {"a": b"1" * 100, "b": b"2" * 100})
     from remote.transfer import server as questions
 
-    for change in (b"3" * 100, b"3" * 50, b"3" * 150, None):
-        path = server.home / "out/a"
-        path.write_bytes(b"1" * 100)
-        true_listing = questions.listing
+    path = server.home / "out/a"
+    true_names = questions.names
 
-        def listing(link: Any, folder: str, then: bytes | None = change) -> Any:
-            found = true_listing(link, folder)  # noqa: B023 - called within this turn
-            if then is None:
-                path.unlink()  # noqa: B023
-            else:
-                path.write_bytes(then)  # noqa: B023
-            return found
+    def names(link: Any, folder: str) -> Any:
+        found = true_names(link, folder)
+        if then is None:
+            path.unlink()
+        else:
+            path.write_bytes(then)
+        return found
 
-        with pytest.MonkeyPatch.context() as patch, pytest.raises(Problem) as caught:
-            patch.setattr(questions, "listing", listing)
-            fetch(server, laptop)
-        assert caught.value.key == "remote.transfer.changed"
-        assert "a" not in here(laptop)
+    monkeypatch.setattr(questions, "names", names)
+    with pytest.raises(Problem) as caught:
+        fetch(server, laptop)
+    assert caught.value.key == "remote.transfer.changed"
+    assert "a" not in here(laptop)
+
+
+def test_a_small_file_damaged_on_the_way_is_not_taken(
+    server: Server, laptop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay(server, {"a": noise(5000)})
+    true_read = LocalStream.read
+
+    def read(self: LocalStream, n: int = 65536) -> bytes:
+        data = true_read(self, n)
+        return data[:-1] + b"?" if len(data) > 4000 and not data.endswith(b"\0") else data
+
+    monkeypatch.setattr(LocalStream, "read", read)
+    with pytest.raises(Problem) as caught:
+        fetch(server, laptop)
+    assert caught.value.key == "remote.transfer.changed" and "a" not in here(laptop)
 
 
 def test_names_that_meet_here_are_refused_before_anything_comes(

@@ -14,10 +14,10 @@ from pipe_server import Ended
 
 from engine.contract.problem import ExitCode, Problem
 from remote.transfer import server
-from remote.transfer.server import Held, Wanted
+from remote.transfer.server import Held, Named, Wanted
 
 PLAIN = ("sh", "cut", "wc", "tr", "stat", "dd", "mkdir", "cp", "mv", "rm", "rmdir", "find", "grep",
-         "date", "nice", "cat")  # fmt: skip
+         "date", "nice", "cat", "xargs")  # fmt: skip
 TOOLS = {
     "python": (*PLAIN, "python3"),
     "old python": (*PLAIN, "python3", "openssl"),
@@ -125,15 +125,32 @@ def test_nothing_missing_leaves_no_staging_folder(shell: Any) -> None:
     assert [p.name for p in (shell.home / "d").iterdir()] == ["a"]
 
 
-def test_listing(shell: Any) -> None:
+def test_names_and_sums(shell: Any) -> None:
     (shell.home / "d/sub").mkdir(parents=True)
     (shell.home / "d" / server.STAGING).mkdir()
-    for name in ("d/b", "d/sub/" + NAME, "d/sub/line\nbreak"):
-        (shell.home / name).write_bytes(b"12")
-    paths = sorted(["b", "sub/" + NAME, "sub/line\nbreak"])
-    assert server.listing(shell, "d") == [Wanted(path, 2, sha(b"12")) for path in paths]
+    (shell.home / "d" / server.STAGING / "x").write_bytes(b"")
+    paths = sorted(["-b", "sub/" + NAME, "sub/line\nbreak"])
+    for name in paths:
+        (shell.home / "d" / name).write_bytes(b"12")
+        os.utime(shell.home / "d" / name, (7, 7))
+    found = server.names(shell, "d")
+    assert found == [Named(path, 2, 7) for path in paths]
+    assert server.names(shell, "d", ["-b", "none"]) == found[:1]
+    assert server.names(shell, "d", ["sub"]) == found[1:]
+    assert server.sums(shell, "d", found) == dict.fromkeys(paths, sha(b"12"))
+    (shell.home / "d/-b").unlink()
+    assert server.sums(shell, "d", found) == dict.fromkeys(paths[1:], sha(b"12"))
     with pytest.raises(Problem):
-        server.listing(shell, "none")
+        server.names(shell, "none")
+
+
+def test_send(shell: Any) -> None:
+    (shell.home / "d").mkdir()
+    (shell.home / "d" / NAME).write_bytes(b"1\n\0")
+    asked = server.path_records([NAME, "gone", NAME])
+    said = shell.run(server.argv("send", "d"), stdin=asked)
+    one = sha(b"1\n\0").encode() + b" 3\n1\n\0"
+    assert said.out == one + b"- 0\n" + one
 
 
 class Says:
@@ -156,7 +173,8 @@ def test_strange_answers_are_problems(out: bytes) -> None:
         lambda link: server.digest(link, "p", 1),
         lambda link: server.have(link, "d", [Wanted("a", 1, sha(b""))], 64),
         lambda link: server.place(link, "d", [Wanted("a", 1, sha(b""))]),
-        lambda link: server.listing(link, "d"),
+        lambda link: server.names(link, "d"),
+        lambda link: server.sums(link, "d", [Named("a", 1, 1)]),
     ]
     for question in questions:
         with pytest.raises(Problem) as caught:

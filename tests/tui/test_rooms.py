@@ -12,7 +12,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PURE = [
     *sorted((ROOT / "tui/state").glob("*.py")),
-    ROOT / "tui/services/protocols.py", ROOT / "tui/services/fakes.py", ROOT / "tui/settings.py",
+    ROOT / "tui/services/protocols.py", ROOT / "tui/services/fakes.py",
+    ROOT / "tui/services/speech.py", ROOT / "tui/services/fake_speech.py", ROOT / "tui/settings.py",
 ]  # fmt: skip
 DRAWING = sorted((ROOT / "tui/widgets").glob("*.py")) + sorted((ROOT / "tui/screens").glob("*.py"))
 

@@ -8,12 +8,19 @@ from typing import ClassVar
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widget import Widget
+from textual.widgets import Static
 
 from tui.actions import bindings
 from tui.language import say_hint
 from tui.screens.confirm import Confirm
 from tui.screens.deck_screen import DeckScreen
-from tui.screens.monitor_parts import event_lines, gauge_lines, gauge_title, head_line
+from tui.screens.monitor_parts import (
+    event_lines,
+    fault_lines,
+    gauge_lines,
+    gauge_title,
+    head_line,
+)
 from tui.state import wishes
 from tui.state.runs import RunView
 from tui.state.store import State, Topics
@@ -48,6 +55,7 @@ class MonitorScreen(DeckScreen):
     def body(self) -> Iterable[Widget]:
         with Vertical(id="run"):
             yield Panel(id="head")
+            yield Static(id="faults")
             with Horizontal(id="top"):
                 yield Panel(id="stages")
                 yield Panel(id="gauges")
@@ -84,14 +92,16 @@ class MonitorScreen(DeckScreen):
             return
         self.panel("head").draw(lambda width, _: head_line(self, state, run, width))
         short = self.app.size.height < 20
+        faults = fault_lines(self, state, run)
+        banner = self.query_one("#faults", Static)
+        banner.display = bool(faults)
+        banner.update(Content("\n").join(faults))
         self._stages(run, short)
         self._gauges(state, run, short)
         self._charts(run)
         events = self.panel("events")
         events.border_title = self.say("tui.monitor.events")
-        events.draw(
-            lambda width, height: Content("\n").join(event_lines(self, run, width)[-height:])
-        )
+        events.draw(lambda width, height: Content("\n").join(event_lines(self, run, width, height)))
         tail = self.query_one("#tail", LogView)
         tail.border_title = self.say("tui.monitor.log")
         tail.show(run.log)

@@ -70,6 +70,21 @@ def _cost(server: ServerState | None, seconds: float) -> str | None:
     return money(server.saved.price_per_hour * seconds / 3600, server.saved.currency)
 
 
+def fault_lines(node: MessagePump, state: State, run: RunView) -> list[Content]:
+    """What the GPUs or their driver complain of, with what to do; one line each."""
+    server = state.servers.get(run.server)
+    if server is None or server.telemetry is None:
+        return []
+    language = language_of(node)
+    return [
+        Content.assemble(
+            level_mark(fault.level), f" {fault.text.get(language)} ",
+            (fault.hint.get(language), "$faint"),
+        )
+        for fault in server.telemetry.faults
+    ]  # fmt: skip
+
+
 def gauge_title(node: MessagePump, state: State, run: RunView) -> str:
     """Names who measured and, when the figures are not fresh, how old they are."""
     sample = _sample(state, run)
@@ -143,21 +158,28 @@ def _spark(title: str, values: Any, top: float, width: int) -> Content:
     return Content.assemble((f"{title} ", "$faint"), (marks.rjust(room), "$chart-2-dim"))
 
 
-def event_lines(node: MessagePump, run: RunView, width: int) -> list[Content]:
-    """What happened, oldest first: warnings, errors, memory rescues, exported files."""
-    lines = [_notice(node, event, width) for event in run.state.notices]
+def event_lines(node: MessagePump, run: RunView, width: int, height: int) -> list[Content]:
+    """What happened, oldest first: warnings, errors and memory rescues, then exported files.
+
+    A sentence that says what to do is wrapped, never cut; where rows are few the latest stay.
+    """
+    notices = [line for event in run.state.notices for line in _notice(node, event, width)]
+    exports = []
     for export in run.state.exports:
         path = str(export.get("path", ""))
         count = export.get("bytes")
         figure = size(count) if isinstance(count, (int, float)) else ""
         text = say(node, "tui.monitor.saved", path=path.rsplit("/", 1)[-1], size=figure)
-        lines.append(Content.assemble(level_mark("good"), f" {_cut(text, width - 2)}"))
-    if not lines:
-        lines.append(Content.styled(say(node, "tui.monitor.quiet"), "$faint"))
-    return lines
+        exports.append(Content.assemble(level_mark("good"), f" {_cut(text, width - 2)}"))
+    if not notices and not exports:
+        return [Content.styled(say(node, "tui.monitor.quiet"), "$faint")]
+    rows = max(1, height)
+    saved = min(len(exports), max(1, rows - len(notices)))
+    told = rows - saved
+    return (notices[-told:] if told else []) + (exports[-saved:] if saved else [])
 
 
-def _notice(node: MessagePump, event: Event, width: int) -> Content:
+def _notice(node: MessagePump, event: Event, width: int) -> list[Content]:
     payload = event.payload
     level = "bad" if event.type == "error" else "warning"
     if event.type == "oom_recovered":
@@ -172,9 +194,9 @@ def _notice(node: MessagePump, event: Event, width: int) -> Content:
             _own_words(node, payload.get("message")) + " " + _own_words(node, payload.get("hint"))
         )
     clock = time.strftime("%H:%M:%S", time.localtime(event.t / 1000))
-    return Content.assemble(
-        level_mark(level), (f" {clock} ", "$faint"), _cut(text.strip(), width - 11)
-    )
+    line = Content.assemble(level_mark(level), (f" {clock} ", "$faint"), text.strip())
+    first, *rest = line.wrap(max(4, width - 2))
+    return [first, *(Content.assemble("  ", more) for more in rest)]
 
 
 def _own_words(node: MessagePump, words: Any) -> str:

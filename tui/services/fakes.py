@@ -6,6 +6,7 @@ With `live=False` every watch tells all it knows at once and then sleeps until c
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +15,10 @@ from engine.contract.events import Event
 from engine.contract.problem import ExitCode, Problem
 from tui.services import fake_scene as scene
 from tui.services.fake_plan import made_plan
+from tui.services.fake_player import FakePlayer
 from tui.services.fake_run import ENDED_RUN, LIVE_RUN, finished_run, later_events, running_run
+from tui.services.fake_shelf import ATRI, MIKA, SENTENCES
+from tui.services.fake_speech import FakeAuditions, FakeSpeech, ranked, scene_cells
 from tui.services.protocols import (
     Asks,
     Cancel,
@@ -26,6 +30,7 @@ from tui.services.protocols import (
 )
 from tui.state import events as ev
 from tui.state.facts import SavedServer
+from tui.state.speech import Audition, Shelf
 from tui.state.work import (
     DatasetReport,
     JobStatus,
@@ -50,8 +55,14 @@ class FakeWorld:
     refused: str | None = None  # the answer to any dial: a problem's key, or None
     changed_key_since: str | None = None
     pull_problem: Problem | None = None
+    shelves: dict[str, Shelf] = field(default_factory=dict)
+    auditions: dict[str, Audition] = field(default_factory=dict)
+    votes: list[tuple[str, str]] = field(default_factory=list)
+    speech_problem: Problem | None = None
+    gate: threading.Event = field(default_factory=threading.Event)  # cleared: takes wait
     calls: list[str] = field(default_factory=list)
     answers: list[bool] = field(default_factory=list)
+    player: FakePlayer = field(default_factory=FakePlayer)
     told: set[str] = field(default_factory=set)  # watches that have told all they know
 
     def now(self) -> int:
@@ -70,6 +81,7 @@ def fake_services(*, live: bool = False, empty: bool = False, more: int = 0) -> 
 
 def make_world(*, live: bool = False, empty: bool = False) -> FakeWorld:
     world = FakeWorld(live=live)
+    world.gate.set()
     if not empty:
         world.saved = list(scene.SAVED)
         world.jobs = {
@@ -82,13 +94,22 @@ def make_world(*, live: bool = False, empty: bool = False) -> FakeWorld:
             LIVE_RUN: running_run(world.now()), ENDED_RUN: finished_run(world.now()),
         }  # fmt: skip
         world.voices = {"tokyo-4090": (scene.ATRI,), "lab-a100": (scene.MIKA,)}
+        world.shelves = {shelf.key: shelf for shelf in (ATRI, MIKA)}
+        world.auditions = {MIKA.key: _audition(MIKA)}
     return world
+
+
+def _audition(shelf: Shelf) -> Audition:
+    weights = [tuple(one.name for one in some) for some in (shelf.gpt, shelf.sovits)]
+    cells = tuple(scene_cells(weights[0], weights[1], SENTENCES))
+    return ranked(Audition(shelf.server, shelf.voice, cells, len(cells)), [])
 
 
 def services_of(world: FakeWorld) -> Services:
     return Services(
         FakeServers(world), FakeDeploys(world), FakeDatasets(world),
-        FakeTraining(world), FakeVoices(world), world.now,
+        FakeTraining(world), FakeVoices(world), world.now, world.player,
+        FakeSpeech(world), FakeAuditions(world),
     )  # fmt: skip
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from engine.contract.catalogue import Language
 from remote.config.places import Places
+from remote.keychain import SystemKeychain
+from tui.herald import Herald
+from tui.playback import ChildPlayer
 from tui.services.live_datasets import LiveDatasets
 from tui.services.live_deploys import LiveDeploys
 from tui.services.live_servers import LiveServers
@@ -15,20 +19,31 @@ from tui.services.live_training import LiveTraining
 from tui.services.live_voices import LiveVoices
 from tui.services.protocols import Services
 from tui.services.studios import Studios, now_ms
+from tui.state.work import RunEnd
 
 
 @contextmanager
 def live_services(project: Path | None, places: Places) -> Iterator[Services]:
     """Services over the servers of deploy.toml and the address book; ends all links at exit."""
     studios = Studios(project, places)
-    datasets = LiveDatasets(studios)
+    datasets, voices = LiveDatasets(studios), LiveVoices(studios)
+    player = ChildPlayer()
     try:
         yield Services(
             LiveServers(studios), LiveDeploys(studios), datasets,
-            LiveTraining(studios, datasets), LiveVoices(studios), now_ms,
+            LiveTraining(studios, datasets, voices), voices, now_ms, player,
+            spread=partial(spread, studios),
         )  # fmt: skip
     finally:
+        player.stop()
         studios.close()
+
+
+def spread(studios: Studios, end: RunEnd, language: Language) -> None:
+    """Follow [notify] of deploy.toml as it is now; Problem for the first way that failed."""
+    problems = Herald(studios.config().notify, SystemKeychain(), language).tell(end)
+    if problems:
+        raise problems[0]
 
 
 def open_dashboard(

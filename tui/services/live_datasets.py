@@ -13,6 +13,7 @@ from engine.contract.problem import ExitCode, Problem
 from remote.recordings import gather
 from remote.transfer.progress import Progress
 from remote.transfer.push import push
+from tui.moving import limit, tuning
 from tui.services.protocols import Cancel, Emit
 from tui.services.studios import Studios
 from tui.services.telling import moved
@@ -59,7 +60,15 @@ class LiveDatasets:
             emit(ev.TransferChanged(row))
 
         there = str(studio.layout().dataset(found.voice))
-        push(studio.connect, recordings.files, there, report=report, cancel=cancel)
+        try:
+            push(
+                studio.connect, recordings.files, there, report=report, cancel=cancel,
+                bandwidth=limit(studio.config), tuning=tuning(studio.config),
+            )  # fmt: skip
+        except Problem:
+            if cancel.is_set():
+                return  # what arrived stays staged there; the next push goes on from it
+            raise
         emit(ev.TransferChanged(_done(row)))
 
     def clips(self, voice: str) -> list[PlanClip]:

@@ -9,7 +9,8 @@ from engine.contract.problem import ExitCode, Problem
 from remote import job
 from remote.config import book
 from remote.hostspec import HostSpec
-from remote.pool import pause
+from remote.link import Link, LinkLost
+from remote.pool import State, Status, pause
 from remote.registration import free_name, register
 from remote.ssh_config import resolve
 from remote.studio import Studio, is_training
@@ -22,6 +23,11 @@ from tui.state.facts import LinkState
 from tui.state.work import JobStatus
 
 JOBS_EVERY_S = 3.0
+NOTICE_S = 0.25  # beside the 4 s in which a link finds itself dead
+_LINK_STATES: dict[State, LinkState] = {
+    "offline": "offline", "connecting": "connecting", "up": "up",
+    "auth-needed": "auth_needed", "refused": "refused",
+}  # fmt: skip
 
 
 class LiveServers:
@@ -44,7 +50,7 @@ class LiveServers:
         dialog.asks = asks
         register(
             draft.line, self._studios.config(), self._studios.places, dialog, name=draft.name,
-            price_per_hour=draft.price_per_hour, currency=draft.currency or "USD",
+            offer=dialog, price_per_hour=draft.price_per_hour, currency=draft.currency or "USD",
         )  # fmt: skip
         emit(ev.ServersLoaded(self._studios.saved()))
 
@@ -54,34 +60,33 @@ class LiveServers:
         emit(ev.ServersLoaded(self._studios.saved()))
 
     def watch(self, server: str, asks: Asks, emit: Emit, cancel: Cancel) -> None:
+        def tell(status: Status) -> None:
+            why = status.problem.message if status.problem else None
+            emit(ev.LinkChanged(server, _LINK_STATES[status.state], now_ms(), why))
+
         studio = self._studios.get(server, asks)
-        failures = 0
-        while not cancel.is_set():
-            emit(ev.LinkChanged(server, "connecting", now_ms()))
-            try:
-                studio.link()
-            except Problem as problem:
-                state, again = _link_state(problem)
-                emit(ev.LinkChanged(server, state, now_ms(), problem.message))
-                if not again:
-                    raise
-                failures += 1
-                cancel.wait(pause(failures))
-                continue
-            failures = 0
-            emit(ev.LinkChanged(server, "up", now_ms()))
-            try:
-                self._attend(studio, emit, cancel)
-            except Problem as problem:
-                if problem.exit_code is not ExitCode.UNREACHABLE:
-                    raise
-                emit(ev.LinkChanged(server, "offline", now_ms(), problem.message))
-                failures += 1
-                cancel.wait(pause(failures))
+        with self._studios.listening(server, tell):
+            studio.retry()
+            tell(studio.status())
+            while not cancel.is_set():
+                try:
+                    self._attend(studio, emit, cancel)
+                except Problem as problem:
+                    status = studio.status()  # also tells that a link was lost
+                    if problem.exit_code is not ExitCode.UNREACHABLE:
+                        raise
+                    cancel.wait(status.next_try_s or pause(1))
+                    studio = self._studios.opened(server, asks)  # its address may be another now
 
     def _attend(self, studio: Studio, emit: Emit, cancel: Cancel) -> None:
         """Facts once, then figures and jobs until cancelled or the link is gone."""
         link = studio.link()
+        try:
+            self._studios.settle(studio.name)
+        except Problem as problem:
+            if not link.alive:
+                raise
+            emit(ev.NoticeRaised("warning", problem.message, now_ms(), problem.hint))
         emit(ev.FactsSeen(studio.name, judged_facts(studio), now_ms()))
         ready = studio.standing()
         work = str(ready.layout.work) if ready else "/"
@@ -94,14 +99,13 @@ class LiveServers:
         try:
             while not cancel.is_set():
                 if not link.alive:
-                    raise Problem(
-                        "remote.link.lost", ExitCode.UNREACHABLE, server=studio.name, why=""
-                    )
+                    raise LinkLost(studio.name, link.why_dead())
                 ready = ready or studio.standing()
                 if ready is not None:
+                    studio.pass_on_use()
                     for one in tell_jobs(studio):
                         emit(ev.JobSeen(one, now_ms()))
-                cancel.wait(JOBS_EVERY_S)
+                _rest(link, cancel)
         finally:
             watch.close()
 
@@ -118,13 +122,11 @@ def _tell_figures(server: str, watch: Watch, emit: Emit) -> None:
         emit(ev.TelemetrySeen(server, telemetry(sample), now_ms()))
 
 
-def _link_state(problem: Problem) -> tuple[LinkState, bool]:
-    """What a failed connection means, and whether trying again could help."""
-    if problem.exit_code is ExitCode.UNREACHABLE:
-        return "offline", True
-    if problem.key.startswith("remote.auth."):
-        return "auth_needed", False
-    return "refused", False
+def _rest(link: Link, cancel: Cancel) -> None:
+    """Wait until the next look, or until there is nothing to look at any more."""
+    for _ in range(round(JOBS_EVERY_S / NOTICE_S)):
+        if not link.alive or cancel.wait(NOTICE_S):
+            return
 
 
 def _address(spec: HostSpec) -> str:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from datetime import datetime
 
+from engine.contract.events import Event
 from engine.contract.plan import PlanDevice, plan
 from engine.contract.problem import Problem
 from engine.contract.spec import RunSpec
 from remote import job
+from remote.autopull import AutoPull
 from remote.recordings import places
 from remote.studio import Studio
 from remote.tail import Tail, clean_line
 from tui.services.live_datasets import LiveDatasets
+from tui.services.live_voices import LiveVoices
 from tui.services.protocols import Cancel, Emit
 from tui.services.studios import Studios, now_ms
 from tui.services.telling import job_status
@@ -26,9 +30,10 @@ CANCEL_EVERY_S = 0.5
 
 
 class LiveTraining:
-    def __init__(self, studios: Studios, datasets: LiveDatasets) -> None:
+    def __init__(self, studios: Studios, datasets: LiveDatasets, voices: LiveVoices) -> None:
         self._studios = studios
         self._datasets = datasets
+        self._voices = voices
 
     def plan(self, draft: TrainDraft, emit: Emit, cancel: Cancel) -> None:
         studio = self._studios.get(draft.server)
@@ -63,7 +68,10 @@ class LiveTraining:
         studio = self._studios.get(draft.server)
         spec = self._spec(studio, draft, run_id(draft.voice, datetime.now()))
         spec.validate()
-        handle = job.start(studio.link(), studio.deployed(), spec)
+        started = studio.start(spec)
+        handle = started.handle
+        if (remark := started.remark) is not None:
+            emit(ev.NoticeRaised("warning", remark.message, now_ms(), remark.hint))
         state = job.state(studio.link(), handle)
         emit(ev.JobSeen(job_status(draft.server, state), now_ms()))
         return handle.run
@@ -88,12 +96,21 @@ class LiveTraining:
             name=f"end:{run}",
         )  # fmt: skip
         stopper.start()
+        pulled: AutoPull | None = None
+        begun = False
         try:
             for batch in events.batches():
                 emit(ev.RunEvents(server, run, batch, now_ms()))
+                if not begun and batch:
+                    pulled = self._voices.follow_run(server, voice_in(batch), emit, cancel)
+                    begun = True
+                if pulled is not None:
+                    pulled.heard(batch)
             reader.join(LAST_LOOK_S)
         finally:
             over.set()
+            if pulled is not None:
+                pulled.close(look=not cancel.is_set())
         if not cancel.is_set():
             emit(ev.JobSeen(job_status(server, job.state(studio.link(), handle)), now_ms()))
 
@@ -108,6 +125,12 @@ class LiveTraining:
             pretrained=None if tiny else (train.pretrained or None),
             proof_text=train.proof_text, proof_language=train.proof_language,
         )  # fmt: skip
+
+
+def voice_in(events: Sequence[Event]) -> str:
+    """The voice a run's first events speak of; empty when they do not say."""
+    started = (event for event in events if event.type == "run_started")
+    return next((str(event.payload["voice"]) for event in started), "")
 
 
 def _tell_log(server: str, run: str, log: Tail, emit: Emit) -> None:

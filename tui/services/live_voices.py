@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from engine.contract.problem import Problem
-from remote.homecoming import Home, bring_home
+from remote import job
+from remote.autopull import AutoPull
+from remote.homecoming import bring_home
+from remote.ledger import Ledger
 from remote.studio import Studio
+from remote.sync import AUTO, Synced, Way, sync
+from remote.transfer.policy import When
 from remote.transfer.progress import Progress
+from remote.transfer.server import Named, names
+from remote.voice_files import version_of, voice_of
+from tui.moving import limit, tuning
 from tui.services.protocols import Cancel, Emit
 from tui.services.studios import Studios, now_ms
 from tui.services.telling import moved
 from tui.state import events as ev
+from tui.state.facts import Remark
 from tui.state.work import Checkpoint, Transfer, Voice
+from tui.verbs.pull import wanted_contents
 
-# Size and path of every weight and pack, NUL between: names may hold anything else.
-_LIST = """cd -- "$1" || exit 0
-for file in GPT_weights/*/*.ckpt SoVITS_weights/*/*.pth packs/*.zip; do
-    [ -f "$file" ] && printf '%s %s\\0' "$(wc -c <"$file")" "$file"
-done
-exit 0
-"""
 _WEIGHT = re.compile(r"(?P<folder>GPT|SoVITS)_weights/(?P<voice>[^/]+)/(?P<file>[^/]+)\Z")
 _EPOCH = re.compile(r"(?:-e|_e)(?P<epoch>\d+)(?:_s(?P<step>\d+))?\.(?:ckpt|pth)\Z")
 
@@ -30,7 +34,6 @@ _EPOCH = re.compile(r"(?:-e|_e)(?P<epoch>\d+)(?:_s(?P<step>\d+))?\.(?:ckpt|pth)\
 class LiveVoices:
     def __init__(self, studios: Studios) -> None:
         self._studios = studios
-        self._home: dict[str, Home] = {}
 
     def refresh(self, server: str, emit: Emit, cancel: Cancel) -> None:
         studio = self._studios.get(server)
@@ -45,17 +48,17 @@ class LiveVoices:
             row = moved(row, progress)
             emit(ev.TransferChanged(row))
 
-        outputs = Path(studio.config.paths.outputs).absolute()
         try:
             home = bring_home(
-                studio.connect, studio.link(), studio.deployed(), voice, outputs,
-                report=report, cancel=cancel,
+                studio.connect, studio.link(), studio.deployed(), voice, outputs_of(studio),
+                report=report, cancel=cancel, verify=studio.config.pull.verify,
+                contents=wanted_contents(studio.config), bandwidth=limit(studio.config),
+                tuning=tuning(studio.config),
             )  # fmt: skip
         except Problem:
             if cancel.is_set():
                 return  # what arrived stays; the next pull goes on from there
             raise
-        self._home[f"{server}/{voice}"] = home
         emit(
             ev.TransferChanged(
                 replace(
@@ -66,38 +69,79 @@ class LiveVoices:
         )  # fmt: skip
         emit(ev.VoicesSeen(server, self._voices(studio), now_ms()))
 
+    def follow_run(self, server: str, voice: str, emit: Emit, cancel: Cancel) -> AutoPull | None:
+        """Bring saves home as a run of `voice` writes them, where deploy.toml wants that.
+
+        Feed it the run's events, and close it with the watch of the run.
+        """
+        studio = self._studios.get(server)
+        when = When(studio.config.pull.auto)
+        if when is When.NEVER or not voice:
+            return None
+        row = Transfer(f"auto:{server}/{voice}", "pull", server, voice, by_itself=True)
+
+        def report(progress: Progress) -> None:
+            nonlocal row
+            row = moved(replace(row, state="running"), progress)
+            emit(ev.TransferChanged(row))
+
+        way = Way(report, cancel, limit=limit(studio.config), tuning=AUTO)
+
+        def bring() -> Synced:
+            link, deployed = studio.link(), studio.deployed()
+            return sync(studio.connect, link, deployed, voice, outputs_of(studio), way, when=when)
+
+        def told(news: Synced | Problem) -> None:
+            if isinstance(news, Problem):
+                why = Remark("warning", news.message, news.hint)
+                emit(ev.TransferChanged(replace(row, state="failed", why=why)))
+                return
+            done = replace(
+                row, state="done", phase="", done=news.bytes, total=news.bytes, verified=True,
+                path=str(news.folder), count=len(news.files), why=None,
+            )  # fmt: skip
+            emit(ev.TransferChanged(done))
+            emit(ev.VoicesSeen(server, self._voices(studio), now_ms()))
+
+        return AutoPull(bring, told)
+
     def _voices(self, studio: Studio) -> tuple[Voice, ...]:
-        result = studio.link().run(["sh", "-c", _LIST, "list", str(studio.layout().work)])
-        voices = read_listing(studio.name, result.out.decode("utf-8", "replace"))
-        return tuple(self._with_home(voice) for voice in voices)
+        link, layout = studio.link(), studio.layout()
+        found = names(link, str(layout.work), ("GPT_weights", "SoVITS_weights", "packs"))
+        going = any(not state.ended for state in job.runs(link, layout))
+        outputs = outputs_of(studio)
+        here = Ledger(outputs).here(link.name)
+        marks = {one.path: version_of(one.size, one.mtime) for one in found}
 
-    def _with_home(self, voice: Voice) -> Voice:
-        home = self._home.get(voice.key)
-        if home is None:
-            return voice
-        # Safe means: this very pack is here, whole and compared with the server's checksum.
-        same = home.verified and home.zip.is_file() and home.bytes == voice.pack_bytes
-        return replace(voice, home=str(home.folder), safe=same)
+        def with_home(voice: Voice) -> Voice:
+            if voice.pack is None or voice.pack not in here:
+                return voice
+            # Safe means: this very pack is here, compared with the server's, and nothing runs.
+            same = here[voice.pack] == marks[voice.pack]
+            return replace(voice, home=str(outputs / voice.name), safe=same and not going)
+
+        return tuple(map(with_home, read_listing(studio.name, found)))
 
 
-def read_listing(server: str, output: str) -> tuple[Voice, ...]:
-    """The voices named by a listing of `SIZE PATH` entries. Pure; odd entries are left out."""
-    found: dict[str, Voice] = {}
-    for entry in output.split("\0"):
-        size, _, path = entry.partition(" ")
-        if not size.isascii() or not size.isdigit():
+def outputs_of(studio: Studio) -> Path:
+    return Path(studio.config.paths.outputs).absolute()
+
+
+def read_listing(server: str, found: Sequence[Named]) -> tuple[Voice, ...]:
+    """The voices that weights and packs below the work folder belong to. Pure."""
+    voices: dict[str, Voice] = {}
+    for one in found:
+        weight = _WEIGHT.match(one.path)
+        name = voice_of(one.path)
+        if not name:
             continue
-        weight = _WEIGHT.match(path)
-        if weight is not None:
-            voice = found.setdefault(weight["voice"], Voice(server, weight["voice"]))
-            point = _checkpoint(weight, path, int(size))
-            if point is not None:
-                found[voice.name] = replace(voice, checkpoints=(*voice.checkpoints, point))
-        elif path.startswith("packs/") and path.endswith(".zip") and "/" not in path[6:]:
-            name = path[6:-4]
-            voice = found.setdefault(name, Voice(server, name))
-            found[name] = replace(voice, pack=path, pack_bytes=int(size))
-    order = sorted(found.values(), key=lambda voice: voice.name)
+        voice = voices.setdefault(name, Voice(server, name))
+        point = _checkpoint(weight, one.path, one.size) if weight is not None else None
+        if point is not None:
+            voices[name] = replace(voice, checkpoints=(*voice.checkpoints, point))
+        elif one.path.startswith("packs/"):
+            voices[name] = replace(voice, pack=one.path, pack_bytes=one.size)
+    order = sorted(voices.values(), key=lambda voice: voice.name)
     return tuple(
         replace(voice, checkpoints=tuple(sorted(voice.checkpoints, key=_trained)))
         for voice in order

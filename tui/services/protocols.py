@@ -16,10 +16,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
+from engine.contract.catalogue import Language
 from tui.state.events import StoreEvent
-from tui.state.work import TrainDraft
+from tui.state.work import RunEnd, TrainDraft
+
+if TYPE_CHECKING:
+    from tui.services.speech import Auditions, Speech
 
 Emit = Callable[[StoreEvent], None]
 Cancel = threading.Event
@@ -69,12 +73,22 @@ class SecretQuestion:
     prompt: str
 
 
+@dataclass(frozen=True)
+class OfferQuestion:
+    """After a log-in by password, what would spare the next one: a key of ours, or the keyring."""
+
+    server: str
+    offer: Literal["key", "keyring"]
+
+
 class Asks(Protocol):
     """Questions a service may ask while it works; they block its thread until answered."""
 
     def host_key(self, question: HostKeyQuestion) -> bool: ...
 
     def secret(self, question: SecretQuestion) -> str | None: ...
+
+    def agrees(self, question: OfferQuestion) -> bool: ...
 
 
 class Servers(Protocol):
@@ -138,9 +152,30 @@ class Voices(Protocol):
         """Pack, download, verify, unpack; emit TransferChanged of kind pull and VoicesSeen."""
 
 
+class Player(Protocol):
+    """Sound on this computer, one file at a time."""
+
+    @property
+    def playing(self) -> Path | None:
+        """The file that sounds now."""
+
+    def play(self, path: Path) -> None:
+        """Play `path` instead of what plays; returns when it sounds; Problem when nothing can."""
+
+    def stop(self) -> None:
+        """Silence; no effect when nothing plays."""
+
+
+# Tells people elsewhere that a run ended; Problem when some of them were not reached.
+Spread = Callable[[RunEnd, Language], None]
+
+
 @dataclass(frozen=True)
 class Services:
-    """The whole outside world as the dashboard sees it; `now` gives Unix milliseconds."""
+    """The whole outside world as the dashboard sees it; `now` gives Unix milliseconds.
+
+    Where nothing can speak, the rooms for it are not shown.
+    """
 
     servers: Servers
     deploys: Deploys
@@ -148,3 +183,7 @@ class Services:
     training: Training
     voices: Voices
     now: Callable[[], int]
+    player: Player
+    speech: Speech | None = None
+    auditions: Auditions | None = None
+    spread: Spread | None = None

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from remote.config import book
 from remote.config.load import load
 from remote.config.places import Places
 from remote.config.schema import Config, Server
+from remote.pool import Pool, Status
+from remote.saved import saved_spec
 from remote.secrets import Secret
-from remote.studio import Studio, saved_spec
-from tui.services.protocols import Asks, HostKeyQuestion, SecretQuestion
+from remote.studio import Studio
+from tui.services.protocols import Asks, HostKeyQuestion, OfferQuestion, SecretQuestion
 from tui.state.facts import SavedServer
+
+Listener = Callable[[Status], None]
 
 
 class AskingDialog:
@@ -26,6 +32,7 @@ class AskingDialog:
     def __init__(self, server: str) -> None:
         self._server = server
         self.asks: Asks | None = None
+        self._declined: set[OfferQuestion] = set()
 
     @property
     def can_ask(self) -> bool:
@@ -43,6 +50,21 @@ class AskingDialog:
         typed = self.asks.secret(SecretQuestion(self._server, server, prompt))
         return Secret(typed) if typed else None
 
+    def install_key(self, server: str) -> bool:
+        return self._agrees(OfferQuestion(self._server, "key"))
+
+    def keep_password(self, server: str) -> bool:
+        return self._agrees(OfferQuestion(self._server, "keyring"))
+
+    def _agrees(self, question: OfferQuestion) -> bool:
+        """One no to an offer holds as long as the dashboard is open."""
+        if self.asks is None or question in self._declined:
+            return False
+        agreed = self.asks.agrees(question)
+        if not agreed:
+            self._declined.add(question)
+        return agreed
+
 
 class Studios:
     """Gives the studio of a server, opened once; `close` ends all links."""
@@ -51,6 +73,8 @@ class Studios:
         self._project = project
         self.places = places
         self._lock = threading.Lock()
+        self._listeners: dict[str, Listener] = {}
+        self._pool = Pool(on_change=self._changed)
         self._open: dict[str, tuple[Server, Studio, AskingDialog]] = {}
 
     def config(self) -> Config:
@@ -58,17 +82,46 @@ class Studios:
         return load(self._project, self.places)
 
     def get(self, name: str, asks: Asks | None = None) -> Studio:
+        """The studio for something a person asked for."""
+        studio = self.opened(name, asks)
+        studio.used()
+        return studio
+
+    def opened(self, name: str, asks: Asks | None = None) -> Studio:
+        """The studio for what goes on by itself."""
         config = self.config()
         _, server = book.pick(config, name)
         with self._lock:
             held = self._open.get(name)
             if held is None or held[0] != server:
+                if held is not None:  # its address was changed meanwhile
+                    held[1].close()
                 dialog = AskingDialog(name)
-                held = (server, Studio(name, server, config, self.places, dialog), dialog)
+                studio = Studio(name, server, config, self.places, dialog, pool=self._pool)
+                held = (server, studio, dialog)
                 self._open[name] = held
             if asks is not None:
                 held[2].asks = asks
             return held[1]
+
+    def settle(self, name: str) -> None:
+        """After a log-in by password: offer what spares the next one."""
+        held = self._open[name]
+        held[1].settle(held[2])
+
+    @contextmanager
+    def listening(self, name: str, listener: Listener) -> Iterator[None]:
+        """Be told of every change of a server's link; one listener a server."""
+        self._listeners[name] = listener
+        try:
+            yield
+        finally:
+            del self._listeners[name]
+
+    def _changed(self, status: Status) -> None:
+        listener = self._listeners.get(status.name)
+        if listener is not None:
+            listener(status)
 
     def forget(self, name: str) -> None:
         with self._lock:

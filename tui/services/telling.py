@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from engine.contract.catalogue import hint
 from remote.deploy import Deployed
 from remote.facts import ServerFacts as Probed
 from remote.job_state import JobState
 from remote.studio import Studio
-from remote.telemetry import Sample
+from remote.telemetry import Sample, explain
 from remote.transfer.progress import Progress
 from remote.verdict import Finding, verdict
 from tui.state.facts import GpuFacts, GpuReading, Remark, ServerFacts, Telemetry
@@ -61,6 +62,11 @@ def telemetry(sample: Sample) -> Telemetry:
         ram_used=machine.memory_used,
         ram_total=machine.memory_total,
         cpu_percent=machine.cpu,
+        # A server without nvidia-smi has no fault: its figures say that they are the host's.
+        faults=tuple(
+            Remark("warning", explain(fault), hint(fault.code))
+            for fault in sample.faults if sample.gpus or fault.code != "remote.gpu.not_installed"
+        ),
     )  # fmt: skip
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from engine.contract.catalogue import Text
 from engine.contract.events import Event
 from tui.state.facts import Level, LinkState, Remark, SavedServer, ServerFacts, Telemetry
+from tui.state.speech import Audition, ReferenceClip, Shelf, Take, TakeState
 from tui.state.work import (
     DatasetReport,
     DeployStep,
@@ -132,6 +134,56 @@ class TransferEnded:
 
 
 @dataclass(frozen=True)
+class ShelfSeen:
+    """All weights and references of one voice, as the server has them."""
+
+    shelf: Shelf
+    at: int
+
+
+@dataclass(frozen=True)
+class VoiceChosen:
+    """The voice that the rooms of speaking are about."""
+
+    server: str
+    voice: str
+
+
+@dataclass(frozen=True)
+class ClipMeasured:
+    """A recording of this computer, read to be lent to a server."""
+
+    clip: ReferenceClip
+
+
+@dataclass(frozen=True)
+class TakeChanged:
+    take: Take
+
+
+@dataclass(frozen=True)
+class TakeEnded:
+    """A take that did not come to its own end: stopped by a problem or by the person."""
+
+    id: str
+    state: TakeState
+    why: Remark | None = None
+
+
+@dataclass(frozen=True)
+class AuditionChanged:
+    audition: Audition
+
+
+@dataclass(frozen=True)
+class AuditionEnded:
+    """Nothing is rendered for this voice any more, however it ended."""
+
+    server: str
+    voice: str
+
+
+@dataclass(frozen=True)
 class NoticeRaised:
     """Something a person should know; shown as a toast and kept in the list."""
 
@@ -140,6 +192,13 @@ class NoticeRaised:
     at: int
     hint: Text = Text("", "")
     server: str | None = None
+
+
+@dataclass(frozen=True)
+class PlaybackChanged:
+    """What sounds on this computer now; None is silence."""
+
+    path: Path | None
 
 
 @dataclass(frozen=True)
@@ -175,7 +234,15 @@ StoreEvent = (
     | VoicesSeen
     | TransferChanged
     | TransferEnded
+    | ShelfSeen
+    | VoiceChosen
+    | ClipMeasured
+    | TakeChanged
+    | TakeEnded
+    | AuditionChanged
+    | AuditionEnded
     | NoticeRaised
+    | PlaybackChanged
     | ServerChosen
     | RunChosen
     | ClockTicked

@@ -70,7 +70,7 @@ class GpuReading:
 
 @dataclass(frozen=True)
 class Telemetry:
-    """One sample. `source` names who measured: nvidia-smi, psutil, proc."""
+    """One sample. `source` names who measured: nvidia-smi, psutil, proc; `faults` what it said."""
 
     t: int
     source: str
@@ -79,6 +79,7 @@ class Telemetry:
     ram_total: int | None = None
     process_rss: int | None = None
     cpu_percent: float | None = None
+    faults: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True)

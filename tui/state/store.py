@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from tui.state import events as ev
 from tui.state.ages import seconds_since, step_of
 from tui.state.facts import ServerState, Telemetry
+from tui.state.reduce_speech import SPEECH_REDUCERS
 from tui.state.runs import RunKey, RunView, with_events, with_log
 from tui.state.series import Series
+from tui.state.speech import Audition, ReferenceClip, Shelf, Take
 from tui.state.work import DatasetReport, DeployStep, TrainPlan, Transfer, Voice
 
 NOTICES = 200
@@ -35,9 +38,15 @@ class State:
     voices: Mapping[str, tuple[Voice, ...]] = field(default_factory=dict)
     voices_at: Mapping[str, int] = field(default_factory=dict)
     transfers: Mapping[str, Transfer] = field(default_factory=dict)
+    shelves: Mapping[str, Shelf] = field(default_factory=dict)
+    takes: Mapping[str, Take] = field(default_factory=dict)
+    auditions: Mapping[str, Audition] = field(default_factory=dict)
+    voice: tuple[str, str] | None = None
+    clip: ReferenceClip | None = None
     dataset: DatasetReport | None = None
     checking: str | None = None
     plan: TrainPlan | None = None
+    playing: Path | None = None
     notices: tuple[ev.NoticeRaised, ...] = ()
     server: str | None = None
     run: RunKey | None = None
@@ -238,6 +247,10 @@ def _notice_raised(state: State, event: ev.NoticeRaised) -> Changed:
     return replace(state, notices=(*state.notices, event)[-NOTICES:]), {"notices"}
 
 
+def _playback_changed(state: State, event: ev.PlaybackChanged) -> Changed:
+    return replace(state, playing=event.path), {"playing"}
+
+
 def _server_chosen(state: State, event: ev.ServerChosen) -> Changed:
     return replace(state, server=event.server), {"chosen"}
 
@@ -277,7 +290,9 @@ _REDUCERS: dict[type, Callable[[State, Any], Changed]] = {
     ev.VoicesSeen: _voices_seen,
     ev.TransferChanged: _transfer_changed,
     ev.TransferEnded: _transfer_ended,
+    **SPEECH_REDUCERS,
     ev.NoticeRaised: _notice_raised,
+    ev.PlaybackChanged: _playback_changed,
     ev.ServerChosen: _server_chosen,
     ev.RunChosen: _run_chosen,
     ev.ClockTicked: _clock_ticked,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tui.services.protocols import ServerDraft
+from tui.state.speech import AuditionDraft, SpeakDraft
 from tui.state.work import TrainDraft
 
 
@@ -96,6 +97,98 @@ class CancelTransfer:
     id: str
 
 
+@dataclass(frozen=True)
+class PlaySound:
+    """Play a file of this computer instead of what plays."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class StopSound:
+    pass
+
+
+@dataclass(frozen=True)
+class ChooseVoice:
+    server: str
+    voice: str
+
+
+@dataclass(frozen=True)
+class ReadShelf:
+    """Look again at the weights and references of a voice."""
+
+    server: str
+    voice: str
+
+
+@dataclass(frozen=True)
+class MeasureClip:
+    clip: Path
+
+
+@dataclass(frozen=True)
+class LendClip:
+    server: str
+    voice: str
+    clip: Path
+    window: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Speak:
+    draft: SpeakDraft
+
+
+@dataclass(frozen=True)
+class CancelTake:
+    server: str
+
+
+@dataclass(frozen=True)
+class SaveTake:
+    wav: Path
+    folder: Path
+
+
+@dataclass(frozen=True)
+class RecallAudition:
+    server: str
+    voice: str
+
+
+@dataclass(frozen=True)
+class RenderAudition:
+    draft: AuditionDraft
+
+
+@dataclass(frozen=True)
+class CancelAudition:
+    server: str
+    voice: str
+
+
+@dataclass(frozen=True)
+class CastVote:
+    """Cell `better` sounded better than cell `worse`."""
+
+    server: str
+    voice: str
+    better: str
+    worse: str
+
+
+@dataclass(frozen=True)
+class ChoosePair:
+    """Let the pack take these two weights."""
+
+    server: str
+    voice: str
+    gpt: str
+    sovits: str
+
+
 Wish = (
     AddServer
     | RemoveServer
@@ -113,9 +206,24 @@ Wish = (
     | RefreshVoices
     | PullVoice
     | CancelTransfer
+    | PlaySound
+    | StopSound
+    | ChooseVoice
+    | ReadShelf
+    | MeasureClip
+    | LendClip
+    | Speak
+    | CancelTake
+    | SaveTake
+    | RecallAudition
+    | RenderAudition
+    | CancelAudition
+    | CastVote
+    | ChoosePair
 )
 
 # Wishes that change something on a server or in the saved list: refused while read-only.
 CHANGING: tuple[type, ...] = (
     AddServer, RemoveServer, ApplyDeploy, PushDataset, StartTraining, StopRun,
+    LendClip, ChoosePair,
 )  # fmt: skip

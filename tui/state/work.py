@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from engine.contract.catalogue import Text
+from engine.contract.catalogue import Text, text
+from tui.job_words import GOOD_ENDS, JOB_WORDS
 from tui.state.facts import Remark
 
 JobState = Literal[
@@ -33,6 +34,25 @@ class JobStatus:
     exit_code: int | None = None
     started: int | None = None
     detail: Text | None = None
+
+
+@dataclass(frozen=True)
+class RunEnd:
+    """A run that somebody followed to its end."""
+
+    server: str
+    run: str
+    voice: str
+    state: str
+    exit_code: int | None = None
+
+    @property
+    def good(self) -> bool:
+        return self.state in GOOD_ENDS
+
+    def words(self) -> Text:
+        state = text(JOB_WORDS.get(self.state, JOB_WORDS["unknown"]))
+        return text("tui.notices.run_ended", voice=self.voice, server=self.server, state=state)
 
 
 @dataclass(frozen=True)
@@ -140,7 +160,10 @@ class Voice:
 
 @dataclass(frozen=True)
 class Transfer:
-    """One upload or download. `verified` is None until both checksums were compared."""
+    """One upload or download. `verified` is None until both checksums were compared.
+
+    by_itself: nobody asked for it now; deploy.toml did. count: files that came with it.
+    """
 
     id: str
     kind: Literal["push", "pull"]
@@ -157,3 +180,5 @@ class Transfer:
     path: str | None = None
     sha256: str | None = None
     why: Remark | None = None
+    by_itself: bool = False
+    count: int = 0

@@ -16,16 +16,20 @@ if TYPE_CHECKING:
     from remote.watchman import WatchStatus
 
 REASONS = ("after_success", "after_failure", "idle", "gpu_idle")
+SETTINGS = (*REASONS, "gpu_percent", "max_time", "max_cost", "pull_deadline")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_server(parser)
     for reason in REASONS:
         parser.add_argument(f"--{reason.replace('_', '-')}", metavar="10m")
-    parser.add_argument("--gpu-percent", type=int, default=5, help="idle means at most this")
-    parser.add_argument("--after", metavar="6h", help="whatever happens, so long from now")
+    parser.add_argument("--on", action="store_true", help="as [autostop] of deploy.toml says")
+    parser.add_argument("--gpu-percent", type=int, help="idle means at most this (default: 5)")
+    parser.add_argument(
+        "--after", metavar="6h", dest="max_time", help="whatever happens, so long from now"
+    )
     parser.add_argument("--max-cost", type=float, help="in the server's currency, from now on")
-    parser.add_argument("--pull-deadline", metavar="2h", default="2h")
+    parser.add_argument("--pull-deadline", metavar="2h", help="then without a pull (default: 2h)")
     parser.add_argument("--without-pull", action="store_true", help="do not wait for a pull")
     parser.add_argument("--dry-run", action="store_true", help="only write what it would do")
     parser.add_argument("--off", action="store_true", help="take it back")
@@ -44,6 +48,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
             console.emit({"status": "ok", "server": studio.name, "watching": False})
             return 0
         policy = wanted(args, studio)
+        if policy is None and args.on:
+            raise Problem("tui.autostop.nothing_set", ExitCode.CONFIG)
         if policy is None:
             show(studio, watchman.status(link, deployed.layout), console)
             return 0
@@ -52,28 +58,22 @@ def run(args: argparse.Namespace, console: Console) -> int:
         console.say(
             "tui.autostop.set_dry" if args.dry_run else "tui.autostop.set", name=studio.name
         )
-        console.emit({"status": "ok", "server": studio.name, "watching": True, "dry": args.dry_run})
+        first = watchman.first_look(link, deployed.layout)
+        if first is not None:
+            show(studio, first, console)
     return 0
 
 
 def wanted(args: argparse.Namespace, studio: Studio) -> Policy | None:
     """The policy the options ask for; None when they name no reason."""
-    from remote.autostop import Policy
-    from remote.autostop import duration as seconds
+    from remote.config.sections import Autostop
+    from remote.watchman import policy_of
 
-    given = {name: seconds(value) for name in REASONS if (value := getattr(args, name))}
-    hours = [seconds(args.after) / 3600] if args.after else []
-    if args.max_cost is not None:
-        price = studio.server.price_per_hour
-        if not price:
-            raise Problem("tui.autostop.needs_price", ExitCode.CONFIG, name=studio.name)
-        hours.append(args.max_cost / price)
-    if not given and not hours:
-        return None
-    return Policy(
-        **given, gpu_percent=args.gpu_percent, max_hours=min(hours, default=None),
-        only_after_pull=not args.without_pull, pull_deadline=seconds(args.pull_deadline),
-    )  # fmt: skip
+    given = {name: value for name in SETTINGS if (value := getattr(args, name)) is not None}
+    if args.without_pull:
+        given["only_after_pull"] = False
+    wish = studio.config.autostop if args.on else Autostop()
+    return policy_of(wish.model_copy(update=given), studio.server.price_per_hour, studio.name)
 
 
 def show(studio: Studio, status: WatchStatus | None, console: Console) -> None:

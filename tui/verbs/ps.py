@@ -1,58 +1,119 @@
-"""`sovdeck ps [SERVER]`: every run there and how it stands."""
+"""`sovdeck ps [SERVER]`: every run and how it stands, of one server or of all."""
 
 from __future__ import annotations
 
 import argparse
-import time
+import threading
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from engine.contract.fold import RunState
+from engine.contract.catalogue import text
+from engine.contract.problem import Problem
 from tui.console import Console, duration
-from tui.target import add_server, open_studio
+from tui.target import add_server, open_studios
 
 if TYPE_CHECKING:
-    from remote.job_state import JobState
+    from remote.board import Board, Row
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_server(parser)
-    parser.add_argument("--watch", action="store_true", help="repeat every two seconds")
+    parser.add_argument("--watch", action="store_true", help="go on: one line for each change")
     parser.add_argument("--last", type=int, default=10, metavar="N", help="newest N runs")
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    from remote import job
-    from remote.replay import read_state
+    from remote.board import Board
 
-    with open_studio(args, console) as studio:
-        while True:
-            layout = studio.layout()
-            found = job.runs(studio.link(), layout)[-args.last :]
-            rows: list[tuple[str, ...]] = [("RUN", "VOICE", "STATE", "STAGE", "PROGRESS", "ETA")]
-            for state in found:
-                replay = read_state(studio.link(), job.handle(layout, state.run))
-                console.emit(as_json(state, replay.state))
-                rows.append(as_row(state, replay.state))
-            console.table(rows)
-            if not found:
-                console.say("tui.cli.no_runs", server=studio.name)
-            if not args.watch:
-                return 0
-            time.sleep(2.0)
-            console.write("")
+    with ExitStack() as stack:
+        boards = [
+            Board(stack.enter_context(studio), args.last) for studio in open_studios(args, console)
+        ]
+        if args.watch:
+            from tui.watching import watch
+
+            return watch(boards, console)
+        looks = look_all(boards)
+        problems = [look for look in looks if isinstance(look, Problem)]
+        if len(boards) == len(problems) == 1:
+            raise problems[0]
+        show(boards, looks, console)
+    return int(problems[0].exit_code) if len(problems) == len(boards) else 0
 
 
-def as_row(job: JobState, run: RunState) -> tuple[str, ...]:
+def look_all(boards: list[Board]) -> list[tuple[Row, ...] | Problem]:
+    """Look at every server at the same time: one that is slow holds up no other."""
+    looks: list[tuple[Row, ...] | Exception] = [()] * len(boards)
+
+    def look(number: int) -> None:
+        looks[number] = look_once(boards[number])
+
+    # Daemon threads: Ctrl-C need not wait for a server that does not answer.
+    threads = [
+        threading.Thread(target=look, args=(number,), daemon=True) for number in range(len(boards))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [known(look) for look in looks]
+
+
+def look_once(board: Board) -> tuple[Row, ...] | Exception:
+    """What stands there, or why that is not known: threads hand over what they may not raise."""
+    try:
+        return board.look()
+    except Exception as error:  # noqa: BLE001  raised where it is received, unless a Problem
+        return error
+
+
+def known(look: tuple[Row, ...] | Exception) -> tuple[Row, ...] | Problem:
+    """The look, or the Problem it ended with; anything else is a fault of ours and raised."""
+    if isinstance(look, Exception) and not isinstance(look, Problem):
+        raise look
+    return look
+
+
+def show(boards: list[Board], looks: list[tuple[Row, ...] | Problem], console: Console) -> None:
+    """One table of all servers; those that could not be asked are named beside it."""
+    several = len(boards) > 1
+    head: tuple[str, ...] = ("RUN", "VOICE", "STATE", "STAGE", "PROGRESS", "ETA")
+    rows = [("SERVER", *head) if several else head]
+    for look in looks:
+        for row in () if isinstance(look, Problem) else look:
+            console.emit(as_json(row))
+            cells = as_row(row, console)
+            rows.append((row.server, *cells) if several else cells)
+    if len(rows) > 1:
+        console.table(rows)
+    for board, look in zip(boards, looks, strict=True):
+        if isinstance(look, Problem):
+            console.problem(look, server=board.studio.name)
+        elif not look:
+            console.say("tui.cli.no_runs", server=board.studio.name)
+
+
+def as_row(row: Row, console: Console) -> tuple[str, ...]:
+    job, run = row.job, row.run
     stage = run.stage(run.current) if run.current else None
     progress = f"{stage.step}/{stage.total}" if stage else ""
     eta = duration(stage.eta_s) if stage and not job.ended else ""
-    return (job.run, run.voice or "-", job.state, run.current or "-", progress, eta)
+    return (job.run, run.voice or "-", state_words(row, console), run.current or "-", progress, eta)
 
 
-def as_json(job: JobState, run: RunState) -> dict[str, Any]:
+def state_words(row: Row, console: Console) -> str:
+    """The state's name; of a run that waits its turn, how many are before it."""
+    if row.job.queued and not row.job.ended:
+        return text("tui.ps.queued", ahead=row.job.queued).get(console.language)
+    return row.job.state
+
+
+def as_json(row: Row) -> dict[str, Any]:
+    job, run = row.job, row.run
     return {
-        "run": job.run, "voice": run.voice, "state": job.state, "code": job.code,
-        "why": job.why.as_json(), "status": run.status, "stage": run.current,
+        "server": row.server, "run": job.run, "voice": run.voice, "state": job.state,
+        "queued": job.queued, "code": job.code, "why": job.why.as_json(), "status": run.status,
+        "stage": run.current,
         "stages": [
             {
                 "name": s.name, "state": s.state, "step": s.step, "total": s.total,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.contract.params import PARAMS
 from engine.contract.problem import ExitCode, Problem
 from remote.homecoming import Home, bring_home
 from tui.console import Console, size
-from tui.moving import show_progress
+from tui.moving import add_limit, interruptible, limit, show_progress, tuning
 from tui.target import add_server, open_studio
+
+if TYPE_CHECKING:
+    from remote.config.schema import Config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,18 +27,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--no-verify", action="store_true", help="do not compare checksums")
     parser.add_argument("--no-resume", action="store_true", help="start again from the beginning")
+    add_limit(parser)
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    with open_studio(args, console) as studio:
+    with open_studio(args, console) as studio, interruptible() as cancel:
         voice = args.voice or studio.config.train.voice
         if not voice:
             raise Problem("tui.cli.no_voice", ExitCode.CONFIG)
         home = bring_home(
             studio.connect, studio.link(), studio.deployed(), voice,
             args.dest or Path(studio.config.paths.outputs),
-            report=show_progress(console), cancel=threading.Event(),
-            verify=not args.no_verify, resume=not args.no_resume, contents=args.contents,
+            report=show_progress(console), cancel=cancel,
+            verify=studio.config.pull.verify and not args.no_verify,
+            resume=not args.no_resume, contents=args.contents or wanted_contents(studio.config),
+            bandwidth=limit(studio.config, args.limit), tuning=tuning(studio.config),
         )  # fmt: skip
         console.say(
             "tui.cli.pulled", voice=voice, folder=str(home.folder), size=size(home.bytes),
@@ -46,6 +51,12 @@ def run(args: argparse.Namespace, console: Console) -> int:
             console.say("tui.cli.unverified")
         console.emit({"status": "ok", "voice": voice, **as_json(home)})
     return 0
+
+
+def wanted_contents(config: Config) -> str | None:
+    """What deploy.toml wants packed; None for the ordinary pack, which every run leaves behind."""
+    contents = config.pull.contents
+    return None if contents == PARAMS["pack.contents"].default else contents
 
 
 def as_json(home: Home) -> dict[str, Any]:

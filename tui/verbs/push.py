@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.contract.problem import ExitCode, Problem
 from tui.console import Console, size
-from tui.moving import show_progress
+from tui.moving import add_limit, interruptible, limit, show_progress, tuning
 from tui.target import add_server, open_studio
 
 if TYPE_CHECKING:
@@ -25,12 +24,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--skip-faults", action="store_true", help="leave faulty lines out instead of stopping"
     )
+    add_limit(parser)
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
     from remote.transfer.push import push
 
-    with open_studio(args, console) as studio:
+    with open_studio(args, console) as studio, interruptible() as cancel:
         recordings = gather_for(studio, args)
         for problem in recordings.faults:
             console.emit({"level": "problem", **problem.as_json()})
@@ -40,7 +40,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
         folder = studio.layout().dataset(recordings.voice)
         pushed = push(
             studio.connect, recordings.files, str(folder),
-            report=show_progress(console), cancel=threading.Event(),
+            report=show_progress(console), cancel=cancel,
+            bandwidth=limit(studio.config, args.limit), tuning=tuning(studio.config),
         )  # fmt: skip
         console.say(
             "tui.cli.pushed", server=studio.name, sent=pushed.sent_files,

@@ -1,4 +1,4 @@
-"""`sovdeck server add|ls|check|rm|forget-key`: the address book."""
+"""`sovdeck server add|ls|check|login|lines|include|rm|forget-key`: the address book."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tui.console import Console
 from tui.target import add_json, open_studio
+from tui.verbs import server_access
 
 if TYPE_CHECKING:
     from remote.config.schema import Server
@@ -27,12 +28,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _with_trust(actions.add_parser("ls", help="list the servers"))
     for name, help_text in (
         ("check", "connect once and say how it stands"),
+        ("login", "log in once; install a key or keep the password, so that nobody asks again"),
+        ("lines", "print ssh, scp, sftp and rsync lines to copy"),
         ("rm", "forget a server; nothing on it is touched"),
         ("forget-key", "forget its host key, after you know why it changed"),
     ):
         action = actions.add_parser(name, help=help_text)
         action.add_argument("server", metavar="SERVER")
         _with_trust(action)
+        if name == "login":
+            server_access.add_login_arguments(action)
+    include = actions.add_parser("include", help="let plain `ssh NAME` know your servers")
+    server_access.add_include_arguments(include)
+    add_json(include)
 
 
 def _with_trust(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +53,8 @@ def _with_trust(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, console: Console) -> int:
     return {
         "add": _add, "ls": _list, "check": _check, "rm": _remove, "forget-key": _forget_key,
+        "login": server_access.login, "lines": server_access.lines,
+        "include": server_access.include,
     }[args.action](args, console)  # fmt: skip
 
 
@@ -62,6 +72,7 @@ def _add(args: argparse.Namespace, console: Console) -> int:
         currency=args.currency, accept=frozenset(args.accept), replace=args.replace,
         connect=not args.no_check,
     )  # fmt: skip
+    _tell_openssh(args)
     if added.method:
         console.say("tui.cli.server_up", name=added.name, method=added.method)
     console.say("tui.cli.server_added", name=added.name, address=added.spec.name)
@@ -100,17 +111,25 @@ def _remove(args: argparse.Namespace, console: Console) -> int:
     from remote.config.places import Places
 
     book.remove(Places.find(), args.server)
+    _tell_openssh(args)
     console.say("tui.cli.server_removed", name=args.server)
     console.emit({"status": "ok", "name": args.server})
     return 0
 
 
-def _forget_key(args: argparse.Namespace, console: Console) -> int:
-    from remote.studio import saved_spec
+def _tell_openssh(args: argparse.Namespace) -> None:
+    """Keep what plain ssh was told about our servers up with their list."""
+    from remote import openssh
+    from remote.config.load import load
+    from remote.config.places import Places
 
+    places = Places.find()
+    openssh.refresh(load(args.config, places), places)
+
+
+def _forget_key(args: argparse.Namespace, console: Console) -> int:
     with open_studio(args, console) as studio:
-        spec = saved_spec(studio.name, studio.server)
-        count = studio.trust().forget(spec.host, spec.port)
+        count = studio.trust().forget(studio.spec().place)
     console.say("tui.cli.keys_forgotten", name=args.server, count=count)
     console.emit({"status": "ok", "name": args.server, "forgotten": count})
     return 0
@@ -124,7 +143,7 @@ def _report(studio: Studio, console: Console) -> None:
 
 def address(name: str, server: Server) -> str:
     """Where a server is, for a list."""
-    from remote.studio import saved_spec
+    from remote.saved import saved_spec
 
     if server.embedded:
         return "-"

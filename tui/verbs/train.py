@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import threading
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.contract.params import PARAMS, check
@@ -13,7 +15,9 @@ from tui.target import add_server, open_studio
 
 if TYPE_CHECKING:
     from engine.contract.spec import RunSpec
+    from remote.job import RunHandle
     from remote.studio import Studio
+    from tui.following import Ended
 
 TRAINING = ("sovits", "gpt", "train")
 
@@ -33,20 +37,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    from remote import job
-
     with open_studio(args, console) as studio:
         spec = make_spec(studio, args)
-        handle = job.start(studio.link(), studio.deployed(), spec, queue=args.queue)
-        console.say("tui.cli.started", run=handle.run, voice=spec.voice, server=studio.name)
+        started = studio.start(spec, queue=args.queue)
+        handle = started.handle
+        said = "tui.cli.queued" if args.queue else "tui.cli.started"
+        console.say(said, run=handle.run, voice=spec.voice, server=studio.name)
+        if started.armed:
+            console.say("tui.autostop.armed", name=studio.name)
+        if started.remark is not None:
+            console.write(started.remark.sentence(console.language))
         if not args.wait:
             console.emit({"status": "ok", "run": handle.run, "voice": spec.voice})
             return 0
-        from tui.following import follow
+        from tui.herald import announce
+        from tui.state.work import RunEnd
 
-        ended = follow(studio, handle, console)
+        ended = _follow(studio, handle, spec.voice, console)
         console.emit({"status": ended.job.state, "run": handle.run, "exit_code": ended.code})
+        end = RunEnd(studio.name, handle.run, spec.voice, ended.job.state, ended.code)
+        announce(studio.config.notify, end, console)
         return ended.code
+
+
+def _follow(studio: Studio, handle: RunHandle, voice: str, console: Console) -> Ended:
+    """Follow the run; its saves come home meanwhile where deploy.toml wants that."""
+    from remote.transfer.policy import When
+    from tui.following import follow
+    from tui.homing import at_each_save, quiet_way, say_synced
+    from tui.moving import limit
+    from tui.verbs.sync import bring
+
+    when = When(studio.config.pull.auto)
+    if when is When.NEVER:
+        return follow(studio, handle, console)
+    outputs = Path(studio.config.paths.outputs)
+    way = quiet_way(threading.Event(), limit(studio.config))
+    with at_each_save(studio, voice, outputs, way, when, console) as auto:
+        ended = follow(studio, handle, console, listen=auto.heard)
+    say_synced(console, bring(studio, voice, outputs, way, when), studio.name)
+    return ended
 
 
 def make_spec(studio: Studio, args: argparse.Namespace) -> RunSpec:

@@ -5,22 +5,10 @@ from __future__ import annotations
 from textual.content import Content
 from textual.message_pump import MessagePump
 
+from tui.job_words import JOB_WORDS
 from tui.language import say
 from tui.state.ages import Freshness, seconds_since, step_of
 
-JOB_WORDS = {
-    "starting": "tui.states.starting",
-    "running": "tui.states.running",
-    "succeeded": "tui.states.succeeded",
-    "failed": "tui.states.failed",
-    "killed": "tui.states.killed",
-    "stopped": "tui.states.stopped",
-    "preempted": "tui.states.preempted",
-    "lost": "tui.states.lost",
-    "stale": "tui.states.stale",
-    "no_op": "tui.states.no_op",
-    "unknown": "tui.states.unknown",
-}
 _JOB_LOOK = {
     "starting": ("◌", "$secondary"), "running": ("●", "$success"),
     "succeeded": ("✓", "$success"), "failed": ("✗", "$error"), "killed": ("✗", "$error"),

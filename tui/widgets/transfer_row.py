@@ -14,6 +14,8 @@ from tui.state.work import Transfer
 _PHASES = {
     "pack": "tui.voices.phase_pack",
     "transfer": "tui.voices.phase_transfer",
+    "receive": "tui.voices.phase_transfer",
+    "send": "tui.voices.phase_transfer",
     "verify": "tui.voices.phase_verify",
     "unpack": "tui.voices.phase_unpack",
 }
@@ -59,6 +61,9 @@ def _meaning(node: MessagePump, transfer: Transfer) -> Content:
             return Content.styled(say(node, "tui.voices.pushed"), "$success")
         if not transfer.verified:
             return Content.styled(say(node, "tui.voices.unverified"), "$warning")
+        if transfer.by_itself:
+            came = say(node, "tui.voices.by_itself", count=transfer.count)
+            return Content.styled(came, "bold $success")
         short = (transfer.sha256 or "")[:12]
         safe = say(node, "tui.voices.verified", server=transfer.server, sha=short)
         return Content.styled(safe, "bold $success")

@@ -7,6 +7,7 @@ clips are, how loud and noisy, whose text hardly fits its sound, and what is lef
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -83,8 +84,7 @@ class Report:
     def lines(self, language: Language) -> list[str]:
         """The report as a person reads it, suspects worst first."""
         return [line.get(language) for line in self._texts()] + [
-            problem.sentence(language)
-            for problem in (*self._reasons(), *self.problems, *self.notes)
+            problem.sentence(language) for problem in (*self.reasons(), *self.problems, *self.notes)
         ]
 
     def _texts(self) -> Iterable[Text]:
@@ -111,11 +111,29 @@ class Report:
             yield text(
                 "engine.report.levels", level=round(self.level_db), noise=round(self.noise_db)
             )
+        for language, pace in self.pace:
+            yield text("engine.report.pace", language=language, pace=f"{pace:.1f}")
+        for words, counted in (
+            ("engine.report.left_out", tally(self.problems)),
+            ("engine.report.listen", tally(self.reasons())),
+            ("engine.report.remarks", tally(self.notes)),
+        ):
+            if counted:
+                en = ", ".join(f"{count} {short.en}" for short, count in counted)
+                zh = "、".join(f"{count} {short.zh}" for short, count in counted)
+                yield Text(text(words, reasons=en).en, text(words, reasons=zh).zh)
         if self.unmeasured:
             yield text("engine.report.unmeasured", clips=self.unmeasured)
 
-    def _reasons(self) -> Iterable[Problem]:
+    def reasons(self) -> Iterable[Problem]:
+        """Why clips should be listened to, worst first."""
         return (reason for suspect in self.suspects for reason in suspect.reasons)
+
+
+def tally(problems: Iterable[Problem]) -> list[tuple[Text, int]]:
+    """How often each reason occurs, in few words, the most frequent first."""
+    counts = Counter(problem.key.rsplit(".", 1)[1] for problem in problems)
+    return [(text(f"engine.report.short_{reason}"), n) for reason, n in counts.most_common()]
 
 
 def make_report(checked: Checked) -> Report:

@@ -1,0 +1,162 @@
+"""The sections of deploy.toml beside its servers: where, with what, and what happens afterwards."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, field_validator
+
+from engine.contract.params import PARAMS, check
+from engine.contract.problem import Problem
+from remote.autostop import duration
+from remote.config.unfit import Unfit, said
+
+Family = Literal["auto", "4", "6"]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _checked_duration(value: str) -> str:
+    if value:
+        try:
+            duration(value)
+        except Problem as problem:
+            raise Unfit([((), said(problem))]) from None
+    return value
+
+
+# "90s", "10m", "1.5h" or "2d"; empty means never.
+Duration = Annotated[
+    str,
+    AfterValidator(_checked_duration),
+    WithJsonSchema({"type": "string", "pattern": r"^([0-9]{1,6}(\.[0-9]{1,3})? ?[smhd])?$"}),
+]
+
+
+class Paths(Section):
+    """Folders; on the server the profile's data disk is taken when `work` is empty."""
+
+    work: str = Field("", description="Work folder on the server; empty: chosen by the probe.")
+    outputs: str = Field("./voices", description="Where voices land on this computer.")
+
+
+class Python(Section):
+    """Which Python and which packages the engine runs with on the server."""
+
+    path: str = Field("", description="Interpreter that has torch already; empty: found or made.")
+    wheels: str = Field("", description="A folder of wheels for servers without internet.")
+    index: tuple[str, ...] = Field((), description="Package indexes (mirrors), tried in order.")
+    torch: str = Field(
+        "auto", pattern=r"^(auto|cpu|cu\d{2,3})$",
+        description="Build of torch, for example cu128; auto: by the driver.",
+    )  # fmt: skip
+    torch_index: str = Field(
+        "", description="Where torch's own wheels lie; the build's name is appended."
+    )
+
+
+class Network(Section):
+    """How this computer reaches servers, and what it fetches for them."""
+
+    family: Family = Field("auto", description="Address family of servers that name none.")
+    timeout: float = Field(
+        15.0, ge=1, le=300, description="Seconds for dialling, greeting and each log-in."
+    )
+    relay: bool = Field(
+        False, description="Packages are downloaded here and sent, since the server cannot."
+    )
+
+
+class Models(Section):
+    """The pretrained weights that training starts from."""
+
+    set: str = Field("v2", description="Which set `sovdeck models` gets.")
+    sources: tuple[str, ...] = Field((), description="Mirrors of the hub, tried in order.")
+
+
+class Dataset(Section):
+    """What is pushed: a .list file and the folder of its recordings."""
+
+    list: str = Field("", description="GPT-SoVITS .list file: wav|speaker|language|text.")
+    wavs: str = Field("", description="Folder of the recordings; empty: beside the list.")
+
+
+class Train(Section):
+    """What is trained; parameters are those of `sovdeck params`."""
+
+    voice: str = Field("", description="Name of the voice (experiment).")
+    preset: Literal["v2", "tiny"] = Field("v2", description="Model size; tiny proves the trip.")
+    pretrained: str = Field("v2", description="Folder below pretrained/; empty: from nothing.")
+    proof_text: str = Field("", description="Sentence spoken at the end as proof.")
+    proof_language: str = Field("ja", description="Its language.")
+    params: dict[str, Any] = Field(default_factory=dict, description='"sovits.epochs" = 8 ...')
+
+    @field_validator("params")
+    @classmethod
+    def known_params(cls, value: dict[str, Any]) -> dict[str, Any]:
+        flat, faults = {}, []
+        for name, path, given in _flat(value):
+            try:
+                check(name, given)
+            except Problem as problem:
+                faults.append((path, said(problem)))
+            flat[name] = given
+        if faults:
+            raise Unfit(faults)
+        return flat
+
+
+class Pull(Section):
+    """How voices come home."""
+
+    contents: Literal["voice", "all-epochs", "resumable"] = Field(
+        "voice", description="What is packed: the chosen pair, every epoch, or all to continue."
+    )
+    auto: Literal["off", "each", "best"] = Field(
+        "off", description="Pull by itself while a run is followed: at each save, or the best."
+    )
+    limit_mbit: float = Field(0, ge=0, description="Megabits a second at most; 0: no limit.")
+    connections: int = Field(0, ge=0, le=8, description="Connections at once; 0: chosen by speed.")
+    verify: bool = Field(True, description="Compare SHA-256 with the server's.")
+
+
+class Autostop(Section):
+    """When the server switches itself off, with the laptop shut. Nothing is ever destroyed."""
+
+    after_success: Duration = Field("", description="So long after the last run succeeded.")
+    after_failure: Duration = Field("", description="So long after the last run failed.")
+    idle: Duration = Field("", description="When nothing ran and nobody asked for so long.")
+    gpu_idle: Duration = Field("", description="When no GPU did anything for so long.")
+    gpu_percent: int = Field(5, ge=0, le=100, description="A GPU at most this busy is idle.")
+    max_time: Duration = Field("", description="Whatever happens, so long from the start.")
+    max_cost: float = Field(
+        0, ge=0, description="Whatever happens, at this sum; needs price_per_hour. 0: no cap."
+    )
+    only_after_pull: bool = Field(True, description="Wait until the voice was pulled, verified.")
+    pull_deadline: Duration = Field("2h", description="Then stop all the same; empty: never.")
+
+
+class Notify(Section):
+    """Who is told when a followed run ends."""
+
+    desktop: bool = Field(False, description="A notification of this computer's desktop.")
+    bell: bool = Field(False, description="The terminal's bell.")
+    webhook: str = Field(
+        "", pattern=r"^[A-Za-z0-9_.-]{0,63}$",
+        description="Name under which `sovdeck notify set` keeps the address in the keyring.",
+    )  # fmt: skip
+    on: Literal["always", "failure"] = Field("always", description="At which ends.")
+
+
+def _flat(params: dict[str, Any]) -> builtins.list[tuple[str, tuple[str, ...], Any]]:
+    """(name, keys, value): `[train.params.sovits] epochs = 8` means `"sovits.epochs" = 8`."""
+    flat: builtins.list[tuple[str, tuple[str, ...], Any]] = []
+    for name, value in params.items():
+        if isinstance(value, dict) and name not in PARAMS:
+            flat += [(f"{name}.{inner}", (name, inner), item) for inner, item in value.items()]
+        else:
+            flat.append((name, (name,), value))
+    return flat

@@ -1,0 +1,105 @@
+"""The dashboard's process on a real pseudo-terminal: starts, resizes, few colours, and leaving."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+
+from benchmarks.pty_driver import PtyProgram
+
+ROOT = Path(__file__).parents[2]
+STILL = [sys.executable, "-m", "tui.app", "--still"]
+LIMIT_S = 120.0
+LEAVES_ALTERNATE_SCREEN = b"\x1b[?1049l"
+
+
+@pytest.fixture(autouse=True)
+def from_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+
+def until_it_ends(program: PtyProgram) -> int:
+    while (code := program.exit_code()) is None:
+        program.pump(0.1)
+    program.settle(0.2)
+    return code
+
+
+def test_ctrl_q_leaves_the_terminal_as_it_was() -> None:
+    with PtyProgram(STILL, keep_raw=True) as program:
+        program.wait_for("tokyo-4090", LIMIT_S)
+        before = termios.tcgetattr(program.fd)
+        os.write(program.fd, b"\x11")
+        assert until_it_ends(program) == 0
+        assert LEAVES_ALTERNATE_SCREEN in program.raw
+        assert b"\x1b[?25h" in program.raw  # the cursor is shown again
+        assert termios.tcgetattr(program.fd)[3] & termios.ECHO
+        assert not before[3] & termios.ECHO
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["term", "hup"])
+def test_a_signal_gives_the_terminal_back(number: signal.Signals) -> None:
+    with PtyProgram(STILL, keep_raw=True) as program:
+        program.wait_for("tokyo-4090", LIMIT_S)
+        os.kill(program.pid, number)
+        code = until_it_ends(program)
+        assert code in (0, 128 + number), code
+        assert LEAVES_ALTERNATE_SCREEN in program.raw
+
+
+def test_a_resized_window_is_drawn_anew() -> None:
+    with PtyProgram(STILL, columns=120, rows=36) as program:
+        program.wait_for("tokyo-4090", LIMIT_S)
+        program.settle()
+        for columns, rows in ((60, 16), (200, 60), (20, 5), (80, 24)):
+            program.text = b""
+            size = struct.pack("HHHH", rows, columns, 0, 0)
+            fcntl.ioctl(program.fd, termios.TIOCSWINSZ, size)
+            program.settle(0.7)
+        assert b"tokyo-4090" in program.text
+        assert program.exit_code() is None
+
+
+@pytest.mark.parametrize(
+    ("setting", "forbidden"),
+    [
+        ({"TERM": "xterm", "COLORTERM": ""}, (b"\x1b[38;2;", b";38;2;", b"\x1b[48;2;", b";48;5;")),
+        ({"TERM": "xterm-256color", "COLORTERM": ""}, (b"\x1b[38;2;", b";38;2;", b";48;2;")),
+    ],
+    ids=["16-colours", "256-colours"],
+)
+def test_a_terminal_with_few_colours_gets_no_others(
+    setting: dict[str, str], forbidden: tuple[bytes, ...]
+) -> None:
+    with PtyProgram(STILL, keep_raw=True, environ=setting) as program:
+        program.wait_for("tokyo-4090", LIMIT_S)
+        program.settle()
+        assert [code for code in forbidden if code in program.raw] == []
+
+
+@pytest.mark.slow
+def test_twenty_starts_and_none_fails() -> None:
+    for _ in range(20):
+        with PtyProgram(STILL) as program:
+            program.wait_for("tokyo-4090", LIMIT_S)
+            os.write(program.fd, b"\x11")
+            assert until_it_ends(program) == 0
+
+
+def test_without_a_terminal_it_says_so_and_ends() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tui.cli"], stdin=subprocess.DEVNULL, capture_output=True,
+        text=True, timeout=LIMIT_S, env={**os.environ, "SOVDECK_LANG": "en"},
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1 and "needs a terminal" in done.stderr

@@ -1,0 +1,61 @@
+"""Offers after a log-in are asked in the dashboard's own way; a run's end is told elsewhere too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
+
+import pytest
+from pilot_waits import settled, until
+
+from engine.contract.problem import ExitCode, Problem
+from tui.app import SovdeckApp
+from tui.messages import Question
+from tui.screens.confirm import Confirm
+from tui.services.fakes import FakeWorld
+from tui.services.protocols import OfferQuestion
+from tui.state.work import RunEnd
+
+Make = Callable[..., SovdeckApp]
+
+
+@pytest.mark.parametrize(
+    ("offer", "key", "answer"),
+    [("key", "y", True), ("keyring", "n", False), ("keyring", "escape", False)],
+    ids=["key", "keyring", "escape"],
+)
+async def test_an_offer_is_answered_with_one_key(
+    make_app: Make, world: FakeWorld, offer: str, key: str, answer: bool
+) -> None:
+    app = make_app(world)
+    async with app.run_test(size=(120, 36)) as pilot:
+        given: Future[bool] = Future()
+        app.post_message(Question(OfferQuestion("lab", offer), given))  # type: ignore[arg-type]
+        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        assert "lab" in str(app.screen.query_one(".question").content)  # type: ignore[attr-defined]
+        await pilot.press(key)
+        await until(pilot, given.done)
+        assert given.result() is answer
+
+
+async def test_a_runs_end_is_told_once_and_a_deaf_ear_is_a_notice(
+    make_app: Make, world: FakeWorld
+) -> None:
+    told: list[RunEnd] = []
+
+    def spread(end: RunEnd, language: str) -> None:
+        told.append(end)
+        raise Problem("remote.webhook.refused", ExitCode.REFUSED, name="team", status=404)
+
+    app = make_app(world, start="monitor")
+    app.services = replace(app.services, spread=spread)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot, app, world)
+        assert told == []  # runs that ended before the dashboard opened are old news
+        await pilot.press("ctrl+x")
+        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        await pilot.press("y")
+        await until(pilot, lambda: bool(told))
+        await until(pilot, lambda: any("team" in one.text.en for one in app.state.notices))
+        assert [(end.server, end.state) for end in told] == [("tokyo-4090", "stopped")]
