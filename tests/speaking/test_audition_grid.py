@@ -209,7 +209,7 @@ def test_what_an_earlier_audition_rendered_is_not_rendered_again(
     )  # fmt: skip
     audition = Audition(tmp_path, open_pair)
     cut = audition.run(grid)
-    begun = [next(cut) for _ in range(4)]
+    begun = [next(cut) for _ in range(4)]  # the truth and three of four cells
     cut.close()  # as if the server was switched off
     rows = list(audition.run(grid))
     assert rows[:4] == begun and len(rows) == 5
