@@ -170,7 +170,14 @@ def _needed(name: str) -> bool:
 
 
 def export_base(base: Base, folder: Path, voice: str) -> tuple[Path, Path]:
-    """Starting weights as the GPT and SoVITS files that an epoch 0 would have left."""
+    """Starting weights as the GPT and SoVITS files that an epoch 0 would have left.
+
+    They lie in a folder named by the base's identity; files that are there already stay.
+    """
+    folder /= base.identity.removeprefix("made:")
+    standing = folder / f"{voice}-e0.ckpt", folder / f"{voice}_e0_s0.pth"
+    if all(path.is_file() for path in standing):
+        return standing
     gpt = interop.write_gpt(folder, voice, 0, base.weights("gpt"), base.gpt, {})
     sovits = interop.write_sovits(folder, voice, 0, 0, base.weights("sovits"), base.sovits, {})
     return gpt.path, sovits.path
