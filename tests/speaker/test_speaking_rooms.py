@@ -22,7 +22,7 @@ from tui.services.live import live_services
 from tui.services.protocols import HostKeyQuestion, SecretQuestion, ServerDraft
 from tui.settings import Settings
 
-HUNG_S = 150
+HUNG_S = 240
 
 
 class Person:
@@ -36,7 +36,8 @@ class Person:
 async def until(pilot: Pilot[None], condition: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + HUNG_S
     while not condition():
-        told = [notice.text.en for notice in pilot.app.state.notices]  # type: ignore[attr-defined]
+        state = pilot.app.state  # type: ignore[attr-defined]
+        told = ([notice.text.en for notice in state.notices], list(state.takes.values()))
         assert time.monotonic() < deadline, f"waited in vain for {what}; told: {told}"
         await pilot.pause(0.1)
 

@@ -16,6 +16,7 @@ KIND_WORDS = {
     "cell": "tui.compare.kind_cell",
     "truth": "tui.compare.kind_truth",
     "base": "tui.compare.kind_base",
+    "saved": "tui.compare.kind_saved",
 }
 MARK_WORDS = {
     "length_ratio": "tui.compare.mark_length_ratio",
