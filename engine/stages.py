@@ -17,6 +17,7 @@ from engine.run_plan import listed_clips
 from engine.runtime.durable import sha256
 from engine.runtime.signals import stopping
 from engine.speaking.proof import speak_proof
+from engine.text.aids import open_lexicon, open_polyphones
 from engine.training.base import (
     TEXT_FOLDER,
     Base,
@@ -160,11 +161,14 @@ def _speak(
 ) -> float:
     folder = _folder(room)
     reference = read_reference(folder)
+    # What kept a model from being used was said when the data was prepared.
+    polyphones = open_polyphones(room.layout)[0] if language == "zh" else None
     return speak_proof(
         gpt, newest_weight(Path(room.layout.sovits_weights(room.spec.voice))), content,
         folder / "reference" / reference.wav, reference.text, text, language, out,
         reference_language=reference.language,
         text_encoder=_text_encoder(base, "cpu") if language == "zh" else None,
+        lexicon=open_lexicon(room.layout, room.spec.voice, polyphones),
     )  # fmt: skip
 
 

@@ -30,11 +30,13 @@ _FACTS = frozenset(
      "reference", "key", "seconds", "penalty"}
 )  # fmt: skip
 _MOST_MARKS = 32
+KINDS = ("truth", "saved", "base", "cell")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One rendering, or the recording beside it (`kind` truth), or the untrained base.
+    """One rendering, or what it is compared with: the true recording, training's own samples
+    (`kind` saved), the untrained base.
 
     `total` is how many there will be. `marks` are the engine's figures beside it.
     """
@@ -205,7 +207,7 @@ def _told(row: Mapping[str, Any]) -> Told | None:
 def _cell(row: Mapping[str, Any]) -> Cell | None:
     wav, kind = text_in(row, "wav"), text_in(row, "kind")
     safe = local_names.is_safe(wav) and wav.endswith(".wav") and not wav.startswith(".")
-    if not safe or kind not in ("truth", "base", "cell"):
+    if not safe or kind not in KINDS:
         return None
     marks: dict[str, float | bool | None] = {}
     for name, value in list(row.items())[:_MOST_MARKS]:

@@ -19,6 +19,7 @@ from remote.speaker import LOAD_S
 
 _HOST = "127.0.0.1"
 _BEAT_S = 30.0
+_LOOK_S = 0.5
 _PATIENCE_S = 150  # how long the server waits for a sign of life: five beats
 
 
@@ -60,7 +61,12 @@ class Endpoint:
     def wait(self) -> None:
         """Until it ends: `close` returns from here, everything else is a Problem."""
         while not self._over.is_set():
-            if self._lines.next() is None and not self._over.is_set():
+            try:
+                # Looking up now and then: Windows hears no Ctrl-C in an endless wait.
+                said = self._lines.next(time.monotonic() + _LOOK_S)
+            except TimeoutError:
+                continue
+            if said is None and not self._over.is_set():
                 raise ended(self._stream, self._server)
 
     def close(self) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from remote import audition as far
 from remote.transfer.part_file import disk_errors
 from tui.state.speech import Audition, AuditionCell, AuditionDraft, CellKind, Standing
 
 VOTES = "votes.jsonl"
-_KINDS: dict[str, CellKind] = {"truth": "truth", "base": "base", "cell": "cell"}
+_KINDS: Mapping[str, CellKind] = {kind: kind for kind in get_args(CellKind)}
 
 
 def grown(rows: Audition, told: far.Told, wav: Path | None = None) -> Audition:

@@ -25,6 +25,7 @@ from engine.prepare.index import Entry, Index
 from engine.prepare.manifest import check_list
 from engine.prepare.progress import Emit, Progress, warning
 from engine.prepare.sources import find_list, wav_folder
+from engine.text.aids import open_lexicon, open_polyphones
 from engine.text.lexicon import Lexicon
 
 
@@ -82,10 +83,13 @@ def prepare(
     checked = check_list(source, wav_folder(spec, layout), strict)
     folder = DatasetFolder(Path(layout.features(spec.voice)))
     folder.create()
+    polyphones, notice = open_polyphones(layout)
+    if notice is not None:
+        warning(emit, notice)
     work = _Work(
         folder=folder,
         index=Index(folder.index),
-        lexicon=_lexicon(spec, layout),
+        lexicon=open_lexicon(layout, spec.voice, polyphones),
         content=content,
         content_id=model_digest(content.model),
         text_encoder=text_encoder,
@@ -127,11 +131,6 @@ def prepare(
         redone=work.progress.worked,
         codebook_use=use,
     )
-
-
-def _lexicon(spec: RunSpec, layout: Layout) -> Lexicon:
-    path = Path(layout.dataset(spec.voice) / "words.txt")
-    return Lexicon.load(path) if path.exists() else Lexicon()
 
 
 @dataclass(frozen=True)

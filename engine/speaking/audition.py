@@ -17,9 +17,11 @@ from engine.runtime.durable import sha256, write_atomic
 from engine.speaking.marks import Marks, Recogniser, VoicePrint, character_error_rate, measure
 from engine.speaking.pipeline import Speaker
 from engine.speaking.request import SpeakRequest
+from engine.speaking.saved_samples import SavedSample
 from engine.speaking.sound import RATE, wav_bytes
 from engine.speaking.takes import Delivery, Take
 from engine.speaking.verify import phone_error, plain
+from engine.text.lexicon import Lexicon, without_readings
 from engine.text.zh.normal import simplify
 
 Open = Callable[[Path, Path], Speaker]
@@ -38,7 +40,8 @@ class Sentence:
 class Grid:
     """Every GPT x SoVITS x reference x sentence, each with the same seed.
 
-    `references` are requests whose text is replaced; `base` is the untrained pair to compare.
+    `references` are requests whose text is replaced; `base` is the untrained pair to compare,
+    `saved` are what training spoke at its saves: measured, not spoken again.
     """
 
     gpt: Sequence[Path]
@@ -47,16 +50,30 @@ class Grid:
     sentences: Sequence[Sentence]
     seed: int = 1234
     base: tuple[Path, Path] | None = None
+    saved: Sequence[SavedSample] = ()
 
     @property
     def cells(self) -> int:
         pairs = len(self.gpt) * len(self.sovits) + (self.base is not None)
-        return pairs * len(self.references) * len(self.sentences)
+        return pairs * len(self.references) * len(self.sentences) + len(self.saved)
+
+    def truths(self) -> Iterator[tuple[str, int, Sentence, Path]]:
+        """Name, sentence number, words and file of each recording to hear beside the cells.
+
+        Without a recording of any sentence they are the clips that are imitated.
+        """
+        known = [(n, s) for n, s in enumerate(self.sentences) if s.truth is not None]
+        for number, sentence in known:
+            assert sentence.truth is not None
+            yield f"truth-s{number}", number, sentence, sentence.truth
+        if not known:
+            for number, one in enumerate(self.references):
+                yield f"truth-r{number}", -1, Sentence(one.ref_text, one.ref_lang), one.ref_audio
 
     @property
     def rows(self) -> int:
         """Cells, and the recordings that are heard beside them."""
-        return self.cells + sum(sentence.truth is not None for sentence in self.sentences)
+        return self.cells + len(list(self.truths()))
 
 
 class Audition:
@@ -68,11 +85,14 @@ class Audition:
         open_pair: Open,
         recogniser: Recogniser | None = None,
         voice_print: VoicePrint | None = None,
+        lexicon: Lexicon | None = None,
     ) -> None:
         self.folder = folder
         self.open_pair = open_pair
         self.recogniser = recogniser
         self.voice_print = voice_print
+        self.lexicon = lexicon
+        self._digests: dict[Path, str] = {}
 
     def run(self, grid: Grid) -> Iterator[dict[str, Any]]:
         """Yield one row a cell, after its wav is on the disk; ground truth comes first.
@@ -90,9 +110,14 @@ class Audition:
             yield row
 
     def _rows(self, grid: Grid) -> Iterator[dict[str, Any]]:
-        for number, sentence in enumerate(grid.sentences):
-            if sentence.truth is not None:
-                yield self._truth(number, sentence, sentence.truth, grid)
+        for name, number, sentence, path in grid.truths():
+            yield self._heard_file(name, "truth", number, sentence, path, grid, {})
+        for one in grid.saved:
+            facts = {"run": one.run, "stage": one.stage, "epoch": one.epoch}
+            sentence = Sentence(one.text, grid.references[0].ref_lang)
+            yield self._heard_file(
+                f"saved-{one.path.stem}", "saved", -1, sentence, one.path, grid, facts
+            )
         pairs = [(g, grid.sovits, "cell") for g in grid.gpt]
         if grid.base is not None:
             pairs.append((grid.base[0], [grid.base[1]], "base"))
@@ -120,10 +145,16 @@ class Audition:
     ) -> str:
         """Names a cell by all that decides its sound and marks."""
         files = [gpt, sovits, reference.ref_audio, *reference.aux_refs]
-        stamps = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+        contents = [self._digest(file) for file in files]
         listeners = [self.recogniser is not None, self.voice_print is not None]
-        facts = [stamps, str(reference), str(sentence), seed, listeners]
+        words = "" if self.lexicon is None else str(sorted(self.lexicon.readings.items()))
+        facts = [contents, str(reference), str(sentence), seed, listeners, words]
         return hashlib.sha256(json.dumps(facts, ensure_ascii=False).encode()).hexdigest()[:32]
+
+    def _digest(self, file: Path) -> str:
+        if file not in self._digests:
+            self._digests[file] = sha256(file)
+        return self._digests[file]
 
     def _kept(self, name: str, key: str) -> dict[str, Any] | None:
         """The row of a cell that is here already, whole."""
@@ -133,10 +164,14 @@ class Audition:
         row: dict[str, Any] = json.loads(note.read_text(encoding="utf-8"))
         return row if row.get("key") == key and row["sha256"] == sha256(wav) else None
 
-    def _truth(self, number: int, sentence: Sentence, path: Path, grid: Grid) -> dict[str, Any]:
+    def _heard_file(
+        self, name: str, kind: str, number: int, sentence: Sentence, path: Path, grid: Grid,
+        facts: dict[str, Any],
+    ) -> dict[str, Any]:  # fmt: skip
+        """A row of what stands in a file already."""
         samples = _read(path)
         marks = measure(samples, ended=True, **self._heard(samples, sentence, grid.references[0]))
-        return self._row(f"truth-s{number}", "truth", number, sentence, samples, marks, {})
+        return self._row(name, kind, number, sentence, samples, marks, facts)
 
     def _marks(self, take: Take, sentence: Sentence, reference: SpeakRequest) -> Marks:
         expected = None
@@ -157,13 +192,15 @@ class Audition:
     ) -> dict[str, Any]:
         """What the optional models say of the samples."""
         found: dict[str, Any] = {}
-        if self.recogniser is not None:
+        if self.recogniser is not None and sentence.text.strip():
             language = plain(sentence.language)
             heard = self.recogniser.transcribe(samples, language)
             # Recognition writes simplified characters, whatever the text is written in.
-            text = simplify(sentence.text) if language == "zh" else sentence.text
-            found["cer"] = character_error_rate(text, heard)
-            found["phone_error"] = phone_error(sentence.text, heard, sentence.language)
+            text = without_readings(sentence.text)
+            found["cer"] = character_error_rate(simplify(text) if language == "zh" else text, heard)
+            found["phone_error"] = phone_error(
+                sentence.text, heard, sentence.language, self.lexicon
+            )
         if self.voice_print is not None:
             own = self.voice_print.embed(_read(reference.ref_audio))
             found["similarity"] = float(own @ self.voice_print.embed(samples))
@@ -202,4 +239,4 @@ def _read(path: Path) -> np.ndarray:
 
 
 def _length(text: str) -> int:
-    return sum(char.isalnum() for char in text)
+    return sum(char.isalnum() for char in without_readings(text))

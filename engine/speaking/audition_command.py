@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.speaking.arguments import add_studio, open_studio
+
 if TYPE_CHECKING:
     from engine.speaking.audition import Sentence
     from engine.speaking.clips import Clip
+    from engine.speaking.marks import VoicePrint
     from engine.speaking.request import SpeakRequest
     from engine.speaking.studio import Studio
 
@@ -19,10 +22,7 @@ HELP = "speak the same sentences with several epochs, measure each, and recommen
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("voice", help="name of the voice")
-    parser.add_argument("--work", type=Path, default=Path(), help="work folder (default: here)")
-    parser.add_argument("--pretrained", help="set below pretrained/ whose encoders to use")
-    parser.add_argument("--device", default="auto", choices=("auto", "cuda", "cpu"))
+    add_studio(parser)
     parser.add_argument("--gpt", nargs="*", default=[], help="GPT files (default: newest three)")
     parser.add_argument("--sovits", nargs="*", default=[], help="SoVITS files (newest three)")
     parser.add_argument("--text", action="append", default=[], help="a sentence; repeatable")
@@ -30,9 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--references", type=int, default=1, help="how many clips to imitate")
     parser.add_argument("--seed", type=int, default=1234, help="the same for every cell")
     parser.add_argument(
-        "--asr",
-        type=Path,
-        help="Whisper model folder, to find lost words (default: pretrained/faster-whisper)",
+        "--similarity", type=Path, nargs="?", const=Path(), metavar="FILE",
+        help="compare voices with resemblyzer's weights (default: the installed package's)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--saved", action="store_true", help="also measure what training spoke at its saves"
     )
     parser.add_argument("--votes", type=Path, help="also count JSON lines {better, worse}")
     parser.add_argument("--choose", action="store_true", help="let pack take the best pair")
@@ -84,12 +86,10 @@ def _tell_cell(row: dict[str, Any], cells: int, args: argparse.Namespace) -> Non
 
 
 def _render(args: argparse.Namespace, folder: Path) -> None:
-    from engine.runtime.device import choose
     from engine.speaking.audition import Audition, Grid
-    from engine.speaking.studio import Studio
+    from engine.speaking.saved_samples import saved_samples
 
-    studio = Studio(args.work, args.voice, args.pretrained)
-    device = str(choose(args.device).torch)
+    studio, device = open_studio(args)
     clips = studio.clips()
     references = _references(studio, clips, args.references)
     used = {request.ref_audio for request in references}
@@ -99,13 +99,25 @@ def _render(args: argparse.Namespace, folder: Path) -> None:
         references=references,
         sentences=_sentences(args, [clip for clip in clips if clip.path not in used]),
         seed=args.seed,
-        base=studio.base_pair(),
+        base=studio.base_pair(folder / "base"),
+        saved=saved_samples(studio.layout, args.voice) if args.saved else (),
     )
     audition = Audition(
-        folder, lambda g, s: studio.open(g, s, device), studio.listener(args.asr, device)
-    )
+        folder, lambda g, s: studio.open(g, s, device), studio.listener(args.asr, device),
+        _voice_print(args.similarity, studio), lexicon=studio.lexicon(),
+    )  # fmt: skip
     for row in audition.run(grid):
         _tell_cell(row, grid.rows, args)
+
+
+def _voice_print(asked: Path | None, studio: Studio) -> VoicePrint | None:
+    """Who judges the voices: nobody unless --similarity is given, with or without a file."""
+    if asked is None:
+        return None
+    from engine.speaking.voice_print import SpeakerPrint, find_weights
+
+    given = None if asked == Path() else asked
+    return SpeakerPrint(find_weights(given, Path(studio.layout.pretrained)))
 
 
 def _references(studio: Studio, clips: Sequence[Clip], most: int) -> list[SpeakRequest]:

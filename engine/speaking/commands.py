@@ -11,6 +11,7 @@ from typing import Any
 
 from engine.contract.params import PARAMS
 from engine.contract.problem import Problem
+from engine.speaking.arguments import add_studio, open_studio
 
 NAME = "speak"
 HELP = "speak a text with a trained voice; with --serve, answer JSON lines on standard input"
@@ -19,20 +20,12 @@ _GROUP = "infer."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("voice", help="name of the voice")
-    parser.add_argument("--work", type=Path, default=Path(), help="work folder (default: here)")
-    parser.add_argument("--pretrained", help="set below pretrained/ whose encoders to use")
-    parser.add_argument("--device", default="auto", choices=("auto", "cuda", "cpu"))
+    add_studio(parser)
     parser.add_argument("--out", type=Path, help="also write the wav here")
     parser.add_argument(
         "--precision", default="fp32", choices=("fp32", "bf16", "int8"),
         help="number format; fewer bits speak faster on a CPU and round a little",
     )  # fmt: skip
-    parser.add_argument(
-        "--asr",
-        type=Path,
-        help="Whisper model folder, to find lost words (default: pretrained/faster-whisper)",
-    )
     parser.add_argument("--serve", action="store_true", help="stay and answer JSON lines")
     parser.add_argument("--idle", type=float, default=900.0, metavar="SECONDS",
                         help="with --serve: end after so long without a line")  # fmt: skip
@@ -48,12 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from engine.runtime.device import choose
     from engine.speaking.service import Service
-    from engine.speaking.studio import Studio
 
-    device = str(choose(args.device).torch)
-    studio = Studio(args.work, args.voice, args.pretrained)
+    studio, device = open_studio(args)
     service = Service(studio, device, studio.listener(args.asr, device), args.precision)
     given = {
         name.removeprefix(_GROUP): value

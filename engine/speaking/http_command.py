@@ -8,10 +8,10 @@ import socket
 import sys
 import threading
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.contract.problem import ExitCode, Problem
+from engine.speaking.arguments import add_studio, open_studio
 
 if TYPE_CHECKING:
     import uvicorn
@@ -23,10 +23,7 @@ _ADDRESS = "127.0.0.1"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("voice", help="name of the voice")
-    parser.add_argument("--work", type=Path, default=Path(), help="work folder (default: here)")
-    parser.add_argument("--pretrained", help="set below pretrained/ whose encoders to use")
-    parser.add_argument("--device", default="auto", choices=("auto", "cuda", "cpu"))
+    add_studio(parser)
     parser.add_argument("--precision", default="fp32", choices=("fp32", "bf16", "int8"))
     parser.add_argument("--port", type=int, default=9880, help="0 takes a free one")
     parser.add_argument("--attached", type=float, metavar="SECONDS",
@@ -36,16 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     import uvicorn
 
-    from engine.runtime.device import choose
     from engine.speaking.http import build
     from engine.speaking.lifeline import Lifeline
     from engine.speaking.service import Service
-    from engine.speaking.studio import Studio
 
     listener = listen(args.port)
-    device = str(choose(args.device).torch)
-    studio = Studio(args.work, args.voice, args.pretrained)
-    service = Service(studio, device, studio.listener(None, device), args.precision)
+    studio, device = open_studio(args)
+    service = Service(studio, device, studio.listener(args.asr, device), args.precision)
     service.load()
     port = listener.getsockname()[1]
     if args.json:

@@ -84,14 +84,14 @@ def measure(
     similarity: float | None = None,
 ) -> Marks:
     """Measure samples (N,) at 32 kHz; `expected_s` is how long the sentence should take."""
-    voiced = _voiced(samples)
-    where = np.flatnonzero(voiced)
+    speech = voiced(samples)
+    where = np.flatnonzero(speech)
     if len(where) == 0:
         return Marks(0.0, 0.0 if expected_s else None, len(samples) / RATE, None, ended,
                      cer, phone_error, similarity)  # fmt: skip
-    inside = voiced[where[0] : where[-1] + 1]
+    inside = speech[where[0] : where[-1] + 1]
     seconds = len(inside) * _FRAME / RATE
-    loud = _levels(samples)[: len(voiced)][voiced]
+    loud = _levels(samples)[: len(speech)][speech]
     return Marks(
         seconds=seconds,
         length_ratio=seconds / expected_s if expected_s else None,
@@ -132,7 +132,7 @@ def _levels(samples: np.ndarray) -> np.ndarray:
     return np.sqrt(np.square(whole).mean(axis=1)) if frames else np.zeros(0)
 
 
-def _voiced(samples: np.ndarray) -> np.ndarray:
+def voiced(samples: np.ndarray) -> np.ndarray:
     """(frames,) True where a 10 ms frame is within 40 dB of the loudest one."""
     level = _levels(samples)
     if level.max(initial=0.0) <= 1e-5:

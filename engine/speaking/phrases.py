@@ -13,6 +13,7 @@ from torch import Tensor
 from engine.contract.problem import ExitCode, Problem
 from engine.contract.speak_table import LANGUAGES
 from engine.text.clean import clean
+from engine.text.lexicon import Lexicon
 from engine.text.symbols import ids
 
 BERT_DIM = 1024
@@ -45,7 +46,12 @@ class Phrase:
         )
 
 
-def read(text: str, language: str, encoder: BertFeatures | None = None) -> Phrase:
+def read(
+    text: str,
+    language: str,
+    encoder: BertFeatures | None = None,
+    lexicon: Lexicon | None = None,
+) -> Phrase:
     """Phones and features of `text`, read by one of the language modes of SPEC 6.7.
 
     Only Chinese has BERT features, and only when an encoder is given; all else is zeros.
@@ -55,18 +61,20 @@ def read(text: str, language: str, encoder: BertFeatures | None = None) -> Phras
         known = ", ".join(LANGUAGES)
         raise Problem("engine.speaking.language", ExitCode.DATA, language=language, known=known)
     text = re.sub(r"  +", " ", text)
-    phrase = _read_parts(text, language, encoder)
+    phrase = _read_parts(text, language, encoder, lexicon)
     if len(phrase.phones) < _FEWEST:
-        phrase = _read_parts("." + text, language, encoder)
+        phrase = _read_parts("." + text, language, encoder, lexicon)
     if len(phrase.phones) == 0:
         raise Problem("engine.speaking.unreadable", ExitCode.DATA, text=text[:40])
     return phrase
 
 
-def _read_parts(text: str, language: str, encoder: BertFeatures | None) -> Phrase:
+def _read_parts(
+    text: str, language: str, encoder: BertFeatures | None, lexicon: Lexicon | None
+) -> Phrase:
     phrase = Phrase(torch.empty(0, dtype=torch.long), torch.empty(BERT_DIM, 0), "")
     for part, spoken in _parts(text, language):
-        cleaned = clean(part, spoken)
+        cleaned = clean(part, spoken, lexicon)
         phones = torch.tensor(ids(cleaned.phones), dtype=torch.long)
         bert = torch.zeros(BERT_DIM, len(phones))
         if spoken == "zh" and encoder is not None and cleaned.word2ph is not None:

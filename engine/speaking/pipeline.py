@@ -25,11 +25,13 @@ from engine.speaking.slicing import SENTENCE_ENDS, pieces
 from engine.speaking.sound import peak_safe, silence
 from engine.speaking.takes import Delivery, SpokenPiece, Take, piece_key
 from engine.speaking.verify import LARGEST_ERROR, spoken_error
+from engine.text.lexicon import Lexicon
 
 # Spread of the decoder's draw around the mean (compat SPEC 3.12).
 _NOISE_SCALE = 0.5
 _TOKENS_A_SECOND = 25
 _MOST_TOKENS = 1500
+_NO_WORDS = Lexicon()
 
 
 class ContentFeatures(Protocol):
@@ -63,6 +65,7 @@ class Speaker:
         text_encoder: BertFeatures | None = None,
         recogniser: Recogniser | None = None,
         *,
+        lexicon: Lexicon = _NO_WORDS,
         low_precision: bool = False,
     ) -> None:
         self.gpt = gpt.eval()
@@ -70,6 +73,7 @@ class Speaker:
         self.content_encoder = content_encoder
         self.text_encoder = text_encoder
         self.recogniser = recogniser
+        self.lexicon = lexicon
         self.low_precision = low_precision
         self.last: Delivery = {}
         self._weights = _digest(gpt)
@@ -99,8 +103,9 @@ class Speaker:
             raise Problem("engine.speaking.no_words", ExitCode.DATA, text=request.text[:40])
         lead = self._lead(request)
         said: Counter[str] = Counter()
+        decided = f"{self._weights} {self.lexicon.digest}"  # by other readings: other tokens
         for index, text in enumerate(texts):
-            key = piece_key(text, said[text], request, lead.digest, self._weights)
+            key = piece_key(text, said[text], request, lead.digest, decided)
             said[text] += 1
             kept = self.last.get(key) if request.rerender_last else None
             if kept is not None:
@@ -126,7 +131,9 @@ class Speaker:
 
     def _verified(self, piece: SpokenPiece, request: SpeakRequest) -> SpokenPiece:
         assert self.recogniser is not None
-        error = spoken_error(self.recogniser, piece.samples, piece.text, request.text_lang)
+        error = spoken_error(
+            self.recogniser, piece.samples, piece.text, request.text_lang, self.lexicon
+        )
         return replace(piece, error=error)
 
     def _lead(self, request: SpeakRequest) -> _Lead:
@@ -137,7 +144,7 @@ class Speaker:
         if not request.prompted:
             return _Lead(reference.digest, spectrograms)
         text = closed(request.ref_text.replace("\n", ""), request.ref_lang)
-        phrase = read(text, request.ref_lang, self.text_encoder)
+        phrase = read(text, request.ref_lang, self.text_encoder, self.lexicon)
         return _Lead(reference.digest, spectrograms, phrase, self._prompt_tokens(reference))
 
     @torch.inference_mode()
@@ -159,7 +166,7 @@ class Speaker:
         lead: _Lead,
         kept: tuple[int, ...] | None,
     ) -> SpokenPiece:
-        phrase = read(text, request.text_lang, self.text_encoder)
+        phrase = read(text, request.text_lang, self.text_encoder, self.lexicon)
         limit = token_limit(len(phrase.phones), request.max_tokens)
         if kept is not None:
             tokens = torch.tensor(kept)

@@ -11,6 +11,7 @@ from engine.speaking.pipeline import ContentFeatures, Speaker
 from engine.speaking.request import SpeakRequest
 from engine.speaking.sound import wav_bytes
 from engine.speaking.weights import load_gpt, load_sovits
+from engine.text.lexicon import Lexicon
 
 
 def speak_proof(
@@ -26,6 +27,7 @@ def speak_proof(
     reference_language: str | None = None,
     max_tokens: int | None = None,
     text_encoder: BertFeatures | None = None,
+    lexicon: Lexicon | None = None,
     device: str = "cpu",
     seed: int = 1234,
 ) -> float:
@@ -36,7 +38,7 @@ def speak_proof(
     """
     speaker = Speaker(
         load_gpt(gpt_file).to(device), load_sovits(sovits_file).to(device),
-        content_encoder, text_encoder,
+        content_encoder, text_encoder, lexicon=lexicon or Lexicon(),
     )  # fmt: skip
     take = speaker.speak(
         SpeakRequest(

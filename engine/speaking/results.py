@@ -24,8 +24,12 @@ class Results:
         return read_lines(self.folder / "table.jsonl")
 
     def votes(self) -> list[dict[str, Any]]:
+        """Those between cells of the table: what was voted on in other grids is out of it."""
         path = self.folder / "votes.jsonl"
-        return read_lines(path) if path.is_file() else []
+        if not path.is_file():
+            return []
+        cells = {row["cell"] for row in self.rows()}
+        return [one for one in read_lines(path) if {one.get("better"), one.get("worse")} <= cells]
 
     def vote(self, better: str, worse: str) -> None:
         """Count one vote between two cells of the table; Problem when one is not in it."""

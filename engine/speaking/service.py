@@ -63,6 +63,7 @@ class Service:
             # The words belong to the clip: with a clip of the caller's own, ours do not fit.
             own = {} if given.get("ref_audio") else self.studio.reference()
             request = SpeakRequest.from_params({**own, **given})
+            speaker.lexicon = self.studio.lexicon()  # words may have been added since
             if request.rerender_last and not speaker.last:
                 speaker.last = read_delivery(last_take(self.studio.takes))
             take = speaker.speak(request, on_piece)

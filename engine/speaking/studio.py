@@ -23,7 +23,10 @@ from engine.speaking.clips import Clip
 from engine.speaking.marks import Recogniser
 from engine.speaking.pipeline import Speaker
 from engine.speaking.weights import load_gpt, load_sovits
-from engine.training.base import CONTENT_FOLDER, TEXT_FOLDER, is_made, open_base
+from engine.text.aids import open_lexicon
+from engine.text.lexicon import Lexicon
+from engine.text.zh.polyphones import Polyphones
+from engine.training.base import CONTENT_FOLDER, TEXT_FOLDER, export_base, is_made, open_base
 
 _EPOCH = re.compile(r"[-_]e(\d+)")
 
@@ -47,7 +50,11 @@ class Weight:
 class Studio:
     """One voice in one work folder. Lists are read anew each time, so new epochs appear."""
 
-    def __init__(self, work: Path, voice: str, pretrained: str | None = None) -> None:
+    def __init__(
+        self, work: Path, voice: str, pretrained: str | None = None, words: Path | None = None
+    ) -> None:
+        self.polyphones: Polyphones | None = None
+        self._words = words
         self.work = work.resolve()
         self.voice = voice
         self.layout = Layout.at(self.work.as_posix())
@@ -96,8 +103,15 @@ class Studio:
         items = read_items(source, wavs if wavs.is_dir() else None).items
         return [Clip(item.wav, item.text, item.language) for item in items if item.wav.is_file()]
 
-    def base_pair(self) -> tuple[Path, Path] | None:
-        """The pretrained GPT and SoVITS that training started from, where there are any."""
+    def base_pair(self, exports: Path) -> tuple[Path, Path] | None:
+        """The GPT and SoVITS that training started from, where they are still there.
+
+        Weights made from nothing are first exported below `exports`, as epoch 0.
+        """
+        if self._pretrained is None:
+            made = open_base(RunSpec(run="speak", voice=self.voice), self.layout)
+            if is_made(made):
+                return export_base(made, exports, self.voice)
         root = Path(self.layout.pretrained)
         folders = [root / self._pretrained] if self._pretrained else sorted(root.glob("*"))
         for folder in folders:
@@ -105,6 +119,10 @@ class Studio:
             if gpt and sovits:
                 return gpt[0], sovits[0]
         return None
+
+    def lexicon(self) -> Lexicon:
+        """The voice's own words as they stand now, and the model for Chinese polyphones."""
+        return open_lexicon(self.layout, self.voice, self.polyphones, self._words)
 
     def listener(self, given: Path | None, device: str) -> Recogniser | None:
         """The recogniser of `given`, else the one below pretrained/, else None."""
@@ -130,6 +148,7 @@ class Studio:
             load_sovits(sovits).to(device),
             content.to(device),
             text,
+            lexicon=self.lexicon(),
             low_precision=precision != "fp32",
         )
 

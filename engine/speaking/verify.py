@@ -7,6 +7,7 @@ import numpy as np
 from engine.contract.problem import Problem
 from engine.speaking.marks import Recogniser, edit_distance
 from engine.speaking.phrases import read
+from engine.text.lexicon import Lexicon
 from engine.text.symbols import SYMBOLS
 
 # Above this share of wrong phones a piece is spoken again: a lost word of a ten-word sentence
@@ -16,21 +17,27 @@ LARGEST_ERROR = 0.15
 _MARKS = frozenset({"!", "?", "…", ",", ".", "-", "_", "[", "]", "SP", "SP2", "SP3", "UNK"})
 
 
-def spoken_error(recogniser: Recogniser, samples: np.ndarray, text: str, language: str) -> float:
+def spoken_error(
+    recogniser: Recogniser,
+    samples: np.ndarray,
+    text: str,
+    language: str,
+    lexicon: Lexicon | None = None,
+) -> float:
     """Share of wrong phones in samples (N,) at 32 kHz; 1.0 when nothing was understood.
 
     Phones, not letters, are compared: a recogniser writes 今日 where the text has きょう.
     """
-    return phone_error(text, recogniser.transcribe(samples, plain(language)), language)
+    return phone_error(text, recogniser.transcribe(samples, plain(language)), language, lexicon)
 
 
-def phone_error(text: str, heard: str, language: str) -> float:
+def phone_error(text: str, heard: str, language: str, lexicon: Lexicon | None = None) -> float:
     """Share of `text`'s phones that differ in `heard`, both read by one language mode."""
-    expected = _sounds(text, language)
+    expected = _sounds(text, language, lexicon)
     if not any(char.isalnum() for char in heard) or not expected:
         return 1.0
     try:
-        spoken = _sounds(heard, language)
+        spoken = _sounds(heard, language, lexicon)
     except Problem:  # heard as something this language cannot read: not what was written
         return 1.0
     return edit_distance(expected, spoken) / len(expected)
@@ -41,7 +48,7 @@ def plain(language: str) -> str:
     return language.removeprefix("all_")
 
 
-def _sounds(text: str, language: str) -> list[str]:
-    phones = (SYMBOLS[number] for number in read(text, language).phones.tolist())
+def _sounds(text: str, language: str, lexicon: Lexicon | None) -> list[str]:
+    phones = (SYMBOLS[number] for number in read(text, language, lexicon=lexicon).phones.tolist())
     # Pitch marks and tones are the recogniser's guess as much as the speaker's.
     return [phone.rstrip("012345").lower() for phone in phones if phone not in _MARKS]

@@ -19,8 +19,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.contract.problem import ExitCode, Problem
+
+if TYPE_CHECKING:
+    from engine.text.zh.polyphones import Polyphones
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff々〇"
 _READINGS = {
@@ -52,12 +56,13 @@ class Span:
 
 @dataclass(frozen=True)
 class Lexicon:
-    """Words and their readings, as in `words.txt`."""
+    """Words and their readings, as in `words.txt`; `polyphones` tells Chinese readings apart."""
 
     readings: Mapping[str, str] = field(default_factory=dict)
+    polyphones: Polyphones | None = None
 
     @classmethod
-    def load(cls, path: Path) -> Lexicon:
+    def load(cls, path: Path, polyphones: Polyphones | None = None) -> Lexicon:
         """Read `words.txt`; Problem with file and line for a line that is no entry."""
         readings: dict[str, str] = {}
         try:
@@ -78,13 +83,14 @@ class Lexicon:
                     file=path.name, line=number, text=line[:60],
                 )  # fmt: skip
             readings[match.group(1).strip()] = reading
-        return cls(readings)
+        return cls(readings, polyphones)
 
     @cached_property
     def digest(self) -> str:
-        """Changes when any reading changes: part of a prepared text's cache key."""
+        """Changes when any reading may change: part of a prepared text's cache key."""
+        model = "" if self.polyphones is None else self.polyphones.digest
         lines = "\n".join(f"{word}\t{self.readings[word]}" for word in sorted(self.readings))
-        return hashlib.sha256(lines.encode()).hexdigest()
+        return hashlib.sha256((lines + model).encode()).hexdigest()
 
     def spans(self, text: str, language: str) -> list[Span]:
         """Cut `text` at inline readings and at known words; longer words win."""
@@ -107,6 +113,11 @@ class Lexicon:
             spans.append(Span(match.group(), folded[match.group().lower()]))
             end = match.end()
         return [*spans, Span(text[end:])] if end < len(text) else spans
+
+
+def without_readings(text: str) -> str:
+    """`text` as a listener would write it down: nothing in braces."""
+    return _BRACES.sub("", text)
 
 
 def is_reading(reading: str, language: str) -> bool:

@@ -157,6 +157,13 @@ def make_base(base: Base, synthesizer: Synthesizer) -> Base:
     return Base(base.folder, False, base.sovits, base.gpt, base.seed, identity)
 
 
+def export_base(base: Base, folder: Path, voice: str) -> tuple[Path, Path]:
+    """Starting weights as the GPT and SoVITS files that an epoch 0 would have left."""
+    gpt = interop.write_gpt(folder, voice, 0, base.weights("gpt"), base.gpt, {})
+    sovits = interop.write_sovits(folder, voice, 0, 0, base.weights("sovits"), base.sovits, {})
+    return gpt.path, sovits.path
+
+
 def _write_state(path: Path, model: torch.nn.Module) -> str:
     beside = path.with_suffix(".tmp")
     _, digest = write_hashed(beside, lambda file: torch.save(model.state_dict(), file))  # type: ignore[arg-type]

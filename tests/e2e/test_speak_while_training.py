@@ -20,8 +20,8 @@ from remote.studio import Studio
 from remote.transfer.push import push
 
 PARAMS = {
-    "sovits.epochs": 2, "sovits.save_every_epochs": 1, "sovits.batch_size": 4,
-    "gpt.epochs": 400, "gpt.save_every_epochs": 1, "gpt.batch_size": 4,
+    "sovits.epochs": 2, "sovits.save_every_epochs": 1, "sovits.batch_size": 2,
+    "gpt.epochs": 100, "gpt.save_every_epochs": 1, "gpt.batch_size": 2,
     "train.device": "cpu", "train.save_every_minutes": 0,
 }  # fmt: skip
 SAY = {"text": "おはようございます。", "text_lang": "all_ja", "seed": 5}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from tiny_voice import VOICE, tone
 from trip_ground import laptop, open_server
 
 from engine.contract.problem import ExitCode, Problem
-from remote.speaker import Speaker
+from remote.speaker import Piece, Speaker
 from remote.studio import Studio
 from tui.cli import main
 
@@ -23,6 +24,7 @@ SAY = {"text": "おはよう。", "text_lang": "all_ja", "seed": 5}
 @pytest.fixture(scope="module")
 def speaker(desk: Studio) -> Iterator[Speaker]:
     with Speaker(desk.link(), desk.deployed(), VOICE, ("--device", "cpu")) as speaker:
+        speaker.speak(SAY, lambda _: None)  # the earlier output that must stay
         yield speaker
 
 
@@ -42,9 +44,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, ExitCode]] = {
     "long reference": ({"ref_audio": "{clips}/long.wav"}, "reference_long", ExitCode.DATA),
     "no such reference": ({"ref_audio": "{clips}/no.wav"}, "reference_missing", ExitCode.DATA),
     "only punctuation": ({"text": "。。。！？"}, "no_words", ExitCode.DATA),
-    "20,000 characters at once": (
-        {"text": "あ" * 20_000, "slice": "none"}, "too_long", ExitCode.DATA,
-    ),
+    "endless reference text": ({"ref_text": "あ" * 3000}, "too_long", ExitCode.DATA),
     "unknown language": ({"text_lang": "tlh"}, "params.out_of_range", ExitCode.CONFIG),
     "unknown parameter": ({"top_q": 1}, "params.unknown", ExitCode.CONFIG),
     "wrong kind of weight": (
@@ -62,7 +62,6 @@ def test_the_engines_own_words_arrive(speaker: Speaker, clips: Path, work: Path,
         for mark, place in places.items():
             if isinstance(value, str) and mark in value:
                 filled[name] = value.replace(mark, place)
-    speaker.speak(SAY, lambda _: None)
     before = sorted((work / "takes").rglob("*"))
     with pytest.raises(Problem) as refused:
         speaker.speak({**SAY, **filled}, lambda _: None)
@@ -70,6 +69,22 @@ def test_the_engines_own_words_arrive(speaker: Speaker, clips: Path, work: Path,
     for language in ("en", "zh"):
         sentence = refused.value.sentence(language)
         assert 10 < len(sentence) < 700 and "\n" not in sentence and "Traceback" not in sentence
+    assert sorted((work / "takes").rglob("*")) == before != []
+
+
+def test_20_000_characters_are_spoken_piece_by_piece_and_may_be_given_up(
+    speaker: Speaker, work: Path
+) -> None:
+    before = sorted((work / "takes").rglob("*"))
+    enough, heard = threading.Event(), []
+
+    def on_piece(piece: Piece) -> None:
+        heard.append(piece.text)
+        enough.set()
+
+    with pytest.raises(Problem) as ended:
+        speaker.speak({**SAY, "text": "おはよう。" * 4000, "slice": "zh_period"}, on_piece, enough)
+    assert ended.value.exit_code is ExitCode.INTERRUPTED and len(heard) == 1
     assert sorted((work / "takes").rglob("*")) == before
 
 

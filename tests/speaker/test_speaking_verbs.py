@@ -114,6 +114,7 @@ def test_a_recording_of_this_laptop_is_checked_cut_sent_and_imitated(
 
 
 def test_an_audition_is_rendered_there_heard_here_and_decided(sovdeck: Laptop, work: Path) -> None:
+    (work / "auditions" / VOICE / "votes.jsonl").unlink(missing_ok=True)
     texts = ("--text", "おはよう。", "--text-lang", "all_ja", "--device", "cpu")
     events = sovdeck.events("audition", "box", VOICE, *texts)
     cells = [e for e in events if e.get("event") == "cell"]

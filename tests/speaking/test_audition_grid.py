@@ -20,6 +20,7 @@ from engine.speaking.audition import Audition, Grid, Sentence
 from engine.speaking.pipeline import Speaker
 from engine.speaking.request import SpeakRequest
 from engine.speaking.results import Results
+from engine.speaking.saved_samples import saved_samples
 from engine.speaking.studio import Studio
 
 VOICE = "Test"
@@ -81,7 +82,39 @@ def test_one_gpt_gives_all_voices_the_same_delivery(
         references=[short(clip(4.0))], sentences=[Sentence("おはよう", "all_ja")],
     )  # fmt: skip
     rows = list(Audition(tmp_path, studio.open).run(grid))
-    assert len(rows) == 2 and len(drawn) == 1
+    assert [row["kind"] for row in rows] == ["truth", "cell", "cell"] and len(drawn) == 1
+
+
+def test_samples_that_training_saved_are_measured_too(
+    work: Path, tmp_path: Path, clip: Callable[..., Path]
+) -> None:
+    def leave(run: str, voice: str, *events: dict[str, object]) -> None:
+        folder = tmp_path / "runs" / run
+        (folder / "samples").mkdir(parents=True)
+        (folder / "spec.json").write_text(json.dumps({"voice": voice}))
+        (folder / "samples" / "gpt-e2-1.wav").write_bytes(clip(2.0).read_bytes())
+        common = {"v": 1, "t": 0, "run": run, "attempt": 1, "stage": "gpt", "type": "sample"}
+        lines = [json.dumps({"seq": n, **common, **e}) for n, e in enumerate(events, 1)]
+        (folder / "events.jsonl").write_text("\n".join([*lines, "torn"]), "utf-8")
+
+    wav = "samples/gpt-e2-1.wav"
+    leave("other", "Another", {"path": f"runs/other/{wav}", "text": "x", "epoch": 2, "seconds": 2})
+    leave("mine", VOICE,
+          {"path": f"runs/mine/{wav}", "text": "おはよう", "epoch": 2, "seconds": 2.0},
+          {"path": "runs/mine/gone.wav", "text": "-", "epoch": 4, "seconds": 1.0},
+          {"path": "logs/proof.wav", "text": "proof", "seconds": 1.0})  # fmt: skip
+    saved = saved_samples(Layout.at(tmp_path.as_posix()), VOICE)
+    assert [(one.run, one.stage, one.epoch, one.text) for one in saved] == [
+        ("mine", "gpt", 2, "おはよう")
+    ]
+    studio = Studio(work, VOICE)
+    grid = Grid(
+        gpt=[], sovits=[], references=[short(clip(4.0))], sentences=[], saved=saved
+    )  # fmt: skip
+    truth, row = Audition(tmp_path / "out", studio.open, Parrot()).run(grid)
+    assert truth["kind"] == "truth" and grid.cells == 1
+    assert (row["kind"], row["epoch"], row["phone_error"]) == ("saved", 2, 0.0)
+    assert (tmp_path / "out" / row["wav"]).is_file()
 
 
 def test_the_command_renders_ranks_and_chooses(
@@ -96,10 +129,15 @@ def test_the_command_renders_ranks_and_chooses(
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     events = run("--text", "おはよう", "--text-lang", "all_ja", "--gpt", "Test-e2.ckpt")
-    assert [e["event"] for e in events] == ["cell"] * 2 + ["standing"] * 2 + ["ranked"]
+    kinds = ["cell"] * 4 + ["standing"] * 2 + ["ranked"]
+    assert [e["event"] for e in events] == kinds
+    # Nobody recorded the typed words: the clip that is imitated stands for the truth.
+    assert [e.get("kind") for e in events[:4]] == ["truth", "cell", "cell", "base"]
+    assert events[0]["text"] == "今日は。" and events[3]["gpt"] == "Test-e0.ckpt"
+    assert events[3]["sovits"] == "Test_e0_s0.pth" and events[0]["of"] == 4
     votes = tmp_path / "votes.jsonl"
-    loser = str(events[2]["sovits"])
-    cells = {str(e["sovits"]): str(e["cell"]) for e in events[:2]}
+    loser = str(events[4]["sovits"])
+    cells = {str(e["sovits"]): str(e["cell"]) for e in events[1:3]}
     winner = next(name for name in cells if name != loser)
     votes.write_text(json.dumps({"better": cells[winner], "worse": cells[loser]}) * 1 + "\n")
     *again, ranked = run("--votes", str(votes), "--choose")
@@ -171,12 +209,12 @@ def test_what_an_earlier_audition_rendered_is_not_rendered_again(
     )  # fmt: skip
     audition = Audition(tmp_path, open_pair)
     cut = audition.run(grid)
-    begun = [next(cut) for _ in range(3)]
+    begun = [next(cut) for _ in range(4)]
     cut.close()  # as if the server was switched off
     rows = list(audition.run(grid))
-    assert rows[:3] == begun and len(rows) == 4
+    assert rows[:4] == begun and [row["kind"] for row in rows] == ["truth"] + ["cell"] * 4
     assert len(opened) == 3, "the second voice was opened again for its one missing cell"
-    (tmp_path / rows[0]["wav"]).write_bytes(b"torn")
+    (tmp_path / rows[1]["wav"]).write_bytes(b"torn")
     assert list(audition.run(grid)) == rows and len(opened) == 4
     assert [r["cell"] for r in audition.run(replace(grid, seed=9))] == [r["cell"] for r in rows]
     assert len(opened) == 6

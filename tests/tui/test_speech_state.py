@@ -113,7 +113,7 @@ def test_recording_and_base_stand_beside_the_sentence(audition: Audition) -> Non
     assert [cell.kind for cell in beside(audition, 1)] == ["truth", "base"]
     assert {cell.sentence for cell in beside(audition, 1)} == {1}
     own = [
-        AuditionCell("saved-e4", "saved", -1, "x"),  # type: ignore[arg-type]
+        AuditionCell("saved-e4", "saved", -1, "x"),
         AuditionCell("truth-r0", "truth", -1, "y"),
     ]
     more = replace(audition, cells=(*audition.cells, *own))

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from tui.state.facts import Remark
 
 TakeState = Literal["waiting", "speaking", "done", "failed", "cancelled"]
-CellKind = Literal["truth", "base", "cell"]
+CellKind = Literal["truth", "saved", "base", "cell"]
 
 
 @dataclass(frozen=True)

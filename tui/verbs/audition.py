@@ -38,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", choices=("auto", "cuda", "cpu"),
                         help=say("tui.speak.device_help"))  # fmt: skip
     parser.add_argument("--pretrained", metavar="SET", help=say("tui.speak.pretrained_help"))
+    parser.add_argument("--saved", action="store_true", help=say("tui.audition.saved_help"))
+    parser.add_argument("--similarity", action="store_true",
+                        help=say("tui.audition.similarity_help"))  # fmt: skip
     parser.add_argument("--show", action="store_true", help=say("tui.audition.show_help"))
     parser.add_argument("--vote", action="store_true", help=say("tui.audition.vote_help"))
     parser.add_argument("--choose", nargs="*", metavar="FILE", help=say("tui.audition.choose_help"))
@@ -85,6 +88,7 @@ def render_options(args: argparse.Namespace) -> list[str]:
         args.references, args.seed,
     )  # fmt: skip
     words = [*options_of(draft), "--device", args.device]
+    words += [f"--{name}" for name in ("saved", "similarity") if getattr(args, name)]
     return words + (["--pretrained", args.pretrained] if args.pretrained else [])
 
 

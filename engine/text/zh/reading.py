@@ -13,6 +13,7 @@ from engine.text.lexicon import Span
 from engine.text.phones import Phones
 from engine.text.symbols import UNKNOWN
 from engine.text.zh.given import mark, unmark
+from engine.text.zh.polyphones import Polyphones
 from engine.text.zh.sandhi import spoken_er, spoken_tones
 from engine.text.zh.syllables import split
 from engine.text.zh.words import Word, cut
@@ -23,7 +24,7 @@ _CLAUSE = re.compile(r"[^!?…,.\-]*(?:[!?…,.\-]|\Z)")
 _HAN = re.compile("[\u4e00-\u9fa5]")
 
 
-def read(spans: Sequence[Span]) -> Phones:
+def read(spans: Sequence[Span], polyphones: Polyphones | None = None) -> Phones:
     """Phones, two a character and one a mark, with word2ph to say so."""
     marked, given = mark(spans)
     pause = None
@@ -33,7 +34,7 @@ def read(spans: Sequence[Span]) -> Phones:
     known = unmark(marked, given)
     phones: list[str] = []
     word2ph: list[int] = []
-    for position, sound in enumerate(_sounds(known.text)):
+    for position, sound in enumerate(_sounds(known.text, polyphones)):
         if position in known.syllables:
             sound = split(known.syllables[position]) or sound
         phones.extend(sound)
@@ -43,11 +44,14 @@ def read(spans: Sequence[Span]) -> Phones:
     return Phones(phones, word2ph, known.text)
 
 
-def _sounds(text: str) -> Iterator[tuple[str, ...]]:
+def _sounds(text: str, polyphones: Polyphones | None) -> Iterator[tuple[str, ...]]:
     """The phones of each character of normalised `text`."""
     for clause in _CLAUSE.findall(text):
         # The whole clause is read at once: neighbours decide between readings.
         syllables = lazy_pinyin(clause, style=Style.TONE3, neutral_tone_with_five=True, errors=list)
+        if polyphones is not None:
+            read_well = zip(polyphones.read(clause), syllables, strict=True)
+            syllables = [better or usual for better, usual in read_well]
         start = 0
         for word in cut(clause):
             end = start + len(word.text)
