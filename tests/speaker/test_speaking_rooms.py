@@ -22,7 +22,7 @@ from tui.services.live import live_services
 from tui.services.protocols import HostKeyQuestion, SecretQuestion, ServerDraft
 from tui.settings import Settings
 
-HUNG_S = 240
+HUNG_S = 110
 
 
 class Person:
