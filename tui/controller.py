@@ -14,6 +14,7 @@ from textual.message import Message
 
 from engine.contract.catalogue import hint, text
 from engine.contract.problem import Problem
+from tui.grants_dataset import DATASET_GRANTS
 from tui.grants_speech import SPEECH_GRANTS
 from tui.jobs import Jobs, Work
 from tui.messages import EventsWaiting, JobCrashed, Question
@@ -121,6 +122,14 @@ class Controller:
             lambda emit, cancel: servers.add(draft, _Asks(self, cancel), emit, cancel),
         )
 
+    def try_here(self, wish: wishes.TryHere) -> None:
+        practice = self.services.practice
+        assert practice is not None, "offered only where it can be done"
+        if self.jobs.busy("practice"):
+            return
+
+        self.jobs.run("practice", practice.start)
+
     def remove_server(self, wish: wishes.RemoveServer) -> None:
         self.jobs.cancel(f"watch:{wish.server}")
         self.jobs.run(
@@ -151,11 +160,6 @@ class Controller:
         self.jobs.run(
             f"deploy:{wish.server}",
             lambda emit, cancel: self.services.deploys.apply(wish.server, emit, cancel),
-        )
-
-    def check_dataset(self, wish: wishes.CheckDataset) -> None:
-        self.jobs.run(
-            "dataset", lambda emit, cancel: self.services.datasets.check(wish.folder, emit, cancel)
         )
 
     def push_dataset(self, wish: wishes.PushDataset) -> None:
@@ -199,12 +203,6 @@ class Controller:
 
     def cancel_transfer(self, wish: wishes.CancelTransfer) -> None:
         self.jobs.cancel(wish.id)
-
-    def play_sound(self, wish: wishes.PlaySound) -> None:
-        self.sound.play(wish.path, unasked=wish.unasked)
-
-    def stop_sound(self, wish: wishes.StopSound) -> None:
-        self.sound.stop()
 
     # Watches
 
@@ -313,6 +311,7 @@ class _Asks:
 
 _GRANTS: dict[type, Callable[[Controller, Any], None]] = {
     wishes.AddServer: Controller.add_server,
+    wishes.TryHere: Controller.try_here,
     wishes.RemoveServer: Controller.remove_server,
     wishes.Connect: Controller.connect,
     wishes.ChooseServer: Controller.choose_server,
@@ -320,7 +319,6 @@ _GRANTS: dict[type, Callable[[Controller, Any], None]] = {
     wishes.ReadRun: Controller.read_run,
     wishes.PlanDeploy: Controller.plan_deploy,
     wishes.ApplyDeploy: Controller.apply_deploy,
-    wishes.CheckDataset: Controller.check_dataset,
     wishes.PushDataset: Controller.push_dataset,
     wishes.PlanTraining: Controller.plan_training,
     wishes.StartTraining: Controller.start_training,
@@ -328,7 +326,6 @@ _GRANTS: dict[type, Callable[[Controller, Any], None]] = {
     wishes.RefreshVoices: Controller.refresh_voices,
     wishes.PullVoice: Controller.pull_voice,
     wishes.CancelTransfer: Controller.cancel_transfer,
-    wishes.PlaySound: Controller.play_sound,
-    wishes.StopSound: Controller.stop_sound,
+    **DATASET_GRANTS,
     **SPEECH_GRANTS,
 }

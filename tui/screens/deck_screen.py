@@ -55,15 +55,14 @@ class DeckScreen(Screen[None]):
     def on_screen_resume(self) -> None:
         self.show_all()
 
-    async def recompose(self) -> None:
-        """Made anew, as when the language changes, a screen is empty until it is shown again."""
-        await super().recompose()
-        if self in self.app.screen_stack:
-            self.show_all()
-
     def show_all(self) -> None:
         self._show_chrome()
         self.show(self.deck.state, None)
+
+    async def recompose(self) -> None:
+        """Made anew, as for another language: the new widgets know nothing yet."""
+        await super().recompose()
+        self.show_all()
 
     def changed(self, topics: Topics) -> None:
         """Called by the app when topics changed and this screen can be seen."""

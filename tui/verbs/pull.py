@@ -21,14 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     say = help_in(parser)
     add_server(parser)
     parser.add_argument("voice", nargs="?", metavar="VOICE")
-    parser.add_argument("--dest", type=Path, help="folder here (default: deploy.toml's outputs)")
+    parser.add_argument("--dest", type=Path)
     parser.add_argument(
         "--contents", choices=PARAMS["pack.contents"].choices,
-        help="pack anew with these contents first",
     )  # fmt: skip
     parser.add_argument("--into", type=Path, metavar="FOLDER", help=say("tui.cli.into_help"))
-    parser.add_argument("--no-verify", action="store_true", help="do not compare checksums")
-    parser.add_argument("--no-resume", action="store_true", help="start again from the beginning")
+    parser.add_argument("--no-verify", action="store_true")
+    parser.add_argument("--no-resume", action="store_true")
     add_limit(parser)
 
 

@@ -1,0 +1,45 @@
+"""How the wishes of the Dataset room are granted, and every wish to hear something."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from tui.state import wishes
+
+if TYPE_CHECKING:
+    from tui.controller import Controller
+
+
+def check_dataset(controller: Controller, wish: wishes.CheckDataset) -> None:
+    datasets = controller.services.datasets
+    controller.jobs.run("dataset", lambda emit, cancel: datasets.check(wish.folder, emit, cancel))
+
+
+def edit_clip(controller: Controller, wish: wishes.EditClip) -> None:
+    datasets = controller.services.datasets
+    controller.jobs.run(
+        "dataset", lambda emit, cancel: datasets.edit(wish.folder, wish.edit, emit, cancel)
+    )
+
+
+def undo_edit(controller: Controller, wish: wishes.UndoEdit) -> None:
+    datasets = controller.services.datasets
+    controller.jobs.run("dataset", lambda emit, cancel: datasets.undo(wish.folder, emit, cancel))
+
+
+def play_sound(controller: Controller, wish: wishes.PlaySound) -> None:
+    controller.sound.play(wish.path, unasked=wish.unasked)
+
+
+def stop_sound(controller: Controller, wish: wishes.StopSound) -> None:
+    controller.sound.stop()
+
+
+DATASET_GRANTS: dict[type, Callable[[Controller, Any], None]] = {
+    wishes.CheckDataset: check_dataset,
+    wishes.EditClip: edit_clip,
+    wishes.UndoEdit: undo_edit,
+    wishes.PlaySound: play_sound,
+    wishes.StopSound: stop_sound,
+}
