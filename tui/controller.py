@@ -204,12 +204,6 @@ class Controller:
     def cancel_transfer(self, wish: wishes.CancelTransfer) -> None:
         self.jobs.cancel(wish.id)
 
-    def play_sound(self, wish: wishes.PlaySound) -> None:
-        self.sound.play(wish.path, unasked=wish.unasked)
-
-    def stop_sound(self, wish: wishes.StopSound) -> None:
-        self.sound.stop()
-
     # Watches
 
     def _keep_watches(self) -> None:
@@ -332,8 +326,6 @@ _GRANTS: dict[type, Callable[[Controller, Any], None]] = {
     wishes.RefreshVoices: Controller.refresh_voices,
     wishes.PullVoice: Controller.pull_voice,
     wishes.CancelTransfer: Controller.cancel_transfer,
-    wishes.PlaySound: Controller.play_sound,
-    wishes.StopSound: Controller.stop_sound,
     **DATASET_GRANTS,
     **SPEECH_GRANTS,
 }

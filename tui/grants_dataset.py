@@ -28,6 +28,14 @@ def undo_edit(controller: Controller, wish: wishes.UndoEdit) -> None:
     controller.jobs.run("dataset", lambda emit, cancel: datasets.undo(wish.folder, emit, cancel))
 
 
+def play_sound(controller: Controller, wish: wishes.PlaySound) -> None:
+    controller.sound.play(wish.path, unasked=wish.unasked)
+
+
+def stop_sound(controller: Controller, wish: wishes.StopSound) -> None:
+    controller.sound.stop()
+
+
 DATASET_GRANTS: dict[type, Callable[[Controller, Any], None]] = {
     wishes.CheckDataset: check_dataset,
     wishes.EditClip: edit_clip,

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from servers import Place
 from textual.pilot import Pilot
 from textual.widgets import TextArea
@@ -22,7 +23,7 @@ from tui.services.live import live_services
 from tui.services.protocols import HostKeyQuestion, SecretQuestion, ServerDraft
 from tui.settings import Settings
 
-HUNG_S = 150
+HUNG_S = 240
 
 
 class Person:
@@ -36,11 +37,14 @@ class Person:
 async def until(pilot: Pilot[None], condition: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + HUNG_S
     while not condition():
-        told = [notice.text.en for notice in pilot.app.state.notices]  # type: ignore[attr-defined]
+        state = pilot.app.state  # type: ignore[attr-defined]
+        told = ([notice.text.en for notice in state.notices], list(state.takes.values()))
         assert time.monotonic() < deadline, f"waited in vain for {what}; told: {told}"
         await pilot.pause(0.1)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)  # rendering a grid on a busy machine
 def test_a_sentence_is_spoken_and_a_pair_is_chosen(
     desk: Studio, embedded: Place, work: Path, tmp_path: Path
 ) -> None:

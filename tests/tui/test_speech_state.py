@@ -112,6 +112,13 @@ def test_one_pair_alone_is_not_the_worst() -> None:
 def test_recording_and_base_stand_beside_the_sentence(audition: Audition) -> None:
     assert [cell.kind for cell in beside(audition, 1)] == ["truth", "base"]
     assert {cell.sentence for cell in beside(audition, 1)} == {1}
+    own = [
+        AuditionCell("saved-e4", "saved", -1, "x"),
+        AuditionCell("truth-r0", "truth", -1, "y"),
+    ]
+    more = replace(audition, cells=(*audition.cells, *own))
+    assert [cell.name for cell in beside(more)] == ["truth-r0", "saved-e4"]
+    assert beside(audition) == []
 
 
 # Blind comparison

@@ -143,7 +143,7 @@ class AuditionScreen(VoiceRoom):
         for sentence in sorted({cell.sentence for cell in cells}):
             rows += [cell for cell in cells if cell.sentence == sentence]
             rows += beside(audition, sentence)
-        return rows
+        return rows + beside(audition)
 
     @property
     def cell(self) -> AuditionCell | None:
@@ -211,7 +211,8 @@ class AuditionScreen(VoiceRoom):
         """The recording or the base model, saying the sentence under the cursor."""
         cell = self.cell
         if cell is not None and self.audition is not None:
-            found = [c for c in beside(self.audition, cell.sentence) if c.kind == kind]
+            near = beside(self.audition, cell.sentence) + beside(self.audition)
+            found = [c for c in near if c.kind == kind]
             self._play(found[0] if found else None)
 
     def _play(self, cell: AuditionCell | None) -> None:

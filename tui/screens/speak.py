@@ -87,7 +87,10 @@ class SpeakScreen(SpeakView):
         return [f.problem for f in self.query(ParamField) if f.problem is not None]
 
     def _ready(self) -> bool:
-        """Whether a take can be asked for; where not, the reason is said and the place shown."""
+        """Whether a take can be asked for; where not, the reason is said and the place shown.
+
+        A voice without a listed clip may still have the reference it was trained with.
+        """
         voice, faults = self.voice, self.faults
         if voice is None:
             return False
@@ -98,8 +101,6 @@ class SpeakScreen(SpeakView):
             self._point("tui.talk.no_text", "words")
         elif not (self.desk.weight("gpt") and self.desk.weight("sovits")):
             self._point("tui.talk.no_pair", "pair")
-        elif not self.desk.clip:
-            self._point("tui.talk.no_clip", "refs")
         elif any(not take.ended for take in self.takes):
             self.notify(self.say("tui.talk.busy"), severity="warning")
         else:

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from tui.state.speech import Audition, AuditionCell
 
 LEVELS = 4
+NO_SENTENCE = -1  # the number of what is heard beside the sentences of a grid
 Pair = tuple[str, str]  # GPT file, SoVITS file
 
+_BESIDE = {"truth": 0, "base": 1}
 _EPOCH = re.compile(r"[-_]e(\d+)")
 
 
@@ -78,10 +80,10 @@ def cells_of(audition: Audition, pair: Pair) -> list[AuditionCell]:
     return sorted(mine, key=lambda cell: (cell.sentence, cell.reference))
 
 
-def beside(audition: Audition, sentence: int) -> list[AuditionCell]:
+def beside(audition: Audition, sentence: int = NO_SENTENCE) -> list[AuditionCell]:
     """What a sentence is compared with: its recording by the speaker, then the base model.
 
-    Sentence -1 is other words of the same speaker, heard where nobody recorded these.
+    Without a sentence: what says words of its own, as the clip that is imitated.
     """
-    found = [c for c in audition.cells if c.kind != "cell" and c.sentence in (sentence, -1)]
-    return sorted(found, key=lambda cell: (cell.kind != "truth", cell.reference))
+    found = [c for c in audition.cells if c.kind != "cell" and c.sentence == sentence]
+    return sorted(found, key=lambda cell: (_BESIDE.get(cell.kind, len(_BESIDE)), cell.reference))
