@@ -6,7 +6,12 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# A busy machine is no fault of the code: property tests have no time limit of their own.
+hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.load_profile("house")
 
 sys.path.insert(0, str(Path(__file__).parent))
 

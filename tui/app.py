@@ -87,7 +87,7 @@ class SovdeckApp(Deck):
         self.title = "sovdeck"
         self.services = services
         self.settings_path = settings_path
-        self.start_screen = start
+        self.start_screen = start if start in self.MODES else self.DEFAULT_MODE
         self.controller = Controller(self, services, self.store)
         self.controller.read_only = self.settings.read_only
         self.announcer = Announcer(self)
@@ -224,7 +224,6 @@ class SovdeckApp(Deck):
             for screen in stack:
                 if screen.is_mounted:
                     screen.refresh(recompose=True)
-        self.call_after_refresh(self.publish, frozenset({"language"}))
 
     # Actions
 
@@ -232,6 +231,8 @@ class SovdeckApp(Deck):
         if len(self.screen_stack) > 1:
             self.pop_screen()
         self.switch_mode(name)
+        if self.settings.screen != name:
+            self.keep(self.settings.with_(screen=name))
 
     def action_switch_language(self) -> None:
         self.language = "en" if self.language == "zh" else "zh"
@@ -285,9 +286,9 @@ def main() -> None:
     parser.add_argument("--language", default="en", choices=["en", "zh"])
     parser.add_argument("--theme", default="", choices=["", *theme.NAMES])
     parser.add_argument("--marker", default="braille", choices=files.CHOICES["marker"])
-    parser.add_argument("--still", action="store_true", help="a world in which nothing moves")
-    parser.add_argument("--more", type=int, default=0, help="that many further servers")
-    parser.add_argument("--empty", action="store_true", help="no server yet")
+    parser.add_argument("--still", action="store_true")
+    parser.add_argument("--more", type=int, default=0)
+    parser.add_argument("--empty", action="store_true")
     options = parser.parse_args()
     from tui.services.fakes import fake_services
 

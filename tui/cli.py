@@ -18,6 +18,7 @@ from engine import __version__
 from engine.contract.catalogue import Language, text
 from engine.contract.problem import ExitCode, Problem
 from tui.console import Console
+from tui.options import Parser
 
 VERBS: dict[str, str] = {
     "demo": "tui.verbs.demo",
@@ -84,11 +85,11 @@ def build_parser(
     given: Sequence[str], language: Language
 ) -> tuple[argparse.ArgumentParser, ModuleType | None]:
     """The parser, with arguments only for the verb that `given` asks for, and its module."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
+        language=language,
         prog="sovdeck",
         description=text("tui.cli.description").get(language),
         epilog=text("tui.cli.epilog").get(language),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"sovdeck {__version__}")
     parser.add_argument("--config", type=Path, help=text("tui.cli.config_help").get(language))
@@ -108,7 +109,6 @@ def build_parser(
             description=text(f"tui.cli.verb_{verb}").get(language),
         )
         if verb == wanted and module is not None:
-            sub.set_defaults(language=language)  # of the help that a verb's options have
             module.add_arguments(sub)
     return parser, module
 

@@ -14,6 +14,7 @@ from textual.message import Message
 
 from engine.contract.catalogue import hint, text
 from engine.contract.problem import Problem
+from tui.grants_dataset import DATASET_GRANTS
 from tui.grants_speech import SPEECH_GRANTS
 from tui.jobs import Jobs, Work
 from tui.messages import EventsWaiting, JobCrashed, Question
@@ -22,7 +23,6 @@ from tui.services.protocols import Cancel, Emit, HostKeyQuestion, SecretQuestion
 from tui.state import wishes
 from tui.state.events import (
     NoticeRaised,
-    PlaybackChanged,
     RunChosen,
     RunEvents,
     ServerChosen,
@@ -37,7 +37,6 @@ from tui.state.work import ENDED, Transfer
 
 # A stream that broke is not opened again sooner: a refusal must not become a storm.
 REOPEN_AFTER_MS = 10_000
-SOUND_LOOK_S = 0.2
 
 Answer = TypeVar("Answer")
 
@@ -121,6 +120,14 @@ class Controller:
             lambda emit, cancel: servers.add(draft, _Asks(self, cancel), emit, cancel),
         )
 
+    def try_here(self, wish: wishes.TryHere) -> None:
+        practice = self.services.practice
+        assert practice is not None, "offered only where it can be done"
+        if self.jobs.busy("practice"):
+            return
+
+        self.jobs.run("practice", practice.start)
+
     def remove_server(self, wish: wishes.RemoveServer) -> None:
         self.jobs.cancel(f"watch:{wish.server}")
         self.jobs.run(
@@ -151,11 +158,6 @@ class Controller:
         self.jobs.run(
             f"deploy:{wish.server}",
             lambda emit, cancel: self.services.deploys.apply(wish.server, emit, cancel),
-        )
-
-    def check_dataset(self, wish: wishes.CheckDataset) -> None:
-        self.jobs.run(
-            "dataset", lambda emit, cancel: self.services.datasets.check(wish.folder, emit, cancel)
         )
 
     def push_dataset(self, wish: wishes.PushDataset) -> None:
@@ -199,27 +201,6 @@ class Controller:
 
     def cancel_transfer(self, wish: wishes.CancelTransfer) -> None:
         self.jobs.cancel(wish.id)
-
-    def play_sound(self, wish: wishes.PlaySound) -> None:
-        player = self.services.player
-
-        def play(emit: Emit, cancel: Cancel) -> None:
-            if cancel.is_set():  # the next file was asked for before this thread came up
-                return
-            player.play(wish.path)
-            emit(PlaybackChanged(wish.path))
-            while player.playing is not None and not cancel.wait(SOUND_LOOK_S):
-                pass
-            emit(PlaybackChanged(None))
-
-        self.jobs.run("sound", play)
-
-    def stop_sound(self, wish: wishes.StopSound) -> None:
-        def stop(emit: Emit, cancel: Cancel) -> None:
-            self.services.player.stop()
-            emit(PlaybackChanged(None))
-
-        self.jobs.run("sound", stop)
 
     # Watches
 
@@ -328,6 +309,7 @@ class _Asks:
 
 _GRANTS: dict[type, Callable[[Controller, Any], None]] = {
     wishes.AddServer: Controller.add_server,
+    wishes.TryHere: Controller.try_here,
     wishes.RemoveServer: Controller.remove_server,
     wishes.Connect: Controller.connect,
     wishes.ChooseServer: Controller.choose_server,
@@ -335,7 +317,6 @@ _GRANTS: dict[type, Callable[[Controller, Any], None]] = {
     wishes.ReadRun: Controller.read_run,
     wishes.PlanDeploy: Controller.plan_deploy,
     wishes.ApplyDeploy: Controller.apply_deploy,
-    wishes.CheckDataset: Controller.check_dataset,
     wishes.PushDataset: Controller.push_dataset,
     wishes.PlanTraining: Controller.plan_training,
     wishes.StartTraining: Controller.start_training,
@@ -343,7 +324,6 @@ _GRANTS: dict[type, Callable[[Controller, Any], None]] = {
     wishes.RefreshVoices: Controller.refresh_voices,
     wishes.PullVoice: Controller.pull_voice,
     wishes.CancelTransfer: Controller.cancel_transfer,
-    wishes.PlaySound: Controller.play_sound,
-    wishes.StopSound: Controller.stop_sound,
+    **DATASET_GRANTS,
     **SPEECH_GRANTS,
 }

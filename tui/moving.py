@@ -22,9 +22,7 @@ BYTES_PER_MBIT = 1e6 / 8
 
 
 def add_limit(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--limit", type=_mbit, metavar="MBIT", help="megabits a second at most (0: no limit)"
-    )
+    parser.add_argument("--limit", type=_mbit, metavar="MBIT")
 
 
 def _mbit(text: str) -> float:

@@ -15,6 +15,7 @@ from typing import Any
 
 import tomllib
 
+from engine.contract.params import check
 from engine.contract.problem import ExitCode, Problem
 from tui.state.raster import MARKERS
 
@@ -24,10 +25,16 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "notify": ("toast", "bell", "desktop"),
 }
 
+TABLES = ("keys", "recipes")
+
 
 @dataclass(frozen=True)
 class Settings:
-    """`theme` empty means: chosen by what the terminal can show. `keys` maps binding id to keys."""
+    """`theme` empty means: chosen by what the terminal can show.
+
+    `dataset` and `screen` are the last folder and room; `keys` maps binding ids to keys, and
+    `recipes` names of saved training forms to their parameters.
+    """
 
     language: str = "auto"
     theme: str = ""
@@ -36,7 +43,10 @@ class Settings:
     smoothing: float = 0.6
     log_scale: bool = False
     read_only: bool = False
+    dataset: str = ""
+    screen: str = "servers"
     keys: Mapping[str, str] = field(default_factory=dict)
+    recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def with_(self, **changes: Any) -> Settings:
         return replace(self, **changes)
@@ -81,7 +91,7 @@ def load(path: Path) -> Settings:
 
 def _check(path: Path, name: str, value: Any) -> None:
     default = getattr(Settings(), name)
-    wanted = dict if name == "keys" else type(default)
+    wanted = dict if name in TABLES else type(default)
     fits = isinstance(value, wanted) and isinstance(value, bool) == (wanted is bool)
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         fits = True
@@ -89,12 +99,26 @@ def _check(path: Path, name: str, value: Any) -> None:
         fits = value in CHOICES[name]
     if fits and name == "smoothing":
         fits = 0 <= value < 1
+    if fits and name == "recipes":
+        _check_recipes(path, value)
     if not fits:
         allowed = " | ".join(CHOICES.get(name, (wanted.__name__,)))
         raise Problem(
             "tui.settings.bad_value", ExitCode.CONFIG,
             file=str(path), name=name, value=value, allowed=allowed,
         )  # fmt: skip
+
+
+def _check_recipes(path: Path, recipes: dict[str, Any]) -> None:
+    for recipe, params in recipes.items():
+        try:
+            for name, value in dict(params).items():
+                check(name, value)
+        except (Problem, TypeError, ValueError) as error:
+            raise Problem(
+                "tui.settings.bad_recipe", ExitCode.CONFIG,
+                file=str(path), name=recipe, why=str(error),
+            ) from error  # fmt: skip
 
 
 def _scalar(value: Any) -> str:
@@ -105,11 +129,13 @@ def _scalar(value: Any) -> str:
 def save(path: Path, settings: Settings) -> None:
     """Write the whole file beside its place and rename it there."""
     values = asdict(settings)
-    keys = values.pop("keys")
+    keys, recipes = values.pop("keys"), values.pop("recipes")
+    tables = {"keys": keys} | {f"recipes.{_scalar(name)}": recipes[name] for name in recipes}
     lines = [f"{name} = {_scalar(value)}" for name, value in values.items()]
-    if keys:
-        lines += ["", "[keys]"]
-        lines += [f"{_scalar(name)} = {_scalar(value)}" for name, value in keys.items()]
+    for title, table in tables.items():
+        if table or title != "keys":
+            lines += ["", f"[{title}]"]
+            lines += [f"{_scalar(name)} = {_scalar(value)}" for name, value in table.items()]
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".screen-")
     with os.fdopen(handle, "w", encoding="utf-8") as file:

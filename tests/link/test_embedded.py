@@ -48,6 +48,16 @@ def test_another_key_is_refused(embedded: Place, tmp_path: Path) -> None:
     assert caught.value.exit_code is ExitCode.REFUSED
 
 
+def test_it_forwards_to_itself_only(embedded: Place) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as here, embedded.connect() as link:
+        channel = link.open_tcp("127.0.0.1", here.getsockname()[1])
+        here.accept()[0].close()
+        channel.close()
+        with pytest.raises(Problem) as caught:
+            link.open_tcp("192.0.2.1", 80)
+        assert caught.value.key == "remote.link.no_forward"
+
+
 def test_commands_have_a_home_and_no_agent(embedded: Place) -> None:
     with embedded.connect() as link:
         out = link.run(["sh", "-c", "pwd; echo $HOME; echo ${SSH_AUTH_SOCK-none}"]).out

@@ -64,6 +64,8 @@ async def test_from_a_pasted_line_to_a_voice_at_home(make_app: Make) -> None:
         await pilot.press("ctrl+s")
         await until(pilot, lambda: app.state.dataset is not None, "the report")
         await pilot.press("f5")
+        await until(pilot, lambda: isinstance(app.screen, Confirm), "what stays behind")
+        await pilot.press("y")
         await until(pilot, lambda: "push:gpu9" in app.state.transfers)
 
         app.action_go("train")

@@ -21,6 +21,13 @@ SETTINGS = st.builds(
     smoothing=st.floats(0, 0.99),
     log_scale=st.booleans(),
     read_only=st.booleans(),
+    dataset=st.text(st.characters(codec="utf-8")),
+    recipes=st.dictionaries(
+        st.text(st.characters(codec="utf-8"), min_size=1),
+        st.fixed_dictionaries(
+            {}, optional={"gpt.epochs": st.integers(2, 100), "gpt.dpo": st.booleans()}
+        ),
+    ),
     keys=st.dictionaries(
         st.sampled_from(["monitor.smoothing", "app.quit"]), st.text(st.characters(codec="utf-8"))
     ),
@@ -46,7 +53,8 @@ def test_no_file_means_defaults(tmp_path: Path) -> None:
     [
         ("language = 'fr'", "fr"), ("smoothing = 1.5", "1.5"), ("smoothing = true", "True"),
         ("read_only = 1", "1"), ("colour = 'red'", "colour"), ("keys = 'x'", "keys"),
-        ("theme = 3", "3"), ("language =", "TOML"),
+        ("theme = 3", "3"), ("[recipes.a]\n'gpt.epochs' = 900", "900"), ("recipes.a = 3", "a"),
+        ("[recipes.a]\nnone = 1", "none"),  ("language =", "TOML"),
     ],
 )  # fmt: skip
 def test_a_fault_is_named_with_its_file(tmp_path: Path, text: str, said: str) -> None:

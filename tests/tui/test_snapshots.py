@@ -15,6 +15,9 @@ from tui.app import SovdeckApp
 from tui.screens.add_server import AddServerScreen
 from tui.screens.deploy import DeployScreen
 from tui.services.fakes import FakeWorld, make_world
+from tui.widgets.choice import Choice
+from tui.widgets.clip_list import ClipList
+from tui.widgets.param_field import ParamField
 
 Make = Callable[..., SovdeckApp]
 Before = Callable[[Pilot[None]], Awaitable[None]]
@@ -27,9 +30,12 @@ LOOKS: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {
 CASES = [(screen, look) for screen in SCREENS for look in LOOKS] + [
     ("monitor", "wide-day"), ("servers", "wide-day"), ("monitor", "wide-sixteen"),
     ("servers", "wide-sixteen"), ("monitor", "wide-clear"), ("monitor", "normal-ascii"),
+    ("train", "wide-day"), ("train", "wide-sixteen"), ("settings", "wide-day"),
+    ("settings", "wide-sixteen"),
 ]  # fmt: skip
 LOOKS |= {
     "wide-day": ((120, 36), {"theme": "day"}),
+    "wide-zh": ((120, 36), {"language": "zh"}),
     "wide-sixteen": ((120, 36), {"theme": "sixteen"}),
     "wide-clear": ((120, 36), {"theme": "clear"}),
     "normal-ascii": ((80, 24), {"marker": "ascii", "log_scale": True}),
@@ -68,14 +74,61 @@ def test_screen(
     assert snap_compare(app, terminal_size=size, run_before=still(app, world))
 
 
-@pytest.mark.parametrize("language", ["en", "zh"])
-def test_the_first_start_says_what_to_do(snap_compare: Any, make_app: Make, language: str) -> None:
-    app = make_app(make_world(empty=True), language=language)
+@pytest.mark.parametrize(
+    "look", ["wide-night", "wide-day", "wide-sixteen", "normal-night", "small-zh"]
+)
+def test_the_first_start_says_what_to_do(snap_compare: Any, make_app: Make, look: str) -> None:
+    size, settings = LOOKS[look]
+    app = make_app(make_world(empty=True), **settings)
 
     async def before(pilot: Pilot[None]) -> None:
         await until(pilot, lambda: app.screen.has_class("-empty"))
 
-    assert snap_compare(app, terminal_size=(80, 24), run_before=before)
+    assert snap_compare(app, terminal_size=size, run_before=before)
+
+
+@pytest.mark.parametrize(
+    "look", ["wide-night", "wide-day", "wide-sixteen", "wide-zh", "normal-night", "small-zh"]
+)
+def test_proofreading(snap_compare: Any, make_app: Make, world: FakeWorld, look: str) -> None:
+    size, settings = LOOKS[look]
+    app = make_app(world, start="dataset", dataset="/data/ATRI", **settings)
+
+    async def more(pilot: Pilot[None]) -> None:
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: isinstance(app.focused, ClipList))
+        await pilot.press("n", "n", "n", "n")
+        await until(pilot, lambda: app.state.playing is not None)
+
+    assert snap_compare(app, terminal_size=size, run_before=still(app, world, more))
+
+
+@pytest.mark.parametrize("look", ["normal-night", "small-zh"])
+def test_what_the_data_is_worth(
+    snap_compare: Any, make_app: Make, world: FakeWorld, look: str
+) -> None:
+    size, settings = LOOKS[look]
+    app = make_app(world, start="dataset", dataset="/data/ATRI", **settings)
+
+    async def more(pilot: Pilot[None]) -> None:
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: app.state.dataset is not None)
+
+    assert snap_compare(app, terminal_size=size, run_before=still(app, world, more))
+
+
+def test_a_recipe_and_a_field_explained(
+    snap_compare: Any, make_app: Make, world: FakeWorld
+) -> None:
+    app = make_app(world, start="train")
+
+    async def more(pilot: Pilot[None]) -> None:
+        app.screen.query_one("#recipe", Choice).value = "beginner"
+        await until(pilot, lambda: app.screen.query_one("#field-sovits-epochs", ParamField).changed)
+        app.screen.query_one("#field-sovits-epochs", ParamField).query_one(Input).focus()
+        await until(pilot, lambda: not app.controller.jobs.busy("plan"))
+
+    assert snap_compare(app, terminal_size=(120, 36), run_before=still(app, world, more))
 
 
 def test_a_download_under_the_table(snap_compare: Any, make_app: Make, world: FakeWorld) -> None:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from engine.contract.problem import ExitCode, Problem
@@ -120,6 +121,15 @@ class Scene:
         """The saved server, opened; its host key is pinned by now."""
         config = self.config()
         return Studio(SERVER, config.servers[SERVER], config, self.places, NoPerson())
+
+
+def check_installed() -> None:
+    """Problem when this computer cannot train: the demo's extra is not installed."""
+    needed = ("asyncssh", "torch", "pyopenjtalk", "soundfile")
+    missing = [name for name in needed if find_spec(name) is None]
+    if missing:
+        names = ", ".join(missing)
+        raise Problem("tui.demo.not_installed", ExitCode.CONFIG, names=names)
 
 
 def _quoted(path: Path) -> str:

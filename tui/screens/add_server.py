@@ -24,8 +24,9 @@ class AddServerScreen(ModalScreen[None]):
     CSS_PATH = "../styles/modal.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False)]
 
-    def __init__(self) -> None:
+    def __init__(self, line: str = "") -> None:
         super().__init__()
+        self.line = line
         self.parsed: ParsedLine | None = None
         self.named = False
 
@@ -33,7 +34,7 @@ class AddServerScreen(ModalScreen[None]):
         with Vertical(classes="box"):
             yield Static(say(self, "tui.add.title"), classes="question")
             yield Static(say_hint(self, "tui.add.title"), classes="more")
-            yield Input(placeholder="ssh -p 40022 root@gpu1.example.net", id="line")
+            yield Input(self.line, placeholder="ssh -p 40022 root@gpu1.example.net", id="line")
             yield Static(id="reading", classes="reading", markup=False)
             yield Static(say(self, "tui.add.name"), classes="label")
             yield Input(id="name")
@@ -43,6 +44,9 @@ class AddServerScreen(ModalScreen[None]):
             with Horizontal(classes="buttons"):
                 yield Button(say(self, "tui.add.cancel"), id="cancel")
                 yield Button(say(self, "tui.add.connect"), id="connect", variant="success")
+
+    def on_mount(self) -> None:
+        self._read(self.line)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         if event.input.id == "name":

@@ -1,4 +1,4 @@
-"""A folder of recordings: check it, read its faults, push it to the chosen server."""
+"""A folder of recordings: what it is worth, its transcripts worst first, and its way up."""
 
 from __future__ import annotations
 
@@ -6,90 +6,125 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
-from textual.containers import Vertical, VerticalScroll
-from textual.content import Content
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from engine.contract.dataset.edits import Edit, with_text
+from engine.contract.problem import Problem
 from tui.actions import bindings
-from tui.figures import duration, size
-from tui.language import tell
+from tui.language import language_of
+from tui.screens.confirm import Confirm
+from tui.screens.dataset_parts import clip_reasons, clip_title, summary, worth_lines
 from tui.screens.deck_screen import DeckScreen
 from tui.state import wishes
+from tui.state.clips import ClipRow, clip_rows
 from tui.state.store import State, Topics
-from tui.state.work import DatasetProblem, DatasetReport
+from tui.state.work import DatasetReport
+from tui.widgets.clip_list import ClipList
+from tui.widgets.empty_state import EmptyState
 from tui.widgets.panel import Panel
-from tui.widgets.states import level_mark
 from tui.widgets.transfer_row import transfers_text
-
-_ORDER = {"bad": 0, "warning": 1, "note": 2, "good": 3}
 
 
 class DatasetScreen(DeckScreen):
+    """`heard` are the lines gone through; they are forgotten with the folder."""
+
     TAB = "dataset"
-    TOPICS: ClassVar[tuple[str, ...]] = ("dataset", "transfers", "chosen")
+    TOPICS: ClassVar[tuple[str, ...]] = ("dataset", "transfers", "chosen", "playing")
     BINDINGS = bindings("dataset")
     CSS_PATH = "../styles/dataset.tcss"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: set[int] = set()
+        self._report: DatasetReport | None = None
+        self._rows: tuple[ClipRow, ...] = ()
+
     def body(self) -> Iterable[Widget]:
-        with Vertical(id="choose"):
+        self._rows = ()  # also composed anew when the language changes: everything is drawn again
+        with Horizontal(id="choose"):
             yield Static(self.say("tui.dataset.folder"), id="label")
-            yield Input(placeholder=self.say("tui.dataset.example"), id="folder")
+            yield Input(
+                self.deck.settings.dataset, placeholder=self.say("tui.dataset.example"),
+                id="folder", compact=True,
+            )  # fmt: skip
         yield Static(id="summary")
-        with VerticalScroll(id="faults"):
-            yield Static(id="problems")
+        with Horizontal(id="room"):
+            with VerticalScroll(id="report", can_focus=False):
+                yield Panel(id="worth")
+            with Vertical(id="proof"):
+                yield ClipList(id="clips")
+                with Vertical(id="clip"):
+                    yield Static(id="reasons")
+                    yield Input(id="text", compact=True)
+                    yield Static(id="fault", markup=False)
+        yield EmptyState("tui.dataset.empty", id="empty")
         yield Panel(id="pushing")
+
+    @property
+    def clips(self) -> ClipList:
+        return self.query_one(ClipList)
 
     def show(self, state: State, topics: Topics | None) -> None:
         report = state.dataset
-        summary = self.query_one("#summary", Static)
-        problems = self.query_one("#problems", Static)
-        self.query_one("#faults").border_title = self.say("tui.dataset.problems")
-        if state.checking is not None:
-            reading = self.say("tui.dataset.checking", folder=state.checking)
-            summary.update(Content.styled(reading, "$secondary"))
-        elif report is None:
-            summary.update(Content.styled(self.say("tui.dataset.empty"), "$faint"))
-        else:
-            summary.update(self._summary(report))
-            problems.update(self._problems(report))
+        self.set_class(report is None, "-empty")
+        self.query_one("#summary", Static).update(summary(self, state))
+        if report is not None:
+            self._take(report)
+            playing = state.playing
+            sounds = next((row for row in self._rows if playing and row.wav == playing), None)
+            self.clips.show(self._rows, self.heard, sounds)
+            self._titles(report)
         pushes = [t for t in state.transfers.values() if t.kind == "push"]
         panel = self.query_one("#pushing", Panel)
         panel.display = bool(pushes)
         panel.draw(lambda width, _: transfers_text(self, pushes[-2:], width))
 
-    def _summary(self, report: DatasetReport) -> Content:
-        languages = ", ".join(f"{code} {count}" for code, count in report.languages.items())
-        facts = self.say(
-            "tui.dataset.facts", clips=report.clips, time=duration(report.seconds),
-            size=size(report.bytes), languages=languages,
-        )  # fmt: skip
-        bad = sum(problem.remark.level == "bad" for problem in report.problems)
-        if bad:
-            verdict = Content.styled(self.say("tui.dataset.bad", count=bad), "bold $error")
-        elif report.problems:
-            count = len(report.problems)
-            verdict = Content.styled(self.say("tui.dataset.fair", count=count), "bold $warning")
-        else:
-            verdict = Content.styled(self.say("tui.dataset.good"), "bold $success")
-        return Content.assemble((report.voice, "bold $primary"), f"  {facts}\n", verdict)
+    def _take(self, report: DatasetReport) -> None:
+        if report is self._report and self._rows:
+            return
+        before, self._report = self._report, report
+        self._rows = clip_rows(report)
+        worth = report.worth
+        panel = self.query_one("#worth", Panel)
+        panel.draw(lambda width, _: worth_lines(self, worth, width))
+        if before is None or before.folder != report.folder:
+            self.heard = set()
+            self.deck.keep(self.deck.settings.with_(dataset=report.folder))
+            if self.is_current:
+                self.clips.focus()
 
-    def _problems(self, report: DatasetReport) -> Content:
-        def rank(problem: DatasetProblem) -> int:
-            return _ORDER[problem.remark.level]
+    def _titles(self, report: DatasetReport) -> None:
+        self.query_one("#report").border_title = self.say("tui.dataset.worth")
+        self.clips.border_title = self.say("tui.dataset.clips")
+        lines = {row.line for row in self._rows}
+        done = self.say("tui.dataset.heard", done=len(self.heard & lines), all=len(lines))
+        self.clips.border_subtitle = done
 
-        lines = [
-            Content.assemble(
-                level_mark(problem.remark.level), (f" {problem.where}  ", "bold"),
-                tell(self, problem.remark.text),
-                (f" {tell(self, problem.remark.hint)}", "$faint"),
-            )
-            for problem in sorted(report.problems, key=rank)
-        ]  # fmt: skip
-        return Content("\n").join(lines)
+    def on_clip_list_moved(self) -> None:
+        self._show_clip()
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        self.action_check()
+    def on_clip_list_opened(self) -> None:
+        self.action_edit()
+
+    def _show_clip(self) -> None:
+        row = self.clips.row
+        if row is None:
+            return
+        box = self.query_one("#clip")
+        box.border_title = clip_title(self, row)
+        box.border_subtitle = self.say("tui.dataset.whole_line") if row.whole else ""
+        self.query_one("#reasons", Static).update(clip_reasons(self, row))
+        self.query_one("#text", Input).value = row.text or row.source
+        self._say_fault("")
+
+    def _say_fault(self, words: str) -> None:
+        fault = self.query_one("#fault", Static)
+        fault.update(words)
+        fault.display = bool(words)
+
+    # Choosing a folder
 
     @property
     def folder(self) -> Path | None:
@@ -97,15 +132,111 @@ class DatasetScreen(DeckScreen):
         typed = self.query_one("#folder", Input).value.strip().strip("'\"").replace("\\ ", " ")
         return Path(typed).expanduser() if typed else None
 
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        if event.input.id == "folder":
+            self.action_check()
+        else:
+            self._save(event.value)
+
     def action_check(self) -> None:
         if self.folder is not None:
             self.ask(wishes.CheckDataset(self.folder))
+        else:
+            self.query_one("#folder", Input).focus()
+
+    # Proofreading
+
+    def action_cursor(self, by: int) -> None:
+        self.clips.action_cursor(by)
+
+    def action_view(self) -> None:
+        self.toggle_class("-proof")
+        if self.has_class("-proof"):
+            self.clips.focus()
+
+    def action_play(self) -> None:
+        row = self.clips.row
+        if row is None:
+            return
+        if row.wav is None:
+            self.notify(self.say("tui.dataset.no_sound"), severity="warning")
+        elif self.deck.state.playing == row.wav:
+            self.ask(wishes.StopSound())
+        else:
+            self.heard.add(row.line)
+            self.ask(wishes.PlaySound(row.wav))
+
+    def action_next(self) -> None:
+        """The first row from the top that was not gone through yet, and its sound."""
+        if not self._rows:
+            return
+        self.add_class("-proof")
+        self.clips.focus()
+        following = next((i for i, r in enumerate(self._rows) if r.line not in self.heard), None)
+        if following is None:
+            self.notify(self.say("tui.dataset.all_heard"))
+            return
+        row = self._rows[following]
+        self.clips.go_to(following)
+        self.heard.add(row.line)
+        if row.wav is not None:
+            self.ask(wishes.PlaySound(row.wav))
+        self.show_all()
+
+    def action_edit(self) -> None:
+        if self.clips.row is not None:
+            self.add_class("-proof")
+            self.query_one("#text", Input).focus()
+
+    def _save(self, typed: str) -> None:
+        row, report = self.clips.row, self._report
+        if row is None or report is None:
+            return
+        try:
+            after = typed if row.whole else with_text(row.source, typed)
+        except Problem as problem:
+            self._say_fault(problem.sentence(language_of(self)))
+            return
+        self.heard.add(row.line)
+        self.clips.focus()
+        if after != row.source:
+            edit = Edit(row.line, row.source, after)
+            self.ask(wishes.EditClip(Path(report.folder), edit))
+        self.show_all()
+
+    def action_undo(self) -> None:
+        if self._report is not None:
+            self.ask(wishes.UndoEdit(Path(self._report.folder)))
+
+    def action_leave_field(self) -> None:
+        """Out of the text without saving, back to the list."""
+        if self.focused is self.query_one("#text"):
+            self._show_clip()
+        if self._report is not None:
+            self.clips.focus()
+        else:
+            super().action_leave_field()
+
+    # Up to the server
 
     def action_push(self) -> None:
         state = self.deck.state
-        if state.dataset is None:
+        report = state.dataset
+        if report is None:
             self.notify(self.say("tui.dataset.check_first"), severity="warning")
-        elif state.server is None:
+            return
+        if state.server is None:
             self.notify(self.say("tui.dataset.no_server"), severity="warning")
-        else:
-            self.ask(wishes.PushDataset(state.server, Path(state.dataset.folder)))
+            return
+        wish = wishes.PushDataset(state.server, Path(report.folder))
+        out = len(report.worth.problems)
+        if not out:
+            self.ask(wish)
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.ask(wish)
+
+        facts = {"clips": report.worth.clips, "server": state.server, "out": out}
+        self.app.push_screen(Confirm("tui.dataset.push_rest", facts), answered)

@@ -59,6 +59,11 @@ class DeckScreen(Screen[None]):
         self._show_chrome()
         self.show(self.deck.state, None)
 
+    async def recompose(self) -> None:
+        """Made anew, as for another language: the new widgets know nothing yet."""
+        await super().recompose()
+        self.show_all()
+
     def changed(self, topics: Topics) -> None:
         """Called by the app when topics changed and this screen can be seen."""
         if any(topic in _CHROME for topic in topics):

@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
+from textual import events
 from textual.containers import Vertical
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import DataTable, Static
+from textual.widgets import Button, DataTable, Static
 
 from tui.actions import bindings
 from tui.figures import NONE, memory, money, size
-from tui.language import tell
+from tui.language import say_hint, tell
 from tui.screens.confirm import Confirm
 from tui.screens.deck_screen import DeckScreen
 from tui.state import wishes
 from tui.state.ages import server_freshness
 from tui.state.facts import ServerState
+from tui.state.next_step import next_step
 from tui.state.store import State, Topics
 from tui.state.work import ENDED
-from tui.widgets.empty_state import EmptyState
 from tui.widgets.fact_table import Cell, FactTable
+from tui.widgets.first_run import FirstRun
 from tui.widgets.gauge import memory_bar
 from tui.widgets.states import age_words, job_pill, level_mark, link_pill
 
@@ -30,6 +32,7 @@ _COLUMNS = {
     "memory": "tui.servers.memory", "job": "tui.servers.job", "disk": "tui.servers.disk",
     "price": "tui.servers.price",
 }  # fmt: skip
+_OF_A_SERVER = ("connect", "deploy", "remove", "open")
 _NARROW = ("name", "link", "job", "price")
 
 
@@ -43,7 +46,11 @@ class ServersScreen(DeckScreen):
         with Vertical(id="list"):
             yield FactTable(id="servers")
         yield Static(id="detail")
-        yield EmptyState("tui.servers.empty", id="empty")
+        yield FirstRun(id="empty")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._trying = False
 
     @property
     def table(self) -> FactTable:
@@ -54,12 +61,17 @@ class ServersScreen(DeckScreen):
 
     def show(self, state: State, topics: Topics | None) -> None:
         servers = list(state.servers.values())
-        self.set_class(not servers, "-empty")
+        if self.has_class("-empty") == bool(servers):
+            self.set_class(not servers, "-empty")
+            self.refresh_bindings()
         shown = _NARROW if self.app.size.width < 100 else tuple(_COLUMNS)
         columns = {column: self.say(_COLUMNS[column]) for column in shown}
         rows = [(server.name, self._cells(state, server)) for server in servers]
         self.table.fill(columns, rows, state.server)
         self._detail(state)
+        if self._trying and state.run is not None:
+            self._trying = False
+            self.app.switch_mode("monitor")
 
     def _cells(self, state: State, server: ServerState) -> dict[str, Cell]:
         fresh = server_freshness(server, state.now)
@@ -129,6 +141,10 @@ class ServersScreen(DeckScreen):
                         (tell(self, remark.hint), "$faint"),
                     )  # fmt: skip
                     lines.append(words)
+            step = next_step(state, server.name)
+            if step is not None:
+                ahead = self.say("tui.servers.next")
+                lines.append(Content.assemble((f"{ahead}  ", "bold $secondary"), self.say(step)))
         self.query_one("#detail", Static).update(Content("\n").join(lines))
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
@@ -151,9 +167,38 @@ class ServersScreen(DeckScreen):
             self.app.switch_mode("train")
 
     def action_add(self) -> None:
+        self._add("")
+
+    def _add(self, line: str) -> None:
+        self._trying = False
         from tui.screens.add_server import AddServerScreen
 
-        self.app.push_screen(AddServerScreen())
+        self.app.push_screen(AddServerScreen(line))
+
+    def on_paste(self, event: events.Paste) -> None:
+        """A pasted line is the wish to add a server: nothing else here takes text."""
+        line = event.text.strip().splitlines()
+        if line:
+            event.stop()
+            self._add(line[0])
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        if event.button.id == "paste":
+            self.action_add()
+        else:
+            self.action_try_here()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        # A practice server stands in for none at all; with servers saved, it is `sovdeck demo`.
+        if action == "try_here":
+            return not self.deck.state.servers
+        return action not in _OF_A_SERVER or bool(self.deck.state.servers)
+
+    def action_try_here(self) -> None:
+        self._trying = True
+        title, more = self.say("tui.servers.trying"), say_hint(self, "tui.servers.trying")
+        self.notify(more, title=title, timeout=10)
+        self.ask(wishes.TryHere())
 
     def action_connect(self) -> None:
         if self.deck.state.server:

@@ -32,7 +32,7 @@ _ROWS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 
 class SettingsScreen(DeckScreen):
     TAB = "settings"
-    TOPICS: ClassVar[tuple[str, ...]] = ("language",)
+    TOPICS: ClassVar[tuple[str, ...]] = ()
     BINDINGS: ClassVar[list[Any]] = []
     CSS_PATH = "../styles/settings.tcss"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from textual import events
@@ -16,10 +16,12 @@ from engine.contract.problem import Problem
 from engine.contract.spec import PRESETS
 from tui.actions import bindings
 from tui.language import language_of
+from tui.screens.ask_name import AskName
 from tui.screens.confirm import Confirm
 from tui.screens.deck_screen import DeckScreen
-from tui.screens.train_parts import field_help, plan_lines
+from tui.screens.train_parts import field_help, plan_lines, recipe_help
 from tui.state import wishes
+from tui.state.recipes import BUILT_IN, OWN, RESERVED, all_recipes, recipe_of
 from tui.state.store import State, Topics
 from tui.state.work import TrainDraft
 from tui.widgets.choice import Choice
@@ -57,6 +59,9 @@ class TrainScreen(DeckScreen):
                 with Horizontal(classes="line"):
                     yield Static(self.say("tui.train.preset"), classes="title")
                     yield Choice(PRESETS, self.preset, id="preset")
+                with Horizontal(classes="line"):
+                    yield Static(self.say("tui.train.recipe"), classes="title")
+                    yield Choice(*self._recipes(), labels=self._labels(), id="recipe")
                 for group, words in SECTIONS.items():
                     yield Static(self.say(words), classes="section", id=f"section-{group}")
                     for param in PARAMS.values():
@@ -95,8 +100,10 @@ class TrainScreen(DeckScreen):
                 self.values[field.param.name] = field.value
             else:
                 self.values.pop(field.param.name, None)
+            self._show_recipe()
             self._plan_soon()
-        self._help(field)
+        if field.has_focus_within:
+            self._help(field)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         if event.input.id == "voice":
@@ -107,6 +114,72 @@ class TrainScreen(DeckScreen):
         if event.choice.id == "preset":
             self.preset = event.value
             self._plan_soon()
+        elif event.choice.id == "recipe":
+            self._follow(event.value)
+
+    # Recipes
+
+    @property
+    def saved(self) -> Mapping[str, Mapping[str, Any]]:
+        return self.deck.settings.recipes
+
+    def _recipes(self) -> tuple[tuple[str, ...], str]:
+        """What can be chosen, and what the form follows now."""
+        now = recipe_of(self.values, self.saved)
+        names = tuple(all_recipes(self.saved))
+        return (names if now in names else (*names, now)), now
+
+    def _labels(self) -> dict[str, str]:
+        return {name: self.say(f"tui.train.recipe_{name}") for name in (*BUILT_IN, OWN)}
+
+    def _show_recipe(self) -> None:
+        self.query_one("#recipe", Choice).offer(*self._recipes(), self._labels())
+
+    def _follow(self, name: str) -> None:
+        """Put a recipe's values into the form; what it does not name goes to its default."""
+        params = all_recipes(self.saved).get(name)
+        if params is not None:
+            for field in self.query(ParamField):
+                field.put(params.get(field.param.name, field.param.default))
+            self.values = dict(params)
+            self._plan_soon()
+        panel = self.query_one("#help", Static)
+        panel.border_title = self.say("tui.train.recipe")
+        panel.update(recipe_help(self, name, len(params or ())))
+
+    def action_save_recipe(self) -> None:
+        if self.faults:
+            self.notify(self.faults[0].sentence(language_of(self)), severity="error", markup=False)
+            return
+        values = dict(self.values)
+
+        def fault(name: str) -> str:
+            return self.say("tui.train.recipe_taken", name=name) if name in RESERVED else ""
+
+        def named(name: str | None) -> None:
+            if name:
+                self._keep_recipes({**self.saved, name: values})
+
+        now = recipe_of(values, self.saved)
+        proposed = now if now in self.saved else self.voice
+        self.app.push_screen(AskName("tui.train.recipe_name", proposed, fault), named)
+
+    def action_forget_recipe(self) -> None:
+        name = recipe_of(self.values, self.saved)
+        if name not in self.saved:
+            self.notify(self.say("tui.train.recipe_ours"), severity="warning")
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                left = {one: self.saved[one] for one in self.saved if one != name}
+                self._keep_recipes(left)
+
+        self.app.push_screen(Confirm("tui.train.recipe_forget", {"name": name}), answered)
+
+    def _keep_recipes(self, recipes: Mapping[str, Mapping[str, Any]]) -> None:
+        self.deck.keep(self.deck.settings.with_(recipes=recipes))
+        self._show_recipe()
 
     def _plan_soon(self) -> None:
         """Ask for the plan once typing has paused."""

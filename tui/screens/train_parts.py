@@ -8,8 +8,9 @@ from textual.message_pump import MessagePump
 from engine.contract.param import Param
 from engine.contract.problem import Problem
 from tui.figures import duration, memory, money, size
-from tui.language import language_of, say, tell
+from tui.language import language_of, say, say_hint, tell
 from tui.state.facts import Remark
+from tui.state.recipes import BUILT_IN, OWN
 from tui.state.store import State
 from tui.widgets.gauge import memory_bar
 from tui.widgets.states import level_mark, stage_name
@@ -72,6 +73,15 @@ def field_help(node: MessagePump, param: Param, problem: Problem | None) -> Cont
     if advice:
         rows.append(Content.styled(advice, "$secondary"))
     return Content("\n").join(rows)
+
+
+def recipe_help(node: MessagePump, name: str, count: int) -> Content:
+    """What a recipe is for."""
+    if name in (*BUILT_IN, OWN):
+        return Content(say_hint(node, f"tui.train.recipe_{name}"))
+    words = say(node, "tui.train.recipe_saved", name=name, count=count)
+    more = say_hint(node, "tui.train.recipe_saved", name=name, count=count)
+    return Content.assemble(words, " ", (more, "$faint"))
 
 
 def _plain(value: object) -> str:

@@ -14,7 +14,7 @@ from tui.state.facts import (
     ServerFacts,
     Telemetry,
 )
-from tui.state.work import Checkpoint, DatasetProblem, DeployStep, Voice
+from tui.state.work import Checkpoint, DeployStep, Voice
 
 GB = 2**30
 
@@ -102,23 +102,6 @@ DEPLOY = (
     DeployStep("check", Text("Train two steps as a test", "试训练两步")),
 )
 
-PROBLEMS = (
-    DatasetProblem(
-        "ATRI.list:57",
-        Remark("bad", Text("The wav ATR_b101_057.wav is missing.", "找不到 ATR_b101_057.wav。"),
-               Text("Put it beside the others or delete the line.", "放回文件夹，或删除该行。")),
-    ),
-    DatasetProblem(
-        "ATR_b102_014.wav",
-        Remark("warning", Text("0.4 s is too short to learn from.", "0.4 秒太短，无法学习。"),
-               Text("It will be left out.", "将被跳过。")),
-    ),
-    DatasetProblem(
-        "ATR_b104_003.wav",
-        Remark("warning", Text("Clipped: 214 samples at full scale.", "削波：214 个采样点满幅。"),
-               Text("Record it again more quietly.", "请降低音量重录。")),
-    ),
-)  # fmt: skip
 NO_UPDATES = Remark(
     "bad",
     Text(

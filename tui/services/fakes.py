@@ -11,11 +11,14 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from engine.contract.dataset.edits import Edit
 from engine.contract.events import Event
 from engine.contract.problem import ExitCode, Problem
 from tui.services import fake_scene as scene
+from tui.services.fake_dataset import BYTES, FakeDataset
 from tui.services.fake_plan import made_plan
 from tui.services.fake_player import FakePlayer
+from tui.services.fake_practice import FakePractice
 from tui.services.fake_run import ENDED_RUN, LIVE_RUN, finished_run, later_events, running_run
 from tui.services.fake_shelf import ATRI, MIKA, SENTENCES
 from tui.services.fake_speech import FakeAuditions, FakeSpeech, ranked, scene_cells
@@ -32,7 +35,6 @@ from tui.state import events as ev
 from tui.state.facts import SavedServer
 from tui.state.speech import Audition, Shelf
 from tui.state.work import (
-    DatasetReport,
     JobStatus,
     TrainDraft,
     Transfer,
@@ -62,6 +64,7 @@ class FakeWorld:
     gate: threading.Event = field(default_factory=threading.Event)  # cleared: takes wait
     calls: list[str] = field(default_factory=list)
     answers: list[bool] = field(default_factory=list)
+    dataset: FakeDataset = field(default_factory=FakeDataset)
     player: FakePlayer = field(default_factory=FakePlayer)
     told: set[str] = field(default_factory=set)  # watches that have told all they know
 
@@ -109,7 +112,7 @@ def services_of(world: FakeWorld) -> Services:
     return Services(
         FakeServers(world), FakeDeploys(world), FakeDatasets(world),
         FakeTraining(world), FakeVoices(world), world.now, world.player,
-        FakeSpeech(world), FakeAuditions(world),
+        FakeSpeech(world), FakeAuditions(world), FakePractice(world),
     )  # fmt: skip
 
 
@@ -212,15 +215,26 @@ class FakeDatasets:
     def check(self, folder: Path, emit: Emit, cancel: Cancel) -> None:
         self.world.call("check", str(folder))
         emit(ev.DatasetChecking(str(folder)))
-        report = DatasetReport(
-            str(folder), f"{folder.name}.list", folder.name, 214, 1_286.0, 238_117_004,
-            {"ja": 210, "en": 4}, scene.PROBLEMS,
-        )  # fmt: skip
-        emit(ev.DatasetChecked(report))
+        emit(ev.DatasetChecked(self.world.dataset.report(folder)))
+
+    def edit(self, folder: Path, edit: Edit, emit: Emit, cancel: Cancel) -> None:
+        self.world.call("edit", str(edit.line), edit.after)
+        self.world.dataset.edit(edit)
+        self.world.dataset.edits += (edit,)
+        emit(ev.DatasetChecked(self.world.dataset.report(folder)))
+
+    def undo(self, folder: Path, emit: Emit, cancel: Cancel) -> None:
+        self.world.call("undo")
+        if not self.world.dataset.edits:
+            raise Problem("tui.dataset.nothing_to_undo", ExitCode.DATA)
+        *before, last = self.world.dataset.edits
+        self.world.dataset.edit(last.undone)
+        self.world.dataset.edits = tuple(before)
+        emit(ev.DatasetChecked(self.world.dataset.report(folder)))
 
     def push(self, server: str, folder: Path, emit: Emit, cancel: Cancel) -> None:
         self.world.call("push", server, folder.name)
-        row = Transfer(f"push:{server}", "push", server, folder.name, total=238_117_004)
+        row = Transfer(f"push:{server}", "push", server, folder.name, total=BYTES)
         _move(self.world, row, emit, cancel, "done")
 
 

@@ -15,6 +15,7 @@ from tui.playback import ChildPlayer
 from tui.services.live_auditions import LiveAuditions
 from tui.services.live_datasets import LiveDatasets
 from tui.services.live_deploys import LiveDeploys
+from tui.services.live_practice import LivePractice
 from tui.services.live_servers import LiveServers
 from tui.services.live_speech import LiveSpeech
 from tui.services.live_training import LiveTraining
@@ -28,19 +29,24 @@ from tui.state.work import RunEnd
 def live_services(project: Path | None, places: Places) -> Iterator[Services]:
     """Services over the servers of deploy.toml and the address book; ends all links at exit."""
     studios = Studios(project, places)
-    datasets, voices = LiveDatasets(studios), LiveVoices(studios)
+    deploys, datasets = LiveDeploys(studios), LiveDatasets(studios)
+    voices = LiveVoices(studios)
+    training = LiveTraining(studios, datasets, voices)
+    practice = LivePractice(studios, deploys, datasets, training)
     player = ChildPlayer()
     speech = LiveSpeech(studios)
     try:
         yield Services(
-            LiveServers(studios), LiveDeploys(studios), datasets,
-            LiveTraining(studios, datasets, voices), voices, now_ms, player,
-            speech, LiveAuditions(studios), partial(spread, studios),
+            LiveServers(studios), deploys, datasets, training, voices, now_ms, player,
+            speech, LiveAuditions(studios), practice, partial(spread, studios),
         )  # fmt: skip
     finally:
         player.stop()
         speech.close()
-        studios.close()
+        try:
+            practice.close()
+        finally:
+            studios.close()
 
 
 def spread(studios: Studios, end: RunEnd, language: Language) -> None:
@@ -55,17 +61,21 @@ def open_dashboard(
     language: Language,
     *,
     places: Places | None = None,
-    start: str = "servers",
+    start: str = "",
 ) -> int:
-    """Run the dashboard until it is left; a broken deploy.toml is said before it opens."""
+    """Run the dashboard until it is left; a broken deploy.toml is said before it opens.
+
+    start: the first room; empty is the last one seen, and the servers where none is saved.
+    """
     from tui.app import SovdeckApp
     from tui.settings import load
 
     found = places or Places.find()
-    Studios(project, found).config()
+    any_server = bool(Studios(project, found).config().servers)
     path = found.config / "settings.toml"
     with live_services(project, found) as services:
         settings = load(path)
-        app = SovdeckApp(services, settings=settings, settings_path=path, start=start)
+        first = start or (settings.screen if any_server else "servers")
+        app = SovdeckApp(services, settings=settings, settings_path=path, start=first)
         app.run()
     return app.return_code or 0

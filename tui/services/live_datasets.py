@@ -1,12 +1,14 @@
-"""Datasets for real: read and judged on this computer, pushed by content."""
+"""Datasets for real: read and judged on this computer, corrected in place, pushed by content."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import threading
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
-from engine.contract.dataset.check import Checked, check_clips
-from engine.contract.dataset.items import read_items
+from engine.contract.dataset.clip import ClipFacts
+from engine.contract.dataset.edits import Edit, apply_edit
 from engine.contract.dataset.wav import measure_wav
 from engine.contract.plan import PlanClip
 from engine.contract.problem import ExitCode, Problem
@@ -14,39 +16,58 @@ from remote.recordings import gather
 from remote.transfer.progress import Progress
 from remote.transfer.push import push
 from tui.moving import limit, tuning
+from tui.services.judging import Found, find_list, judge
 from tui.services.protocols import Cancel, Emit
 from tui.services.studios import Studios
 from tui.services.telling import moved
 from tui.state import events as ev
 from tui.state.facts import Remark
-from tui.state.work import DatasetProblem, DatasetReport, Transfer
+from tui.state.work import DatasetReport, Transfer
 
-
-@dataclass(frozen=True)
-class Found:
-    """A dataset folder: its list, and where its recordings lie (None: as the list says)."""
-
-    list_file: Path
-    wavs: Path | None
-
-    @property
-    def voice(self) -> str:
-        return self.list_file.stem
+TELL_EVERY = 25  # recordings between two words about progress
 
 
 class LiveDatasets:
-    """Remembers the last check, so that a plan can be made from it."""
+    """Remembers what each recording measured, the corrections made, and the last checks."""
 
     def __init__(self, studios: Studios) -> None:
         self._studios = studios
-        self._checked: dict[str, Checked] = {}
+        self._lock = threading.Lock()  # a check and a correction may be asked for at once
+        self._measured: dict[tuple[Path, int, int], ClipFacts | None] = {}
+        self._edits: dict[Path, tuple[Edit, ...]] = {}
+        self._checked: dict[str, DatasetReport] = {}
+        self._session = f"{datetime.now():%Y%m%d-%H%M%S}"
 
     def check(self, folder: Path, emit: Emit, cancel: Cancel) -> None:
         emit(ev.DatasetChecking(str(folder)))
-        found = find_list(folder)
-        checked = check_clips(read_items(found.list_file, found.wavs), measure_wav)
-        self._checked[found.voice] = checked
-        emit(ev.DatasetChecked(_report(folder, found, checked)))
+        with self._lock:
+            try:
+                found = find_list(folder)
+                self._judge(found, emit, cancel)
+            except Problem as problem:
+                why = Remark("bad", problem.message, problem.hint)
+                emit(ev.DatasetRefused(str(folder), why))
+
+    def edit(self, folder: Path, edit: Edit, emit: Emit, cancel: Cancel) -> None:
+        with self._lock:
+            found = find_list(folder)
+            apply_edit(found.list_file, edit, self.backup(found.list_file))
+            self._edits[found.list_file] = (*self._edits.get(found.list_file, ()), edit)
+            self._judge(found, emit, cancel)
+
+    def undo(self, folder: Path, emit: Emit, cancel: Cancel) -> None:
+        with self._lock:
+            found = find_list(folder)
+            edits = self._edits.get(found.list_file, ())
+            if not edits:
+                raise Problem("tui.dataset.nothing_to_undo", ExitCode.DATA)
+            apply_edit(found.list_file, edits[-1].undone, self.backup(found.list_file))
+            self._edits[found.list_file] = edits[:-1]
+            self._judge(found, emit, cancel)
+
+    def backup(self, list_file: Path) -> Path:
+        """Where the list as it was before this session's corrections is kept."""
+        return list_file.with_name(f"{list_file.name}.{self._session}.bak")
 
     def push(self, server: str, folder: Path, emit: Emit, cancel: Cancel) -> None:
         found = find_list(folder)
@@ -73,42 +94,31 @@ class LiveDatasets:
 
     def clips(self, voice: str) -> list[PlanClip]:
         """The clips of the last check of `voice`; Problem when there was none."""
-        checked = self._checked.get(voice)
-        if checked is None:
+        report = self._checked.get(voice)
+        if report is None:
             raise Problem("tui.dataset.not_checked", ExitCode.DATA, voice=voice)
-        return [PlanClip(facts.seconds) for facts in checked.facts.values()]
+        return [PlanClip(facts.seconds) for facts in report.checked.facts.values()]
 
+    def _judge(self, found: Found, emit: Emit, cancel: Cancel) -> None:
+        looked = 0
 
-def find_list(folder: Path) -> Found:
-    """The one .list of a folder (or the list itself), and its recordings."""
-    if folder.is_file():
-        lists, folder = [folder], folder.parent
-    else:
-        lists = sorted(folder.glob("*.list"))
-    if len(lists) != 1:
-        raise Problem("tui.dataset.no_list", ExitCode.DATA, folder=str(folder), count=len(lists))
-    wavs = next((p for p in (folder / "wavs", folder / "wav") if p.is_dir()), None)
-    return Found(lists[0], wavs)
+        def measure(path: Path) -> ClipFacts | None:
+            nonlocal looked
+            stat = path.stat()
+            key = (path, stat.st_mtime_ns, stat.st_size)
+            if key not in self._measured:
+                if cancel.is_set():  # the result is dropped below, so measure no more
+                    return None
+                looked += 1
+                if looked % TELL_EVERY == 0:
+                    emit(ev.DatasetChecking(str(found.folder), looked))
+                self._measured[key] = measure_wav(path)
+            return self._measured[key]
 
-
-def _report(folder: Path, found: Found, checked: Checked) -> DatasetReport:
-    manifest = checked.manifest
-    languages: dict[str, int] = {}
-    for item in manifest.items:
-        languages[item.language] = languages.get(item.language, 0) + 1
-    problems = [_problem(problem, "bad") for problem in manifest.problems]
-    problems += [_problem(note, "note") for note in manifest.notes]
-    sizes = sum(item.wav.stat().st_size for item in manifest.items)
-    seconds = sum(facts.seconds for facts in checked.facts.values())
-    return DatasetReport(
-        str(folder), found.list_file.name, found.voice, len(manifest.items),
-        seconds if checked.facts else None, sizes, languages, tuple(problems),
-    )  # fmt: skip
-
-
-def _problem(problem: Problem, level: str) -> DatasetProblem:
-    where = f"{problem.facts.get('file', '')}:{problem.facts.get('line', '')}".strip(":")
-    return DatasetProblem(where, Remark(level, problem.message, problem.hint))  # type: ignore[arg-type]
+        report = judge(found, measure, self._edits.get(found.list_file, ()))
+        if not cancel.is_set():
+            self._checked[found.voice] = report
+            emit(ev.DatasetChecked(report))
 
 
 def _done(row: Transfer) -> Transfer:

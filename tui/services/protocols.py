@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from engine.contract.catalogue import Language
+from engine.contract.dataset.edits import Edit
 from tui.state.events import StoreEvent
 from tui.state.work import RunEnd, TrainDraft
 
@@ -120,7 +121,16 @@ class Deploys(Protocol):
 
 class Datasets(Protocol):
     def check(self, folder: Path, emit: Emit, cancel: Cancel) -> None:
-        """Read a folder on this computer; emit DatasetChecking, then DatasetChecked."""
+        """Read a folder on this computer; emit DatasetChecking, then DatasetChecked.
+
+        A folder that cannot be read at all is told by DatasetRefused.
+        """
+
+    def edit(self, folder: Path, edit: Edit, emit: Emit, cancel: Cancel) -> None:
+        """Correct a line of the list on disk, judge the list anew; emit DatasetChecked."""
+
+    def undo(self, folder: Path, emit: Emit, cancel: Cancel) -> None:
+        """Take back the newest correction; emit DatasetChecked."""
 
     def push(self, server: str, folder: Path, emit: Emit, cancel: Cancel) -> None:
         """Upload what the server lacks; emit TransferChanged of kind push."""
@@ -152,6 +162,14 @@ class Voices(Protocol):
         """Pack, download, verify, unpack; emit TransferChanged of kind pull and VoicesSeen."""
 
 
+class Practice(Protocol):
+    def start(self, emit: Emit, cancel: Cancel) -> None:
+        """Start a server on this computer and train a tiny voice there; emit RunChosen.
+
+        The saved list is replaced by that one server until the dashboard is left.
+        """
+
+
 class Player(Protocol):
     """Sound on this computer, one file at a time."""
 
@@ -174,7 +192,8 @@ Spread = Callable[[RunEnd, Language], None]
 class Services:
     """The whole outside world as the dashboard sees it; `now` gives Unix milliseconds.
 
-    Where nothing can speak, the rooms for it are not shown.
+    Where nothing can speak, the rooms for it are not shown; without `practice` there is no
+    way to try it here.
     """
 
     servers: Servers
@@ -186,4 +205,5 @@ class Services:
     player: Player
     speech: Speech | None = None
     auditions: Auditions | None = None
+    practice: Practice | None = None
     spread: Spread | None = None

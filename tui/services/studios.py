@@ -129,6 +129,11 @@ class Studios:
         if held is not None:
             held[1].close()
 
+    def move(self, project: Path | None, places: Places) -> None:
+        """Work from another project and address book; links to the old servers end."""
+        self.close()
+        self._project, self.places = project, places
+
     def close(self) -> None:
         for name in list(self._open):
             self.forget(name)

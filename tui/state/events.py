@@ -97,12 +97,23 @@ class DeployStepChanged:
 
 @dataclass(frozen=True)
 class DatasetChecking:
+    """A folder is being read; `done` recordings were measured so far."""
+
     folder: str
+    done: int = 0
 
 
 @dataclass(frozen=True)
 class DatasetChecked:
     report: DatasetReport
+
+
+@dataclass(frozen=True)
+class DatasetRefused:
+    """The folder could not be read at all."""
+
+    folder: str
+    why: Remark
 
 
 @dataclass(frozen=True)
@@ -230,6 +241,7 @@ StoreEvent = (
     | DeployStepChanged
     | DatasetChecking
     | DatasetChecked
+    | DatasetRefused
     | PlanMade
     | VoicesSeen
     | TransferChanged

@@ -13,7 +13,7 @@ from typing import Any
 
 from tui.state import events as ev
 from tui.state.ages import seconds_since, step_of
-from tui.state.facts import ServerState, Telemetry
+from tui.state.facts import Remark, ServerState, Telemetry
 from tui.state.reduce_speech import SPEECH_REDUCERS
 from tui.state.runs import RunKey, RunView, with_events, with_log
 from tui.state.series import Series
@@ -44,7 +44,8 @@ class State:
     voice: tuple[str, str] | None = None
     clip: ReferenceClip | None = None
     dataset: DatasetReport | None = None
-    checking: str | None = None
+    checking: ev.DatasetChecking | None = None
+    dataset_refused: Remark | None = None
     plan: TrainPlan | None = None
     playing: Path | None = None
     notices: tuple[ev.NoticeRaised, ...] = ()
@@ -213,11 +214,15 @@ def _deploy_step(state: State, event: ev.DeployStepChanged) -> Changed:
 
 
 def _dataset_checking(state: State, event: ev.DatasetChecking) -> Changed:
-    return replace(state, checking=event.folder), {"dataset"}
+    return replace(state, checking=event, dataset_refused=None), {"dataset"}
 
 
 def _dataset_checked(state: State, event: ev.DatasetChecked) -> Changed:
-    return replace(state, dataset=event.report, checking=None), {"dataset"}
+    return replace(state, dataset=event.report, checking=None, dataset_refused=None), {"dataset"}
+
+
+def _dataset_refused(state: State, event: ev.DatasetRefused) -> Changed:
+    return replace(state, dataset=None, checking=None, dataset_refused=event.why), {"dataset"}
 
 
 def _plan_made(state: State, event: ev.PlanMade) -> Changed:
@@ -286,6 +291,7 @@ _REDUCERS: dict[type, Callable[[State, Any], Changed]] = {
     ev.DeployStepChanged: _deploy_step,
     ev.DatasetChecking: _dataset_checking,
     ev.DatasetChecked: _dataset_checked,
+    ev.DatasetRefused: _dataset_refused,
     ev.PlanMade: _plan_made,
     ev.VoicesSeen: _voices_seen,
     ev.TransferChanged: _transfer_changed,

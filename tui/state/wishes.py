@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.contract.dataset.edits import Edit
 from tui.services.protocols import ServerDraft
 from tui.state.speech import AuditionDraft, SpeakDraft
 from tui.state.work import TrainDraft
@@ -13,6 +14,11 @@ from tui.state.work import TrainDraft
 @dataclass(frozen=True)
 class AddServer:
     draft: ServerDraft
+
+
+@dataclass(frozen=True)
+class TryHere:
+    """Start the practice server and train a tiny voice on this computer."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,21 @@ class ApplyDeploy:
 
 @dataclass(frozen=True)
 class CheckDataset:
+    folder: Path
+
+
+@dataclass(frozen=True)
+class EditClip:
+    """Correct one line of the checked list, and judge the list again."""
+
+    folder: Path
+    edit: Edit
+
+
+@dataclass(frozen=True)
+class UndoEdit:
+    """Take back the newest correction of the list."""
+
     folder: Path
 
 
@@ -191,6 +212,7 @@ class ChoosePair:
 
 Wish = (
     AddServer
+    | TryHere
     | RemoveServer
     | Connect
     | ChooseServer
@@ -199,6 +221,8 @@ Wish = (
     | PlanDeploy
     | ApplyDeploy
     | CheckDataset
+    | EditClip
+    | UndoEdit
     | PushDataset
     | PlanTraining
     | StartTraining
@@ -222,8 +246,8 @@ Wish = (
     | ChoosePair
 )
 
-# Wishes that change something on a server or in the saved list: refused while read-only.
+# Wishes that change a server, the saved list or a dataset: refused while read-only.
 CHANGING: tuple[type, ...] = (
-    AddServer, RemoveServer, ApplyDeploy, PushDataset, StartTraining, StopRun,
-    LendClip, ChoosePair,
+    AddServer, TryHere, RemoveServer, ApplyDeploy, EditClip, UndoEdit, PushDataset,
+    StartTraining, StopRun, LendClip, ChoosePair,
 )  # fmt: skip

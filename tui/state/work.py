@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from engine.contract.catalogue import Text, text
+from engine.contract.dataset.check import Checked
+from engine.contract.dataset.edits import Edit
+from engine.contract.dataset.items import Item
+from engine.contract.dataset.report import Report
 from tui.job_words import GOOD_ENDS, JOB_WORDS
 from tui.state.facts import Remark
 
@@ -67,25 +71,22 @@ class DeployStep:
 
 
 @dataclass(frozen=True)
-class DatasetProblem:
-    """One fault in the data: where (file and line), what, and what to do."""
-
-    where: str
-    remark: Remark
-
-
-@dataclass(frozen=True)
 class DatasetReport:
-    """A dataset folder on this computer after its check."""
+    """A dataset on this computer after its check.
+
+    `lines` holds every line of the list as read, by number; `dropped` the items that were read
+    but whose recording cannot be trained on; `edits` what was corrected here, oldest first.
+    """
 
     folder: str
     list_file: str
     voice: str
-    clips: int
-    seconds: float | None
     bytes: int
-    languages: Mapping[str, int] = field(default_factory=dict)
-    problems: tuple[DatasetProblem, ...] = ()
+    checked: Checked
+    worth: Report
+    lines: Mapping[int, str] = field(default_factory=dict)
+    dropped: Mapping[int, Item] = field(default_factory=dict)
+    edits: tuple[Edit, ...] = ()
 
 
 @dataclass(frozen=True)

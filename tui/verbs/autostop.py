@@ -23,16 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_server(parser)
     for reason in REASONS:
         parser.add_argument(f"--{reason.replace('_', '-')}", metavar="10m")
-    parser.add_argument("--on", action="store_true", help="as [autostop] of deploy.toml says")
-    parser.add_argument("--gpu-percent", type=int, help="idle means at most this (default: 5)")
-    parser.add_argument(
-        "--after", metavar="6h", dest="max_time", help="whatever happens, so long from now"
-    )
-    parser.add_argument("--max-cost", type=float, help="in the server's currency, from now on")
-    parser.add_argument("--pull-deadline", metavar="2h", help="then without a pull (default: 2h)")
-    parser.add_argument("--without-pull", action="store_true", help="do not wait for a pull")
-    parser.add_argument("--dry-run", action="store_true", help="only write what it would do")
-    parser.add_argument("--off", action="store_true", help="take it back")
+    parser.add_argument("--on", action="store_true")
+    parser.add_argument("--gpu-percent", type=int)
+    parser.add_argument("--after", metavar="6h", dest="max_time")
+    parser.add_argument("--max-cost", type=float)
+    parser.add_argument("--pull-deadline", metavar="2h")
+    parser.add_argument("--without-pull", action="store_true")
+    parser.add_argument("--dry-run", action="store_true")
+    parser.add_argument("--off", action="store_true")
 
 
 def run(args: argparse.Namespace, console: Console) -> int:

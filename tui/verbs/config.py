@@ -12,10 +12,10 @@ from tui.target import add_json
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    check = actions.add_parser("check", help="read the files over; every fault with its line")
-    check.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: deploy.toml")
+    check = actions.add_parser("check")
+    check.add_argument("file", nargs="?", type=Path, metavar="FILE")
     add_json(check)
-    add_json(actions.add_parser("schema", help="print the JSON schema"))
+    add_json(actions.add_parser("schema"))
 
 
 def run(args: argparse.Namespace, console: Console) -> int:

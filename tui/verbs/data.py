@@ -12,10 +12,10 @@ from tui.target import add_json
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    check = actions.add_parser("check", help="read a .list and its recordings, name every fault")
-    check.add_argument("path", metavar="PATH", type=Path, help="a .list, or the folder of one")
-    check.add_argument("--wavs", type=Path, help="folder of the recordings")
-    check.add_argument("--strict", action="store_true", help="stop when there is any fault")
+    check = actions.add_parser("check")
+    check.add_argument("path", metavar="PATH", type=Path)
+    check.add_argument("--wavs", type=Path)
+    check.add_argument("--strict", action="store_true")
     add_json(check)
 
 

@@ -8,22 +8,21 @@ import sys
 import time
 from pathlib import Path
 
-from engine.contract.problem import ExitCode, Problem
 from tui.console import Console
 from tui.target import add_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--headless", action="store_true", help="without the dashboard")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep everything below DIR")
+    parser.add_argument("--headless", action="store_true")
+    parser.add_argument("--keep", type=Path, metavar="DIR")
     add_json(parser)
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    _check_installed()
     from tui.demo import trip
-    from tui.demo.scene import Scene
+    from tui.demo.scene import Scene, check_installed
 
+    check_installed()
     started = time.monotonic()
     folder = args.keep or Path("demo")
     headless = args.headless or args.json or not (sys.stdin.isatty() and sys.stdout.isatty())
@@ -51,13 +50,3 @@ def run(args: argparse.Namespace, console: Console) -> int:
             shutil.rmtree(scene.folder / name, ignore_errors=True)
     console.emit(found.as_json())
     return 0 if not found.failures else max(1, ended.code)
-
-
-def _check_installed() -> None:
-    import importlib.util
-
-    needed = ("asyncssh", "torch", "pyopenjtalk", "soundfile")
-    missing = [name for name in needed if importlib.util.find_spec(name) is None]
-    if missing:
-        names = ", ".join(missing)
-        raise Problem("tui.demo.not_installed", ExitCode.CONFIG, names=names)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_server(parser)
-    parser.add_argument("--dry-run", action="store_true", help="show the plan, do nothing")
+    parser.add_argument("--dry-run", action="store_true")
 
 
 def run(args: argparse.Namespace, console: Console) -> int:

@@ -22,7 +22,7 @@ BOARD = "tensorboard"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_server(parser)
     parser.add_argument("what", metavar="tensorboard|PORT|LOCAL:REMOTE")
-    parser.add_argument("--local", type=int, default=0, help="the port here (default: any free)")
+    parser.add_argument("--local", type=int, default=0)
 
 
 def run(args: argparse.Namespace, console: Console) -> int:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_server(parser)
-    parser.add_argument("-f", "--follow", action="store_true", help="one sample a second")
+    parser.add_argument("-f", "--follow", action="store_true")
 
 
 def run(args: argparse.Namespace, console: Console) -> int:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_server(parser)
-    parser.add_argument("--run", help="which run (default: the newest)")
-    parser.add_argument("-f", "--follow", action="store_true", help="go on until the run ends")
+    parser.add_argument("--run")
+    parser.add_argument("-f", "--follow", action="store_true")
 
 
 def run(args: argparse.Namespace, console: Console) -> int:

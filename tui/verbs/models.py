@@ -26,11 +26,9 @@ AT_ONCE = 4
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=("get", "push", "relay", "verify"))
     add_server(parser, many=True)
-    parser.add_argument("--from", type=Path, dest="folder", metavar="FOLDER", help="push: from")
-    parser.add_argument("--set", help="which set (default: deploy.toml's, v2)")
-    parser.add_argument(
-        "--source", action="append", default=[], metavar="URL", help="get, relay: mirror"
-    )
+    parser.add_argument("--from", type=Path, dest="folder", metavar="FOLDER")
+    parser.add_argument("--set")
+    parser.add_argument("--source", action="append", default=[], metavar="URL")
     add_limit(parser)
 
 

@@ -16,7 +16,7 @@ DEFAULT = "webhook"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=("set", "test", "off"))
-    parser.add_argument("name", nargs="?", metavar="NAME", help="default: deploy.toml's")
+    parser.add_argument("name", nargs="?", metavar="NAME")
     add_json(parser)
 
 

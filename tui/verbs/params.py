@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from engine.contract.catalogue import Language
+from engine.contract.catalogue import Language, text
 from engine.contract.param import Param
 from engine.contract.params import PARAMS, find
 from tui.console import Console
@@ -39,11 +39,11 @@ def as_json(param: Param, language: Language) -> dict[str, Any]:
 
 def as_lines(param: Param, language: Language) -> list[str]:
     facts = "  ".join(
-        f"{word}: {value}"
-        for word, value in (
-            ("范围" if language == "zh" else "range", param.range_text()),
-            ("默认" if language == "zh" else "default", param.default),
-            ("推荐" if language == "zh" else "recommended", param.recommended.get(language)),
+        text(words, value=value).get(language)
+        for words, value in (
+            ("tui.options.param_range", param.range_text()),
+            ("tui.options.param_default", param.default),
+            ("tui.options.param_recommended", param.recommended.get(language)),
         )
         if value not in ("", ())
     )

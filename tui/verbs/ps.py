@@ -16,10 +16,16 @@ if TYPE_CHECKING:
     from remote.board import Board, Row
 
 
+HEADS = (
+    "tui.options.head_run", "tui.options.head_voice", "tui.options.head_state",
+    "tui.options.head_stage", "tui.options.head_progress", "tui.options.head_eta",
+)  # fmt: skip
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_server(parser)
-    parser.add_argument("--watch", action="store_true", help="go on: one line for each change")
-    parser.add_argument("--last", type=int, default=10, metavar="N", help="newest N runs")
+    parser.add_argument("--watch", action="store_true")
+    parser.add_argument("--last", type=int, default=10, metavar="N")
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
@@ -77,8 +83,9 @@ def known(look: tuple[Row, ...] | Exception) -> tuple[Row, ...] | Problem:
 def show(boards: list[Board], looks: list[tuple[Row, ...] | Problem], console: Console) -> None:
     """One table of all servers; those that could not be asked are named beside it."""
     several = len(boards) > 1
-    head: tuple[str, ...] = ("RUN", "VOICE", "STATE", "STAGE", "PROGRESS", "ETA")
-    rows = [("SERVER", *head) if several else head]
+    head = tuple(text(key).get(console.language) for key in HEADS)
+    server = text("tui.options.head_server").get(console.language)
+    rows = [(server, *head) if several else head]
     for look in looks:
         for row in () if isinstance(look, Problem) else look:
             console.emit(as_json(row))
@@ -105,7 +112,7 @@ def state_words(row: Row, console: Console) -> str:
     """The state's name; of a run that waits its turn, how many are before it."""
     if row.job.queued and not row.job.ended:
         return text("tui.ps.queued", ahead=row.job.queued).get(console.language)
-    return row.job.state
+    return text(f"tui.states.{row.job.state}").get(console.language)
 
 
 def as_json(row: Row) -> dict[str, Any]:

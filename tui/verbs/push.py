@@ -18,12 +18,10 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_server(parser)
-    parser.add_argument("--list", type=Path, help=".list file (default: deploy.toml)")
-    parser.add_argument("--wavs", type=Path, help="folder of the recordings")
-    parser.add_argument("--voice", help="name of the voice (default: deploy.toml)")
-    parser.add_argument(
-        "--skip-faults", action="store_true", help="leave faulty lines out instead of stopping"
-    )
+    parser.add_argument("--list", type=Path)
+    parser.add_argument("--wavs", type=Path)
+    parser.add_argument("--voice")
+    parser.add_argument("--skip-faults", action="store_true")
     add_limit(parser)
 
 

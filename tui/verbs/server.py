@@ -16,29 +16,23 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    add = actions.add_parser("add", help="add a server from the line your provider shows")
-    add.add_argument("line", metavar="LINE", help='for example "ssh -p 40022 root@host"')
-    add.add_argument("--name", help="what to call it (default: from the host)")
-    add.add_argument("--price", type=float, metavar="PER_HOUR", help="shown times the hours used")
+    add = actions.add_parser("add")
+    add.add_argument("line", metavar="LINE")
+    add.add_argument("--name")
+    add.add_argument("--price", type=float, metavar="PER_HOUR")
     add.add_argument("--currency", default="USD")
     add.add_argument("--profile", default="auto")
-    add.add_argument("--replace", action="store_true", help="replace a server of that name")
-    add.add_argument("--no-check", action="store_true", help="save without connecting")
+    add.add_argument("--replace", action="store_true")
+    add.add_argument("--no-check", action="store_true")
     _with_trust(add)
-    _with_trust(actions.add_parser("ls", help="list the servers"))
-    for name, help_text in (
-        ("check", "connect once and say how it stands"),
-        ("login", "log in once; install a key or keep the password, so that nobody asks again"),
-        ("lines", "print ssh, scp, sftp and rsync lines to copy"),
-        ("rm", "forget a server; nothing on it is touched"),
-        ("forget-key", "forget its host key, after you know why it changed"),
-    ):
-        action = actions.add_parser(name, help=help_text)
+    _with_trust(actions.add_parser("ls"))
+    for name in ("check", "login", "lines", "rm", "forget-key"):
+        action = actions.add_parser(name)
         action.add_argument("server", metavar="SERVER")
         _with_trust(action)
         if name == "login":
             server_access.add_login_arguments(action)
-    include = actions.add_parser("include", help="let plain `ssh NAME` know your servers")
+    include = actions.add_parser("include")
     server_access.add_include_arguments(include)
     add_json(include)
 

@@ -13,14 +13,14 @@ from tui.target import open_studio
 
 
 def add_login_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--install-key", action="store_true", help="without asking")
-    parser.add_argument("--keep-password", action="store_true", help="in the system's keyring")
-    parser.add_argument("--password-stdin", action="store_true", help="read it from our input")
-    parser.add_argument("--forget", action="store_true", help="drop the kept password")
+    parser.add_argument("--install-key", action="store_true")
+    parser.add_argument("--keep-password", action="store_true")
+    parser.add_argument("--password-stdin", action="store_true")
+    parser.add_argument("--forget", action="store_true")
 
 
 def add_include_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--remove", action="store_true", help="take it back")
+    parser.add_argument("--remove", action="store_true")
 
 
 def login(args: argparse.Namespace, console: Console) -> int:

@@ -14,10 +14,8 @@ from tui.target import add_server, open_studio
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_server(parser)
-    parser.add_argument(
-        "command", nargs="*", metavar="COMMAND", help="run this and end; options come before it"
-    )
-    parser.add_argument("--print", action="store_true", help="only print the line")
+    parser.add_argument("command", nargs="*", metavar="COMMAND")
+    parser.add_argument("--print", action="store_true")
 
 
 def run(args: argparse.Namespace, console: Console) -> int:

@@ -10,8 +10,8 @@ from tui.target import add_server, open_studio
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_server(parser)
-    parser.add_argument("--run", required=True, help="which run; see sovdeck ps")
-    parser.add_argument("--grace", type=float, default=60.0, help="seconds to save in")
+    parser.add_argument("--run", required=True)
+    parser.add_argument("--grace", type=float, default=60.0)
 
 
 def run(args: argparse.Namespace, console: Console) -> int:

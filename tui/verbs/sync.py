@@ -21,12 +21,10 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_server(parser)
-    parser.add_argument("voice", nargs="?", metavar="VOICE", help="default: every voice there")
-    parser.add_argument("--dest", type=Path, help="folder here (default: deploy.toml's outputs)")
-    parser.add_argument("--best", action="store_true", help="of the saves only the best")
-    parser.add_argument(
-        "--watch", action="store_true", help="go on at each save until the newest run has ended"
-    )
+    parser.add_argument("voice", nargs="?", metavar="VOICE")
+    parser.add_argument("--dest", type=Path)
+    parser.add_argument("--best", action="store_true")
+    parser.add_argument("--watch", action="store_true")
     add_limit(parser)
 
 

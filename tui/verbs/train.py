@@ -24,16 +24,15 @@ TRAINING = ("sovits", "gpt", "train")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_server(parser)
-    parser.add_argument("--voice", help="name of the voice (default: deploy.toml)")
-    parser.add_argument("--run", help="id of the run (default: from the time); resumes an old one")
-    parser.add_argument("--preset", choices=("v2", "tiny"), help="model size")
-    parser.add_argument("--from-nothing", action="store_true", help="no pretrained base")
+    parser.add_argument("--voice")
+    parser.add_argument("--run")
+    parser.add_argument("--preset", choices=("v2", "tiny"))
+    parser.add_argument("--from-nothing", action="store_true")
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", dest="params",
-        help="a parameter, for example sovits.epochs=12; see `sovdeck params`",
     )  # fmt: skip
-    parser.add_argument("--queue", action="store_true", help="wait for the runs started before")
-    parser.add_argument("--wait", action="store_true", help="follow it; exit with its own code")
+    parser.add_argument("--queue", action="store_true")
+    parser.add_argument("--wait", action="store_true")
 
 
 def run(args: argparse.Namespace, console: Console) -> int:

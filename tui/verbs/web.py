@@ -12,9 +12,9 @@ PORT = 8017
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--port", type=int, default=PORT, help=f"port here (default: {PORT})")
-    parser.add_argument("--host", default="127.0.0.1", help="a loopback address: 127.0.0.1 or ::1")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("--port", type=int, default=PORT)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--json", action="store_true")
 
 
 def run(args: argparse.Namespace, console: Console) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from textual import events
@@ -22,6 +22,8 @@ class Choice(Static, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("right,l,space,enter", "step(1)", show=False),
         Binding("left,h", "step(-1)", show=False),
+        Binding("down,j", "app.focus_next", show=False),
+        Binding("up,k", "app.focus_previous", show=False),
     ]
 
     class Changed(Message):
@@ -32,9 +34,18 @@ class Choice(Static, can_focus=True):
             self.choice = choice
             self.value = value
 
-    def __init__(self, choices: Sequence[str], value: str, *, id: str | None = None) -> None:
+    def __init__(
+        self,
+        choices: Sequence[str],
+        value: str,
+        *,
+        labels: Mapping[str, str] | None = None,
+        id: str | None = None,
+    ) -> None:
+        """`labels` are what a person reads; a choice without one shows itself."""
         super().__init__(id=id)
         self.choices = tuple(choices)
+        self._labels = labels or {}
         self._value = value
 
     @property
@@ -50,9 +61,15 @@ class Choice(Static, can_focus=True):
             self.refresh()
             self.post_message(self.Changed(self, value))
 
+    def offer(self, choices: Sequence[str], value: str, labels: Mapping[str, str]) -> None:
+        """Other choices, one of them chosen, without a word to anybody."""
+        self.choices, self._value, self._labels = tuple(choices), value, labels
+        self.refresh()
+
     def render(self) -> Content:
         edge = "$primary" if self.has_focus else "$faint"
-        return Content.assemble(("‹ ", edge), self._value, (" ›", edge))
+        shown = self._labels.get(self._value, self._value)
+        return Content.assemble(("‹ ", edge), shown, (" ›", edge))
 
     def action_step(self, by: int) -> None:
         at = self.choices.index(self._value) if self._value in self.choices else -by

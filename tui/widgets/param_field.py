@@ -90,7 +90,11 @@ class ParamField(Horizontal):
 
     def reset(self) -> None:
         """Back to the table's default."""
-        shown = _shown(self.param.default)
+        self.put(self.param.default)
+
+    def put(self, value: Any) -> None:
+        """Show `value` as if it had been typed."""
+        shown = _shown(value)
         if self._choices():
             self.query_one(Choice).value = shown
         else:

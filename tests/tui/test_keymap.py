@@ -1,0 +1,78 @@
+"""Keys are the person's: any binding can be moved by its id, and jump mode reaches every field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from pilot_waits import settled, until
+from textual.widgets import Input
+
+from tui.app import SovdeckApp
+from tui.screens.jump import JumpScreen
+from tui.services.fakes import FakeWorld
+from tui.widgets.choice import Choice
+from tui.widgets.clip_list import ClipList
+
+Make = Callable[..., SovdeckApp]
+SIZE = (120, 36)
+
+
+async def test_a_binding_of_a_room_is_moved_by_its_id(make_app: Make, world: FakeWorld) -> None:
+    keys = {"dataset.down": "w", "app.train": "t", "dataset.check_dataset": "f9"}
+    app = make_app(world, start="dataset", keys=keys)
+    async with app.run_test(size=SIZE) as pilot:
+        await settled(pilot, app, world)
+        app.screen.query_one("#folder", Input).value = "/data/ATRI"
+        await pilot.press("ctrl+s")
+        assert app.state.dataset is None
+        await pilot.press("f9")
+        await until(pilot, lambda: isinstance(app.focused, ClipList))
+        clips = app.screen.query_one(ClipList)
+        await pilot.press("j")
+        assert clips.at == 0
+        await pilot.press("w")
+        assert clips.at == 1
+        await pilot.press("4")
+        assert app.current_mode == "dataset"
+        await pilot.press("t")
+        await until(pilot, lambda: app.current_mode == "train")
+
+
+@pytest.mark.parametrize("room", ["dataset", "train", "settings"])
+async def test_jump_mode_reaches_what_can_be_focused(
+    make_app: Make, world: FakeWorld, room: str
+) -> None:
+    app = make_app(world, start=room)
+    async with app.run_test(size=SIZE) as pilot:
+        await settled(pilot, app, world)
+        app.set_focus(None)
+        await pilot.press("ctrl+o")
+        await until(pilot, lambda: isinstance(app.screen, JumpScreen))
+        assert isinstance(app.screen, JumpScreen)
+        letter, target = next(iter(app.screen.targets.items()))
+        await pilot.press(letter)
+        await until(pilot, lambda: app.focused is target, "the focus")
+
+
+async def test_settings_are_changed_by_letters_too(make_app: Make, world: FakeWorld) -> None:
+    app = make_app(world, start="settings")
+    async with app.run_test(size=SIZE) as pilot:
+        await settled(pilot, app, world)
+        app.screen.query_one("#marker", Choice).focus()
+        await pilot.press("l")
+        assert app.settings.marker != "braille"
+        await pilot.press("h", "j")
+        assert app.settings.marker == "braille"
+        assert isinstance(app.focused, Choice) and app.focused.id == "smoothing"
+
+
+async def test_read_only_is_switched_by_one_key_and_shown(make_app: Make, world: FakeWorld) -> None:
+    app = make_app(world, start="dataset")
+    async with app.run_test(size=SIZE) as pilot:
+        await settled(pilot, app, world)
+        app.set_focus(None)
+        await pilot.press("f4")
+        assert app.controller.read_only and app.settings.read_only
+        await pilot.press("f4")
+        assert not app.controller.read_only
