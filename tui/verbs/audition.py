@@ -31,12 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sovits", nargs="+", default=[])
     parser.add_argument("--text", action="append", default=[])
     parser.add_argument("--text-lang", default="auto")
-    parser.add_argument("--references", type=int, default=1, metavar="N")  # fmt: skip
+    parser.add_argument("--references", type=int, default=1, metavar="N")
     parser.add_argument("--seed", type=int, default=1234)
-    parser.add_argument("--device", default="auto", choices=("auto", "cuda", "cpu"))  # fmt: skip
+    parser.add_argument("--device", default="auto", choices=("auto", "cuda", "cpu"))
     parser.add_argument("--pretrained", metavar="SET")
     parser.add_argument("--saved", action="store_true")
-    parser.add_argument("--similarity", action="store_true")  # fmt: skip
+    parser.add_argument("--similarity", action="store_true")
     parser.add_argument("--show", action="store_true")
     parser.add_argument("--vote", action="store_true")
     parser.add_argument("--choose", nargs="*", metavar="FILE")
