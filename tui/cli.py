@@ -109,7 +109,6 @@ def build_parser(
             description=text(f"tui.cli.verb_{verb}").get(language),
         )
         if verb == wanted and module is not None:
-            sub.set_defaults(language=language)  # of the help that a verb's options have
             module.add_arguments(sub)
     return parser, module
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from engine.contract.catalogue import Language, text
 from engine.contract.layout import check_name
 from engine.contract.problem import ExitCode, Problem
 from tui.console import Console
@@ -75,12 +73,6 @@ def _studios(
     return [
         Studio(name, config.servers[name], config, places, dialog, accept=accept) for name in names
     ]
-
-
-def help_in(parser: argparse.ArgumentParser) -> Callable[[str], str]:
-    """Turns a catalogue key into an option's help, in the language of the command line."""
-    language: Language = parser.get_default("language") or "en"
-    return lambda key: text(key).get(language).replace("%", "%%")
 
 
 def voice_of(args: argparse.Namespace, studio: Studio) -> str:

@@ -58,7 +58,8 @@ def test_a_voice_speaks_while_it_is_trained(
 
         with Speaker(studio.link(), studio.deployed(), VOICE, ("--device", "cpu")) as speaker:
             found = speaker.weights()
-            assert found.loaded == (found.gpt[-1].name, found.sovits[-1].name)
+            names = {one.name for one in (*found.gpt, *found.sovits)}
+            assert found.loaded is not None and set(found.loaded) <= names
             assert speaker.speak(SAY, lambda _: None).seconds > 0
             assert len(read_shelf(studio, VOICE).references) == len(files) - 1
         assert not job.state(studio.link(), run).ended, "the run goes on"

@@ -146,28 +146,33 @@ def test_an_audition_grows_is_stopped_goes_on_and_is_decided(
     told = Told(lambda event: cancel.set() if event.audition.cells else None)
     draft = AuditionDraft("box", VOICE, texts=("さようなら。", "-はい。"), text_language="all_ja")
     auditions.render(draft, told, cancel)
-    assert told.all(ev.AuditionChanged)[-1].audition.total == 8
+    assert told.all(ev.AuditionChanged)[-1].audition.total == 11
 
     told = Told()
     auditions.render(draft, told, threading.Event())
     rows = told.all(ev.AuditionChanged)[-1].audition
-    assert not rows.running and len(rows.cells) == 8 and len(rows.standings) == 4
+    assert not rows.running and len(rows.cells) == 11 and len(rows.standings) == 4
     assert all(Path(c.wav or "").parent == voices / VOICE / "audition" for c in rows.cells)
-    assert rows.cells[0].marks["ended"] in (True, False)
+    kinds = [cell.kind for cell in rows.cells]
+    assert kinds == ["truth", *["cell"] * 8, "base", "base"]
+    assert rows.cells[1].marks["ended"] in (True, False)
 
     worst = rows.standings[-1]
     better = next(c for c in rows.cells if (c.gpt, c.sovits) == (worst.gpt, worst.sovits))
-    worse = next(c for c in rows.cells if c.sentence == better.sentence and c != better)
+    worse = next(
+        c for c in rows.cells
+        if c.kind == "cell" and c.sentence == better.sentence and c.sovits != better.sovits
+    )  # fmt: skip
     told = Told()
     auditions.vote("box", VOICE, better.name, worse.name, told, threading.Event())
     voted = told.all(ev.AuditionChanged)[-1].audition
-    assert len(voted.cells) == 8 and sum(one.won for one in voted.standings) >= 1
+    assert len(voted.cells) == 11 and sum(one.won for one in voted.standings) >= 1
     auditions.choose("box", VOICE, worst.gpt, worst.sovits, told, threading.Event())
     assert told.all(ev.AuditionChanged)[-1].audition.chosen == (worst.gpt, worst.sovits)
     told = Told()
     auditions.recall("box", VOICE, told, threading.Event())
     again = told.all(ev.AuditionChanged)[-1].audition
-    assert again.chosen == (worst.gpt, worst.sovits) and len(again.cells) == 8
+    assert again.chosen == (worst.gpt, worst.sovits) and len(again.cells) == 11
     (work / "logs" / VOICE / "chosen.json").unlink()
 
 

@@ -118,7 +118,7 @@ def test_an_audition_is_rendered_there_heard_here_and_decided(sovdeck: Laptop, w
     texts = ("--text", "おはよう。", "--text-lang", "all_ja", "--device", "cpu")
     events = sovdeck.events("audition", "box", VOICE, *texts)
     cells = [e for e in events if e.get("event") == "cell"]
-    assert len(cells) == 4 and all(e["kind"] == "cell" for e in cells)
+    assert [e["kind"] for e in cells] == ["truth", *["cell"] * 4, "base"]
     folder = sovdeck.home / "voices" / VOICE / "audition"
     for cell in cells:
         path = Path(str(cell["wav"]))

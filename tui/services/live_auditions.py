@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,7 +80,7 @@ class LiveAuditions:
     ) -> Audition:
         rows = Audition(studio.name, voice, running=True)
         emit(ev.AuditionChanged(rows))
-        for one in told:
+        for one in _compared(told):
             if isinstance(one, far.Cell):
                 rows = grown(rows, one, far.fetch(studio, voice, one, _folder(studio, voice)))
                 self._tell(rows, emit)
@@ -97,7 +97,7 @@ class LiveAuditions:
             if problem.key == "engine.speaking.no_table":
                 return rows
             raise
-        for one in told:
+        for one in _compared(told):
             if cancel.is_set():
                 return rows
             wav = None
@@ -113,6 +113,13 @@ class LiveAuditions:
     def _tell(self, rows: Audition, emit: Emit) -> None:
         self._known[rows.key] = rows
         emit(ev.AuditionChanged(rows))
+
+
+def _compared(told: Iterable[far.Told]) -> Iterator[far.Told]:
+    """What the room compares: without training's own samples, which belong to no pair."""
+    for one in told:
+        if not (isinstance(one, far.Cell) and one.kind == "saved"):
+            yield one
 
 
 def _folder(studio: Studio, voice: str) -> Path:

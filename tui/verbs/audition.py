@@ -13,7 +13,7 @@ from remote.take_file import audition_folder
 from tui.console import Console
 from tui.hearing import grown, options_of, reranked
 from tui.state.speech import Audition, AuditionCell, AuditionDraft
-from tui.target import add_server, help_in, open_studio, voice_of
+from tui.target import add_server, open_studio, voice_of
 
 if TYPE_CHECKING:
     from remote.studio import Studio
@@ -25,26 +25,22 @@ HEADS = ("GPT", "SoVITS", "REF", "TEXT", "S", "LENGTH", "SILENCE", "DB", "CER", 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    say = help_in(parser)
     add_server(parser)
     parser.add_argument("voice", nargs="?", metavar="VOICE")
-    parser.add_argument("--gpt", nargs="+", default=[], help=say("tui.audition.gpt_help"))
-    parser.add_argument("--sovits", nargs="+", default=[], help=say("tui.audition.sovits_help"))
-    parser.add_argument("--text", action="append", default=[], help=say("tui.audition.text_help"))
-    parser.add_argument("--text-lang", default="auto", help=say("tui.audition.lang_help"))
-    parser.add_argument("--references", type=int, default=1, metavar="N",
-                        help=say("tui.audition.references_help"))  # fmt: skip
-    parser.add_argument("--seed", type=int, default=1234, help=say("tui.audition.seed_help"))
-    parser.add_argument("--device", default="auto", choices=("auto", "cuda", "cpu"),
-                        help=say("tui.speak.device_help"))  # fmt: skip
-    parser.add_argument("--pretrained", metavar="SET", help=say("tui.speak.pretrained_help"))
-    parser.add_argument("--saved", action="store_true", help=say("tui.audition.saved_help"))
-    parser.add_argument("--similarity", action="store_true",
-                        help=say("tui.audition.similarity_help"))  # fmt: skip
-    parser.add_argument("--show", action="store_true", help=say("tui.audition.show_help"))
-    parser.add_argument("--vote", action="store_true", help=say("tui.audition.vote_help"))
-    parser.add_argument("--choose", nargs="*", metavar="FILE", help=say("tui.audition.choose_help"))
-    parser.add_argument("--stop", action="store_true", help=say("tui.audition.stop_help"))
+    parser.add_argument("--gpt", nargs="+", default=[])
+    parser.add_argument("--sovits", nargs="+", default=[])
+    parser.add_argument("--text", action="append", default=[])
+    parser.add_argument("--text-lang", default="auto")
+    parser.add_argument("--references", type=int, default=1, metavar="N")
+    parser.add_argument("--seed", type=int, default=1234)
+    parser.add_argument("--device", default="auto", choices=("auto", "cuda", "cpu"))
+    parser.add_argument("--pretrained", metavar="SET")
+    parser.add_argument("--saved", action="store_true")
+    parser.add_argument("--similarity", action="store_true")
+    parser.add_argument("--show", action="store_true")
+    parser.add_argument("--vote", action="store_true")
+    parser.add_argument("--choose", nargs="*", metavar="FILE")
+    parser.add_argument("--stop", action="store_true")
 
 
 def run(args: argparse.Namespace, console: Console) -> int:

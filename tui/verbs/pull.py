@@ -11,21 +11,18 @@ from remote.homecoming import Home, bring_home
 from remote.upstream_folder import check_upstream, place
 from tui.console import Console, size
 from tui.moving import add_limit, interruptible, limit, show_progress, tuning
-from tui.target import add_server, help_in, open_studio, voice_of
+from tui.target import add_server, open_studio, voice_of
 
 if TYPE_CHECKING:
     from remote.config.schema import Config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    say = help_in(parser)
     add_server(parser)
     parser.add_argument("voice", nargs="?", metavar="VOICE")
     parser.add_argument("--dest", type=Path)
-    parser.add_argument(
-        "--contents", choices=PARAMS["pack.contents"].choices,
-    )  # fmt: skip
-    parser.add_argument("--into", type=Path, metavar="FOLDER", help=say("tui.cli.into_help"))
+    parser.add_argument("--contents", choices=PARAMS["pack.contents"].choices)
+    parser.add_argument("--into", type=Path, metavar="FOLDER")
     parser.add_argument("--no-verify", action="store_true")
     parser.add_argument("--no-resume", action="store_true")
     add_limit(parser)

@@ -7,17 +7,16 @@ import json
 
 from engine.contract.problem import ExitCode
 from tui.console import Console
-from tui.target import add_server, help_in, open_studio, voice_of
+from tui.target import add_server, open_studio, voice_of
 from tui.verbs.speak import add_engine_options, engine_options
 
 PORT = 9880  # that of GPT-SoVITS's own api_v2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    say = help_in(parser)
     add_server(parser)
     parser.add_argument("voice", nargs="?", metavar="VOICE")
-    parser.add_argument("--port", type=int, default=PORT, help=say("tui.serve.port_help"))
+    parser.add_argument("--port", type=int, default=PORT)
     add_engine_options(parser)
 
 

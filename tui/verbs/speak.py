@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.contract.catalogue import Language
 from engine.contract.params import PARAMS, check
 from engine.contract.problem import ExitCode, Problem
 from tui.console import Console, size
-from tui.target import add_server, help_in, open_studio, voice_of
+from tui.options import Parser
+from tui.target import add_server, open_studio, voice_of
 
 if TYPE_CHECKING:
     from remote.shelf import Reference
@@ -26,32 +26,24 @@ MOST_REFERENCES = 5
 PLAY_LOOK_S = 0.2
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    say = help_in(parser)
+def add_arguments(parser: Parser) -> None:
     add_server(parser)
     parser.add_argument("voice", nargs="?", metavar="VOICE")
-    parser.add_argument("text", nargs="?", metavar="TEXT", help=say("tui.speak.text_help"))
-    parser.add_argument("--out", type=Path, metavar="FILE", help=say("tui.speak.out_help"))
-    parser.add_argument("--play", action="store_true", help=say("tui.speak.play_help"))
-    parser.add_argument("--list", action="store_true", help=say("tui.speak.list_help"))
-    parser.add_argument("--ref", type=Path, metavar="FILE", help=say("tui.speak.ref_help"))
-    parser.add_argument("--trim", action="store_true", help=say("tui.speak.trim_help"))
+    parser.add_argument("text", nargs="?", metavar="TEXT")
+    parser.add_argument("--out", type=Path, metavar="FILE")
+    parser.add_argument("--play", action="store_true")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--ref", type=Path, metavar="FILE")
+    parser.add_argument("--trim", action="store_true")
     add_engine_options(parser)
-    add_params(parser, parser.get_default("language") or "en")
+    add_params(parser)
 
 
 def add_engine_options(parser: argparse.ArgumentParser) -> None:
     """What every engine that speaks is started with; see `engine_options`."""
-    say = help_in(parser)
-    parser.add_argument(
-        "--device", default="auto", choices=("auto", "cuda", "cpu"),
-        help=say("tui.speak.device_help"),
-    )  # fmt: skip
-    parser.add_argument(
-        "--precision", default="fp32", choices=("fp32", "bf16", "int8"),
-        help=say("tui.speak.precision_help"),
-    )  # fmt: skip
-    parser.add_argument("--pretrained", metavar="SET", help=say("tui.speak.pretrained_help"))
+    parser.add_argument("--device", default="auto", choices=("auto", "cuda", "cpu"))
+    parser.add_argument("--precision", default="fp32", choices=("fp32", "bf16", "int8"))
+    parser.add_argument("--pretrained", metavar="SET")
 
 
 def engine_options(args: argparse.Namespace) -> list[str]:
@@ -59,7 +51,7 @@ def engine_options(args: argparse.Namespace) -> list[str]:
     return options + (["--pretrained", args.pretrained] if args.pretrained else [])
 
 
-def add_params(parser: argparse.ArgumentParser, language: Language) -> None:
+def add_params(parser: Parser) -> None:
     """An option for each parameter of speaking, explained by the table."""
     group = parser.add_argument_group("infer")
     for param in PARAMS.values():
@@ -70,7 +62,7 @@ def add_params(parser: argparse.ArgumentParser, language: Language) -> None:
             how["action"] = "append"
         elif param.kind == "bool" and not param.default:
             how = {"action": "store_const", "const": "on"}
-        facts = f"{param.help.get(language)} {param.range_text()}".strip()
+        facts = f"{param.help.get(parser.language)} {param.range_text()}".strip()
         flags = ["--" + param.name.removeprefix(GROUP).replace("_", "-")]
         flags += SHORT.get(param.name, ())
         group.add_argument(*flags, dest=param.name, help=facts.replace("%", "%%"), **how)
