@@ -40,4 +40,6 @@ DATASET_GRANTS: dict[type, Callable[[Controller, Any], None]] = {
     wishes.CheckDataset: check_dataset,
     wishes.EditClip: edit_clip,
     wishes.UndoEdit: undo_edit,
+    wishes.PlaySound: play_sound,
+    wishes.StopSound: stop_sound,
 }
