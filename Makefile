@@ -61,7 +61,12 @@ bench-env: env
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; set -e; \
 	  test -x .bench-venv/bin/python || uv venv --quiet --python "$(PYTHON)" .bench-venv; \
 	  uv pip install --quiet --python .bench-venv/bin/python posting 'tree-sitter<0.26' terminalboard 'plotext<6'
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; set -e; \
+	  test -x .bench-speech/bin/python || uv venv --quiet --python "$(PY)" .bench-speech; \
+	  uv pip install --quiet --python .bench-speech/bin/python --no-deps \
+	    gpt-sovits-cpufast==0.1.0 'numpy<2' einops; \
+	  $(PY) -c 'import pathlib, sysconfig; p = sysconfig.get_path("purelib"); [(d / "torch_beside.pth").write_text(p) for d in pathlib.Path(".bench-speech").glob("lib/*/site-packages")]'
 	@for tool in ssh scp sftp rsync lftp; do command -v $$tool >/dev/null || echo "not on this machine, its rows will be left out: $$tool"; done
 
 clean:
-	rm -rf $(VENV) .bench-venv build dist
+	rm -rf $(VENV) .bench-venv .bench-speech build dist

@@ -1,9 +1,11 @@
-"""How fast a full-size voice speaks on one CPU thread, in CPU-seconds.
+"""How fast a full-size voice speaks on one CPU thread, in CPU-seconds, beside another program.
 
-    python -m benchmarks.speak [--rounds 3] [--tokens 100] [--json]
+    python -m benchmarks.speak [--rounds 3] [--tokens 100] [--peer PYTHON] [--json]
 
-Random weights of GPT-SoVITS v2 size: speed does not depend on what they learned, agreement of
-tokens does, so treat agreement here as a lower bound of nothing and repeat it on a real voice.
+Random weights of GPT-SoVITS v2 size, as exported files, so both sides read the same bytes.
+Speed does not depend on what they learned; agreement of the lowered formats does, so repeat
+that on a real voice. The peer is gpt-sovits-cpufast in an environment of its own (`make
+bench-env`); its greedy tokens must be ours in fp32, or the run fails.
 Variants are interleaved round by round; the median and the spread are reported. CPU-seconds are
 those of the process, so a busy machine slows them less than it slows the clock.
 """
@@ -11,9 +13,9 @@ those of the process, so a busy machine slows them less than it slows the clock.
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import statistics
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -23,6 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from engine.interop import write_gpt, write_sovits
 from engine.models.frozen.content import ContentEncoder
 from engine.models.gpt.config import GptConfig
 from engine.models.gpt.generate import generate_batch
@@ -34,6 +37,7 @@ from engine.models.sovits.synthesizer import Synthesizer
 from engine.speaking.pipeline import Speaker
 from engine.speaking.request import SpeakRequest
 from engine.speaking.sound import RATE, wav_bytes
+from engine.speaking.weights import load_gpt, load_sovits
 
 PHONES, PROMPT = 100, 150
 TEN = (
@@ -47,17 +51,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tokens", type=int, default=100, help="tokens a row in each timing")
+    parser.add_argument(
+        "--peer", type=Path, default=Path(".bench-speech/bin/python"),
+        help="Python of the peer's environment; its rows are left out where it is not there",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    gpt, sovits = Text2Semantic(GptConfig.v2()).eval(), _synthesizer()
-    report = {
-        "torch": torch.__version__, "cpu": torch.backends.cpu.get_cpu_capability(),
-        "tokens_a_cpu_second": _tokens(gpt, args.rounds, args.tokens),
-        "decode_cpu_seconds_of_10_s": _decode(sovits, args.rounds),
-        "ten_sentences": _first_audio(gpt, sovits),
-    }  # fmt: skip
+    with tempfile.TemporaryDirectory() as name, Ground(Path(name), args.peer) as ground:
+        report = {
+            "torch": torch.__version__, "cpu": torch.backends.cpu.get_cpu_capability(),
+            "tokens_a_cpu_second": _tokens(ground, args.rounds, args.tokens),
+            "decode_cpu_seconds_of_10_s": _decode(ground, args.rounds),
+            "ten_sentences": _first_audio(ground),
+        }  # fmt: skip
     if args.json:
         print(json.dumps(report))
         return
@@ -68,53 +76,114 @@ def main() -> None:
                 print(f"  {name:24} {figure}")
 
 
-def _tokens(gpt: Text2Semantic, rounds: int, count: int) -> dict[str, Any]:
-    models = {name: lower(copy.deepcopy(gpt), name) for name in PRECISIONS}
-    phones, bert = torch.randint(0, 732, (PHONES,)), torch.randn(1024, PHONES)
-    prompt = torch.randint(0, 1024, (PROMPT,))
-    spoken: dict[str, list[int]] = {}
+class Ground:
+    """Exported random weights and fixed inputs in a folder, and the peer that reads them too."""
+
+    def __init__(self, folder: Path, python: Path) -> None:
+        gpt, sovits = Text2Semantic(GptConfig.v2()), _synthesizer()
+        files = (
+            write_gpt(folder, "P", 0, gpt.state_dict(), gpt.config, {}),
+            write_sovits(folder, "P", 0, 0, sovits.state_dict(), sovits.config, {}),
+        )
+        self.gpt, self.sovits = folder / "gpt.ckpt", folder / "sovits.pth"
+        for file, path in zip(files, (self.gpt, self.sovits), strict=True):
+            file.path.rename(path)
+        self.inputs = {
+            "phones": torch.randint(0, 732, (PHONES,)), "bert": torch.randn(1024, PHONES),
+            "prompt": torch.randint(0, 1024, (PROMPT,)), "codes": torch.randint(0, 1024, (250,)),
+            "spec": torch.rand(1, 1025, 250),
+        }  # fmt: skip
+        np.savez(folder / "inputs.npz", **{k: v.numpy() for k, v in self.inputs.items()})
+        self._peer: subprocess.Popen[str] | None = None
+        if python.is_file():
+            worker = Path(__file__).with_name("speech_peer.py")
+            self._peer = subprocess.Popen(
+                [str(python.absolute()), str(worker), str(folder)], text=True,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+
+    def __enter__(self) -> Ground:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._peer is not None:
+            self._peer.communicate()
+
+    @property
+    def has_peer(self) -> bool:
+        return self._peer is not None
+
+    def ask_peer(self, **asked: Any) -> dict[str, Any]:
+        """One measurement of the peer: its CPU-seconds and what came out."""
+        assert self._peer is not None and self._peer.stdin and self._peer.stdout
+        self._peer.stdin.write(json.dumps(asked) + "\n")
+        self._peer.stdin.flush()
+        answer: dict[str, Any] = json.loads(self._peer.stdout.readline())
+        return answer
+
+
+def _tokens(ground: Ground, rounds: int, count: int) -> dict[str, Any]:
+    models = {name: lower(load_gpt(ground.gpt), name) for name in PRECISIONS}
+    given = ground.inputs
+    spoken: dict[tuple[str, int], list[int]] = {}
 
     def speak(name: str, batch: int) -> float:
-        generator = torch.Generator().manual_seed(1)
-        rows, seconds = _timed(
-            lambda: generate_batch(
-                models[name],
-                [phones] * batch,
-                [bert] * batch,
-                prompt,
-                sampling=Sampling(),
-                generator=generator,
-                max_tokens=count,
-            )  # fmt: skip
-        )
-        if batch == 1:
-            spoken[name] = rows[0].tolist()
-        return sum(map(len, rows)) / seconds
+        if name == "peer":
+            # It counts one more than it is asked for.
+            answer = ground.ask_peer(tokens=batch, count=count - 1)
+            rows, seconds = answer["tokens"], answer["seconds"]
+        else:
+            found, seconds = _timed(
+                lambda: generate_batch(
+                    models[name],
+                    [given["phones"]] * batch,
+                    [given["bert"]] * batch,
+                    given["prompt"],
+                    sampling=Sampling(top_k=1),
+                    max_tokens=count,
+                )  # fmt: skip
+            )
+            rows = [row.tolist() for row in found]
+        spoken[name, batch] = rows[0]
+        return batch * count / float(seconds)
 
-    runs = {f"{n}, batch {b}": (n, b) for n in PRECISIONS for b in (1, 4)}
+    names = [*(["peer"] if ground.has_peer else []), *PRECISIONS]
+    runs = {f"{n}, batch {b}": (n, b) for b in (1, 4) for n in names}
     figures = _interleaved({key: lambda k=key: speak(*runs[k]) for key in runs}, rounds)
-    for name in PRECISIONS[1:]:
-        figures[f"{name} leaves fp32 at token"] = _parting(spoken["fp32"], spoken[name])
+    for name, batch in (run for run in spoken if run[0] != "fp32"):
+        # The peer drops the last token at its limit in a batch.
+        parting = _parting(spoken["fp32", batch], spoken[name, batch])
+        figures[f"{name}, batch {batch} leaves fp32 at token"] = parting
+        if name == "peer" and parting != "never":
+            raise SystemExit(f"the peer's tokens are not ours from token {parting} on")
     return figures
 
 
-def _decode(sovits: Synthesizer, rounds: int) -> dict[str, Any]:
-    codes, text = torch.randint(0, 1024, (1, 1, 250)), torch.randint(0, 732, (1, PHONES))
-    spec = torch.rand(1, 1025, 250)
+def _decode(ground: Ground, rounds: int) -> dict[str, Any]:
+    sovits, given = load_sovits(ground.sovits), ground.inputs
     noise = torch.randn(1, sovits.config.inter_channels, 500)
     waves: dict[str, torch.Tensor] = {}
 
+    @torch.inference_mode()
     def decode(name: str) -> float:
+        if name == "peer":
+            return float(ground.ask_peer(decode=True)["seconds"])
         with torch.autocast("cpu", torch.bfloat16, enabled=name == "bf16"):
-            waves[name], seconds = _timed(lambda: sovits.decode(codes, text, [spec], noise=noise))
+            waves[name], seconds = _timed(
+                lambda: sovits.decode(
+                    given["codes"][None, None], given["phones"][None], [given["spec"]], noise=noise
+                )
+            )
         return seconds
 
-    figures = _interleaved({n: lambda n=n: decode(n) for n in ("fp32", "bf16")}, rounds)
+    names = [*(["peer"] if ground.has_peer else []), "fp32", "bf16"]
+    figures = _interleaved({n: lambda n=n: decode(n) for n in names}, rounds)
     error = (waves["bf16"].float() - waves["fp32"]).norm() / waves["fp32"].norm()
     return {**figures, "bf16 relative error": round(error.item(), 5)}
 
 
-def _first_audio(gpt: Text2Semantic, sovits: Synthesizer) -> dict[str, Any]:
+def _first_audio(ground: Ground) -> dict[str, Any]:
+    gpt, sovits = lower(load_gpt(ground.gpt), "fp32"), load_sovits(ground.sovits)
     speaker = Speaker(gpt, sovits, ContentEncoder.random(0, hidden=sovits.config.ssl_dim))
     t = np.arange(4 * RATE) / RATE
     started = 0.0

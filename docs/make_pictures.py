@@ -13,14 +13,21 @@ from tui.settings import Settings
 FOLDER = Path(__file__).resolve().parent / "pictures"
 SIZE = (140, 40)
 _FONT_FACE = re.compile(r"@font-face\s*\{.*?\}", re.DOTALL)
-ROOMS = ("servers", "monitor", "voices", "train")
+# The keys that bring a room to what is worth showing.
+ROOMS: dict[str, tuple[str, ...]] = {
+    "servers": (), "monitor": (), "voices": (), "train": (),
+    "speak": ("escape", "right_square_bracket"), "audition": ("right_square_bracket",),
+}  # fmt: skip
 
 
-async def picture(room: str) -> str:
+async def picture(room: str, keys: tuple[str, ...]) -> str:
     """The SVG of one room, once its made-up servers have told all they know."""
     app = SovdeckApp(fake_services(), settings=Settings(language="en", theme="night"), start=room)
     async with app.run_test(size=SIZE) as pilot:
         for _ in range(20):
+            await pilot.pause(0.1)
+        await pilot.press(*keys)
+        for _ in range(10):
             await pilot.pause(0.1)
         drawn = app.export_screenshot(title=f"sovdeck · {room}")
     # The exporter asks a font server for its typeface; the reader's own monospace will do.
@@ -29,8 +36,8 @@ async def picture(room: str) -> str:
 
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
-    for room in ROOMS:
-        (FOLDER / f"{room}.svg").write_text(asyncio.run(picture(room)), encoding="utf-8")
+    for room, keys in ROOMS.items():
+        (FOLDER / f"{room}.svg").write_text(asyncio.run(picture(room, keys)), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from fabric import Config, Connection
 
 from engine.contract.problem import ExitCode, Problem
 from remote.address import shown
+from remote.carrier import Carrier, Terms, terms
 from remote.certificates import find_certificate, read_file
 from remote.command import Result
 from remote.credentials import Credentials
@@ -254,6 +255,7 @@ class Link(Session):
         super().__init__(spec, connection.transport, method)
         self._connection = connection
         self._hops = hops
+        self._terms: Terms | None = None
 
     @classmethod
     def connect(
@@ -275,6 +277,10 @@ class Link(Session):
             for link in reversed(hops):
                 link.close()
             raise
+
+    def carrier(self) -> Carrier | None:
+        """The system's ssh on the terms of this connection; None where it would have to ask."""
+        return Carrier(self._terms) if self._terms else None
 
     def close(self) -> None:
         """End the connection and its hops. Their streams raise LinkLost in other threads."""
@@ -323,7 +329,11 @@ def _open(
         _discard(connection, sock)
         raise
     connection.transport.watch()
-    return Link(spec, connection, door.method, hops)
+    link = Link(spec, connection, door.method, hops)
+    key = connection.transport.get_remote_server_key()
+    shown_key = (key.get_name(), key.get_base64())
+    link._terms = terms(spec, user, door.method, shown_key, credentials)
+    return link
 
 
 def _discard(connection: Connection, sock: Any) -> None:

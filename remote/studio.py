@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from engine.contract.catalogue import Text
 from engine.contract.layout import Layout
 from engine.contract.problem import ExitCode, Problem
 from engine.contract.spec import RunSpec
 from remote import job, watchman
+from remote.acquaintance import meet, sentence
 from remote.config.places import Places
 from remote.config.schema import Config, Server
 from remote.credentials import Credentials
@@ -163,7 +165,7 @@ class Studio:
         profile = find_profile(wish.profile, self.link().spec.host)
         return probe(
             self.link(), work=wish.work, python=wish.python, folders=profile.folders,
-            sources=wish.indexes, check_sftp=check_sftp,
+            sources=(*wish.indexes, *self.config.models.sources), check_sftp=check_sftp,
         )  # fmt: skip
 
     def plan_deploy(self) -> tuple[Step, ...]:
@@ -207,6 +209,14 @@ class Studio:
         if standing is None:
             raise Problem("remote.config.not_deployed", ExitCode.CONFIG, name=self.name)
         return standing
+
+    def recognise(self) -> Text | None:
+        """What a person should know of the machine behind the name; None for nothing new."""
+        standing = self.standing()
+        if standing is None:
+            return None
+        found = meet(self.link(), self.name, str(standing.layout.work), self.places.identities)
+        return sentence(found, self.name)
 
     def layout(self) -> Layout:
         return self.deployed().layout

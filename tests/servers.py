@@ -134,8 +134,9 @@ class CutProxy:
     """A TCP proxy on 127.0.0.1 that delays, cuts at byte N, goes silent or resets.
 
     delay: seconds each way. cut_after: server-to-client bytes, over all connections, after which
-    every connection is reset; set it again for another cut. silent: forwards nothing, closes
-    nothing (a half-open link). refusing: resets new connections at once. bytes_per_second: how fast
+    every connection is reset; set it again for another cut. half_open: at that byte the open
+    connections fall silent for good instead, with nothing closed. silent: forwards nothing, closes
+    nothing, while it is set. refusing: resets new connections at once. bytes_per_second: how fast
     the client's bytes are taken; None as fast as they come.
     """
 
@@ -143,12 +144,14 @@ class CutProxy:
     target: int
     delay: float = 0.0
     cut_after: int | None = None
+    half_open: bool = False
     silent: bool = False
     refusing: bool = False
     bytes_per_second: float | None = None
     passed: int = 0
     connections: int = 0
     _open: set[socket.socket] = field(default_factory=set)
+    _mute: set[socket.socket] = field(default_factory=set)
     _lock: Any = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -165,6 +168,11 @@ class CutProxy:
             with contextlib.suppress(OSError):  # the other side was quicker
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
+
+    def mute(self) -> None:
+        """From now on nothing passes over the connections that are open, and nothing is closed."""
+        with self._lock:
+            self._mute |= self._open
 
     def close(self) -> None:
         with contextlib.suppress(OSError):  # not every system shuts listeners down
@@ -219,6 +227,10 @@ class CutProxy:
                 time.sleep(max(0.0, due - time.monotonic()))
                 while self.silent:
                     time.sleep(0.02)
+                if sink in self._mute:
+                    if not data:
+                        return
+                    continue
                 try:
                     if not data:
                         sink.shutdown(socket.SHUT_WR)
@@ -230,7 +242,10 @@ class CutProxy:
                     continue  # keep draining, so that the reader can end
                 if counts and self.cut_after is not None and self.passed >= self.cut_after:
                     self.cut_after = None
-                    self.reset()
+                    if self.half_open:
+                        self.mute()
+                    else:
+                        self.reset()
 
         threading.Thread(target=read, daemon=True).start()
         threading.Thread(target=write, daemon=True).start()

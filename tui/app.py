@@ -40,6 +40,7 @@ from tui.signals import leave_on_signals
 from tui.state.events import ClockTicked, NoticeRaised
 from tui.state.store import Store, Topics
 from tui.state.work import RunEnd
+from tui.tabs import TABS
 
 PAINT_EVERY_S = 0.4  # events are drained at most this often: charts repaint at most at 2.5 Hz
 TICK_S = 1.0
@@ -63,8 +64,7 @@ class SovdeckApp(Deck):
     CSS_PATH = "styles/app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = bindings("app")
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
-        name: _screen(name)
-        for name in ("servers", "monitor", "voices", "train", "dataset", "logs", "settings")
+        name: _screen(name) for name in TABS
     }
     DEFAULT_MODE = "servers"
     HORIZONTAL_BREAKPOINTS = [
@@ -160,10 +160,13 @@ class SovdeckApp(Deck):
         if not topics:
             return
         from tui.screens.deck_screen import DeckScreen
+        from tui.screens.watching import WatchingModal
 
         for screen in self.screen_stack:
             if isinstance(screen, DeckScreen) and screen.is_mounted:
                 screen.changed(topics)
+            elif isinstance(screen, WatchingModal) and screen.is_mounted:
+                screen.show(self.state)
 
     def on_asked(self, message: Asked) -> None:
         self.controller.grant(message.wish)

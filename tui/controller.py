@@ -20,6 +20,7 @@ from tui.jobs import Jobs, Work
 from tui.messages import EventsWaiting, JobCrashed, Question
 from tui.services import protocols
 from tui.services.protocols import Cancel, Emit, HostKeyQuestion, SecretQuestion, Services
+from tui.sounding import Sounding
 from tui.state import wishes
 from tui.state.events import (
     NoticeRaised,
@@ -60,6 +61,7 @@ class Controller:
         self._announced = threading.Event()
         self._opened: dict[str, int] = {}
         self._takes = count(1)
+        self.sound = Sounding(self.jobs, services.player)
 
     def next_take(self) -> str:
         """An id no take of this dashboard has had."""

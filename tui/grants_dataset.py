@@ -1,18 +1,14 @@
-"""How the wishes of the Dataset room are granted, and every wish to hear something."""
+"""How the wishes of the Dataset room are granted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tui.services.protocols import Cancel, Emit
 from tui.state import wishes
-from tui.state.events import PlaybackChanged
 
 if TYPE_CHECKING:
     from tui.controller import Controller
-
-SOUND_LOOK_S = 0.2
 
 
 def check_dataset(controller: Controller, wish: wishes.CheckDataset) -> None:
@@ -33,32 +29,15 @@ def undo_edit(controller: Controller, wish: wishes.UndoEdit) -> None:
 
 
 def play_sound(controller: Controller, wish: wishes.PlaySound) -> None:
-    player = controller.services.player
-
-    def play(emit: Emit, cancel: Cancel) -> None:
-        if cancel.is_set():  # the next file was asked for before this thread came up
-            return
-        player.play(wish.path)
-        emit(PlaybackChanged(wish.path))
-        while player.playing is not None and not cancel.wait(SOUND_LOOK_S):
-            pass
-        emit(PlaybackChanged(None))
-
-    controller.jobs.run("sound", play)
+    controller.sound.play(wish.path, unasked=wish.unasked)
 
 
 def stop_sound(controller: Controller, wish: wishes.StopSound) -> None:
-    def stop(emit: Emit, cancel: Cancel) -> None:
-        controller.services.player.stop()
-        emit(PlaybackChanged(None))
-
-    controller.jobs.run("sound", stop)
+    controller.sound.stop()
 
 
 DATASET_GRANTS: dict[type, Callable[[Controller, Any], None]] = {
     wishes.CheckDataset: check_dataset,
     wishes.EditClip: edit_clip,
     wishes.UndoEdit: undo_edit,
-    wishes.PlaySound: play_sound,
-    wishes.StopSound: stop_sound,
 }

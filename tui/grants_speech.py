@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.contract.catalogue import text
 from engine.contract.problem import Problem
+from tui.sounding import GROUP
 from tui.state import wishes
 from tui.state.events import (
     AuditionEnded,
@@ -16,24 +17,12 @@ from tui.state.events import (
     VoiceChosen,
 )
 from tui.state.facts import Remark
+from tui.state.pair_grid import label
 from tui.state.speech import Take
 
 if TYPE_CHECKING:
     from tui.controller import Controller
     from tui.services.protocols import Cancel, Emit
-    from tui.services.speech import Auditions, Speech
-
-
-def _speech(controller: Controller) -> Speech:
-    speech = controller.services.speech
-    assert speech is not None, "the rooms are shown only where something can speak"
-    return speech
-
-
-def _auditions(controller: Controller) -> Auditions:
-    auditions = controller.services.auditions
-    assert auditions is not None, "the rooms are shown only where something can speak"
-    return auditions
 
 
 def choose_voice(controller: Controller, wish: wishes.ChooseVoice) -> None:
@@ -41,7 +30,7 @@ def choose_voice(controller: Controller, wish: wishes.ChooseVoice) -> None:
 
 
 def read_shelf(controller: Controller, wish: wishes.ReadShelf) -> None:
-    speech = _speech(controller)
+    speech = controller.services.speech
     controller.jobs.run(
         f"shelf:{wish.server}/{wish.voice}",
         lambda emit, cancel: speech.shelf(wish.server, wish.voice, emit, cancel),
@@ -49,12 +38,12 @@ def read_shelf(controller: Controller, wish: wishes.ReadShelf) -> None:
 
 
 def measure_clip(controller: Controller, wish: wishes.MeasureClip) -> None:
-    speech = _speech(controller)
+    speech = controller.services.speech
     controller.jobs.run("clip", lambda emit, cancel: speech.measure(wish.clip, emit, cancel))
 
 
 def lend_clip(controller: Controller, wish: wishes.LendClip) -> None:
-    speech = _speech(controller)
+    speech = controller.services.speech
     controller.jobs.run(
         f"lend:{wish.server}/{wish.voice}",
         lambda emit, cancel: speech.lend(
@@ -63,9 +52,19 @@ def lend_clip(controller: Controller, wish: wishes.LendClip) -> None:
     )
 
 
+def hear_reference(controller: Controller, wish: wishes.HearReference) -> None:
+    speech = controller.services.speech
+
+    def hear(emit: Emit, cancel: Cancel) -> None:
+        path = speech.fetch(wish.server, wish.voice, wish.clip, emit, cancel)
+        controller.sound.until_end(path, emit, cancel)
+
+    controller.jobs.run(GROUP, hear)
+
+
 def speak(controller: Controller, wish: wishes.Speak) -> None:
     """One take at a time on a server: a second press while one sounds asks for nothing."""
-    speech, draft = _speech(controller), wish.draft
+    speech, draft = controller.services.speech, wish.draft
     group = f"speak:{draft.server}"
     if controller.jobs.busy(group):
         return
@@ -90,7 +89,7 @@ def cancel_take(controller: Controller, wish: wishes.CancelTake) -> None:
 
 
 def save_take(controller: Controller, wish: wishes.SaveTake) -> None:
-    speech = _speech(controller)
+    speech = controller.services.speech
 
     def save(emit: Emit, cancel: Cancel) -> None:
         path = speech.save(wish.wav, wish.folder)
@@ -102,7 +101,7 @@ def save_take(controller: Controller, wish: wishes.SaveTake) -> None:
 
 def recall_audition(controller: Controller, wish: wishes.RecallAudition) -> None:
     group = f"audition:{wish.server}/{wish.voice}"
-    auditions = _auditions(controller)
+    auditions = controller.services.auditions
     if not controller.jobs.busy(group):  # a grid at work tells more than the last one
         controller.jobs.run(
             group, lambda emit, cancel: auditions.recall(wish.server, wish.voice, emit, cancel)
@@ -110,7 +109,7 @@ def recall_audition(controller: Controller, wish: wishes.RecallAudition) -> None
 
 
 def render_audition(controller: Controller, wish: wishes.RenderAudition) -> None:
-    auditions, draft = _auditions(controller), wish.draft
+    auditions, draft = controller.services.auditions, wish.draft
 
     def work(emit: Emit, cancel: Cancel) -> None:
         try:
@@ -126,7 +125,7 @@ def cancel_audition(controller: Controller, wish: wishes.CancelAudition) -> None
 
 
 def cast_vote(controller: Controller, wish: wishes.CastVote) -> None:
-    auditions = _auditions(controller)
+    auditions = controller.services.auditions
     controller.jobs.run(
         f"vote:{wish.better}/{wish.worse}",
         lambda emit, cancel: auditions.vote(
@@ -136,13 +135,17 @@ def cast_vote(controller: Controller, wish: wishes.CastVote) -> None:
 
 
 def choose_pair(controller: Controller, wish: wishes.ChoosePair) -> None:
-    auditions = _auditions(controller)
-    controller.jobs.run(
-        f"choose:{wish.server}/{wish.voice}",
-        lambda emit, cancel: auditions.choose(
-            wish.server, wish.voice, wish.gpt, wish.sovits, emit, cancel
-        ),
-    )
+    auditions = controller.services.auditions
+
+    def choose(emit: Emit, cancel: Cancel) -> None:
+        auditions.choose(wish.server, wish.voice, wish.gpt, wish.sovits, emit, cancel)
+        words = text(
+            "tui.notices.pair_chosen", voice=wish.voice, gpt=label(wish.gpt),
+            sovits=label(wish.sovits),
+        )  # fmt: skip
+        emit(NoticeRaised("good", words, controller.services.now()))
+
+    controller.jobs.run(f"choose:{wish.server}/{wish.voice}", choose)
 
 
 SPEECH_GRANTS: dict[type, Callable[[Any, Any], None]] = {
@@ -150,6 +153,7 @@ SPEECH_GRANTS: dict[type, Callable[[Any, Any], None]] = {
     wishes.ReadShelf: read_shelf,
     wishes.MeasureClip: measure_clip,
     wishes.LendClip: lend_clip,
+    wishes.HearReference: hear_reference,
     wishes.Speak: speak,
     wishes.CancelTake: cancel_take,
     wishes.SaveTake: save_take,

@@ -45,6 +45,7 @@ class Settings:
     read_only: bool = False
     dataset: str = ""
     screen: str = "servers"
+    play_takes: bool = True
     keys: Mapping[str, str] = field(default_factory=dict)
     recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 

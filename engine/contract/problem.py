@@ -47,9 +47,10 @@ class Problem(Exception):
         return (_rebuild, (self.key, int(self.exit_code), self.facts))
 
     def sentence(self, language: Language = "en") -> str:
-        """Message and hint as one line for a terminal."""
-        hint = self.hint.get(language)
-        return f"{self.message.get(language)} {hint}".strip()
+        """Message and hint as one line for a terminal; a listing keeps its lines."""
+        message, hint = self.message.get(language), self.hint.get(language)
+        between = "" if message.endswith("\n") else " "
+        return f"{message}{between}{hint}".strip()
 
     def as_json(self) -> dict[str, Any]:
         """The `code, message, hint` triple of error and warning events."""

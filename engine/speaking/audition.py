@@ -147,7 +147,7 @@ class Audition:
         files = [gpt, sovits, reference.ref_audio, *reference.aux_refs]
         contents = [self._digest(file) for file in files]
         listeners = [self.recogniser is not None, self.voice_print is not None]
-        words = "" if self.lexicon is None else str(sorted(self.lexicon.readings.items()))
+        words = "" if self.lexicon is None else self.lexicon.digest
         facts = [contents, str(reference), str(sentence), seed, listeners, words]
         return hashlib.sha256(json.dumps(facts, ensure_ascii=False).encode()).hexdigest()[:32]
 

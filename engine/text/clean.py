@@ -10,7 +10,7 @@ from engine.text.lexicon import Lexicon
 from engine.text.phones import Phones
 
 # Raised whenever any text may read differently than before: prepared texts are then redone.
-REVISION = 1
+REVISION = 2
 
 _READERS = {
     "en": "engine.text.en.reading",

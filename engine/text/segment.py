@@ -26,13 +26,16 @@ class Piece(NamedTuple):
     language: str
 
 
+# Letters with and without marks; × and ÷ lie among them but are no letters.
+_LATIN = "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\uff21-\uff3a\uff41-\uff5a"
+# A measure right behind its number is read as the number is: 65kg is no English word.
+_UNITS = "(?:[kcm]m[²³23]?|m[²³23]?|[km]g|ml|km/h)"
 # A reading in braces belongs to the word before it, whatever letters it is written in.
 _TOKEN = re.compile(
     r"(?P<glue>\{[^{}]*\})"
-    r"|(?P<latin>[A-Za-z\u00c0-\u024f\uff21-\uff3a\uff41-\uff5a]"
-    r"(?:[A-Za-z\u00c0-\u024f\uff21-\uff3a\uff41-\uff5a'’.\-]*[A-Za-z\u00c0-\u024f"
-    r"\uff21-\uff3a\uff41-\uff5a])?)"
-    r"|(?P<digits>[0-9\uff10-\uff19](?:[0-9\uff10-\uff19.,:/]*[0-9\uff10-\uff19])?)"
+    rf"|(?P<latin>[{_LATIN}](?:[{_LATIN}'’.\-]*[{_LATIN}])?)"
+    r"|(?P<digits>[0-9\uff10-\uff19](?:[0-9\uff10-\uff19.,:/]*[0-9\uff10-\uff19])?"
+    rf"(?:{_UNITS}(?![{_LATIN}]))?)"
     r"|(?P<script>[\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f\u3400-\u9fff\uf900-\ufaff々〇"
     r"\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]+)"
     r"|(?P<space>\s+)"

@@ -46,7 +46,7 @@ class Base:
     identity: str
 
     def synthesizer(self) -> Synthesizer:
-        """A generator with the starting weights; keys a small base lacks stay random."""
+        """A generator with the starting weights; a small base's posterior stays random."""
         chance.seed_all(self.seed)
         model = Synthesizer(self.sovits)
         self._fill(model, "sovits")
@@ -84,10 +84,17 @@ class Base:
         return interop.read_discriminator(path)
 
     def _fill(self, model: torch.nn.Module, part: str) -> None:
-        state = self.weights(part)
-        report = model.load_state_dict(state, strict=False)
-        if not set(report.missing_keys) < set(model.state_dict()):
-            raise Problem("engine.training.base_empty", ExitCode.CONFIG, part=part)
+        state, own = self.weights(part), model.state_dict()
+        unfit = [
+            name for name, value in own.items()
+            if (state[name].shape != value.shape if name in state else _needed(name))
+        ]  # fmt: skip
+        if unfit:
+            raise Problem(
+                "engine.training.base_unfit", ExitCode.CONFIG,
+                part=part, count=len(unfit), total=len(own), names=", ".join(unfit[:3]),
+            )  # fmt: skip
+        model.load_state_dict(state, strict=False)
 
 
 def configs(preset: str) -> tuple[SovitsConfig, GptConfig]:
@@ -157,8 +164,20 @@ def make_base(base: Base, synthesizer: Synthesizer) -> Base:
     return Base(base.folder, False, base.sovits, base.gpt, base.seed, identity)
 
 
+def _needed(name: str) -> bool:
+    # Small voice files leave the posterior out, which only training uses.
+    return not name.startswith("enc_q.")
+
+
 def export_base(base: Base, folder: Path, voice: str) -> tuple[Path, Path]:
-    """Starting weights as the GPT and SoVITS files that an epoch 0 would have left."""
+    """Starting weights as the GPT and SoVITS files that an epoch 0 would have left.
+
+    They lie in a folder named by the base's identity; files that are there already stay.
+    """
+    folder /= base.identity.removeprefix("made:")
+    standing = folder / f"{voice}-e0.ckpt", folder / f"{voice}_e0_s0.pth"
+    if all(path.is_file() for path in standing):
+        return standing
     gpt = interop.write_gpt(folder, voice, 0, base.weights("gpt"), base.gpt, {})
     sovits = interop.write_sovits(folder, voice, 0, 0, base.weights("sovits"), base.sovits, {})
     return gpt.path, sovits.path

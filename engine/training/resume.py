@@ -37,6 +37,22 @@ def announce(faults: Sequence[Fault], emit: Emit, stage: str) -> None:
         emit("warning", stage, **notice.as_json())
 
 
+def agree(everyone: Sequence[Mapping[str, Any]], stage: str) -> None:
+    """Raise Problem when a process would go on from another state, or from other data.
+
+    `everyone` holds the facts of each process by rank. Hosts without a shared work folder would
+    otherwise train two voices into one.
+    """
+    first = everyone[0]
+    for rank, facts in enumerate(everyone):
+        differing = [name for name, value in first.items() if facts.get(name) != value]
+        if differing:
+            raise Problem(
+                "engine.training.peers_differ", ExitCode.DISTRIBUTED,
+                stage=stage, rank=rank, what=", ".join(differing),
+            )  # fmt: skip
+
+
 def decide(
     state: SavedState | None,
     any_damaged: bool,

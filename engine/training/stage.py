@@ -85,6 +85,8 @@ class TrainingStage:
         """Where to go on, with everything put back."""
         room = self._room
         resume.announce(self._faults, room.emit, self._name)
+        step = None if self._newest is None else self._newest.step
+        resume.agree(room.peers.gather({"state": step, **self._craft.must_match}), self._name)
         on_change = room.spec.value("train.on_change")
         found = resume.decide(
             self._newest, bool(self._faults), self._craft.must_match, on_change, self._name

@@ -10,10 +10,15 @@ from functools import cache
 from importlib.resources import files
 
 # Kept as files beside the engine's code on the server, since they outlive the connection.
-RESIDENT = ("supervise.sh", "install.sh", "autostop.sh", "stop.sh")
+RESIDENT = ("supervise.sh", "install.sh", "autostop.sh", "stop.sh", "process.sh")
+_SOURCED = '. "${0%/*}/process.sh"'
 
 
 @cache
 def script(name: str) -> str:
-    """The text of `remote/agent/<name>`."""
+    """The text of `remote/agent/<name>`, whole: there is no file beside it to be sourced."""
+    return _text(name).replace(_SOURCED, _text("process.sh"))
+
+
+def _text(name: str) -> str:
     return (files("remote.agent") / name).read_text(encoding="utf-8")

@@ -8,6 +8,8 @@
 # keeps its disk; a word "$NAME" in it is filled from the container's own environment.
 set -u
 umask 077
+# shellcheck source=process.sh disable=SC1091
+. "${0%/*}/process.sh"
 
 after_success=; after_failure=; idle=; gpu_idle=; gpu_percent=5; at_time=; max_seconds=
 only_after_pull=1; pull_deadline=
@@ -77,25 +79,15 @@ for word in "$@"; do
 done
 mkdir -p "$work/autostop" && cd "$work/autostop" || exit 3
 
-boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)
+boot=$(boot_id)
 number() {
     rest=${2#*\""$1"\":}
     [ "$rest" = "$2" ] && return 0
     echo "${rest%%[!0-9]*}"
 }
-start_of() {
-    [ -r "/proc/$1/stat" ] || return 0
-    read -r stat 2>/dev/null <"/proc/$1/stat" || return 0
-    # shellcheck disable=SC2086
-    set -- ${stat##*) }
-    [ "$1" = Z ] && return 0
-    shift 19
-    echo "$1"
-}
 later() {
     if [ -z "$1" ] || { [ -n "$2" ] && [ "$2" -gt "$1" ]; }; then echo "$2"; else echo "$1"; fi
 }
-changed() { stat -c %Y "$1" 2>/dev/null; }
 
 observe() {
     now=$(date +%s); running=0; ended_ok=; ended_badly=

@@ -10,7 +10,7 @@ for folder in runs code data logs packs pretrained "$@"; do
     mkdir -p -- "$folder" || { echo failed; exit 0; }
 done
 if [ ! -s server-id ]; then
-    id=$(cat /proc/sys/kernel/random/uuid) || { echo failed; exit 0; }
+    id=$(cat /proc/sys/kernel/random/uuid 2>/dev/null || uuidgen) || { echo failed; exit 0; }
     echo "$id" >"server-id.$$" && ln "server-id.$$" server-id 2>/dev/null
     rm -f "server-id.$$"
 fi

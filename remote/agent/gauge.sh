@@ -86,8 +86,10 @@ while kill -0 "$reader" 2>/dev/null; do
     out="@sys"
     memory
     # busy and idle jiffies since boot; the reader takes differences
-    read -r _ user nice system idle iowait irq softirq steal _ </proc/stat
-    out="$out cpu_busy=$((user + nice + system + irq + softirq + ${steal:-0})) cpu_idle=$((idle + iowait))"
+    if read -r _ user nice system idle iowait irq softirq steal _ 2>/dev/null </proc/stat; then
+        out="$out cpu_busy=$((user + nice + system + irq + softirq + ${steal:-0}))"
+        out="$out cpu_idle=$((idle + iowait))"
+    fi
     first /proc/loadavg; out="$out load=${line%% *}"
     if [ $((beats % 15)) -eq 0 ]; then
         # shellcheck disable=SC2046

@@ -5,27 +5,21 @@
 # laptops that come at once cannot both win, and a dead holder's number is simply followed.
 set -u
 umask 077
+# shellcheck source=process.sh disable=SC1091
+. "${0%/*}/process.sh"
 folder=$1; who=$2
 if ! mkdir -p -- "$folder" || ! cd -- "$folder"; then echo failed; exit 0; fi
-boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)
-started() {
-    read -r stat 2>/dev/null <"/proc/$1/stat" || return 1
-    # shellcheck disable=SC2086
-    set -- ${stat##*) }
-    [ "$1" = Z ] && return 1
-    shift 19
-    echo "$1"
-}
+boot=$(boot_id)
 number=1
 while [ -e "lock.$number" ]; do number=$((number + 1)); done
 if [ "$number" -gt 1 ]; then
     read -r pid start its_boot holder <"lock.$((number - 1))"
-    if [ "$its_boot" = "$boot" ] && [ "$(started "$pid")" = "$start" ]; then
+    if [ "$its_boot" = "$boot" ] && [ "$(start_of "$pid")" = "$start" ]; then
         echo "held $holder"
         exit 0
     fi
 fi
-(set -C; echo "$$ $(started $$) $boot $who" >"lock.$number") 2>/dev/null ||
+(set -C; echo "$$ $(start_of $$) $boot $who" >"lock.$number") 2>/dev/null ||
     { echo "held another laptop"; exit 0; }
 echo locked
 cat >/dev/null

@@ -3,9 +3,11 @@
 # Prints one block of "key value" lines for each run; what is missing has no line. The laptop
 # decides what the figures mean (remote/job_state.py).
 set -u
+# shellcheck source=process.sh disable=SC1091
+. "${0%/*}/process.sh"
 runs=$1; shift
 echo "now $(date +%s)"
-echo "boot $(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"
+echo "boot $(boot_id)"
 if ! cd -- "$runs" 2>/dev/null; then
     for run in "$@"; do echo "run $run"; echo "missing yes"; done
     exit 0
@@ -16,16 +18,6 @@ if [ "$#" -eq 0 ]; then
     done
 fi
 
-# start_of PID: field 22 of stat counted after the last ")", nothing for a zombie.
-start_of() {
-    [ -r "/proc/$1/stat" ] || return 0
-    read -r stat 2>/dev/null <"/proc/$1/stat" || return 0
-    # shellcheck disable=SC2086
-    set -- ${stat##*) }
-    [ "$1" = Z ] && return 0
-    shift 19
-    echo "$1"
-}
 # number NAME JSON: one whole number out of our own one-line json.
 number() {
     rest=${2#*\""$1"\":}
@@ -44,7 +36,7 @@ for run in "$@"; do
         child=$(number child "$pid_json")
         [ "${child:-0}" -gt 0 ] && echo "child_start $(start_of "$child")"
     fi
-    [ -e "$run/beat" ] && echo "beat $(stat -c %Y "$run/beat" 2>/dev/null)"
+    [ -e "$run/beat" ] && echo "beat $(changed "$run/beat")"
     [ -e "$run/stop" ] && echo "stop yes"
     [ -e "$run/queued" ] && echo "queued $(cat "$run/queued")"
     [ -e "$run/exit.json" ] && echo "exit $(cat "$run/exit.json")"

@@ -15,6 +15,8 @@
 #   DIR/stop        written by whoever asks for the end, so that it counts as stopped
 set -u
 umask 077
+# shellcheck source=process.sh disable=SC1091
+. "${0%/*}/process.sh"
 
 LOG_CAP=${SOVDECK_LOG_CAP:-33554432}   # bytes in log.txt before it is rotated
 LINE_CAP=16384                         # a longer line is cut: no reader could show it
@@ -29,23 +31,14 @@ esac
 
 mkdir -p -- "$dir" && cd -- "$dir" || exit 97
 
-boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null) || boot=
-# Field 22 of stat, counted after the last ")": a command name may hold spaces and brackets.
-started() {
-    read -r stat 2>/dev/null <"/proc/$1/stat" || return 1
-    # shellcheck disable=SC2086
-    set -- ${stat##*) }
-    [ "$1" = Z ] && return 1
-    shift 19
-    echo "$1"
-}
+boot=$(boot_id) || boot=
 # alive PID START BOOT: is that very process still there?
 alive() {
-    [ "$3" = "$boot" ] && [ "$(started "$1")" = "$2" ]
+    [ "$3" = "$boot" ] && [ "$(start_of "$1")" = "$2" ]
 }
 
 me=$$
-mine=$(started $me) || exit 97
+mine=$(start_of $me) || exit 97
 
 # The newest lock tells whether the run still has a supervisor. Locks are never taken over or
 # removed, only followed by the next number, so two racing starts cannot both win.
@@ -156,13 +149,13 @@ export SOVDECK_RUN
 "$@" >&4 2>&1 4>&- &
 child=$!
 exec 4>&-
-child_start=$(started "$child") || child_start=0
+child_start=$(start_of "$child") || child_start=0
 identity "$child" "$child_start"
 
 # The beat is the child's, not the supervisor's: it goes on as long as the work goes on.
 (
     trap '' HUP INT TERM
-    while [ "$(started "$child")" = "$child_start" ]; do : >beat; sleep 1; done
+    while [ "$(start_of "$child")" = "$child_start" ]; do : >beat; sleep 1; done
 ) &
 
 # A trapped signal cuts wait short with a code of its own, so it is asked again; 127 then means

@@ -9,6 +9,7 @@ twin transfer_server.sh speaks the same protocol where there is no Python.
                         ->  present N | staged N | block N INDEX HEX, one a line / end COUNT
     place FOLDER        <-  HEX SIZE PATH lines on stdin
                         ->  placed N | bad N, one a line / end COUNT
+    keep PATH OFFSET    <-  bytes on stdin, written into the staged file from OFFSET on
     names FOLDER PART...  ->  SIZE MTIME PATH records, each ended by a zero byte / end COUNT
     sums FOLDER         <-  PATH records on stdin, each ended by a zero byte
                         ->  HEX SIZE PATH records in the same order; HEX is - without a file
@@ -23,8 +24,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import queue
 import shutil
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -79,9 +82,12 @@ def wanted() -> list[tuple[str, int, str]]:
 
 
 def matches(path: Path, size: int, hexes: str) -> bool:
-    if not path.is_file() or path.stat().st_size != size:
+    try:
+        if path.stat().st_size != size:
+            return False
+        return digest_file(path, 0, lambda index, part: None) == hexes
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return False
-    return digest_file(path, 0, lambda index, part: None) == hexes
 
 
 def have(block: str, folder: str) -> None:
@@ -114,6 +120,62 @@ def staged(path: Path, size: int, hexes: str, block: int) -> list[tuple[object, 
     return blocks
 
 
+def marker(path: Path) -> Path:
+    return path.with_name(path.name + ".sum")
+
+
+def keep(target: str, offset: str) -> None:
+    """Write what comes, and hash it beside the writing, so that `place` need not read it again."""
+    pieces: queue.Queue[bytes] = queue.Queue(8)
+    whole = hashlib.sha256()
+
+    def follow() -> None:
+        while True:
+            data = pieces.get()
+            if not data:
+                return
+            whole.update(data)
+
+    follower = threading.Thread(target=follow)
+    follower.start()
+    path = Path(target)
+    try:
+        if marker(path).exists():
+            marker(path).unlink()
+        with open(os.open(target, os.O_WRONLY | os.O_CREAT, 0o644), "wb", 0) as file:  # noqa: PTH123
+            file.seek(int(offset))
+            while True:
+                data = sys.stdin.buffer.read(STEP)
+                if not data:
+                    break
+                pieces.put(data)
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[file.write(rest) :]
+    finally:
+        pieces.put(b"")
+        follower.join()
+    if offset == "0":
+        marker(path).write_text(seen(path, whole.hexdigest()))
+
+
+def seen(path: Path, hexes: str) -> str:
+    """What a marker says: this content, while size and time of the file stay."""
+    stat = path.stat()
+    return f"{hexes} {stat.st_size} {stat.st_mtime_ns}"
+
+
+def came_whole(path: Path, size: int, hexes: str) -> bool:
+    """Whether a staged file is the content it is named after."""
+    note = marker(path)
+    if note.is_file() and path.is_file():
+        known = note.read_text() == seen(path, hexes) and path.stat().st_size == size
+        note.unlink()
+        if known:
+            return True
+    return matches(path, size, hexes)
+
+
 def place(folder: str) -> None:
     staging = Path(folder, STAGING)
     records = wanted()
@@ -121,15 +183,18 @@ def place(folder: str) -> None:
     for hexes, _, _ in records:
         uses[hexes] = uses.get(hexes, 0) + 1
     good: dict[str, bool] = {}
+    made: set[Path] = set()
     for number, (hexes, size, path) in enumerate(records):
         source = staging / hexes
         if hexes not in good:
-            good[hexes] = matches(source, size, hexes)
+            good[hexes] = came_whole(source, size, hexes)
         if not good[hexes]:
             say("bad", number)
             continue
         target = Path(folder, path)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.parent not in made:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            made.add(target.parent)
         uses[hexes] -= 1
         if uses[hexes]:  # the same content is wanted under another name too
             copy = staging / (hexes + ".copy")
@@ -196,7 +261,7 @@ def send(folder: str) -> None:
 
 def main(verb: str, *arguments: str) -> int:
     verbs: dict[str, Callable[..., None]] = {
-        "identity": identity, "digest": digest, "have": have, "place": place,
+        "identity": identity, "digest": digest, "keep": keep, "have": have, "place": place,
         "names": names, "sums": sums, "send": send,
     }  # fmt: skip
     try:

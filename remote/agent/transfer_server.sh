@@ -97,6 +97,8 @@ place() {
   echo "end $number"
 }
 
+keep() { exec dd of="$1" ibs=65536 obs=65536 seek="$(($2 / 65536))" conv=notrunc 2>/dev/null; }
+
 # names FOLDER PART...; the inner shells have no functions of ours: all is given as text.
 names() {
   cd -- "$1" || exit 3
@@ -118,6 +120,7 @@ names() {
 
 sums() {
   cd -- "$1" || exit 3
+  # shellcheck disable=SC2016 # the inner shell is the one that expands
   xargs -0 sh -c '
     hash=$1
     shift
@@ -132,6 +135,7 @@ sums() {
 
 send() {
   cd -- "$1" || exit 3
+  # shellcheck disable=SC2016 # the inner shell is the one that expands
   xargs -0 sh -c '
     hash=$1
     shift

@@ -124,7 +124,10 @@ def _keys_at(path: tuple[str, ...]) -> list[str]:
 
 
 def _is_secret(key: str) -> bool:
-    return any(word in key.lower() for word in _SECRET_WORDS)
+    """Whether a key means to hold one, also misspelt."""
+    name = key.lower()
+    alike = difflib.get_close_matches(name, _SECRET_WORDS, n=1, cutoff=0.8)
+    return bool(alike) or any(word in name for word in _SECRET_WORDS)
 
 
 def _secret_paths(raw: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

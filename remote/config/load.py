@@ -18,7 +18,7 @@ PROJECT_FILE = "deploy.toml"
 
 
 def load(project: Path | None, places: Places) -> Config:
-    """Read the project file over the user's servers file; all faults come at once.
+    """Read the project file over the user's servers file, key by key; all faults come at once.
 
     `project` None takes ./deploy.toml where there is one. While no file names a server, there
     is the embedded one, "local".
@@ -30,8 +30,7 @@ def load(project: Path | None, places: Places) -> Config:
         raw, problems = _parse(file, text)
         faults += problems or _check(file, text, raw)
         if not faults:
-            servers = {**merged["servers"], **raw.get("servers", {})}
-            merged = {**merged, **raw, "servers": servers}
+            merged |= {key: _over(merged.get(key), value) for key, value in raw.items()}
     if not faults:
         merged["servers"] = merged["servers"] or {"local": {"embedded": True}}
         try:
@@ -42,6 +41,12 @@ def load(project: Path | None, places: Places) -> Config:
     raise Problem(
         "remote.config.faults", ExitCode.CONFIG, count=len(faults), faults=listing(faults)
     )
+
+
+def _over(below: Any, above: Any) -> Any:
+    """A section's keys over those of the file below; a server's entry is taken whole."""
+    both = isinstance(below, dict) and isinstance(above, dict)
+    return {**below, **above} if both else above
 
 
 def sources(project: Path | None, places: Places) -> list[Path]:

@@ -48,6 +48,11 @@ class Places:
         return self.config / "ssh_config"
 
     @property
+    def identities(self) -> Path:
+        """The ids of servers met before; see `remote.acquaintance`."""
+        return self.data / "identities.json"
+
+    @property
     def embedded(self) -> Path:
         """Work folder and host key of the embedded local server."""
         return self.data / "embedded"

@@ -16,6 +16,11 @@ class Cap:
         self._lock = threading.Lock()
         self._full_at = clock()  # when the bucket would be full again
 
+    @property
+    def open(self) -> bool:
+        """Whether there is no cap."""
+        return self._rate is None
+
     def delay(self, count: int) -> float:
         """Account for `count` bytes and return how many seconds to wait before moving them."""
         if self._rate is None:

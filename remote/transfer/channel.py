@@ -38,8 +38,17 @@ class Stream(Protocol):
     def close(self) -> None: ...
 
 
+class Carrier(Protocol):
+    """A quicker way to the same server for few, large streams; see `remote.carrier`."""
+
+    def open_stream(self, argv: Sequence[str], *, window: int = ...) -> Stream: ...
+    def close(self) -> None: ...
+
+
 class Link(Protocol):
     """One connection to one server."""
+
+    def carrier(self) -> Carrier | None: ...
 
     def run(
         self, argv: Sequence[str], *, stdin: bytes = ..., timeout: float | None = ...

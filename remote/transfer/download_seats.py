@@ -5,7 +5,7 @@ from __future__ import annotations
 from remote.faults import NoSftp
 from remote.transfer import server, wire
 from remote.transfer.bandwidth import Cap
-from remote.transfer.channel import Link, Stream, cut, read_some
+from remote.transfer.channel import Carrier, Link, Stream, cut, read_some
 from remote.transfer.journal import Identity
 from remote.transfer.lane import Lane
 from remote.transfer.ranges import RangeQueue
@@ -16,6 +16,8 @@ from remote.transfer.tuning import Tuning
 
 # Prints LENGTH bytes of a file from OFFSET on; tail and head are in every system.
 _SLICE = 'tail -c "+$(($2 + 1))" -- "$1" | head -c "$3"'
+# The same up to the end of the file, with no second program to pass the bytes through.
+_REST = 'if [ "$2" = 0 ]; then exec cat -- "$1"; else exec tail -c "+$(($2 + 1))" -- "$1"; fi'
 
 
 class Feed:
@@ -38,7 +40,7 @@ class SftpSeat:
         stream = link.open_sftp(window=tuning.window)
         self._session = Session(stream)
         self._handle, attributes = self._session.open(plain_path(path), wire.FOR_READING)
-        self.rtt = self._session.rtt
+        self.rtt = self._session.round_trip(plain_path(path))
         self.identity: Identity | None = None
         if attributes is not None and attributes.size is not None:
             self.identity = Identity(path, attributes.size, attributes.mtime or 0)
@@ -72,8 +74,14 @@ class CommandSeat:
     rtt = 0.05  # not measured: a command starts slowly, so several run side by side
     identity: Identity | None = None
 
-    def __init__(self, link: Link, path: str, tuning: Tuning) -> None:
+    def __init__(
+        self, link: Link, path: str, tuning: Tuning, carrier: Carrier | None = None, whole: int = -1
+    ) -> None:
+        """carrier: brings the bytes in the link's stead. whole: bytes of the file, when known."""
         self.link = link
+        self._source = carrier or link
+        self._carrier = carrier
+        self._whole = whole
         self._path = path
         self._window = tuning.window
         self._stream: Stream | None = None
@@ -98,9 +106,10 @@ class CommandSeat:
         """Receive from `self._at` up to `end`."""
         start = self._at
         path = server.plain_path(self._path)
-        argv = ["sh", "-c", _SLICE, "sovdeck", path, str(start), str(end - start)]
+        script = _REST if end == self._whole else _SLICE
+        argv = ["sh", "-c", script, "sovdeck", path, str(start), str(end - start)]
         lane.owe(True)
-        stream = self._stream = self.link.open_stream(argv, window=self._window)
+        stream = self._stream = self._source.open_stream(argv, window=self._window)
         try:
             while self._at < end:
                 data = read_some(stream, min(CHUNK, end - self._at))
@@ -117,7 +126,9 @@ class CommandSeat:
             stream.close()
 
     def close(self) -> None:
-        if not self.keeps_link:
+        if self._carrier is not None:
+            self._carrier.close()
+        elif not self.keeps_link:
             self.link.close()
         elif self._stream is not None:
             self._stream.close()

@@ -12,7 +12,7 @@ from engine.contract.problem import ExitCode, Problem
 from remote import local_names
 from remote.transfer import server
 from remote.transfer.bandwidth import Cap
-from remote.transfer.channel import Connect, Link
+from remote.transfer.channel import Carrier, Connect, Link
 from remote.transfer.crew import Crew, Work
 from remote.transfer.digest_question import DigestQuestion, expect_same
 from remote.transfer.download_seats import CommandSeat, DownloadSeat, Feed, take_seat
@@ -21,7 +21,7 @@ from remote.transfer.part_file import PartFile, disk_errors
 from remote.transfer.patience import patiently
 from remote.transfer.prefix_hash import PrefixHash, block_digests, file_digest
 from remote.transfer.progress import Meter, Report
-from remote.transfer.ramp import Ramp, first_guess
+from remote.transfer.ramp import Ramp, first_guess, worth_carrying
 from remote.transfer.ranges import Range, RangeQueue, RangeSet
 from remote.transfer.server import RemoteDigest
 from remote.transfer.tuning import Tuning
@@ -95,6 +95,7 @@ class _Pull:
         self._cap = cap
         self._meter = Meter()
         self._ready: deque[DownloadSeat] = deque()
+        self._carrier: Carrier | None = None
         self._first_link: Link | None = None
         self._identity = Identity(path, 0, 0)
         self._feed: Feed | None = None
@@ -122,7 +123,11 @@ class _Pull:
         kept, sha256 = self._kept(identity) if resume else (RangeSet(), None)
         self._part.begin(identity, kept, sha256)
         resumed = self._meter.held = kept.size
-        queue = RangeQueue(self._part.missing(), self._tuning.lease)
+        gaps = self._part.missing()
+        left = sum(end - start for start, end in gaps)
+        carried = len(gaps) == 1 and self._cap.open and worth_carrying(first.rtt, left)
+        self._carrier = first.link.carrier() if carried else None
+        queue = RangeQueue(gaps, left if self._carrier else self._tuning.lease)
         sink = _Counted(self._part, self._meter)
         self._feed = Feed(self._path, queue, sink, self._cap, self._tuning)
         if self._verify:
@@ -152,7 +157,13 @@ class _Pull:
 
     def _open_seat(self) -> DownloadSeat:
         """A connection for the crew, with the file open; Problem when it is another file now."""
-        if self._ready:
+        carrier, self._carrier = self._carrier, None  # one trial: then the connections we know
+        if carrier is not None and self._first_link is not None:
+            whole = self._identity.size
+            seat: DownloadSeat = CommandSeat(
+                self._first_link, self._path, self._tuning, carrier, whole
+            )
+        elif self._ready:
             seat = self._ready.popleft()
         else:
             link = self._connect()

@@ -21,7 +21,7 @@ from remote.transfer.crew import Crew, Work
 from remote.transfer.patience import cancelled, patiently
 from remote.transfer.prefix_hash import block_digests, file_digest
 from remote.transfer.progress import Meter, Report
-from remote.transfer.ramp import Ramp, first_guess
+from remote.transfer.ramp import Ramp, first_guess, worth_carrying
 from remote.transfer.ranges import Range, RangeQueue
 from remote.transfer.server import STAGING, Held, Wanted
 from remote.transfer.tuning import Tuning
@@ -142,6 +142,15 @@ class _Push:
         by_content = {
             item.sha256: has for item, has in zip(todo, held, strict=True) if not has.staged
         }
+        sizes = [contents[sha256].size for sha256 in by_content]
+        if not sizes:
+            return
+        seat = self._ask(lambda link: UploadSeat(link, self._tuning))
+        seat.keeps_link = True
+        if self._cap.open and worth_carrying(seat.rtt, max(sizes)):
+            seat.carrier = seat.link.carrier()
+        self._ready.append(seat)
+        self._meter.phase, self._meter.way = "send", seat.way
         small, large = [], []
         left = 0
         for sha256, has in by_content.items():
@@ -150,19 +159,14 @@ class _Push:
                 small.append(content)
                 left += content.size
             else:
-                queue = RangeQueue(self._missing(content, has), self._tuning.lease)
+                lease = content.size if seat.carrier else self._tuning.lease
+                queue = RangeQueue(self._missing(content, has), lease)
                 large.append(LargeFile(content, queue))
                 left += queue.left
         if first:
             self._meter.total = left
-        if not left and not small:
-            return
         cargo = Cargo(small, large)
         self._hold = Hold(self._folder, cargo, self._meter.add, self._cap, self._tuning)
-        seat = self._ask(lambda link: UploadSeat(link, self._tuning))
-        seat.keeps_link = True
-        self._ready.append(seat)
-        self._meter.phase, self._meter.way = "send", seat.way
         lanes = first_guess(seat.rtt, left, self._tuning.most_connections)
         crew = Crew(self._open_seat, self._meter, self._report, self._cancel, self._tuning)
         crew.run(Work(lambda: cargo.waiting, lambda: cargo.over), Ramp(lanes, self._tuning))

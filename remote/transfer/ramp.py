@@ -8,6 +8,10 @@ from remote.transfer.tuning import Tuning
 
 # A connection is worth its handshake only for a few megabytes.
 LEAST_EACH = 4 << 20
+# Up to here one connection fills the line, and the processor is the limit.
+NEAR = 0.010
+# Below this the system's ssh would still be connecting when all is done.
+LEAST_CARRIED = 32 << 20
 # Speed must be watched for so long before it says something (TCP has then opened its window).
 WATCH = 3.0
 # More connections stay only when they bring at least this much.
@@ -19,8 +23,13 @@ def first_guess(rtt: float, size: int, most: int) -> int:
 
     One TCP connection fills a near line; a far one is bounded by its window per round trip.
     """
-    by_distance = 1 if rtt < 0.010 else 4 if rtt < 0.100 else 8
+    by_distance = 1 if rtt < NEAR else 4 if rtt < 0.100 else 8
     return max(1, min(by_distance, most, -(-size // LEAST_EACH)))
+
+
+def worth_carrying(rtt: float, size: int) -> bool:
+    """Whether `size` bytes in one piece should go through the system's ssh, where there is one."""
+    return rtt < NEAR and size >= LEAST_CARRIED
 
 
 @dataclass

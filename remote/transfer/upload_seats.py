@@ -11,17 +11,15 @@ from remote.faults import NoSftp
 from remote.transfer import wire
 from remote.transfer.bandwidth import Cap
 from remote.transfer.cargo import Cargo, Content, LargeFile
-from remote.transfer.channel import Link, Stream, cut, read_some
+from remote.transfer.channel import Carrier, Link, Stream, cut, read_some
 from remote.transfer.lane import Lane
-from remote.transfer.server import STAGING, plain_path
+from remote.transfer.ramp import LEAST_CARRIED
+from remote.transfer.server import STAGING, argv, plain_path
 from remote.transfer.sftp import Session
 from remote.transfer.tuning import Tuning
 from remote.transfer.writing import Read, send
 
 _UNTAR = 'cd -- "$1" && exec tar -xof -'
-# dd gathers what the channel brings into blocks of its own and writes them from block $2 on.
-_WRITE_AT = 'exec dd of="$1" ibs=65536 obs=65536 seek="$2" conv=notrunc 2>/dev/null'
-_DD_BLOCK = 65536
 PIECE = 256 << 10
 
 
@@ -44,6 +42,7 @@ class UploadSeat:
     def __init__(self, link: Link, tuning: Tuning) -> None:
         self.link = link
         self.keeps_link = False
+        self.carrier: Carrier | None = None
         self.hold: Hold | None = None
         self._stream: Stream | None = None
         self._session: Session | None = None
@@ -51,7 +50,7 @@ class UploadSeat:
         try:
             self._session = Session(link.open_sftp(window=tuning.window))
             self._session.greet()
-            self.rtt, self.way = self._session.rtt, "sftp"
+            self.rtt, self.way = self._session.round_trip("."), "sftp"
         except NoSftp:
             pass  # plain commands do the same, and `way` says so
 
@@ -68,10 +67,12 @@ class UploadSeat:
                 (cargo.batch_done if sent else cargo.give_back)(batch)
         for file in cargo.large:
             while file.queue.waiting and not lane.leave.is_set():
-                if self._session is not None:
+                if self.carrier is not None and file.queue.left >= LEAST_CARRIED:
+                    self._send_lease(self.hold, file, lane, self.carrier)
+                elif self._session is not None:
                     self._send_ranges(self.hold, self._session, file, lane)
                 else:
-                    self._send_lease(self.hold, file, lane)
+                    self._send_lease(self.hold, file, lane, self.link)
 
     def _send_batch(self, hold: Hold, batch: list[Content], lane: Lane) -> None:
         """Send files as a tar whose member names are their SHA-256: no name can go astray."""
@@ -105,8 +106,8 @@ class UploadSeat:
             )  # fmt: skip
         session.close_file(handle)
 
-    def _send_lease(self, hold: Hold, file: LargeFile, lane: Lane) -> None:
-        """Without SFTP: one lease through dd. Leases begin at block limits, so dd can seek."""
+    def _send_lease(self, hold: Hold, file: LargeFile, lane: Lane, source: Link | Carrier) -> None:
+        """One lease as a plain stream. Leases begin at block limits, so dd can seek there."""
         lease = file.queue.take()
         if lease is None:
             return
@@ -115,8 +116,7 @@ class UploadSeat:
         sent = False
         lane.owe(True)
         try:
-            argv = ["sh", "-c", _WRITE_AT, "sovdeck", path, str(start // _DD_BLOCK)]
-            stream = self._open(argv)
+            stream = self._open(argv("keep", path, str(start)), source)
             with file.content.local.open("rb") as local:
                 read = _reader(local.seek, local.read, file.content.local)
                 for at in range(start, end, PIECE):
@@ -131,8 +131,8 @@ class UploadSeat:
             else:
                 file.queue.give_back([lease])
 
-    def _open(self, argv: list[str]) -> Stream:
-        self._stream = self.link.open_stream(argv)
+    def _open(self, command: list[str], source: Link | Carrier | None = None) -> Stream:
+        self._stream = (source or self.link).open_stream(command)
         return self._stream
 
     def _write(self, hold: Hold, stream: Stream, data: bytes, lane: Lane) -> None:
@@ -162,6 +162,8 @@ class UploadSeat:
             raise Problem("remote.transfer.server_refused", ExitCode.DATA, path=path, why=why)
 
     def close(self) -> None:
+        if self.carrier is not None:
+            self.carrier.close()
         if not self.keeps_link:
             self.link.close()
             return

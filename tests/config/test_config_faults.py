@@ -80,7 +80,7 @@ def test_a_fault_says_where_what_and_what_to_do(tmp_path: Path, text: str, said:
     problem = sentences(tmp_path, text)
     english, chinese = problem.sentence("en"), problem.sentence("zh")
     assert said in english
-    assert "1 fault(s)" in english
+    assert "1 fault(s)" in english and english.splitlines()[-1].startswith("Mend them")
     line = next(line for line in chinese.splitlines() if line.startswith("deploy.toml:"))
     assert re.search("[\u4e00-\u9fff]", line), line
 
@@ -93,13 +93,15 @@ def test_a_fault_says_where_what_and_what_to_do(tmp_path: Path, text: str, said:
         '[python]\nindex = ["https://me:hunter2@mirror.example/simple"]\n',
         '[notify]\nwebhook = "https://hooks.example/hunter2"\n',
         '[notify]\nwebhook_token = "hunter2"\n',
+        '[servers.a]\nhost = "h"\npasword = "hunter2"\n',
     ],
-    ids=["key", "ssh line", "index", "webhook", "token"],
+    ids=["key", "ssh line", "index", "webhook", "token", "misspelt"],
 )
 def test_a_secret_in_the_file_is_refused_and_not_repeated(tmp_path: Path, text: str) -> None:
     problem = sentences(tmp_path, text)
     assert "hunter2" not in problem.sentence("en") + problem.sentence("zh") + str(problem.facts)
     assert "deploy.toml:" in problem.sentence()
+    assert "Did you mean" not in problem.sentence()
 
 
 def test_faults_of_both_files_come_in_one_answer(tmp_path: Path) -> None:

@@ -130,3 +130,12 @@ def test_the_project_file_wins_over_the_users(tmp_path: Path, places: Places) ->
     book.add(places, "a", Server(ssh="root@one"))
     config = load(write(tmp_path, '[servers.a]\nssh = "root@two"\n'), places)
     assert config.servers["a"].ssh == "root@two"
+
+
+def test_a_section_of_the_project_leaves_the_users_other_keys(
+    tmp_path: Path, places: Places
+) -> None:
+    places.config.mkdir()
+    places.servers.write_text('[notify]\nwebhook = "team"\nbell = true\n', "utf-8")
+    config = load(write(tmp_path, "[notify]\nbell = false\n"), places)
+    assert config.notify.webhook == "team" and not config.notify.bell

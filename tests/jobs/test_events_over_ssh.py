@@ -38,7 +38,14 @@ with open("events.jsonl", "a") as file:
 
 
 def read_through_cuts(
-    place: Any, proxy: Any, folder: Path, *, events: int, cuts: int, pause: float
+    place: Any,
+    proxy: Any,
+    folder: Path,
+    *,
+    events: int,
+    cuts: int,
+    pause: float,
+    half_open: float = 0.0,
 ) -> tuple[list[int], RunState, int]:
     code = folder / "code" / "abc"
     code.mkdir(parents=True)
@@ -56,9 +63,13 @@ def read_through_cuts(
         if not links or not links[-1].alive:
             if len(links) < cuts:
                 # A handshake takes about 3 kB; half the cuts fall into it or soon after.
-                proxy.cut_after = proxy.passed + chance.randrange(500, 12_000)
+                # Silence is only noticed after seconds, so few cuts are of that kind.
+                proxy.half_open = chance.random() < half_open
+                earliest = 4_000 if proxy.half_open else 500
+                proxy.cut_after = proxy.passed + chance.randrange(earliest, 12_000)
+                proxy.delay = chance.choice((0.0, 0.0, 0.0, 0.002, 0.008))
             else:
-                proxy.cut_after = None
+                proxy.cut_after, proxy.half_open, proxy.delay = None, False, 0.0
             links.append(through.connect(timeout=10.0))
         return links[-1]
 
@@ -144,6 +155,6 @@ def test_openssh_v6_straight(sshd_v6: Any, cut_proxy: Any, tmp_path: Path) -> No
 @pytest.mark.slow
 def test_two_hundred_cuts(sshd_v4: Any, cut_proxy: Callable[[Any], Any], tmp_path: Path) -> None:
     result = read_through_cuts(
-        sshd_v4, cut_proxy(sshd_v4), tmp_path, events=3000, cuts=200, pause=0.0
+        sshd_v4, cut_proxy(sshd_v4), tmp_path, events=3000, cuts=200, pause=0.0, half_open=0.03
     )
     check(result, 3000, 200)

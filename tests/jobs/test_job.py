@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -113,6 +114,21 @@ def test_stop_lets_the_command_save(link: Any, deployed: Deployed) -> None:
     log = Path(str(run.folder.log))
     until(link, run, lambda _: log.exists() and "up" in log.read_text())
     state = job.stop(link, run, grace=8)
+    assert (state.state, state.code) == ("stopped", 75) and "saved" in log.read_text()
+
+
+def test_stop_in_the_instant_of_the_start_still_lets_it_save(link: Any, deployed: Deployed) -> None:
+    shell = "trap 'echo saved; exit 75' TERM; echo up; while :; do sleep 0.05; done"
+    run = launch(link, deployed, "one", "sh", "-c", shell)
+    path, log = Path(str(run.folder.pid)), Path(str(run.folder.log))
+    until(link, run, lambda _: log.exists() and "up" in log.read_text())
+    true = path.read_text()
+    early = {**json.loads(true), "child": 0, "child_start": 0}
+    path.write_text(json.dumps(early, separators=(",", ":")) + "\n")
+    writer = threading.Timer(0.5, path.write_text, (true,))
+    writer.start()
+    state = job.stop(link, run, grace=8)
+    writer.join()
     assert (state.state, state.code) == ("stopped", 75) and "saved" in log.read_text()
 
 

@@ -149,9 +149,17 @@ def house() -> Iterator[Build]:
 
         return House(acceptor.get_port(), rules, host_key, stop)
 
+    async def end_all() -> None:
+        """Commands still running, too: nothing may be left when the loop is closed."""
+        for acceptor in acceptors:
+            acceptor.close()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
     yield build
-    for acceptor in acceptors:
-        loop.call_soon_threadsafe(acceptor.close)
+    asyncio.run_coroutine_threadsafe(end_all(), loop).result(20)
     loop.call_soon_threadsafe(loop.stop)
     thread.join(10)
     loop.run_until_complete(loop.shutdown_asyncgens())

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from gatehouse import wait_until
-from servers import CutProxy, Place, start_sshd, stop_sshd
+from servers import Place, start_sshd, stop_sshd
 
 from engine.contract.problem import ExitCode, Problem
 from remote.hostspec import HostSpec
@@ -132,17 +131,3 @@ def test_a_taken_port_is_an_error(sshd_v4: Place, echo: int) -> None:
     with sshd_v4.connect() as link, pytest.raises(Problem) as caught:
         link.forward(echo, "127.0.0.1", echo)
     assert caught.value.key == "remote.link.port_taken" and str(echo) in caught.value.sentence()
-
-
-def test_a_command_costs_two_round_trips(
-    sshd_v4: Place, cut_proxy: Callable[[Place], CutProxy]
-) -> None:
-    proxy = cut_proxy(sshd_v4)
-    proxy.delay = 0.1
-    begun = time.monotonic()
-    with sshd_v4.through(proxy).connect() as link:
-        assert time.monotonic() - begun < 6 * 0.2  # without Nagle and idle waits: about four
-        link.run(["true"])
-        begun = time.monotonic()
-        link.run(["true"])
-        assert 0.4 <= time.monotonic() - begun < 0.55

@@ -129,11 +129,12 @@ def test_the_command_renders_ranks_and_chooses(
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     events = run("--text", "おはよう", "--text-lang", "all_ja", "--gpt", "Test-e2.ckpt")
-    assert [e["event"] for e in events] == ["cell"] * 4 + ["standing"] * 2 + ["ranked"]
+    kinds = ["cell"] * 4 + ["standing"] * 2 + ["ranked"]
+    assert [e["event"] for e in events] == kinds
     # Nobody recorded the typed words: the clip that is imitated stands for the truth.
     assert [e.get("kind") for e in events[:4]] == ["truth", "cell", "cell", "base"]
     assert events[0]["text"] == "今日は。" and events[3]["gpt"] == "Test-e0.ckpt"
-    assert events[3]["sovits"] == "Test_e0_s0.pth"
+    assert events[3]["sovits"] == "Test_e0_s0.pth" and events[0]["of"] == 4
     votes = tmp_path / "votes.jsonl"
     loser = str(events[4]["sovits"])
     cells = {str(e["sovits"]): str(e["cell"]) for e in events[1:3]}
@@ -208,10 +209,10 @@ def test_what_an_earlier_audition_rendered_is_not_rendered_again(
     )  # fmt: skip
     audition = Audition(tmp_path, open_pair)
     cut = audition.run(grid)
-    begun = [next(cut) for _ in range(4)]  # the truth and three of four cells
+    begun = [next(cut) for _ in range(4)]
     cut.close()  # as if the server was switched off
     rows = list(audition.run(grid))
-    assert rows[:4] == begun and len(rows) == 5
+    assert rows[:4] == begun and [row["kind"] for row in rows] == ["truth"] + ["cell"] * 4
     assert len(opened) == 3, "the second voice was opened again for its one missing cell"
     (tmp_path / rows[1]["wav"]).write_bytes(b"torn")
     assert list(audition.run(grid)) == rows and len(opened) == 4

@@ -87,3 +87,24 @@ def test_mixed_text_reads_in_its_languages() -> None:
     phones = [p for piece in segment("我的 iPhone", "zh") for p in clean(*piece).phones]
     assert phones == ["w", "o3", "d", "e5", "AY1", "F", "OW1", "N"]
     assert clean("ＡＢＣ １２", "en").normalized == "A B C twelve"
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "languages"),
+    [
+        ("体重65.5kg，身高1.78m。", "zh", ["zh"]),
+        ("2×3=6，10÷4=2.5", "zh", ["zh"]),
+        ("100kmを2時間で走る", "ja", ["ja"]),
+        ("3m²的房间", "auto", ["zh"]),
+        ("5km away", "auto", ["en"]),
+        ("我用5G网络", "zh", ["zh", "en", "zh"]),
+        ("5mlx的", "zh", ["en", "zh"]),
+    ],
+    ids=["kg", "times", "km", "square", "english", "5G", "word"],
+)
+def test_a_measure_is_read_in_the_language_of_its_number(
+    text: str, mode: str, languages: list[str]
+) -> None:
+    pieces = segment(text, mode)
+    assert [piece.language for piece in pieces] == languages
+    assert "".join(piece.text for piece in pieces) == text

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import pytest
 from micro_stage import Record, run_stage
 from micro_voice import gpt_task
 
+from engine.training import stage
 from engine.training.features import Clip
 
 
@@ -55,3 +58,26 @@ def test_events_tell_rate_time_and_losses(clips: list[Clip], tmp_path: Path) -> 
     assert steps[-1]["eta_s"] == 0 and steps[-1]["rate"] > 0
     assert {"total", "accuracy"} <= set(steps[0]["losses"]) and steps[0]["grad_norm"] > 0
     assert steps[0]["lr"] == 0.002
+
+
+def test_a_state_is_saved_every_few_minutes(
+    clips: list[Clip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a save every 5 minutes, and updates of 2 minutes, every third update saves."""
+    task, record, minutes = gpt_task(clips), Record(), [0.0]
+    monkeypatch.setattr(stage.time, "monotonic", lambda: 60 * minutes[0])
+    phases = task.phases
+
+    def counted() -> Any:
+        minutes[0] += 2
+        return phases()
+
+    task.phases = counted
+    run_stage(
+        task, tmp_path, record=record,
+        **{"gpt.epochs": 2, "gpt.save_every_epochs": 2, "train.save_every_minutes": 5},
+    )  # fmt: skip
+    last = 2 * len(task.order(1))
+    assert [event["step"] for event in record.of("checkpoint")] == [0, *range(3, last + 1, 3)] + (
+        [last] if last % 3 else []
+    )

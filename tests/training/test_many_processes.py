@@ -149,6 +149,26 @@ def test_when_one_dies_the_other_ends_and_both_resume(clips: list[Clip], tmp_pat
     assert together(again) == [0, 0]
 
 
+def test_a_host_without_the_saved_state_is_refused(clips: list[Clip], tmp_path: Path) -> None:
+    """No shared folder: the second process has nothing to go on from, and both say so."""
+    here, there = tmp_path / "here", tmp_path / "there"
+
+    def first(peers: Peers) -> None:
+        make_stage(gpt_task(clips, 1, peers), here, peers=peers).run()
+
+    def again(peers: Peers) -> None:
+        folder = there if peers.rank else here
+        with pytest.raises(Problem) as problem:
+            make_stage(gpt_task(clips, 1, peers), folder, peers=peers).run()
+        assert problem.value.key == "engine.training.peers_differ"
+        assert problem.value.exit_code is ExitCode.DISTRIBUTED
+        assert problem.value.facts["rank"] == 1 and problem.value.facts["what"] == "state"
+
+    assert together(first) == [0, 0]
+    assert together(again) == [0, 0]
+    assert not there.exists()
+
+
 def test_peers_that_do_not_answer_are_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     from datetime import timedelta
 

@@ -167,6 +167,29 @@ class Item:
         self.text = f"text of {name}"
 
 
+@pytest.mark.parametrize("fault", ["missing", "other shape"])
+def test_a_base_that_lacks_weights_is_refused(tmp_path: Path, fault: str) -> None:
+    room = Room(
+        RunSpec("r1", "Mei", "tiny"), Layout.at(tmp_path.as_posix()), Record(), StopFlag(), CPU
+    )
+    unmade = open_base(room.spec, room.layout)
+    base = make_base(unmade, unmade_synthesizer(unmade))
+    path = base.folder / "sovits.pt"
+    state = torch.load(path, weights_only=True)
+    for name in [name for name in state if name.startswith("enc_q.")]:
+        del state[name]  # what a small voice file leaves out
+    torch.save(state, path)
+    base.synthesizer()
+    weight = state.pop("dec.conv_pre.weight")
+    if fault == "other shape":
+        state["dec.conv_pre.weight"] = weight[:1]
+    torch.save(state, path)
+    with pytest.raises(Problem) as problem:
+        base.synthesizer()
+    assert problem.value.key == "engine.training.base_unfit"
+    assert problem.value.facts["names"] == "dec.conv_pre.weight"
+
+
 def test_the_reference_is_the_clip_nearest_to_six_seconds(tmp_path: Path) -> None:
     prepared(tmp_path, [2.0, 5.0, 9.0])
     items = [Item(f"c{n:02d}.wav", s) for n, s in enumerate((2.0, 5.0, 9.0))]

@@ -46,6 +46,9 @@ def test_every_promise_of_a_run(trained: Path) -> None:
     assert {sample["path"].split("/")[-1] for sample in state.samples} >= {
         "sovits-e3-1.wav", "gpt-e3-1.wav", "proof.wav",
     }  # fmt: skip
+    for stage in ("sovits", "gpt"):  # three sentences a save
+        spoken = [s["path"] for s in state.samples if f"/{stage}-e3-" in s["path"]]
+        assert len(spoken) == 3 and all((trained / path).is_file() for path in spoken)
     for export in state.exports:
         path = trained / export["path"]
         assert path.stat().st_size == export["bytes"] and sha256(path) == export["sha256"]

@@ -145,6 +145,9 @@ class LocalLink:
         self.weather.commands.append(argv)
         return self._start(argv)
 
+    def carrier(self) -> None:
+        """No ssh program stands beside a pipe."""
+
     def open_sftp(self, *, window: int = 0) -> LocalStream:
         if not self.weather.sftp:
             raise NoSftp("test")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 import threading
+import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +53,75 @@ def test_there_and_back(place: Place, tmp_path: Path) -> None:
 def test_relative_paths_start_in_the_home_folder(place: Place, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"1")
     home = place.connect().run(["pwd"]).out.decode().strip()
-    push(place.connect, {"a": tmp_path / "a"}, "~/transfer-test", **options())
-    assert (Path(home) / "transfer-test/a").read_bytes() == b"1"
-    assert pull(place.connect, "transfer-test/a", tmp_path / "h", **options()).bytes == 1
-    (Path(home) / "transfer-test/a").unlink()
-    (Path(home) / "transfer-test").rmdir()
+    name = f"transfer-test-{uuid.uuid4().hex}"  # the home folder is everybody's
+    push(place.connect, {"a": tmp_path / "a"}, f"~/{name}", **options())
+    assert (Path(home) / name / "a").read_bytes() == b"1"
+    assert pull(place.connect, f"{name}/a", tmp_path / "h", **options()).bytes == 1
+    (Path(home) / name / "a").unlink()
+    (Path(home) / name).rmdir()
+
+
+@pytest.fixture
+def always_near(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slowly a busy machine answers."""
+    for room in ("pull", "push"):
+        monkeypatch.setattr(f"remote.transfer.{room}.worth_carrying", lambda rtt, size: True)
+
+
+def carried(place: Place) -> bool:
+    link = place.connect()
+    try:
+        carrier = link.carrier()
+        if carrier is None:
+            return False
+        carrier.close()
+        return True
+    finally:
+        link.close()
+
+
+@pytest.mark.sshd
+@pytest.mark.usefixtures("always_near")
+def test_a_large_file_rides_the_systems_ssh_both_ways(sshd_v4: Place, tmp_path: Path) -> None:
+    assert carried(sshd_v4), "the key file of this server needs no question"
+    data = noise(33 * MIB + 1)
+    (tmp_path / "big").write_bytes(data)
+    sent = push(sshd_v4.connect, {"big": tmp_path / "big"}, str(tmp_path / "up"), **options())
+    assert (tmp_path / "up/big").read_bytes() == data and sent.retries == 0
+    done = pull(sshd_v4.connect, str(tmp_path / "up/big"), tmp_path / "h", **options())
+    assert done.path.read_bytes() == data and done.retries == 0 and done.sha256
+
+
+@pytest.mark.sshd
+@pytest.mark.parametrize("harm", ["another host key", "no key fits", "it breaks half-way"])
+@pytest.mark.usefixtures("always_near")
+def test_where_the_systems_ssh_fails_the_transfer_goes_on(
+    sshd_v4: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: str
+) -> None:
+    from remote.link import Link
+
+    real, used = Link.carrier, []
+
+    def carrier(self: Link) -> Any:
+        terms = self._terms
+        assert terms is not None
+        if harm == "another host key":
+            self._terms = replace(terms, host_key=(terms.host_key[0], "AAAAC3NzaC1lZDI1NTE5"))
+        elif harm == "no key fits":
+            self._terms = replace(terms, keys=(), agent=False)
+        made = real(self)
+        used.append(made)
+        if harm == "it breaks half-way":
+            threading.Timer(0.4, made.close).start()
+        return made
+
+    monkeypatch.setattr(Link, "carrier", carrier)
+    data = noise(40 * MIB)
+    (tmp_path / "big").write_bytes(data)
+    done = pull(sshd_v4.connect, str(tmp_path / "big"), tmp_path / "h", **options())
+    assert done.path.read_bytes() == data and used
+    push(sshd_v4.connect, {"big": tmp_path / "big"}, str(tmp_path / "up"), **options())
+    assert (tmp_path / "up/big").read_bytes() == data and len(used) == 2
 
 
 def test_a_cut_wire_is_taken_up_again(

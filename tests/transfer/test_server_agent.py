@@ -118,6 +118,26 @@ def test_have_and_place(shell: Any) -> None:
     assert (folder / "stale").read_bytes() == b"old" and not (folder / "part").exists()
 
 
+def test_what_is_kept_is_placed_and_what_changed_after_is_not(shell: Any) -> None:
+    staging = shell.home / "d" / server.STAGING
+    data = os.urandom(65536 + 5)
+    wanted = [Wanted("a", len(data), sha(data))]
+    path = f"d/{server.STAGING}/{sha(data)}"
+    for harm in (False, True):
+        staging.mkdir(parents=True)  # `place` takes it away when it is empty
+        said = shell.run(server.argv("keep", path, "0"), stdin=data)
+        assert said.code == 0 and (shell.home / path).read_bytes() == data
+        if harm:
+            (shell.home / path).write_bytes(data[::-1])
+        assert server.place(shell, "d", wanted) == ({0} if harm else set())
+    staging.mkdir(exist_ok=True)
+    shell.run(server.argv("keep", path, "0"), stdin=data)
+    shell.run(server.argv("keep", path, "65536"), stdin=b"12345")
+    assert (shell.home / path).read_bytes()[65536:] == b"12345", "from the offset on"
+    (shell.home / path).unlink()
+    assert (shell.home / "d/a").read_bytes() == data
+
+
 def test_nothing_missing_leaves_no_staging_folder(shell: Any) -> None:
     (shell.home / "d").mkdir()
     (shell.home / "d/a").write_bytes(b"1")

@@ -16,6 +16,7 @@ from tui.app import SovdeckApp
 from tui.screens.add_server import AddServerScreen
 from tui.services.fakes import FakeWorld, make_world, services_of
 from tui.settings import Settings, load
+from tui.state.facts import SavedServer
 from tui.state.next_step import next_step
 from tui.state.store import State
 
@@ -101,3 +102,16 @@ async def test_the_last_room_is_remembered_and_an_unknown_one_forgiven(tmp_path:
         await until(pilot, lambda: app.current_mode == "train")
     assert load(path).screen == "train"
     assert SovdeckApp(services_of(make_world()), start="cellar").start_screen == "servers"
+
+
+async def test_the_server_on_this_computer_does_not_hide_the_ways_in(make_app: Make) -> None:
+    world = make_world(empty=True)
+    world.saved = [SavedServer("local", "")]
+    app = make_app(world)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "local" in app.state.servers)
+        assert app.screen.has_class("-empty")
+        await pilot.press("o")
+        assert not app.screen.has_class("-empty")
+        await pilot.press("t")
+        assert "practice" not in world.calls

@@ -62,7 +62,8 @@ class DeckScreen(Screen[None]):
     async def recompose(self) -> None:
         """Made anew, as for another language: the new widgets know nothing yet."""
         await super().recompose()
-        self.show_all()
+        if self in self.app.screen_stack:
+            self.show_all()
 
     def changed(self, topics: Topics) -> None:
         """Called by the app when topics changed and this screen can be seen."""

@@ -22,6 +22,8 @@ ABOUT = {
     "voices": "tui.help.voices",
     "train": "tui.help.train",
     "dataset": "tui.help.dataset",
+    "speak": "tui.help.speak",
+    "audition": "tui.help.audition",
     "logs": "tui.help.logs",
     "settings": "tui.help.settings",
     "deploy": "tui.help.deploy",

@@ -13,6 +13,8 @@ _CLASSES = {
     "voices": "VoicesScreen",
     "train": "TrainScreen",
     "dataset": "DatasetScreen",
+    "speak": "SpeakScreen",
+    "audition": "AuditionScreen",
     "logs": "LogsScreen",
     "settings": "SettingsScreen",
 }

@@ -51,6 +51,12 @@ class ServersScreen(DeckScreen):
     def __init__(self) -> None:
         super().__init__()
         self._trying = False
+        self._own = False
+
+    def _is_first(self, state: State) -> bool:
+        """No server of the person's yet: the one on this computer is there without asking."""
+        saved = [server.saved for server in state.servers.values()]
+        return not self._own and not state.runs and all(not one.address for one in saved)
 
     @property
     def table(self) -> FactTable:
@@ -61,9 +67,10 @@ class ServersScreen(DeckScreen):
 
     def show(self, state: State, topics: Topics | None) -> None:
         servers = list(state.servers.values())
-        if self.has_class("-empty") == bool(servers):
-            self.set_class(not servers, "-empty")
-            self.refresh_bindings()
+        self.query_one(FirstRun).offer_own(bool(servers))
+        if self.has_class("-empty") != self._is_first(state):
+            self.toggle_class("-empty")
+        self.refresh_bindings()
         shown = _NARROW if self.app.size.width < 100 else tuple(_COLUMNS)
         columns = {column: self.say(_COLUMNS[column]) for column in shown}
         rows = [(server.name, self._cells(state, server)) for server in servers]
@@ -185,14 +192,23 @@ class ServersScreen(DeckScreen):
     def on_button_pressed(self, event: Button.Pressed) -> None:
         if event.button.id == "paste":
             self.action_add()
-        else:
+        elif event.button.id == "try":
             self.action_try_here()
+        else:
+            self.action_use_here()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         # A practice server stands in for none at all; with servers saved, it is `sovdeck demo`.
+        state = self.deck.state
+        if action == "use_here":
+            return self._is_first(state) and bool(state.servers)
         if action == "try_here":
-            return not self.deck.state.servers
-        return action not in _OF_A_SERVER or bool(self.deck.state.servers)
+            return self._is_first(state)
+        return action not in _OF_A_SERVER or not self._is_first(state)
+
+    def action_use_here(self) -> None:
+        self._own = True
+        self.show_all()
 
     def action_try_here(self) -> None:
         self._trying = True

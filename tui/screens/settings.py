@@ -26,6 +26,7 @@ _ROWS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("smoothing", "tui.taste.smoothing", SMOOTHINGS),
     ("log_scale", "tui.taste.log_scale", SWITCH),
     ("notify", "tui.taste.notify", CHOICES["notify"]),
+    ("play_takes", "tui.taste.play_takes", SWITCH),
     ("read_only", "tui.taste.read_only", SWITCH),
 )
 

@@ -12,7 +12,7 @@ from textual.widgets import DataTable, Static
 
 from tui.actions import bindings
 from tui.figures import NONE, loss, size
-from tui.screens.deck_screen import DeckScreen
+from tui.screens.voice_room import VoiceSeeker
 from tui.state import wishes
 from tui.state.ages import freshness
 from tui.state.store import State, Topics
@@ -30,15 +30,11 @@ _COLUMNS = {
 _ROWS_SHOWN = 8
 
 
-class VoicesScreen(DeckScreen):
+class VoicesScreen(VoiceSeeker):
     TAB = "voices"
     TOPICS: ClassVar[tuple[str, ...]] = ("voices", "transfers", "ages", "servers")
     BINDINGS = bindings("voices")
     CSS_PATH = "../styles/voices.tcss"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._asked: set[str] = set()
 
     def body(self) -> Iterable[Widget]:
         with Vertical(id="list"):
@@ -57,22 +53,11 @@ class VoicesScreen(DeckScreen):
         key = self.table.chosen_key
         return next((voice for voice in self.deck.state.all_voices() if voice.key == key), None)
 
-    def on_screen_resume(self) -> None:
-        self._asked.clear()
-        super().on_screen_resume()
-
-    def _ask_servers(self, state: State) -> None:
-        """Look once at every server whose link is up; again each time the screen is opened."""
-        for name, server in state.servers.items():
-            if server.link == "up" and name not in self._asked:
-                self._asked.add(name)
-                self.ask(wishes.RefreshVoices(name))
-
     def on_resize(self) -> None:
         self.call_after_refresh(self.show_all)
 
     def show(self, state: State, topics: Topics | None) -> None:
-        self._ask_servers(state)
+        self.seek_voices(state)
         voices = state.all_voices()
         self.set_class(not voices and not state.transfers, "-empty")
         shown = [name for name in _COLUMNS if self.app.size.width >= 80 or name != "size"]
@@ -149,6 +134,18 @@ class VoicesScreen(DeckScreen):
         for transfer in self.deck.state.transfers.values():
             if transfer.state == "running":
                 self.ask(wishes.CancelTransfer(transfer.id))
+
+    def action_speak(self) -> None:
+        self._go("speak")
+
+    def action_audition(self) -> None:
+        self._go("audition")
+
+    def _go(self, room: str) -> None:
+        """To a room that is about the voice under the cursor."""
+        if self.chosen is not None:
+            self.ask(wishes.ChooseVoice(self.chosen.server, self.chosen.name))
+        self.app.switch_mode(room)
 
     def action_copy_path(self) -> None:
         if self.chosen is not None and self.chosen.home:

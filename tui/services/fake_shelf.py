@@ -11,7 +11,7 @@ SENTENCES = (
     "おはようございます。今日はいい天気ですね。",
     "高性能ですから、なんでも聞いてください。",
 )
-RATE = 12  # values of an outline a second
+RATE = 20  # values of an outline a second
 
 
 def outline(seed: int, seconds: float) -> tuple[float, ...]:

@@ -71,7 +71,8 @@ def open_dashboard(
     from tui.settings import load
 
     found = places or Places.find()
-    any_server = bool(Studios(project, found).config().servers)
+    servers = Studios(project, found).config().servers.values()
+    any_server = any(not server.embedded for server in servers)
     path = found.config / "settings.toml"
     with live_services(project, found) as services:
         settings = load(path)

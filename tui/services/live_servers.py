@@ -88,6 +88,9 @@ class LiveServers:
                 raise
             emit(ev.NoticeRaised("warning", problem.message, now_ms(), problem.hint))
         emit(ev.FactsSeen(studio.name, judged_facts(studio), now_ms()))
+        remark = studio.recognise()
+        if remark is not None:
+            emit(ev.NoticeRaised("warning", remark, now_ms()))
         ready = studio.standing()
         work = str(ready.layout.work) if ready else "/"
         watch = Watch(studio.link, work)

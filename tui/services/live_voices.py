@@ -64,6 +64,7 @@ class LiveVoices:
                 replace(
                     row, state="done", phase="", done=home.bytes, total=home.bytes,
                     verified=home.verified, path=str(home.folder), sha256=home.sha256,
+                    at_work=at_work(studio),
                 )
             )
         )  # fmt: skip
@@ -108,7 +109,7 @@ class LiveVoices:
     def _voices(self, studio: Studio) -> tuple[Voice, ...]:
         link, layout = studio.link(), studio.layout()
         found = names(link, str(layout.work), ("GPT_weights", "SoVITS_weights", "packs"))
-        going = any(not state.ended for state in job.runs(link, layout))
+        going = at_work(studio)
         outputs = outputs_of(studio)
         here = Ledger(outputs).here(link.name)
         marks = {one.path: version_of(one.size, one.mtime) for one in found}
@@ -121,6 +122,11 @@ class LiveVoices:
             return replace(voice, home=str(outputs / voice.name), safe=same and not going)
 
         return tuple(map(with_home, read_listing(studio.name, found)))
+
+
+def at_work(studio: Studio) -> bool:
+    """Whether any run there may still write."""
+    return any(not state.ended for state in job.runs(studio.link(), studio.layout()))
 
 
 def outputs_of(studio: Studio) -> Path:

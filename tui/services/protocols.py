@@ -192,8 +192,7 @@ Spread = Callable[[RunEnd, Language], None]
 class Services:
     """The whole outside world as the dashboard sees it; `now` gives Unix milliseconds.
 
-    Where nothing can speak, the rooms for it are not shown; without `practice` there is no
-    way to try it here.
+    Without `practice` there is no way to try it here.
     """
 
     servers: Servers
@@ -203,7 +202,7 @@ class Services:
     voices: Voices
     now: Callable[[], int]
     player: Player
-    speech: Speech | None = None
-    auditions: Auditions | None = None
+    speech: Speech
+    auditions: Auditions
     practice: Practice | None = None
     spread: Spread | None = None

@@ -12,6 +12,7 @@ from remote.config import book
 from remote.config.load import load
 from remote.config.places import Places
 from remote.config.schema import Config, Server
+from remote.link import Link
 from remote.pool import Pool, Status
 from remote.saved import saved_spec
 from remote.secrets import Secret
@@ -73,7 +74,8 @@ class Studios:
         self._project = project
         self.places = places
         self._lock = threading.Lock()
-        self._listeners: dict[str, Listener] = {}
+        self._listeners: list[tuple[str, Listener]] = []
+        self._settled: dict[str, Link] = {}
         self._pool = Pool(on_change=self._changed)
         self._open: dict[str, tuple[Server, Studio, AskingDialog]] = {}
 
@@ -105,23 +107,28 @@ class Studios:
             return held[1]
 
     def settle(self, name: str) -> None:
-        """After a log-in by password: offer what spares the next one."""
-        held = self._open[name]
-        held[1].settle(held[2])
+        """After a log-in by password: offer what spares the next one, once a link."""
+        _, studio, dialog = self._open[name]
+        link = studio.link()
+        with self._lock:
+            if self._settled.get(name) is link:
+                return
+            self._settled[name] = link
+        studio.settle(dialog)
 
     @contextmanager
     def listening(self, name: str, listener: Listener) -> Iterator[None]:
-        """Be told of every change of a server's link; one listener a server."""
-        self._listeners[name] = listener
+        """Be told of every change of a server's link."""
+        self._listeners.append((name, listener))
         try:
             yield
         finally:
-            del self._listeners[name]
+            self._listeners.remove((name, listener))
 
     def _changed(self, status: Status) -> None:
-        listener = self._listeners.get(status.name)
-        if listener is not None:
-            listener(status)
+        for name, listener in list(self._listeners):
+            if name == status.name:
+                listener(status)
 
     def forget(self, name: str) -> None:
         with self._lock:

@@ -120,9 +120,10 @@ class CancelTransfer:
 
 @dataclass(frozen=True)
 class PlaySound:
-    """Play a file of this computer instead of what plays."""
+    """Play a file of this computer instead of what plays; `unasked` when nobody pressed a key."""
 
     path: Path
+    unasked: bool = False
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,15 @@ class LendClip:
     voice: str
     clip: Path
     window: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class HearReference:
+    """Play a clip that lies on a server."""
+
+    server: str
+    voice: str
+    clip: str
 
 
 @dataclass(frozen=True)
@@ -236,6 +246,7 @@ Wish = (
     | ReadShelf
     | MeasureClip
     | LendClip
+    | HearReference
     | Speak
     | CancelTake
     | SaveTake

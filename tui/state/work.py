@@ -164,6 +164,7 @@ class Transfer:
     """One upload or download. `verified` is None until both checksums were compared.
 
     by_itself: nobody asked for it now; deploy.toml did. count: files that came with it.
+    at_work: a run goes on there, so the server is not safe to switch off.
     """
 
     id: str
@@ -183,3 +184,4 @@ class Transfer:
     why: Remark | None = None
     by_itself: bool = False
     count: int = 0
+    at_work: bool = False

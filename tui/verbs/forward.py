@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -38,10 +39,13 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
 def ports(given: str) -> tuple[int, int]:
     """(local, remote) of "8000" or "9000:8000"."""
-    from remote.address import check_port
-
-    local, colon, far = given.partition(":")
-    return check_port(local), check_port(far if colon else local)
+    words = given.split(":")
+    if len(words) > 2 or not all(re.fullmatch(r"[0-9]{1,5}", word) for word in words):
+        raise Problem("tui.forward.bad_ports", ExitCode.CONFIG, given=given)
+    local, far = int(words[0]), int(words[-1])
+    if not (0 < local < 65536 and 0 < far < 65536):
+        raise Problem("tui.forward.bad_ports", ExitCode.CONFIG, given=given)
+    return local, far
 
 
 def _ports(studio: Studio, local: int, remote: int, console: Console) -> None:

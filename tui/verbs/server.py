@@ -96,7 +96,11 @@ def _check(args: argparse.Namespace, console: Console) -> int:
     with open_studio(args, console) as studio:
         _report(studio, console)
         studio.settle(TerminalDialog(console))
-    console.emit({"status": "ok", "name": args.server})
+        remark = studio.recognise()
+    if remark is not None:
+        console.write(remark.get(console.language))
+    told = None if remark is None else remark.as_json()
+    console.emit({"status": "ok", "name": args.server, "remark": told})
     return 0
 
 

@@ -20,6 +20,11 @@ class FactTable(DataTable[Cell]):
         self._titles: tuple[str, ...] = ()
 
     @property
+    def keys(self) -> list[str]:
+        """The keys of all rows, from the top."""
+        return [str(row.key.value) for row in self.ordered_rows]
+
+    @property
     def chosen_key(self) -> str | None:
         """The key of the row under the cursor."""
         if not self.is_valid_row_index(self.cursor_row):
@@ -30,9 +35,8 @@ class FactTable(DataTable[Cell]):
         self, columns: Mapping[str, str], rows: Sequence[Row], chosen: str | None = None
     ) -> None:
         """Show `rows` under `columns` (key to title); the cursor goes to row `chosen` if given."""
-        keys = [str(row.key.value) for row in self.ordered_rows]
         titles = (*columns, *columns.values())
-        if titles != self._titles or keys != [key for key, _ in rows]:
+        if titles != self._titles or self.keys != [key for key, _ in rows]:
             here = chosen or self.chosen_key
             self._titles = titles
             self.clear(columns=True)

@@ -64,7 +64,7 @@ class ParamField(Horizontal):
         if self.problem is not None:
             allowed = self.param.range_text() + (" | auto" if self.param.auto else "")
             return Content.styled(say(self, "tui.train.allowed", range=allowed), "bold $error")
-        if self.changed:
+        if self.changed and self.param.default != "":
             default = _shown(self.param.default)
             return Content.styled(say(self, "tui.train.not_default", default=default), "$warning")
         return Content(self.param.unit)

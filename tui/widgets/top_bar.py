@@ -13,11 +13,11 @@ from tui.figures import percent
 from tui.language import say, tell
 from tui.state.ages import server_freshness
 from tui.state.store import State
+from tui.tabs import TABS
 from tui.widgets.click_row import ClickRow, Part
 from tui.widgets.states import age_words, link_pill
 
-TABS = ("servers", "monitor", "voices", "train", "dataset", "logs", "settings")
-_ELSEWHERE = 14  # cells kept free at the right
+_FORMS = ((True, " ", 99), (False, " ", 99), (False, "", 99), (False, "", 4), (False, " ", 0))
 
 
 class TopBar(Horizontal):
@@ -32,6 +32,7 @@ class TopBar(Horizontal):
     def __init__(self, active: str) -> None:
         super().__init__()
         self.active = active
+        self._elsewhere = 0
 
     def compose(self) -> ComposeResult:
         yield ClickRow(id="tabs")
@@ -42,12 +43,13 @@ class TopBar(Horizontal):
 
     def _tabs(self) -> list[Part]:
         """The roomiest form of the tabs that leaves place for the right end."""
-        room = self.app.size.width - _ELSEWHERE
-        for brand, gap, letters in ((True, " ", 99), (False, " ", 99), (False, "", 99)):
+        room = self.app.size.width - self._elsewhere
+        parts: list[Part] = []
+        for brand, gap, letters in _FORMS:
             parts = self._form(brand, gap, letters)
             if sum(part.content.cell_length for part in parts) <= room:
                 return parts
-        return self._form(False, "", 4)
+        return parts
 
     def _form(self, brand: bool, gap: str, letters: int) -> list[Part]:
         parts = []
@@ -89,4 +91,9 @@ class TopBar(Horizontal):
                     (f"{server.name} ", "bold"), pill, (f" {age}" if age else "", "$warning")
                 )
             )
-        self.query_one("#elsewhere", Static).update(Content("  ").join(parts))
+        elsewhere = Content("  ").join(parts)
+        self.query_one("#elsewhere", Static).update(elsewhere)
+        width = elsewhere.cell_length + 2
+        if width != self._elsewhere:
+            self._elsewhere = width
+            self.query_one(ClickRow).show_parts(self._tabs())

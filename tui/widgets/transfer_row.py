@@ -65,8 +65,8 @@ def _meaning(node: MessagePump, transfer: Transfer) -> Content:
             came = say(node, "tui.voices.by_itself", count=transfer.count)
             return Content.styled(came, "bold $success")
         short = (transfer.sha256 or "")[:12]
-        safe = say(node, "tui.voices.verified", server=transfer.server, sha=short)
-        return Content.styled(safe, "bold $success")
+        key = "tui.voices.verified_at_work" if transfer.at_work else "tui.voices.verified"
+        return Content.styled(say(node, key, server=transfer.server, sha=short), "bold $success")
     words = say(node, _PHASES.get(transfer.phase, "tui.voices.phase_start"))
     if transfer.retries:
         words += "  " + say(node, "tui.voices.retries", count=transfer.retries)

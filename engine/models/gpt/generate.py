@@ -61,8 +61,8 @@ def generate_batch(
     x, keys = embed_left_padded(model, phones, bert)
     cache = new_cache(model, x, P + max_tokens)
     logits, seen_keys = prefill(model, x, keys, prompt, cache)
-    # A lone text has no padding, and attention without a mask is quicker.
-    padding = seen_keys if len(phones) > 1 else None
+    # Attention without a mask is quicker, and texts of one length have no padding to hide.
+    padding = None if bool(keys.all()) else seen_keys
 
     seen = seen_tokens(prompt, model.config.vocab_size)
     rows = list(range(len(phones)))  # which text each row of the shrinking batch speaks
@@ -117,7 +117,8 @@ def new_cache(model: Text2Semantic, x: Tensor, more: int) -> KVCache:
     """Room for the text x (B, L, C) and `more` audio positions."""
     config = model.config
     head_dim = config.hidden_dim // config.head
-    return KVCache(config.n_layer, x.shape[0], config.head, x.shape[1] + more, head_dim, x)
+    like = x.new_empty(0, dtype=model.cache_dtype or x.dtype)
+    return KVCache(config.n_layer, x.shape[0], config.head, x.shape[1] + more, head_dim, like)
 
 
 def prefill(

@@ -29,7 +29,12 @@ class GptOutput:
 
 
 class Text2Semantic(nn.Module):
-    """Phones and BERT to semantic tokens; state-dict keys are upstream's after `model.`."""
+    """Phones and BERT to semantic tokens; state-dict keys are upstream's after `model.`.
+
+    `cache_dtype` is what speaking keeps keys and values in; None is that of the weights.
+    """
+
+    cache_dtype: torch.dtype | None = None
 
     def __init__(self, config: GptConfig) -> None:
         super().__init__()

@@ -52,10 +52,11 @@ class SelfAttention(nn.Module):
         # q, k, v: (B, nh, T, hs)
         if cache is not None:
             k, v = cache.append(layer, k, v)
+            q = q.to(k.dtype)  # the cache may hold fewer bits than the layers
         y = F.scaled_dot_product_attention(
             q, k, v, attn_mask=mask, dropout_p=self.dropout if self.training else 0.0
         )
-        y = y.transpose(1, 2).reshape(B, T, C)  # (B, nh, T, hs) -> (B, T, C)
+        y = y.to(x.dtype).transpose(1, 2).reshape(B, T, C)  # (B, nh, T, hs) -> (B, T, C)
         out: Tensor = self.out_proj(y)
         return out
 

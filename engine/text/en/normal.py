@@ -31,8 +31,10 @@ _OPERATORS = {
     "+": "plus", "-": "minus", "*": "times", "×": "times", "/": "divided by", "÷": "divided by",
     "=": "Equals",
 }  # fmt: skip
-_UNITS = {  # singular, plural
+_UNITS = {  # singular, plural; upstream reads kg, cm, mm and ml as letters
     "km/h": ("kilometer per hour", "kilometers per hour"), "km": ("kilometer", "kilometers"),
+    "kg": ("kilogram", "kilograms"), "cm": ("centimeter", "centimeters"),
+    "mm": ("millimeter", "millimeters"), "ml": ("milliliter", "milliliters"),
     "m": ("meter", "meters"), "ft": ("foot", "feet"), "L": ("liter", "liters"),
     "tbsp": ("tablespoon", "tablespoons"), "tsp": ("teaspoon", "teaspoons"),
     "h": ("hour", "hours"), "min": ("minute", "minutes"), "s": ("second", "seconds"),

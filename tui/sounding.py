@@ -1,0 +1,51 @@
+"""Plays files for the controller: one job, in which each sound takes the place of the last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.contract.problem import Problem
+from tui.jobs import Jobs
+from tui.services.protocols import Cancel, Emit, Player
+from tui.state.events import PlaybackChanged
+
+GROUP = "sound"
+LOOK_S = 0.2
+
+
+class Sounding:
+    def __init__(self, jobs: Jobs, player: Player) -> None:
+        self._jobs = jobs
+        self._player = player
+        self._told: set[str] = set()
+
+    def play(self, path: Path, *, unasked: bool = False) -> None:
+        """Play `path`; where nothing can play, what nobody asked for says so only once."""
+
+        def play(emit: Emit, cancel: Cancel) -> None:
+            try:
+                self.until_end(path, emit, cancel)
+            except Problem as problem:
+                if unasked and problem.key in self._told:
+                    return
+                self._told.add(problem.key)
+                raise
+
+        self._jobs.run(GROUP, play)
+
+    def stop(self) -> None:
+        def stop(emit: Emit, cancel: Cancel) -> None:
+            self._player.stop()
+            emit(PlaybackChanged(None))
+
+        self._jobs.run(GROUP, stop)
+
+    def until_end(self, path: Path, emit: Emit, cancel: Cancel) -> None:
+        """Play a file in the job that calls, until its end."""
+        if cancel.is_set():  # the next file was asked for before this thread came up
+            return
+        self._player.play(path)
+        emit(PlaybackChanged(path))
+        while self._player.playing is not None and not cancel.wait(LOOK_S):
+            pass
+        emit(PlaybackChanged(None))
