@@ -99,6 +99,7 @@ class Controller:
 
     def close(self) -> None:
         self.jobs.close()
+        self.sound.close()
 
     def _refused(self, problem: Problem) -> None:
         self.emit(NoticeRaised("bad", problem.message, self.services.now(), problem.hint))

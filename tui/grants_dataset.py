@@ -29,7 +29,7 @@ def undo_edit(controller: Controller, wish: wishes.UndoEdit) -> None:
 
 
 def play_sound(controller: Controller, wish: wishes.PlaySound) -> None:
-    controller.sound.play(wish.path, unasked=wish.unasked)
+    controller.sound.play(wish.path, unasked=wish.unasked, veil=wish.veil)
 
 
 def stop_sound(controller: Controller, wish: wishes.StopSound) -> None:

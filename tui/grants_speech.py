@@ -121,7 +121,11 @@ def render_audition(controller: Controller, wish: wishes.RenderAudition) -> None
 
 
 def cancel_audition(controller: Controller, wish: wishes.CancelAudition) -> None:
-    controller.jobs.cancel(f"audition:{wish.server}/{wish.voice}")
+    auditions = controller.services.auditions
+    controller.jobs.run(
+        f"stop-audition:{wish.server}/{wish.voice}",
+        lambda emit, cancel: auditions.stop(wish.server, wish.voice, emit, cancel),
+    )
 
 
 def cast_vote(controller: Controller, wish: wishes.CastVote) -> None:

@@ -145,8 +145,10 @@ def test_an_audition_grows_is_stopped_goes_on_and_is_decided(
     cancel = threading.Event()
     told = Told(lambda event: cancel.set() if event.audition.cells else None)
     draft = AuditionDraft("box", VOICE, texts=("さようなら。", "-はい。"), text_language="all_ja")
-    auditions.render(draft, told, cancel)
-    assert told.all(ev.AuditionChanged)[-1].audition.total == 11
+    auditions.render(draft, told, cancel)  # as if the dashboard was closed at the first cell
+    seen = told.all(ev.AuditionChanged)[-1].audition
+    assert seen.total == 11 and seen.running, "leaving ends nothing on the server"
+    auditions.stop("box", VOICE, told, threading.Event())
 
     told = Told()
     auditions.render(draft, told, threading.Event())

@@ -16,8 +16,11 @@ from pilot_waits import until
 from engine.contract.problem import ExitCode, Problem
 from tui import play_file
 from tui.app import SovdeckApp
+from tui.jobs import Jobs
 from tui.playback import ChildPlayer, Command, commands
+from tui.services.fake_player import FakePlayer
 from tui.services.fakes import FakeWorld
+from tui.sounding import Sounding
 from tui.state import wishes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -156,3 +159,25 @@ async def test_the_dashboard_knows_what_sounds(
         app.controller.grant(wishes.PlaySound(Path("a.wav")))
         await until(pilot, lambda: bool(app.state.notices), "the reason")
     assert world.player.played == [Path("a.wav")]
+
+
+def test_where_nothing_plays_a_blind_vote_does_not_name_the_pair(tmp_path: Path) -> None:
+    wav = tmp_path / "cell-Mika-e10-Mika_e8.wav"
+    wav.write_bytes(b"RIFF")
+    player = FakePlayer()
+    player.problem = Problem("tui.playback.no_player", ExitCode.CONFIG, path=str(wav))
+    refused: list[Problem] = []
+    jobs = Jobs(lambda event: None, refused.append, lambda *crash: None)
+    sounding = Sounding(jobs, player)
+    for _ in range(2):
+        sounding.play(wav, unasked=True, veil="A")
+        while jobs.busy("sound"):
+            pass
+    assert len(refused) == 1, "said once"
+    (copy,) = (
+        Path(part.strip(".")) for part in refused[0].message.en.split() if "sovdeck-" in part
+    )
+    assert copy.name == "A.wav" and "Mika" not in refused[0].sentence("en")
+    assert copy.read_bytes() == b"RIFF"
+    sounding.close()
+    assert not copy.exists()

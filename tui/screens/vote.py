@@ -122,7 +122,7 @@ class VoteScreen(WatchingModal[None]):
         wav = self._cell(side).wav
         if not self.over and wav is not None:
             self._then_b = False
-            self.post_message(Asked(wishes.PlaySound(Path(wav), unasked=True)))
+            self.post_message(Asked(wishes.PlaySound(Path(wav), unasked=True, veil=side.upper())))
 
     def action_both(self) -> None:
         self.action_hear("a")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
@@ -121,10 +122,12 @@ class FakeSpeech:
 class FakeAuditions:
     def __init__(self, world: FakeWorld) -> None:
         self.world = world
+        self._stopped: dict[str, threading.Event] = {}
 
     def render(self, draft: AuditionDraft, emit: Emit, cancel: Cancel) -> None:
         self.world.call("audition", draft.server, draft.voice, *draft.gpt, *draft.sovits)
         key = f"{draft.server}/{draft.voice}"
+        stopped = self._stopped[key] = threading.Event()
         shelf = self.world.shelves[key]
         gpt = draft.gpt or tuple(weight.name for weight in shelf.gpt[-3:])
         sovits = draft.sovits or tuple(weight.name for weight in shelf.sovits[-3:])
@@ -132,14 +135,18 @@ class FakeAuditions:
         rows = Audition(draft.server, draft.voice, total=len(cells), running=True)
         emit(ev.AuditionChanged(rows))
         for cell in cells:
-            if cancel.is_set() or (self.world.live and cancel.wait(0.3)):
+            if cancel.is_set() or stopped.is_set() or (self.world.live and cancel.wait(0.3)):
                 return
             rows = replace(rows, cells=(*rows.cells, cell))
             emit(ev.AuditionChanged(rows))
             while self.world.live is False and not self.world.gate.wait(0.01):
-                if cancel.is_set():
+                if cancel.is_set() or stopped.is_set():
                     return
         self._keep(replace(rows, running=False), emit)
+
+    def stop(self, server: str, voice: str, emit: Emit, cancel: Cancel) -> None:
+        self.world.call("stop audition", server, voice)
+        self._stopped[f"{server}/{voice}"].set()
 
     def recall(self, server: str, voice: str, emit: Emit, cancel: Cancel) -> None:
         self.world.call("recall", server, voice)

@@ -55,25 +55,30 @@ class LiveAuditions:
         told = far.choose(studio, voice, gpt, sovits)
         self._tell(reranked(self._rows(studio, voice, cancel), told), emit)
 
+    def stop(self, server: str, voice: str, emit: Emit, cancel: Cancel) -> None:
+        studio = self._studios.get(server)
+        handle = far.at_work(studio, voice)
+        if handle is not None:  # else it has come to its end meanwhile
+            job.stop(studio.link(), handle, GRACE_S)
+
     def _follow(
         self, studio: Studio, voice: str, handle: job.RunHandle, emit: Emit, cancel: Cancel
     ) -> None:
-        """Bring cells here as they appear; cancelling ends the run, which keeps what it has."""
-        over = threading.Event()
-        stopper = threading.Thread(
-            target=_stop_when, args=(cancel, over, studio, handle), daemon=True,
-            name=f"end:{handle.run}",
-        )  # fmt: skip
-        stopper.start()
+        """Bring cells here as they appear; cancelling only ends the watching."""
+        watch, over = far.Watch(studio.link, handle), threading.Event()
+        threading.Thread(
+            target=_close_when, args=(cancel, over, watch), daemon=True, name=f"end:{handle.run}"
+        ).start()
         try:
-            rows = self._grow(studio, voice, far.Watch(studio.link, handle).told(), emit, cancel)
+            rows = self._grow(studio, voice, watch.told(), emit, cancel)
         except Problem as problem:
-            if cancel.is_set() and problem.exit_code is ExitCode.INTERRUPTED:
+            if problem.exit_code is ExitCode.INTERRUPTED:  # somebody stopped it
                 return
             raise
         finally:
             over.set()
-        self._tell(replace(rows, running=False), emit)
+        if not cancel.is_set():
+            self._tell(replace(rows, running=False), emit)
 
     def _grow(
         self, studio: Studio, voice: str, told: Iterable[far.Told], emit: Emit, cancel: Cancel
@@ -126,12 +131,9 @@ def _folder(studio: Studio, voice: str) -> Path:
     return audition_folder(Path(studio.config.paths.outputs).absolute(), voice)
 
 
-def _stop_when(
-    cancel: Cancel, over: threading.Event, studio: Studio, handle: job.RunHandle
-) -> None:
-    """Ask the run to end once cancelled; one that ended by itself needs nobody."""
+def _close_when(cancel: Cancel, over: threading.Event, watch: far.Watch) -> None:
+    """End the watching once cancelled; one that ended by itself needs nobody."""
     while not cancel.wait(LOOK_S):
         if over.is_set():
             return
-    if not over.is_set():
-        job.stop(studio.link(), handle, GRACE_S)
+    watch.close()

@@ -47,7 +47,13 @@ class Speech(Protocol):
 
 class Auditions(Protocol):
     def render(self, draft: AuditionDraft, emit: Emit, cancel: Cancel) -> None:
-        """Render a grid; emit AuditionChanged as cells arrive here and when it is ranked."""
+        """Render a grid; emit AuditionChanged as cells arrive here and when it is ranked.
+
+        Cancelling ends the watching; what the server renders goes on, and `recall` finds it.
+        """
+
+    def stop(self, server: str, voice: str, emit: Emit, cancel: Cancel) -> None:
+        """End the rendering of a voice on its server; the cells that are done stay."""
 
     def recall(self, server: str, voice: str, emit: Emit, cancel: Cancel) -> None:
         """Emit AuditionChanged with the last audition of a voice, its sounds fetched here."""

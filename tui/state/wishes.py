@@ -120,10 +120,15 @@ class CancelTransfer:
 
 @dataclass(frozen=True)
 class PlaySound:
-    """Play a file of this computer instead of what plays; `unasked` when nobody pressed a key."""
+    """Play a file of this computer instead of what plays.
+
+    `unasked` when nobody pressed a key; `veil` is what to call it when its own name must stay
+    hidden.
+    """
 
     path: Path
     unasked: bool = False
+    veil: str = ""
 
 
 @dataclass(frozen=True)
