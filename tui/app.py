@@ -86,6 +86,7 @@ class SovdeckApp(Deck):
         super().__init__(Store(services.now()), settings or Settings())
         self.title = "sovdeck"
         self.services = services
+        self.draft = services.draft
         self.settings_path = settings_path
         self.start_screen = start if start in self.MODES else self.DEFAULT_MODE
         self.controller = Controller(self, services, self.store)

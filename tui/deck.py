@@ -10,7 +10,7 @@ from engine.contract.catalogue import Language
 from tui.services.protocols import ParsedLine
 from tui.settings import Settings
 from tui.state.store import State, Store
-from tui.state.work import RunEnd
+from tui.state.work import RunEnd, TrainDraft
 
 
 class Deck(App[None]):
@@ -22,6 +22,7 @@ class Deck(App[None]):
         super().__init__()
         self.store = store
         self.settings = settings
+        self.draft: TrainDraft | None = None  # what deploy.toml asks of a run
 
     @property
     def state(self) -> State:

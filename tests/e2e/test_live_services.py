@@ -129,7 +129,8 @@ def _check_and_push(services: Services, recorded: Recorded) -> None:
     told, cancel = Told(), threading.Event()
     services.datasets.check(recorded.list_file.parent, told, cancel)
     report = told.all(ev.DatasetChecked)[-1].report
-    assert report.clips == 10 and report.voice == VOICE and report.languages == {"ja": 10}
+    assert report.worth.clips == 10 and report.voice == VOICE
+    assert [one[1:3] for one in report.worth.spoken] == [("ja", 10)]
     services.datasets.push("box", recorded.list_file.parent, told, cancel)
     row = told.all(ev.TransferChanged)[-1].transfer
     assert row.state == "done" and row.verified

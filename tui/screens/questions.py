@@ -18,7 +18,11 @@ class HostKeyScreen(ModalScreen[bool]):
     """Shows the fingerprint; a changed key says so and does not offer a quick yes."""
 
     CSS_PATH = "../styles/modal.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "refuse", show=False)]
+    # No letter trusts a key: that takes two steps.
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "refuse", show=False),
+        Binding("left,right,h,l", "app.focus_next", show=False),
+    ]
 
     def __init__(self, question: HostKeyQuestion) -> None:
         super().__init__()

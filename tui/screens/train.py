@@ -49,8 +49,17 @@ class TrainScreen(DeckScreen):
         self.voice = ""
         self.preset = PRESETS[0]
         self._later: Timer | None = None
+        self._begun = False
+
+    def _begin(self) -> None:
+        """Once, before the form is drawn: what deploy.toml asks for."""
+        wish = self.deck.draft
+        if wish is not None and not self._begun:
+            self.voice, self.preset, self.values = wish.voice, wish.preset, dict(wish.params)
+        self._begun = True
 
     def body(self) -> Iterable[Widget]:
+        self._begin()
         with Horizontal(id="room"):
             with VerticalScroll(id="form", can_focus=False):
                 with Horizontal(classes="line"):

@@ -22,7 +22,7 @@ from tui.services.live_training import LiveTraining
 from tui.services.live_voices import LiveVoices
 from tui.services.protocols import Services
 from tui.services.studios import Studios, now_ms
-from tui.state.work import RunEnd
+from tui.state.work import RunEnd, TrainDraft
 
 
 @contextmanager
@@ -33,12 +33,13 @@ def live_services(project: Path | None, places: Places) -> Iterator[Services]:
     voices = LiveVoices(studios)
     training = LiveTraining(studios, datasets, voices)
     practice = LivePractice(studios, deploys, datasets, training)
-    player = ChildPlayer()
+    player, asked = ChildPlayer(), studios.config().train
     speech = LiveSpeech(studios)
     try:
         yield Services(
             LiveServers(studios), deploys, datasets, training, voices, now_ms, player,
             speech, LiveAuditions(studios), practice, partial(spread, studios),
+            TrainDraft("", asked.voice, asked.preset, dict(asked.params)),
         )  # fmt: skip
     finally:
         player.stop()

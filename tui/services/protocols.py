@@ -192,7 +192,8 @@ Spread = Callable[[RunEnd, Language], None]
 class Services:
     """The whole outside world as the dashboard sees it; `now` gives Unix milliseconds.
 
-    Without `practice` there is no way to try it here.
+    Without `practice` there is no way to try it here. `draft` is what deploy.toml asks of a
+    run: the form of the Train room begins with it.
     """
 
     servers: Servers
@@ -206,3 +207,4 @@ class Services:
     auditions: Auditions
     practice: Practice | None = None
     spread: Spread | None = None
+    draft: TrainDraft | None = None
