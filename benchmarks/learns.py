@@ -38,7 +38,7 @@ from engine.runtime.device import Device, Precision
 from engine.runtime.distributed import Peers
 from engine.speaking.marks import edit_distance
 from engine.speaking.pipeline import Speaker
-from engine.speaking.recognise import Whisper
+from engine.speaking.recognise import Listener
 from engine.speaking.request import SpeakRequest
 from engine.speaking.verify import spoken_error
 from engine.training.base import Base, make_base, unmade_synthesizer
@@ -131,7 +131,7 @@ def learn(work: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
     if options.asr is None:
         print("no --asr: the recogniser's rows are left out", file=sys.stderr)
         return rows
-    recogniser = Whisper(options.asr)
+    recogniser = Listener(options.asr)
     heard = {
         name: spoken_error(recogniser, samples, texts[clip.name], "ja")
         for name, samples in sounds.items()

@@ -1,6 +1,6 @@
 """The whole journey by keys: the real dashboard in tmux, a real sshd, a tiny voice.
 
-From a pasted line to a voice at home that speaks. What the screen says is waited for, so the
+From a pasted line to a voice at home, ready to speak. What the screen says is waited for, so the
 test takes as long as the machine needs.
 """
 
@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 import time
-import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,7 +20,7 @@ import pytest
 from servers import Place
 from trip_ground import ROOT, VOICE, Recorded
 
-LIMIT_S = 120.0
+LIMIT_S = 240.0
 
 
 class Terminal:
@@ -54,8 +53,12 @@ class Terminal:
             assert time.monotonic() < deadline, f"waited in vain for {words}:\n{screen}"
             time.sleep(0.2)
 
-    def alive(self) -> bool:
-        return subprocess.run([*self._base, "has-session"], capture_output=True).returncode == 0
+    def gone(self) -> None:
+        """Wait until the program has ended."""
+        deadline = time.monotonic() + LIMIT_S
+        while subprocess.run([*self._base, "has-session"], capture_output=True).returncode == 0:
+            assert time.monotonic() < deadline, f"it stays:\n{self.screen()}"
+            time.sleep(0.2)
 
     def close(self) -> None:
         subprocess.run([*self._base, "kill-server"], capture_output=True, check=False)
@@ -77,7 +80,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 @pytest.mark.sshd
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_from_a_pasted_line_to_a_voice_that_speaks(
+def test_from_a_pasted_line_to_a_voice_at_home(
     terminal: Terminal, sshd_v4: Place, recorded: Recorded, tmp_path: Path
 ) -> None:
     work, voices = tmp_path / "server work", tmp_path / "voices"
@@ -86,7 +89,8 @@ def test_from_a_pasted_line_to_a_voice_that_speaks(
         f"outputs = {json.dumps(voices.as_posix())}\n"
         f"[python]\npath = {json.dumps(Path(sys.executable).as_posix())}\n"
         f'[train]\nvoice = "{VOICE}"\npreset = "tiny"\npretrained = ""\n'
-        '[train.params]\n"sovits.batch_size" = 2\n"sovits.epochs" = 2\n"sovits.save_every_epochs" = 1\n'
+        '[train.params]\n"sovits.batch_size" = 2\n"sovits.epochs" = 2\n'
+        '"sovits.save_every_epochs" = 1\n'
         '"gpt.batch_size" = 2\n"gpt.epochs" = 2\n"gpt.save_every_epochs" = 1\n',
         encoding="utf-8",
     )
@@ -98,12 +102,12 @@ def test_from_a_pasted_line_to_a_voice_that_speaks(
 
     terminal.wait("Servers")
     terminal.press("a")
-    terminal.wait("Add")
+    terminal.wait("Paste the line the provider shows")
     terminal.type(sshd_v4.spec.format())
     terminal.press("Enter")
     terminal.wait(sshd_v4.fingerprint[:20])
     terminal.press("Right", "Enter")
-    terminal.wait("connected")
+    terminal.wait("engine not deployed yet: press d")
 
     terminal.press("d")
     terminal.wait("carries the plan out")
@@ -135,7 +139,6 @@ def test_from_a_pasted_line_to_a_voice_that_speaks(
     assert (voices / VOICE / "manifest.json").is_file()
 
     terminal.press("6")
-    terminal.wait("Reference")
-    print(terminal.screen())
+    terminal.wait(f"{VOICE}-e2.ckpt")
     terminal.press("C-q")
-    assert terminal.alive()
+    terminal.gone()

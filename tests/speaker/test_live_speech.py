@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import threading
 import time
 import wave
@@ -176,6 +177,7 @@ def test_an_audition_grows_is_stopped_goes_on_and_is_decided(
     again = told.all(ev.AuditionChanged)[-1].audition
     assert again.chosen == (worst.gpt, worst.sovits) and len(again.cells) == 11
     (work / "logs" / VOICE / "chosen.json").unlink()
+    shutil.rmtree(work / "auditions" / VOICE)  # the next test finds none
 
 
 def test_a_voice_without_an_audition_shows_an_empty_one(

@@ -30,6 +30,8 @@ from tui.verbs.pull import wanted_contents
 _WEIGHT = re.compile(r"(?P<folder>GPT|SoVITS)_weights/(?P<voice>[^/]+)/(?P<file>[^/]+)\Z")
 _EPOCH = re.compile(r"(?:-e|_e)(?P<epoch>\d+)(?:_s(?P<step>\d+))?\.(?:ckpt|pth)\Z")
 
+ENDING_LOOKS, ENDING_LOOK_S = 3, 1.0
+
 
 class LiveVoices:
     def __init__(self, studios: Studios) -> None:
@@ -64,7 +66,7 @@ class LiveVoices:
                 replace(
                     row, state="done", phase="", done=home.bytes, total=home.bytes,
                     verified=home.verified, path=str(home.folder), sha256=home.sha256,
-                    at_work=at_work(studio),
+                    at_work=still_at_work(studio, cancel),
                 )
             )
         )  # fmt: skip
@@ -122,6 +124,15 @@ class LiveVoices:
             return replace(voice, home=str(outputs / voice.name), safe=same and not going)
 
         return tuple(map(with_home, read_listing(studio.name, found)))
+
+
+def still_at_work(studio: Studio, cancel: Cancel) -> bool:
+    """As `at_work`, but a run that is just ending, its voice packed, gets a moment to do so."""
+    for _ in range(ENDING_LOOKS):
+        if not at_work(studio):
+            return False
+        cancel.wait(ENDING_LOOK_S)
+    return at_work(studio)
 
 
 def at_work(studio: Studio) -> bool:
