@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 from engine.contract.layout import Layout
@@ -28,6 +29,7 @@ from remote.deploy.plan import (
 from remote.deployed import Deployed
 from remote.link import Link
 from remote.listener import LinkSource
+from remote.stream import Stream
 from remote.tail import clean_line
 from remote.transfer.progress import Progress
 from remote.transfer.push import push
@@ -45,6 +47,9 @@ class StepReport:
 
 
 Report = Callable[[StepReport], None]
+
+# A deploy that was just left gives its lock back a moment after its link has gone.
+LOCK_LOOKS, LOCK_LOOK_S = 6, 0.5
 
 
 @dataclass(frozen=True)
@@ -95,19 +100,27 @@ def _do(links: Links, step: Step, deployed: Deployed, report: Report) -> str:
 def _locked(link: Link, layout: Layout) -> Iterator[None]:
     who = f"{getpass.getuser()}@{socket.gethostname()}"
     argv = ["sh", "-c", script("lock.sh"), "lock", str(layout.work / "deploy"), who]
-    with link.open_stream(argv) as stream:
-        for line in stream.lines():
-            word, _, holder = line.decode("utf-8", "replace").partition(" ")
-            if word == "locked":
-                break
-            if word == "held":
-                raise Problem(
-                    "remote.deploy.locked", ExitCode.CONFIG, server=link.name,
-                    who=clean_line(holder.encode()),
-                )  # fmt: skip
-        else:
-            raise _failed(link, "lock.sh", stream.errors)
-        yield
+    holder = ""
+    for _ in range(LOCK_LOOKS):
+        with link.open_stream(argv) as stream:
+            found = _holder(link, stream)
+            if found is None:
+                yield
+                return
+        holder = found
+        sleep(LOCK_LOOK_S)
+    raise Problem("remote.deploy.locked", ExitCode.CONFIG, server=link.name, who=holder)
+
+
+def _holder(link: Link, stream: Stream) -> str | None:
+    """Who deploys there now; None when the lock is ours."""
+    for line in stream.lines():
+        word, _, holder = line.decode("utf-8", "replace").partition(" ")
+        if word == "locked":
+            return None
+        if word == "held":
+            return clean_line(holder.encode())
+    raise _failed(link, "lock.sh", stream.errors)
 
 
 def _make_folders(link: Link, action: MakeFolders) -> str:
