@@ -16,7 +16,8 @@ $(READY): pyproject.toml requirements.lock
 	@if [ ! -x $(PY) ]; then \
 	  if command -v uv >/dev/null 2>&1; then uv venv --quiet --python "$(PYTHON)" $(VENV); \
 	  else $(PYTHON) -m venv $(VENV) || { echo "'$(PYTHON) -m venv' failed: install your system's python3-venv package, or uv." >&2; exit 2; }; fi; fi
-	@command -v uv >/dev/null 2>&1 || test -x $(VENV)/bin/uv || $(PY) -m pip install --quiet uv
+	@command -v uv >/dev/null 2>&1 || test -x $(VENV)/bin/uv || { \
+	  $(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip >/dev/null; $(PY) -m pip install --quiet uv; }
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; export PATH VIRTUAL_ENV="$(CURDIR)/$(VENV)"; set -e; \
 	  grep -v '^sovdeck' requirements.lock > $(VENV)/lock.txt; \
 	  if [ -n "$(TORCH_INDEX)" ]; then \
