@@ -114,7 +114,7 @@ class _Push:
         raise Problem("remote.transfer.mismatch_up", ExitCode.DATA, path=todo[0].path)
 
     def _read(self, local_files: Mapping[str, Path]) -> tuple[list[Wanted], dict[str, Content]]:
-        """Hash every local file. Two threads: hashing leaves the interpreter free."""
+        """Hash every local file while the line is dialled. Hashing leaves the interpreter free."""
         paths = sorted(local_files)
         for path in paths:
             _check_path(path)
@@ -131,8 +131,13 @@ class _Push:
                     "remote.transfer.cannot_read", ExitCode.DATA, path=str(local), why=why
                 ) from error
 
-        with ThreadPoolExecutor(2, thread_name_prefix="transfer-hash") as pool:
-            found = list(pool.map(content, paths))
+        pool = ThreadPoolExecutor(2, thread_name_prefix="transfer-hash")
+        try:
+            coming = pool.map(content, paths)
+            self._ask(lambda link: None)
+            found = list(coming)
+        finally:
+            pool.shutdown(cancel_futures=True)
         wanted = [Wanted(p, c.size, c.sha256) for p, c in zip(paths, found, strict=True)]
         return wanted, {content.sha256: content for content in found}
 
@@ -145,10 +150,7 @@ class _Push:
         sizes = [contents[sha256].size for sha256 in by_content]
         if not sizes:
             return
-        seat = self._ask(lambda link: UploadSeat(link, self._tuning))
-        seat.keeps_link = True
-        if self._cap.open and worth_carrying(seat.rtt, max(sizes)):
-            seat.carrier = seat.link.carrier()
+        seat = self._ask(partial(self._first_seat, sizes=sizes))
         self._ready.append(seat)
         self._meter.phase, self._meter.way = "send", seat.way
         small, large = [], []
@@ -159,7 +161,7 @@ class _Push:
                 small.append(content)
                 left += content.size
             else:
-                lease = content.size if seat.carrier else self._tuning.lease
+                lease = content.size if seat.carries(content.size) else self._tuning.lease
                 queue = RangeQueue(self._missing(content, has), lease)
                 large.append(LargeFile(content, queue))
                 left += queue.left
@@ -167,9 +169,19 @@ class _Push:
             self._meter.total = left
         cargo = Cargo(small, large)
         self._hold = Hold(self._folder, cargo, self._meter.add, self._cap, self._tuning)
-        lanes = first_guess(seat.rtt, left, self._tuning.most_connections)
+        lanes = first_guess(seat.link.rtt, left, self._tuning.most_connections)
         crew = Crew(self._open_seat, self._meter, self._report, self._cancel, self._tuning)
         crew.run(Work(lambda: cargo.waiting, lambda: cargo.over), Ramp(lanes, self._tuning))
+
+    def _first_seat(self, link: Link, sizes: list[int]) -> UploadSeat:
+        """A seat on the standing link for contents of `sizes` bytes."""
+        seat = UploadSeat(link)
+        seat.keeps_link = True
+        if self._cap.open and worth_carrying(link.rtt, max(sizes)):
+            seat.carrier = link.carrier()
+        if any(size > SMALL and not seat.carries(size) for size in sizes):
+            seat.open_session(self._tuning)
+        return seat
 
     def _missing(self, content: Content, has: Held) -> list[Range]:
         """Blocks of a large file that are not staged, or not right."""
@@ -190,7 +202,8 @@ class _Push:
         else:
             link = self._connect()
             try:
-                seat = UploadSeat(link, self._tuning)
+                seat = UploadSeat(link)
+                seat.open_session(self._tuning)
             except BaseException:
                 link.close()
                 raise

@@ -117,6 +117,7 @@ class LocalLink:
     def __init__(self, home: Path, weather: Weather) -> None:
         self.home = home
         self.weather = weather
+        self.rtt = 0.0
         self.streams: list[LocalStream] = []
         self.broken = False
         self.closed = False
