@@ -15,19 +15,20 @@ from typing import TypeVar
 from engine.contract.problem import ExitCode, Problem
 from remote.transfer import server
 from remote.transfer.bandwidth import Cap
-from remote.transfer.cargo import SMALL, Cargo, Content, LargeFile
+from remote.transfer.cargo import BATCH_BYTES, NEAR_BATCH, SMALL, Cargo, Content, LargeFile
 from remote.transfer.channel import Connect, Link
 from remote.transfer.crew import Crew, Work
 from remote.transfer.patience import cancelled, patiently
 from remote.transfer.prefix_hash import block_digests, file_digest
 from remote.transfer.progress import Meter, Report
-from remote.transfer.ramp import Ramp, first_guess, worth_carrying
+from remote.transfer.ramp import NEAR, Ramp, first_guess, worth_carrying
 from remote.transfer.ranges import Range, RangeQueue
 from remote.transfer.server import STAGING, Held, Wanted
 from remote.transfer.tuning import Tuning
 from remote.transfer.upload_seats import Hold, UploadSeat
 
 REPAIRS = 3
+STRIDE = 64
 T = TypeVar("T")
 
 
@@ -131,11 +132,13 @@ class _Push:
                     "remote.transfer.cannot_read", ExitCode.DATA, path=str(local), why=why
                 ) from error
 
+        # In strides: handing over each of thousands of small files would cost more than its hash.
+        strides = [paths[at : at + STRIDE] for at in range(0, len(paths), STRIDE)]
         pool = ThreadPoolExecutor(2, thread_name_prefix="transfer-hash")
         try:
-            coming = pool.map(content, paths)
+            coming = pool.map(lambda stride: [content(path) for path in stride], strides)
             self._ask(lambda link: None)
-            found = list(coming)
+            found = [content for stride in coming for content in stride]
         finally:
             pool.shutdown(cancel_futures=True)
         wanted = [Wanted(p, c.size, c.sha256) for p, c in zip(paths, found, strict=True)]
@@ -167,7 +170,8 @@ class _Push:
                 left += queue.left
         if first:
             self._meter.total = left
-        cargo = Cargo(small, large)
+        near = seat.link.rtt < NEAR
+        cargo = Cargo(small, large, NEAR_BATCH if near else BATCH_BYTES)
         self._hold = Hold(self._folder, cargo, self._meter.add, self._cap, self._tuning)
         lanes = first_guess(seat.link.rtt, left, self._tuning.most_connections)
         crew = Crew(self._open_seat, self._meter, self._report, self._cancel, self._tuning)
