@@ -17,7 +17,6 @@ from remote.ledger import Entry, Ledger
 from remote.link import Link
 from remote.transfer import policy
 from remote.transfer.batches import Item
-from remote.transfer.channel import Connect
 from remote.transfer.policy import SwitchOff, When, safe_to_switch_off, to_pull
 from remote.transfer.progress import Meter, Report
 from remote.transfer.pull_files import LARGE, pull_files
@@ -60,7 +59,7 @@ class Way:
 
 
 def sync(
-    connect: Connect,
+    connect: Callable[[], Link],
     link: Link,
     deployed: Deployed,
     voice: str,
@@ -114,7 +113,7 @@ def _scores(link: Link, deployed: Deployed, found: VoiceFiles) -> dict[str, floa
 
 
 def _files(
-    connect: Connect, link: Link, deployed: Deployed, found: VoiceFiles, todo: set[str],
+    connect: Callable[[], Link], link: Link, deployed: Deployed, found: VoiceFiles, todo: set[str],
     outputs: Path, ledger: Ledger, way: Way, note: Came,
 ) -> None:  # fmt: skip
     """All that is due but the pack."""
