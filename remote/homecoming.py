@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,12 @@ from typing import Any
 from engine.contract.layout import check_name
 from engine.contract.problem import ExitCode, Problem
 from remote import archive, watchman
+from remote.asking import ask
 from remote.deployed import Deployed
 from remote.ledger import Ledger
 from remote.link import Link
 from remote.pack_question import PackQuestion
+from remote.pool import Connect
 from remote.take_file import KEPT
 from remote.transfer.progress import Report
 from remote.transfer.pull import pull
@@ -47,7 +48,7 @@ class Home:
 
 
 def bring_home(
-    connect: Callable[[], Link],
+    connect: Connect,
     link: Link,
     deployed: Deployed,
     voice: str,
@@ -90,7 +91,7 @@ def bring_home(
             facts = (there, version, pulled.bytes, pulled.sha256, pulled.path)
             ledger.note(ledger.entry(link.name, *facts))
         # a server that waits for this may switch itself off now
-        watchman.mark_pulled(link, deployed.layout)
+        ask(link, connect, lambda there: watchman.mark_pulled(there, deployed.layout))
     return Home(
         pulled.path, pulled.bytes, pulled.sha256, pulled.seconds, pulled.resumed_bytes,
         folder, tuple(files),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from engine.contract.problem import ExitCode, Problem
 from remote.deployed import Deployed
 from remote.link import Link, Stream
+from remote.pool import Connect
 from remote.transfer.outline import Outline, Plan, parse, parse_plan
 
 
@@ -19,7 +20,7 @@ class PackQuestion:
     """
 
     def __init__(
-        self, connect: Callable[[], Link], link: Link, deployed: Deployed, voice: str, contents: str
+        self, connect: Connect, link: Link, deployed: Deployed, voice: str, contents: str
     ) -> None:
         self._connect = connect
         self._server = link.name
