@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
+from pathlib import Path
 
 from remote.transfer.outline import Outline
-from remote.transfer.part_file import PartFile
 from remote.transfer.stored_zip import Slot, StoredZip
 
 STEP = 1 << 20
 
 
 class PackHash:
-    """Follows the members of `layout` in order as `part` gets them, once the outline is known.
+    """Follows the members of an archive in order as `path` gets them, once the outline is known.
 
-    The bytes are read back from the file: what is hashed is what was written. `found`: numbers of
-    members that are not what the outline says, and the SHA-256 (hex) of the whole archive.
+    `reach` tells where what has come from an offset on without a gap ends. The bytes are read back
+    from the file: what is hashed is what was written. `found`: numbers of members that are not
+    what the outline says, and the SHA-256 (hex) of the whole archive.
     """
 
-    def __init__(self, part: PartFile, outline: Future[Outline]) -> None:
-        self._part = part
+    def __init__(self, path: Path, reach: Callable[[int], int], outline: Future[Outline]) -> None:
+        self._path = path
+        self._reach = reach
         self._outline = outline
         self._stop = threading.Event()
         self.found: Future[tuple[list[int], str]] = Future()
@@ -48,10 +51,10 @@ class PackHash:
 
     def _member(self, slot: Slot, whole: hashlib._Hash) -> str:
         digest, at = hashlib.sha256(), slot.data
-        with self._part.path.open("rb", buffering=0) as file:
+        with self._path.open("rb", buffering=0) as file:
             file.seek(at)
             while at < slot.end:
-                ready = min(slot.end, self._part.reach(at))
+                ready = min(slot.end, self._reach(at))
                 if ready == at:
                     # A coarse step: this thread must not fight the receiving ones.
                     if self._stop.wait(0.05):

@@ -29,6 +29,7 @@ from remote.transfer.pack_hash import PackHash
 from remote.transfer.pack_seat import PackSeat, Piece, Shifted
 from remote.transfer.part_file import PartFile, disk_errors
 from remote.transfer.patience import awaited, patiently
+from remote.transfer.prefix_hash import file_digest
 from remote.transfer.progress import Meter, Report
 from remote.transfer.pull import REPAIRS, Pulled
 from remote.transfer.ramp import Ramp, first_guess, worth_carrying
@@ -96,26 +97,47 @@ class _VirtualPull:
             target=self._ask, args=(outline,), name="pack-outline", daemon=True
         ).start()
         # The plan's own mark stands where a file has its time: files written anew, other number.
+        wanted = sum(member.size for member in self._plan.members)
+        if resume and (whole := self._already_here()) is not None:
+            self._part.discard()
+            self._meter.total = wanted
+            return self._done(whole, wanted, began)
         identity = Identity(f"plan of {self._plan.name}", self._zip.directory_at, self._plan.mark)
         self._part.begin(identity, self._kept(identity) if resume else RangeSet(), None)
         self._pieces = tuple(self._make_pieces())
-        wanted = sum(piece.member.size for piece in self._pieces)
         left = self._left()
         self._meter.total, self._meter.held = wanted, wanted - left
         first = self._again(self._first_seat, self._tuning.first_contact)
         self._meter.way, rtt = first.way, first.link.rtt
-        self._hash = PackHash(self._part, self._outline)
+        self._hash = PackHash(self._part.path, self._part.reach, self._outline)
         self._receive(rtt)
         whole = self._verified(rtt)
         self._write_frame(self._outline.result())
-        size = self._part.path.stat().st_size
         self._part.finish()
-        self._meter.phase = "done"
+        return self._done(whole, wanted - left, began)
+
+    def _done(self, whole: str, resumed: int, began: float) -> Pulled:
+        self._meter.held, self._meter.phase = self._meter.total, "done"
         self._report(self._meter.progress())
+        final = self._part.final
         return Pulled(
-            self._part.final, size, whole, monotonic() - began, wanted - left,
-            self._meter.way, self._meter.retries,
+            final, final.stat().st_size, whole, monotonic() - began, resumed, self._meter.way,
+            self._meter.retries,
         )  # fmt: skip
+
+    def _already_here(self) -> str | None:
+        """The SHA-256 of the archive that stands here, if it is what the server would make."""
+        final = self._part.final
+        if not final.is_file():
+            return None
+        outline = self._awaited(self._outline)
+        size = StoredZip([(member.name, member.size) for member in outline.members]).size
+        if final.stat().st_size != size:
+            return None
+        self._hash = PackHash(final, lambda at: size, self._outline)
+        with disk_errors(final):
+            bad, whole = self._awaited(self._hash.found)
+            return whole if not bad and file_digest(final) == whole else None
 
     def _ask(self, outline: Callable[[], Outline]) -> None:
         try:
@@ -206,7 +228,7 @@ class _VirtualPull:
                 return whole
             for number in bad:
                 self._repair(self._pieces[number], outline.members[number].sha256)
-            self._hash = PackHash(self._part, self._outline)
+            self._hash = PackHash(self._part.path, self._part.reach, self._outline)
             self._receive(rtt)
         raise Problem("remote.transfer.mismatch", ExitCode.DATA, path=self._plan.name)
 

@@ -224,6 +224,21 @@ def test_damaged_blocks_come_again_alone(
     assert server.weather.received < done.bytes + QUICK.block + MIB
 
 
+def test_an_archive_that_is_here_is_not_fetched_again(
+    server: Server, laptop: Path, voice: Layout
+) -> None:
+    first = fetch(server, laptop, asked(voice))
+    before = server.weather.received
+    again = fetch(server, laptop, asked(voice))
+    assert (again.sha256, again.bytes) == (first.sha256, first.bytes)
+    assert server.weather.received == before and again.resumed_bytes > 12 * MIB
+    with first.path.open("r+b") as file:
+        file.seek(14)  # the checksum of the first member
+        file.write(b"\0\0\0\0")
+    assert fetch(server, laptop, asked(voice)).sha256 == first.sha256
+    assert first.path.read_bytes() == pack(voice, "声 A").path.read_bytes()
+
+
 def test_the_files_come_while_the_server_still_reads_them(
     server: Server, laptop: Path, voice: Layout
 ) -> None:
