@@ -196,7 +196,9 @@ def expect_each(ends: Counter[str], count: int) -> None:
         assert noticed + ends[f"{change}: whole"] == count
 
 
-def test_faults_of_each_kind(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_kind_of_fault(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # `server`: skips where there is none
     expect_each(storm(tmp_path, monkeypatch, 8 * MIB, 6 * len(FAULTS)), 6)
 
