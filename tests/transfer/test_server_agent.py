@@ -70,6 +70,15 @@ def sha(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def test_it_is_nice_to_a_training(shell: Any) -> None:
+    (shell.home / "a").write_bytes(b"1")
+    (shell.bin / "nice").unlink()
+    (shell.bin / "nice").write_text('#!/bin/sh\necho "$1 $2" >>niceness\nshift 2\nexec "$@"\n')
+    (shell.bin / "nice").chmod(0o755)
+    assert server.digest(shell, "a", 1).whole == sha(b"1")
+    assert set((shell.home / "niceness").read_text().splitlines()) == {"-n 10"}
+
+
 NAME = " odd 'name' $(touch x) 声\\n"
 
 
