@@ -34,6 +34,7 @@ from engine.models.gpt.sampling import Sampling
 from engine.models.gpt.text2semantic import Text2Semantic
 from engine.models.sovits.config import SovitsConfig
 from engine.models.sovits.synthesizer import Synthesizer
+from engine.runtime import huge_pages
 from engine.speaking.pipeline import Speaker
 from engine.speaking.request import SpeakRequest
 from engine.speaking.sound import RATE, wav_bytes
@@ -124,6 +125,7 @@ class Ground:
 
 def _tokens(ground: Ground, rounds: int, count: int) -> dict[str, Any]:
     models = {name: lower(load_gpt(ground.gpt), name) for name in PRECISIONS}
+    huge_pages.settle()  # as whoever opens a voice on a CPU does
     given = ground.inputs
     spoken: dict[tuple[str, int], list[int]] = {}
 
