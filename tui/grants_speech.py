@@ -131,7 +131,7 @@ def cancel_audition(controller: Controller, wish: wishes.CancelAudition) -> None
 def cast_vote(controller: Controller, wish: wishes.CastVote) -> None:
     auditions = controller.services.auditions
     controller.jobs.run(
-        f"vote:{wish.better}/{wish.worse}",
+        f"vote:{wish.better.name}/{wish.worse.name}",
         lambda emit, cancel: auditions.vote(
             wish.server, wish.voice, wish.better, wish.worse, emit, cancel
         ),
