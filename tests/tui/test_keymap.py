@@ -10,7 +10,7 @@ from textual.widgets import Input
 
 from tui.app import SovdeckApp
 from tui.screens.jump import JumpScreen
-from tui.services.fakes import FakeWorld
+from tui.services.fake_world import FakeWorld
 from tui.widgets.choice import Choice
 from tui.widgets.clip_list import ClipList
 

@@ -20,7 +20,7 @@ from tui.state import wishes
 from tui.state.ages import server_freshness
 from tui.state.facts import ServerState
 from tui.state.next_step import next_step
-from tui.state.store import State, Topics
+from tui.state.state import State, Topics
 from tui.state.work import ENDED
 from tui.widgets.fact_table import Cell, FactTable
 from tui.widgets.first_run import FirstRun

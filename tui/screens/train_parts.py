@@ -11,7 +11,7 @@ from tui.figures import duration, memory, money, size
 from tui.language import language_of, say, say_hint, tell
 from tui.state.facts import Remark
 from tui.state.recipes import BUILT_IN, OWN
-from tui.state.store import State
+from tui.state.state import State
 from tui.widgets.gauge import memory_bar
 from tui.widgets.states import level_mark, stage_name
 

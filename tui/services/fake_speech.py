@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from engine.contract.audition import AuditionCell, Standing
 from tui.services import fake_shelf as scene
+from tui.services.fake_world import FakeWorld
 from tui.services.protocols import Cancel, Emit
 from tui.state import events as ev
 from tui.state.speech import (
@@ -22,9 +22,6 @@ from tui.state.speech import (
     SpeakDraft,
     Take,
 )
-
-if TYPE_CHECKING:
-    from tui.services.fakes import FakeWorld
 
 _PIECE_S = 0.7
 _SENTENCE = re.compile(r"[^。！？.!?\n]+[。！？.!?]*")
