@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 
 from engine import interop
-from engine.contract.catalogue import text
+from engine.contract.catalogue import LANGUAGES, text
 from engine.contract.problem import ExitCode, Problem
 from engine.contract.updates import GPT_ACCUMULATE, auto_batch, upstream_repeats
 from engine.runtime.checkpoint import Checkpoints
@@ -134,7 +135,7 @@ def moved(trained: State, start: State) -> float:
         before = start.get(name)
         if before is not None and before.shape == value.shape and value.is_floating_point():
             total += float((value.float() - before.to(value.dtype).float()).square().sum())
-    return total**0.5
+    return math.sqrt(total)
 
 
 def _ground(
@@ -195,7 +196,7 @@ def _announce(room: Room, stage: str, left_out: Sequence[LeftOut], total: int) -
             clips="; ".join(f"{one.name}: {one.why.get(language)}" for one in named) + rest,
             **facts,
         ).get(language)
-        for language in ("en", "zh")
+        for language in LANGUAGES
     }
     room.emit("warning", stage, **notice)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.amp.grad_scaler import GradScaler
 
 from engine.models.gpt.text2semantic import GptOutput, Text2Semantic
 from engine.runtime.device import Device, Precision
@@ -56,7 +57,7 @@ class GptTask:
         self._upstream = settings.schedule == "upstream"
         self.rate = UPSTREAM_FIRST_RATE if self._upstream else settings.rate
         self.optimizer = ScaledAdam(model.parameters(), self.rate)
-        self._scaler = torch.amp.GradScaler(device.kind, enabled=precision.scaled)
+        self._scaler = GradScaler(device.kind, enabled=precision.scaled)
         self._device = device.torch
         self._precision = precision
         self._peers = peers
@@ -115,7 +116,7 @@ class GptTask:
             weight = len(cut) / cut.whole[0]
             with self._precision.autocast():
                 loss, output, terms = self._loss(piece, weight)
-            self._scaler.scale(loss).backward()
+            torch.autograd.backward(self._scaler.scale(loss))
             share = output.targets.numel() / targets
             terms |= {"total": output.loss.detach() / targets, "accuracy": output.accuracy * share}
             for name, value in terms.items():

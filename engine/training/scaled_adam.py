@@ -57,7 +57,8 @@ class _Part:
     def pieces(self, size: int) -> Iterator[_Part]:
         """Flat views of at most `size` numbers."""
         whole = (self.p, self.g, self.delta, self.square)
-        for p, g, delta, square in zip(*(one.view(-1).split(size) for one in whole), strict=True):
+        cut = (torch.split(one.view(-1), size) for one in whole)
+        for p, g, delta, square in zip(*cut, strict=True):
             yield _Part(p, g, delta, square, self.rate, self.size_step)
 
 
@@ -205,7 +206,8 @@ class ScaledAdam(torch.optim.Optimizer):
         correction = 1 - decay ** ((group["step"] + 1) // period)
         step = -rate * correction**0.5 * state["size_grads"].sum() / (square.sqrt() + group["eps"])
         step = step.masked_fill(rms < group["param_min_rms"], 0.0)
-        return step.masked_fill(rms > group["param_max_rms"], -rate * period)
+        shrunk: Tensor = step.masked_fill(rms > group["param_max_rms"], -rate * period)
+        return shrunk
 
     def _update_scalars(
         self, group: dict[str, Any], pairs: list[tuple[Tensor, Tensor]], factor: Tensor | None
@@ -298,4 +300,5 @@ def _gradient(p: Tensor) -> Tensor:
 
 def _rms(p: Tensor) -> Tensor:
     flat = p.view(-1)
-    return (torch.dot(flat, flat) / p.numel()).sqrt()
+    rms: Tensor = (torch.dot(flat, flat) / p.numel()).sqrt()
+    return rms

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.amp.grad_scaler import GradScaler
 
 from engine.audio.spectrogram import mel, spectrogram
 from engine.models.sovits.discriminator import Discriminator
@@ -69,7 +70,7 @@ class SovitsTask:
         self.discriminator_optimizer = torch.optim.AdamW(
             discriminator.parameters(), settings.rate, **options
         )
-        self._scaler = torch.amp.GradScaler(device.kind, enabled=precision.scaled)
+        self._scaler = GradScaler(device.kind, enabled=precision.scaled)
         self._scales = [group["lr"] / settings.rate for group in groups]
         self._device = device.torch
         self._precision = precision
@@ -145,7 +146,7 @@ class SovitsTask:
                 judged = self.discriminator(torch.cat((real, output.wav.detach())))
             pairs = [score.chunk(2) for score, _ in judged]
             loss = losses.discriminator_loss(*zip(*pairs, strict=True)) * weight
-            self._scaler.scale(loss).backward()
+            torch.autograd.backward(self._scaler.scale(loss))
             total += loss.detach()
         return {"discriminator": total}
 
@@ -158,7 +159,7 @@ class SovitsTask:
             piece = cut.to(self._device)
             output = self._again(piece, number, len(pieces))
             terms = self._generator_losses(piece, output, *cut.shares)
-            self._scaler.scale(terms["total"]).backward()
+            torch.autograd.backward(self._scaler.scale(terms["total"]))
             for name, value in terms.items():
                 sums[name] = sums[name] + value.detach() if name in sums else value.detach()
         self.discriminator.requires_grad_(True)
