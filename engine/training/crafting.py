@@ -86,7 +86,7 @@ def sovits_stage(room: Room, base: Base, features: Features) -> TrainingStage:
     craft = Craft(
         task, ground.batch, ground.must_match, task.state, task.restore, export,
         lambda: validation.sovits_metrics(task.generator, ground.held, device),
-        change, lambda: task.load(1, 0, (_longest(ground, settings.sizes),)), sample,
+        change, sample,
         lambda: validation.sovits_metrics(task.generator, few, device)["mel"],
     )  # fmt: skip
     return TrainingStage(room, craft, ground.newest, ground.checkpoints)
@@ -122,7 +122,7 @@ def gpt_stage(room: Room, base: Base, features: Features, speak: samples.Speak) 
     craft = Craft(
         task, ground.batch, ground.must_match, task.state, task.restore, export,
         lambda: validation.gpt_metrics(task.model, ground.held, device),
-        change, lambda: task.load(1, 0, (_longest(ground, settings.sizes),)), sample,
+        change, sample,
         lambda: validation.gpt_metrics(task.model, few, device)["cross_entropy"],
     )  # fmt: skip
     return TrainingStage(room, craft, ground.newest, ground.checkpoints)
@@ -203,11 +203,6 @@ def _announce(room: Room, stage: str, left_out: Sequence[LeftOut], total: int) -
 
 def _precision(room: Room) -> Any:
     return choose_precision(room.spec.value("train.precision"), room.device)
-
-
-def _longest(ground: Ground, sizes: Sizes) -> tuple[int, ...]:
-    order = sorted(range(len(ground.training)), key=lambda i: -ground.training[i].frames)
-    return tuple(order[: sizes.whole])
 
 
 def _facts(ground: Ground, metrics: Mapping[str, float]) -> dict[str, Any]:
