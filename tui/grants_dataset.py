@@ -28,6 +28,11 @@ def undo_edit(controller: Controller, wish: wishes.UndoEdit) -> None:
     controller.jobs.run("dataset", lambda emit, cancel: datasets.undo(wish.folder, emit, cancel))
 
 
+def outline_clip(controller: Controller, wish: wishes.OutlineClip) -> None:
+    datasets = controller.services.datasets
+    controller.jobs.run("outline", lambda emit, cancel: datasets.outline(wish.wav, emit, cancel))
+
+
 def play_sound(controller: Controller, wish: wishes.PlaySound) -> None:
     controller.sound.play(wish.path, unasked=wish.unasked, veil=wish.veil)
 
@@ -40,6 +45,7 @@ DATASET_GRANTS: dict[type, Callable[[Controller, Any], None]] = {
     wishes.CheckDataset: check_dataset,
     wishes.EditClip: edit_clip,
     wishes.UndoEdit: undo_edit,
+    wishes.OutlineClip: outline_clip,
     wishes.PlaySound: play_sound,
     wishes.StopSound: stop_sound,
 }

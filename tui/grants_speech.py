@@ -42,13 +42,18 @@ def measure_clip(controller: Controller, wish: wishes.MeasureClip) -> None:
     controller.jobs.run("clip", lambda emit, cancel: speech.measure(wish.clip, emit, cancel))
 
 
+def bring_clip(controller: Controller, wish: wishes.BringClip) -> None:
+    speech = controller.services.speech
+    controller.jobs.run(
+        "clip", lambda emit, cancel: speech.bring(wish.server, wish.voice, wish.clip, emit, cancel)
+    )
+
+
 def lend_clip(controller: Controller, wish: wishes.LendClip) -> None:
     speech = controller.services.speech
     controller.jobs.run(
         f"lend:{wish.server}/{wish.voice}",
-        lambda emit, cancel: speech.lend(
-            wish.server, wish.voice, wish.clip, wish.window, emit, cancel
-        ),
+        lambda emit, cancel: speech.lend(wish.server, wish.voice, wish.loan, emit, cancel),
     )
 
 
@@ -156,6 +161,7 @@ SPEECH_GRANTS: dict[type, Callable[[Any, Any], None]] = {
     wishes.ChooseVoice: choose_voice,
     wishes.ReadShelf: read_shelf,
     wishes.MeasureClip: measure_clip,
+    wishes.BringClip: bring_clip,
     wishes.LendClip: lend_clip,
     wishes.HearReference: hear_reference,
     wishes.Speak: speak,

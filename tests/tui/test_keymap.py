@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from pilot_waits import settled, until
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
+from engine.contract.problem import Problem
 from tui.app import SovdeckApp
+from tui.keymap import check_keymap
 from tui.screens.jump import JumpScreen
 from tui.services.fakes import FakeWorld
 from tui.widgets.choice import Choice
@@ -37,6 +40,28 @@ async def test_a_binding_of_a_room_is_moved_by_its_id(make_app: Make, world: Fak
         assert app.current_mode == "dataset"
         await pilot.press("t")
         await until(pilot, lambda: app.current_mode == "train")
+
+
+def test_an_id_that_no_binding_has_is_named_with_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    check_keymap(path, {"monitor.smoothing": "w"})
+    with pytest.raises(Problem) as caught:
+        check_keymap(path, {"monitor.smothing": "w"})
+    assert str(path) in caught.value.sentence() and "monitor.smothing" in caught.value.sentence()
+    assert "monitor.smoothing" in caught.value.hint.en
+
+
+async def test_a_letter_of_jump_mode_can_be_clicked(make_app: Make, world: FakeWorld) -> None:
+    app = make_app(world, start="settings")
+    async with app.run_test(size=SIZE) as pilot:
+        await settled(pilot, app, world)
+        await pilot.press("ctrl+o")
+        await until(pilot, lambda: isinstance(app.screen, JumpScreen))
+        assert isinstance(app.screen, JumpScreen)
+        letter, target = list(app.screen.targets.items())[2]
+        label = next(one for one in app.screen.query(Static) if str(one.content).strip() == letter)
+        await pilot.click(label)
+        await until(pilot, lambda: app.focused is target, "the focus")
 
 
 @pytest.mark.parametrize("room", ["dataset", "train", "settings"])
