@@ -139,7 +139,7 @@ def test_from_a_pasted_line_to_a_spoken_sentence(
     assert (voices / VOICE / "manifest.json").is_file()
 
     terminal.press("6")
-    terminal.wait(f"{VOICE}-e2.ckpt")
+    terminal.wait("e2 × e2")
     terminal.press("C-n")
     terminal.type("こんにちは。")
     terminal.press("C-s")

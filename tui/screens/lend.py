@@ -55,7 +55,8 @@ class LendScreen(WatchingModal[Loan]):
             yield TrimBar(id="trim")
             yield Static(id="reading")
             yield Input(placeholder=say(self, "tui.lend.words"), id="words")
-            yield Static(say_hint(self, "tui.lend.title"), classes="more", markup=False)
+            how = "tui.lend.title" if self._bring is None else "tui.lend.trim"
+            yield Static(say_hint(self, how, file=""), classes="more", markup=False)
             with Horizontal(classes="buttons"):
                 yield Button(say(self, "tui.lend.leave"), id="leave")
                 yield Button(say(self, "tui.lend.send"), id="send", variant="success")

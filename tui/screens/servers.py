@@ -35,7 +35,7 @@ COLUMNS = {
     "memory": "tui.servers.memory", "job": "tui.servers.job", "disk": "tui.servers.disk",
     "price": "tui.servers.price",
 }  # fmt: skip
-_OF_A_SERVER = ("connect", "deploy", "remove", "open")
+_OF_A_SERVER = ("connect", "deploy", "remove", "open", "columns")
 _NARROW = ("name", "link", "job", "price")
 
 

@@ -101,6 +101,8 @@ class SpeakScreen(SpeakView):
             return False
         if not self.desk.text.strip():
             self._point("tui.talk.no_text", "words")
+        elif self.shelf is None:
+            self.notify(self.say("tui.talk.no_shelf"), severity="warning")
         elif not (self.desk.weight("gpt") and self.desk.weight("sovits")):
             self._point("tui.talk.no_pair", "pair")
         elif any(not take.ended for take in self.takes):

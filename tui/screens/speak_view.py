@@ -268,7 +268,8 @@ class SpeakView(VoiceRoom):
         elif name in ("gpt", "sovits"):
             panel.update(field_help(self, PARAMS[f"infer.{name}_weight"], None))
         else:
-            panel.update(Content.styled(self.say("tui.talk.start_here"), "$faint"))
+            words = "tui.talk.start_short" if self.has_class("-short") else "tui.talk.start_here"
+            panel.update(Content.styled(self.say(words), "$faint"))
 
 
 def field_of(widget: Widget | None) -> ParamField | None:

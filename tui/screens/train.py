@@ -19,7 +19,7 @@ from tui.language import language_of
 from tui.screens.ask_name import AskName
 from tui.screens.confirm import Confirm
 from tui.screens.deck_screen import DeckScreen
-from tui.screens.train_parts import field_help, plan_lines, recipe_help
+from tui.screens.train_parts import field_help, plan_brief, plan_lines, recipe_help
 from tui.state import wishes
 from tui.state.recipes import BUILT_IN, OWN, RESERVED, all_recipes, recipe_of
 from tui.state.store import State, Topics
@@ -90,7 +90,10 @@ class TrainScreen(DeckScreen):
             self.query_one("#voice", Input).value = state.dataset.voice
         plan = self.query_one("#plan", Panel)
         plan.border_title = self.say("tui.train.plan", server=state.server or "")
-        plan.draw(lambda width, _: plan_lines(self, state, width))
+        short = self.has_class("-short")
+        plan.draw(
+            lambda width, _: plan_brief(self, state) if short else plan_lines(self, state, width)
+        )
         if topics is None or "chosen" in topics:
             self._plan_soon()
 
