@@ -29,18 +29,13 @@ from tui.deck import Deck
 from tui.language import say, say_hint, tell
 from tui.messages import Asked, EventsWaiting, JobCrashed, Question, Withdrawn
 from tui.notify import Announcer
-from tui.services.protocols import (
-    Cancel,
-    Emit,
-    HostKeyQuestion,
-    ParsedLine,
-    SecretQuestion,
-    Services,
-)
+from tui.services.protocols import Cancel, Emit, HostKeyQuestion, ParsedLine, SecretQuestion
+from tui.services.services import Services
 from tui.settings import Settings
 from tui.signals import leave_on_signals
 from tui.state.events import ClockTicked, NoticeRaised
-from tui.state.store import Store, Topics
+from tui.state.state import Topics
+from tui.state.store import Store
 from tui.state.work import RunEnd
 from tui.tabs import TABS
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from tui.language import say, tell
 from tui.state.events import NoticeRaised
 from tui.state.runs import RunKey
-from tui.state.store import State
+from tui.state.state import State
 from tui.state.work import RunEnd
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from textual.widgets import Input, Static
 from tui.app import SovdeckApp
 from tui.screens.confirm import Confirm
 from tui.screens.dataset import DatasetScreen
-from tui.services.fakes import FakeWorld
+from tui.services.fake_world import FakeWorld
 from tui.state import events as ev
 from tui.state.clips import clip_rows
 from tui.state.facts import Remark

@@ -13,7 +13,7 @@ from engine.contract.problem import Problem
 from tui.app import SovdeckApp
 from tui.keymap import check_keymap
 from tui.screens.jump import JumpScreen
-from tui.services.fakes import FakeWorld
+from tui.services.fake_world import FakeWorld
 from tui.widgets.choice import Choice
 from tui.widgets.clip_list import ClipList
 

@@ -13,7 +13,7 @@ from tui.app import SovdeckApp
 from tui.screens.ask_name import AskName
 from tui.screens.confirm import Confirm
 from tui.screens.train import SECTIONS, TrainScreen
-from tui.services.fakes import FakeWorld
+from tui.services.fake_world import FakeWorld
 from tui.state.recipes import BUILT_IN, OWN, all_recipes, recipe_of
 from tui.state.work import TrainDraft
 from tui.widgets.choice import Choice

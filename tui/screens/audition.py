@@ -22,7 +22,7 @@ from tui.state import wishes
 from tui.state.blind import duels
 from tui.state.pair_grid import Pair, beside, cells_of, pair_grid
 from tui.state.speech import Audition, AuditionCell, AuditionDraft
-from tui.state.store import State, Topics
+from tui.state.state import State, Topics
 from tui.widgets.empty_state import EmptyState
 from tui.widgets.fact_table import FactTable
 from tui.widgets.pair_table import PairTable

@@ -20,7 +20,7 @@ from tui.screens.dataset_parts import clip_reasons, clip_title, summary, worth_l
 from tui.screens.deck_screen import DeckScreen
 from tui.state import wishes
 from tui.state.clips import ClipRow, clip_rows
-from tui.state.store import State, Topics
+from tui.state.state import State, Topics
 from tui.state.work import DatasetReport
 from tui.widgets.clip_list import ClipList
 from tui.widgets.empty_state import EmptyState

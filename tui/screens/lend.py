@@ -18,7 +18,7 @@ from tui.screens.watching import WatchingModal
 from tui.state import wishes
 from tui.state.outline import LONGEST_S, Window, fits
 from tui.state.speech import Loan, ReferenceClip
-from tui.state.store import State
+from tui.state.state import State
 from tui.widgets.waveform import TrimBar
 
 

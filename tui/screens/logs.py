@@ -11,7 +11,7 @@ from textual.widgets import Input, Static
 
 from tui.actions import bindings
 from tui.screens.deck_screen import DeckScreen
-from tui.state.store import State, Topics
+from tui.state.state import State, Topics
 from tui.widgets.empty_state import EmptyState
 from tui.widgets.log_view import LogView
 from tui.widgets.states import job_pill

@@ -23,7 +23,7 @@ from tui.screens.monitor_parts import (
 )
 from tui.state import wishes
 from tui.state.runs import RunView
-from tui.state.store import State, Topics
+from tui.state.state import State, Topics
 from tui.widgets.chart_curves import has_parts, other_curves, stage_curves, validation_marks
 from tui.widgets.empty_state import EmptyState
 from tui.widgets.line_chart import LineChart

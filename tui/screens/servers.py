@@ -23,7 +23,7 @@ from tui.state.arrangement import Value
 from tui.state.facts import ServerState, Telemetry
 from tui.state.next_step import next_step
 from tui.state.runs import RunView
-from tui.state.store import State, Topics
+from tui.state.state import State, Topics
 from tui.state.work import ENDED
 from tui.widgets.fact_table import Cell, FactTable
 from tui.widgets.first_run import FirstRun

@@ -14,7 +14,7 @@ from tui.deck import deck_of
 from tui.language import say_hint
 from tui.screens.deck_screen import DeckScreen
 from tui.settings import CHOICES
-from tui.state.store import State, Topics
+from tui.state.state import State, Topics
 from tui.widgets.choice import Choice
 
 SMOOTHINGS = ("0", "0.6", "0.9", "0.97")

@@ -26,7 +26,7 @@ from tui.screens.voice_room import VoiceRoom
 from tui.state import wishes
 from tui.state.speak_desk import FIELDS, SpeakDesk
 from tui.state.speech import ReferenceClip, Take
-from tui.state.store import State, Topics
+from tui.state.state import State, Topics
 from tui.widgets.click_row import ClickRow, Part
 from tui.widgets.empty_state import EmptyState
 from tui.widgets.fact_table import FactTable

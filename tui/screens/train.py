@@ -22,7 +22,7 @@ from tui.screens.deck_screen import DeckScreen
 from tui.screens.train_parts import field_help, plan_brief, plan_lines, recipe_help
 from tui.state import wishes
 from tui.state.recipes import BUILT_IN, OWN, RESERVED, all_recipes, recipe_of
-from tui.state.store import State, Topics
+from tui.state.state import State, Topics
 from tui.state.work import TrainDraft
 from tui.widgets.choice import Choice
 from tui.widgets.empty_state import EmptyState

@@ -12,7 +12,7 @@ from tui.figures import duration, memory, money, size
 from tui.language import language_of, say, say_hint, tell
 from tui.state.facts import Remark
 from tui.state.recipes import BUILT_IN, OWN
-from tui.state.store import State
+from tui.state.state import State
 from tui.state.work import TrainPlan
 from tui.widgets.gauge import memory_bar
 from tui.widgets.states import level_mark, stage_name

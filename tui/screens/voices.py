@@ -17,7 +17,7 @@ from tui.screens.voice_room import VoiceSeeker
 from tui.state import wishes
 from tui.state.ages import freshness
 from tui.state.arrangement import Value
-from tui.state.store import State, Topics
+from tui.state.state import State, Topics
 from tui.state.work import Checkpoint, Voice
 from tui.widgets.empty_state import EmptyState
 from tui.widgets.fact_table import Cell, FactTable

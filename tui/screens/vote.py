@@ -20,7 +20,7 @@ from tui.screens.watching import WatchingModal
 from tui.state import wishes
 from tui.state.blind import Duel, tally
 from tui.state.speech import Audition, AuditionCell
-from tui.state.store import State
+from tui.state.state import State
 
 Side = Literal["a", "b"]
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tui.services import fake_shelf as scene
+from tui.services.fake_world import FakeWorld
 from tui.services.protocols import Cancel, Emit
 from tui.state import events as ev
 from tui.state.speech import (
@@ -24,9 +24,6 @@ from tui.state.speech import (
     Standing,
     Take,
 )
-
-if TYPE_CHECKING:
-    from tui.services.fakes import FakeWorld
 
 _PIECE_S = 0.7
 _SENTENCE = re.compile(r"[^。！？.!?\n]+[。！？.!?]*")

@@ -20,7 +20,7 @@ from tui.services.live_servers import LiveServers
 from tui.services.live_speech import LiveSpeech
 from tui.services.live_training import LiveTraining
 from tui.services.live_voices import LiveVoices
-from tui.services.protocols import Services
+from tui.services.services import Services
 from tui.services.studios import Studios, now_ms
 from tui.state.work import RunEnd, TrainDraft
 
