@@ -7,15 +7,18 @@ from pathlib import Path
 
 import pytest
 from pilot_waits import settled, until
+from rich.cells import cell_len
 from textual.widgets import Input, Static
 
 from engine.contract.problem import Problem
 from tui.app import SovdeckApp
 from tui.keymap import check_keymap
+from tui.screens.help import HelpScreen
 from tui.screens.jump import JumpScreen
 from tui.services.fake_world import FakeWorld
 from tui.widgets.choice import Choice
 from tui.widgets.clip_list import ClipList
+from tui.widgets.key_bar import KeyBar
 
 Make = Callable[..., SovdeckApp]
 SIZE = (120, 36)
@@ -78,6 +81,23 @@ async def test_jump_mode_reaches_what_can_be_focused(
         letter, target = next(iter(app.screen.targets.items()))
         await pilot.press(letter)
         await until(pilot, lambda: app.focused is target, "the focus")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("room", ["servers", "monitor", "speak", "dataset", "audition"])
+async def test_the_way_to_help_never_falls_off_the_footer(
+    make_app: Make, world: FakeWorld, room: str, language: str
+) -> None:
+    app = make_app(world, start=room, language=language)
+    async with app.run_test(size=(60, 16)) as pilot:
+        await settled(pilot, app, world)
+        footer = app.screen.query_one(KeyBar)
+        assert "F1" in str(footer.content)
+        assert footer.content.cell_length <= 60  # type: ignore[attr-defined]
+        at = str(footer.content).index("F1")
+        column = cell_len(str(footer.content)[:at])
+        await pilot.click(KeyBar, offset=(column, 0))
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen), "help by mouse")
 
 
 async def test_settings_are_changed_by_letters_too(make_app: Make, world: FakeWorld) -> None:
