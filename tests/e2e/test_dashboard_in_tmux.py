@@ -140,8 +140,8 @@ def test_from_a_pasted_line_to_a_spoken_sentence(
 
     terminal.press("6")
     terminal.wait("e2 × e2")
-    terminal.press("C-n")
-    terminal.type("こんにちは。")
+    terminal.type("こんにちは。")  # the room opens with the focus on its text
+    terminal.wait("6 characters")
     terminal.press("C-s")
     takes = voices / VOICE / "takes"
     terminal.wait(until=lambda: any(takes.glob(f"{VOICE}-*.wav")))

@@ -16,7 +16,9 @@ from tui.keymap import check_keymap
 from tui.screens.help import HelpScreen
 from tui.screens.jump import JumpScreen
 from tui.services.fake_world import FakeWorld
+from tui.tabs import TABS
 from tui.widgets.choice import Choice
+from tui.widgets.click_row import ClickRow
 from tui.widgets.clip_list import ClipList
 from tui.widgets.key_bar import KeyBar
 
@@ -98,6 +100,17 @@ async def test_the_way_to_help_never_falls_off_the_footer(
         column = cell_len(str(footer.content)[:at])
         await pilot.click(KeyBar, offset=(column, 0))
         await until(pilot, lambda: isinstance(app.screen, HelpScreen), "help by mouse")
+
+
+async def test_every_room_is_a_click_away(make_app: Make, world: FakeWorld) -> None:
+    app = make_app(world)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, app, world)
+        for number, room in enumerate(TABS, 1):
+            tabs = app.screen.query_one("#tabs", ClickRow)
+            before = str(tabs.content).partition(str(number))[0]
+            await pilot.click(tabs, offset=(cell_len(before), 0))
+            await until(pilot, lambda room=room: app.current_mode == room, room)  # type: ignore[misc]
 
 
 async def test_settings_are_changed_by_letters_too(make_app: Make, world: FakeWorld) -> None:

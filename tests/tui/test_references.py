@@ -61,6 +61,19 @@ async def test_a_clip_of_the_server_is_drawn_trimmed_and_sent(
         await until(pilot, lambda: field.value == "高性能ですから", "its words")
 
 
+async def test_parts_of_the_room_are_gone_through_as_fast_as_keys_come(
+    make_app: Make, world: FakeWorld
+) -> None:
+    app = make_app(world, start="speak")
+    async with app.run_test(size=SIZE) as pilot:
+        room = await at_clips(pilot, app, world)
+        room.query_one("#words").focus()
+        await pilot.pause()
+        for _ in range(4):  # without waiting: keys of a fast hand come in one burst
+            room.action_next_page()
+        assert app.focused is room.query_one("#takes")
+
+
 async def test_one_that_is_too_short_is_not_fetched(make_app: Make, world: FakeWorld) -> None:
     app = make_app(world, start="speak")
     shelf = world.shelves[KEY]

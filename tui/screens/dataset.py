@@ -174,7 +174,7 @@ class DatasetScreen(DeckScreen):
         if self.folder is not None:
             self.ask(wishes.CheckDataset(self.folder))
         else:
-            self.query_one("#folder", Input).focus()
+            self.set_focus(self.query_one("#folder", Input))
 
     # Proofreading
 
@@ -218,7 +218,7 @@ class DatasetScreen(DeckScreen):
     def action_edit(self) -> None:
         if self.clips.row is not None:
             self.add_class("-proof")
-            self.query_one("#text", Input).focus()
+            self.set_focus(self.query_one("#text", Input))
 
     def _save(self, typed: str) -> None:
         row, report = self.clips.row, self._report

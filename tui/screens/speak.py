@@ -68,7 +68,7 @@ class SpeakScreen(SpeakView):
         self._arrange()
         chain = [widget for widget in self.focus_chain if self._page_of(widget) == name]
         if chain:
-            chain[0].focus()
+            self.set_focus(chain[0])  # at once: a second press must find it there
 
     def _page_of(self, widget: Widget | None) -> str:
         nodes = widget.ancestors_with_self if widget is not None else ()

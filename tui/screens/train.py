@@ -229,7 +229,7 @@ class TrainScreen(DeckScreen):
         here = groups.index(field.param.group) if field is not None else -1
         group = groups[(here + 1) % len(groups)]
         first = next(f for f in self.query(ParamField) if f.param.group == group)
-        first.query("Input, Choice").first().focus()
+        self.set_focus(first.query("Input, Choice").first())
 
     def action_start(self) -> None:
         state = self.deck.state
