@@ -109,10 +109,12 @@ class SpeakView(VoiceRoom):
 
     def show(self, state: State, topics: Topics | None) -> None:
         self.seek_voices(state)
-        voice = self.voice
+        voice, waited = self.voice, self.has_class("-empty")
         self.set_class(voice is None, "-empty")
         if voice is None:
             return
+        if waited and self.is_current and self.focused is None:
+            self.set_focus(self.query_one("#words"))  # hidden when the room was opened
         if self.desk.begin(voice.key, self.shelf, self.audition):
             self.ask(wishes.ReadShelf(voice.server, voice.name))
         self._arrange()
