@@ -12,11 +12,12 @@ from typing import Any
 from engine.contract.layout import check_name
 from engine.contract.problem import ExitCode, Problem
 from remote import archive, watchman
+from remote.asking import ask
 from remote.deployed import Deployed
 from remote.ledger import Ledger
 from remote.link import Link
+from remote.pool import Connect
 from remote.take_file import KEPT
-from remote.transfer.channel import Connect
 from remote.transfer.outline import parse
 from remote.transfer.progress import Report
 from remote.transfer.pull import Pulled, pull
@@ -94,7 +95,7 @@ def bring_home(
             facts = (there, version, pulled.bytes, pulled.sha256, pulled.path)
             ledger.note(ledger.entry(link.name, *facts))
         # a server that waits for this may switch itself off now
-        watchman.mark_pulled(link, deployed.layout)
+        ask(link, connect, lambda there: watchman.mark_pulled(there, deployed.layout))
     return Home(
         pulled.path, pulled.bytes, pulled.sha256, pulled.seconds, pulled.resumed_bytes,
         folder, tuple(files),

@@ -11,13 +11,14 @@ from time import monotonic
 
 from engine.contract.problem import ExitCode, Problem
 from remote import job, local_names, voice_files
+from remote.asking import ask
 from remote.deployed import Deployed
 from remote.homecoming import bring_home
 from remote.ledger import Entry, Ledger
 from remote.link import Link
+from remote.pool import Connect
 from remote.transfer import policy
 from remote.transfer.batches import Item
-from remote.transfer.channel import Connect
 from remote.transfer.policy import SwitchOff, When, safe_to_switch_off, to_pull
 from remote.transfer.progress import Meter, Report
 from remote.transfer.pull_files import LARGE, opened, pull_files
@@ -97,7 +98,8 @@ def sync(
             bandwidth=way.limit,
         )  # fmt: skip
         note(found.pack.path, home.bytes)
-    running = any(not state.ended for state in job.runs(link, layout))
+    states = ask(link, connect, lambda there: job.runs(there, layout))
+    running = any(not state.ended for state in states)
     verdict = safe_to_switch_off(wanted, ledger.here(link.name), running=running)
     folder = outputs / voice_files.SAVES / voice
     moved = sum(size for _, size in came)
