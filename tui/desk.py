@@ -74,13 +74,14 @@ class Desk:
         cancel: Cancel,
         none: Answer,
     ) -> Answer:
-        """Show the question and wait; cancelled or closing counts as `none`."""
+        """Show the question and wait; cancelled or closing counts as `none` and withdraws it."""
         self.post.post_message(Question(question, answer))  # type: ignore[arg-type]
         while not (cancel.is_set() or self.jobs.closing.is_set()):
             try:
                 return answer.result(timeout=0.2)
             except TimeoutError:
                 continue
+        answer.cancel()
         return none
 
     def _refused(self, problem: Problem) -> None:

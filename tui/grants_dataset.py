@@ -26,6 +26,11 @@ def undo_edit(desk: Desk, wish: wishes.UndoEdit) -> None:
     desk.jobs.run("dataset", lambda emit, cancel: datasets.undo(wish.folder, emit, cancel))
 
 
+def outline_clip(desk: Desk, wish: wishes.OutlineClip) -> None:
+    datasets = desk.services.datasets
+    desk.jobs.run("outline", lambda emit, cancel: datasets.outline(wish.wav, emit, cancel))
+
+
 def play_sound(desk: Desk, wish: wishes.PlaySound) -> None:
     desk.sound.play(wish.path, unasked=wish.unasked, veil=wish.veil)
 
@@ -38,6 +43,7 @@ DATASET_GRANTS: dict[type, Callable[[Desk, Any], None]] = {
     wishes.CheckDataset: check_dataset,
     wishes.EditClip: edit_clip,
     wishes.UndoEdit: undo_edit,
+    wishes.OutlineClip: outline_clip,
     wishes.PlaySound: play_sound,
     wishes.StopSound: stop_sound,
 }

@@ -40,13 +40,18 @@ def measure_clip(desk: Desk, wish: wishes.MeasureClip) -> None:
     desk.jobs.run("clip", lambda emit, cancel: speech.measure(wish.clip, emit, cancel))
 
 
+def bring_clip(desk: Desk, wish: wishes.BringClip) -> None:
+    speech = desk.services.speech
+    desk.jobs.run(
+        "clip", lambda emit, cancel: speech.bring(wish.server, wish.voice, wish.clip, emit, cancel)
+    )
+
+
 def lend_clip(desk: Desk, wish: wishes.LendClip) -> None:
     speech = desk.services.speech
     desk.jobs.run(
         f"lend:{wish.server}/{wish.voice}",
-        lambda emit, cancel: speech.lend(
-            wish.server, wish.voice, wish.clip, wish.window, emit, cancel
-        ),
+        lambda emit, cancel: speech.lend(wish.server, wish.voice, wish.loan, emit, cancel),
     )
 
 
@@ -154,6 +159,7 @@ SPEECH_GRANTS: dict[type, Callable[[Any, Any], None]] = {
     wishes.ChooseVoice: choose_voice,
     wishes.ReadShelf: read_shelf,
     wishes.MeasureClip: measure_clip,
+    wishes.BringClip: bring_clip,
     wishes.LendClip: lend_clip,
     wishes.HearReference: hear_reference,
     wishes.Speak: speak,

@@ -199,7 +199,7 @@ class AuditionScreen(VoiceRoom):
         name = self.focused.id if self.focused is not None else ""
         after = _PARTS[(_PARTS.index(name) + 1) % len(_PARTS)] if name in _PARTS else _PARTS[0]
         self.set_class(after == "standings", "-ranks")
-        self.query_one(f"#{after}").focus()
+        self.set_focus(self.query_one(f"#{after}"))
 
     def action_cursor(self, by: int) -> None:
         if isinstance(self.focused, FactTable):

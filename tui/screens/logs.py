@@ -64,7 +64,7 @@ class LogsScreen(DeckScreen):
 
     def action_find(self) -> None:
         self.add_class("-finding")
-        self.query_one("#word", Input).focus()
+        self.set_focus(self.query_one("#word", Input))
 
     def action_find_next(self, by: int) -> None:
         self.log_view.go_to_hit(by)

@@ -225,7 +225,8 @@ class MonitorScreen(DeckScreen):
         if not others:
             self.notify(self.say("tui.monitor.nothing_to_compare"))
             return
-        self.compare = not self.compare
+        self.compare = not self.compare or self.parts  # the parts of a loss hide other runs
+        self.parts = False
         for other in others:
             self.ask(wishes.ReadRun(other.server, other.run))
         self.show_all()

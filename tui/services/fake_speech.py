@@ -17,6 +17,7 @@ from tui.state import events as ev
 from tui.state.speech import (
     Audition,
     AuditionDraft,
+    Loan,
     Piece,
     Shelf,
     SpeakDraft,
@@ -45,21 +46,19 @@ class FakeSpeech:
             raise self.world.speech_problem
         emit(ev.ClipMeasured(replace(scene.LOCAL_CLIP, path=str(clip))))
 
-    def lend(
-        self,
-        server: str,
-        voice: str,
-        clip: Path,
-        window: tuple[float, float] | None,
-        emit: Emit,
-        cancel: Cancel,
-    ) -> None:
-        cut = "" if window is None else f"{window[0]:.1f}-{window[1]:.1f}"
-        self.world.call("lend", server, voice, clip.name, cut)
-        start, end = window or (0.0, scene.LOCAL_CLIP.seconds)
+    def bring(self, server: str, voice: str, clip: str, emit: Emit, cancel: Cancel) -> None:
+        local = self.fetch(server, voice, clip, emit, cancel)
+        known = self.world.shelves[f"{server}/{voice}"].references
+        there = next(one for one in known if one.path == clip)
+        emit(ev.ClipMeasured(replace(there, path=str(local), came_from=clip)))
+
+    def lend(self, server: str, voice: str, loan: Loan, emit: Emit, cancel: Cancel) -> None:
+        cut = "" if loan.window is None else "{:.1f}-{:.1f}".format(*loan.window)
+        self.world.call("lend", server, voice, loan.clip.name, cut)
+        start, end = loan.window or (0.0, scene.LOCAL_CLIP.seconds)
         lent = replace(
-            scene.LOCAL_CLIP, path=f"lent/{clip.name}", seconds=end - start, window=None,
-            peaks=scene.outline(7, end - start),
+            scene.LOCAL_CLIP, path=f"lent/{loan.clip.name}", seconds=end - start, window=None,
+            text=loan.text, language=loan.language, peaks=scene.outline(7, end - start),
         )  # fmt: skip
         key = f"{server}/{voice}"
         shelf = self.world.shelves.get(key, Shelf(server, voice))

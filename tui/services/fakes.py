@@ -16,7 +16,7 @@ from tui.services.fake_dataset import BYTES
 from tui.services.fake_plan import made_plan
 from tui.services.fake_practice import FakePractice
 from tui.services.fake_run import ENDED_RUN, LIVE_RUN, finished_run, later_events, running_run
-from tui.services.fake_shelf import ATRI, MIKA, SENTENCES
+from tui.services.fake_shelf import ATRI, MIKA, SENTENCES, outline
 from tui.services.fake_speech import FakeAuditions, FakeSpeech, ranked, scene_cells
 from tui.services.fake_world import FakeWorld
 from tui.services.protocols import Asks, Cancel, Emit, HostKeyQuestion, ParsedLine, ServerDraft
@@ -190,6 +190,10 @@ class FakeDatasets:
         self.world.dataset.edit(last.undone)
         self.world.dataset.edits = tuple(before)
         emit(ev.DatasetChecked(self.world.dataset.report(folder)))
+
+    def outline(self, wav: Path, emit: Emit, cancel: Cancel) -> None:
+        seconds = self.world.dataset.measure(wav).seconds
+        emit(ev.ClipOutlined(wav, seconds, outline(int(seconds * 100), seconds)))
 
     def push(self, server: str, folder: Path, emit: Emit, cancel: Cancel) -> None:
         self.world.call("push", server, folder.name)

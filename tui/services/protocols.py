@@ -128,6 +128,9 @@ class Datasets(Protocol):
     def undo(self, folder: Path, emit: Emit, cancel: Cancel) -> None:
         """Take back the newest correction; emit DatasetChecked."""
 
+    def outline(self, wav: Path, emit: Emit, cancel: Cancel) -> None:
+        """Read one recording; emit ClipOutlined."""
+
     def push(self, server: str, folder: Path, emit: Emit, cancel: Cancel) -> None:
         """Upload what the server lacks; emit TransferChanged of kind push."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from engine.contract.audition import AuditionCell, Standing
@@ -28,6 +29,7 @@ class ReferenceClip:
 
     `peaks` is its outline, 0 to 1, for the waveform. `window` is the stretch in seconds that
     the engine would keep of a clip that is too long, None where the clip fits as it is.
+    `came_from` is the path on the server of one that was brought here to be trimmed.
     """
 
     path: str
@@ -37,6 +39,17 @@ class ReferenceClip:
     score: float | None = None
     peaks: tuple[float, ...] = ()
     window: tuple[float, float] | None = None
+    came_from: str = ""
+
+
+@dataclass(frozen=True)
+class Loan:
+    """A recording of this computer for a voice to imitate: what is kept, and what it says."""
+
+    clip: Path
+    window: tuple[float, float] | None = None
+    text: str = ""
+    language: str = ""
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ class State:
     dataset: DatasetReport | None = None
     checking: ev.DatasetChecking | None = None
     dataset_refused: Remark | None = None
+    outline: ev.ClipOutlined | None = None
     plan: TrainPlan | None = None
     playing: Path | None = None
     notices: tuple[ev.NoticeRaised, ...] = ()

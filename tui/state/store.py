@@ -167,6 +167,10 @@ def _dataset_refused(state: State, event: ev.DatasetRefused) -> Changed:
     return replace(state, dataset=None, checking=None, dataset_refused=event.why), {"dataset"}
 
 
+def _clip_outlined(state: State, event: ev.ClipOutlined) -> Changed:
+    return replace(state, outline=event), {"outline"}
+
+
 def _plan_made(state: State, event: ev.PlanMade) -> Changed:
     return replace(state, plan=event.plan), {"plan"}
 
@@ -234,6 +238,7 @@ _REDUCERS: dict[type, Callable[[State, Any], Changed]] = {
     ev.DatasetChecking: _dataset_checking,
     ev.DatasetChecked: _dataset_checked,
     ev.DatasetRefused: _dataset_refused,
+    ev.ClipOutlined: _clip_outlined,
     ev.PlanMade: _plan_made,
     ev.VoicesSeen: _voices_seen,
     ev.TransferChanged: _transfer_changed,

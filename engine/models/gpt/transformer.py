@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.models.dropout import Dropout, dropped
 from engine.models.gpt.cache import KVCache
 from engine.models.gpt.config import GptConfig
 
@@ -19,6 +20,22 @@ def project(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     if x.device.type == "cpu" and x.shape[1] == 1 and not torch.is_grad_enabled():
         return F.linear(x, weight) + bias
     return F.linear(x, weight, bias)
+
+
+def softmax_attention(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float
+) -> Tensor:
+    """Attention of q (B, nh, T, hs) over k, v (B, nh, T_keys, hs) with dropout of its weights.
+
+    `mask` broadcasts to (B, nh, T, T_keys), True = may look. With dropout torch has no fused
+    kernel on a CPU, and in its plain one the dice take most of the time.
+    """
+    if q.device.type != "cpu" or dropout == 0 or mask is None:
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
+    hidden = torch.zeros(mask.shape, dtype=scores.dtype).masked_fill_(~mask, float("-inf"))
+    # In place and by adding: on the way back there is nothing to do, and nothing was copied.
+    return dropped(scores.add_(hidden).softmax(-1), dropout) @ v
 
 
 class Projection(nn.Linear):
@@ -48,7 +65,7 @@ def attend(
     if cache is not None:
         k, v = cache.append(layer, each[:, 1:])
         q = q.to(k.dtype)  # the cache may hold fewer bits than the layers
-    y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
+    y = softmax_attention(q, k, v, mask, dropout)
     return y.to(qkv.dtype).transpose(1, 2).reshape(B, T, C)
 
 
@@ -87,7 +104,7 @@ class Layer(nn.Module):
         self.linear2 = Projection(config.linear_units, width)
         self.norm1 = nn.LayerNorm(width, eps=1e-5)
         self.norm2 = nn.LayerNorm(width, eps=1e-5)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(
         self, x: Tensor, mask: Tensor | None, cache: KVCache | None = None, layer: int = 0

@@ -49,7 +49,8 @@ class PackedDecoder(nn.Module):
         self.cond = source.cond
         self.conv_pre = _Convolution(source.conv_pre, dtype)
         self.ups = [_Upsampling(up, dtype) for up in source.ups]
-        self.resblocks = [_Residual(block, dtype) for block in source.resblocks]
+        blocks: Any = source.resblocks  # torch types the parts of a module list as bare modules
+        self.resblocks = [_Residual(block, dtype) for block in blocks]
         self.conv_post = _Convolution(source.conv_post, dtype)
 
     def forward(self, z: Tensor, timbre: Tensor) -> Tensor:
@@ -96,12 +97,13 @@ def by_windows(decode: Callable[[Tensor], Tensor], z: Tensor, size: int, reach: 
 
 def reach(decoder: Decoder) -> int:
     """How many frames to either side of it a latent frame is heard."""
+    ups: Any = decoder.ups  # torch types the parts of a module list as bare modules
     frames, rate = _half(decoder.conv_pre), 1.0
-    per_stage = len(decoder.resblocks) // len(decoder.ups)
-    for i, up in enumerate(decoder.ups):
+    per_stage = len(decoder.resblocks) // len(ups)
+    for i, up in enumerate(ups):
         frames += up.kernel_size[0] / up.stride[0] / rate
         rate *= up.stride[0]
-        blocks = decoder.resblocks[i * per_stage : (i + 1) * per_stage]
+        blocks: Any = decoder.resblocks[i * per_stage : (i + 1) * per_stage]
         frames += max(
             sum(_half(conv) for conv in (*block.convs1, *block.convs2)) for block in blocks
         ) / rate  # fmt: skip
