@@ -1,10 +1,11 @@
 """The dashboard's budgets on this machine, with posting and terminalboard in the same run.
 
-    python benchmarks/tui.py [--quick] [--json]
+    python benchmarks/tui.py [--quick] [--json] [--only start,idle,monitor,charts,peers]
 
 Rows: name, value, unit, peer, peer_value, ratio (ours / peer's), and the budget where there is
-one. The made-up world of `python -m tui.app` stands in for servers, so only drawing is measured.
-CPU figures hold on a busy machine; key to paint needs a quiet one.
+one. The made-up world of `python -m tui.app` stands in for servers, so only drawing is measured;
+terminalboard is given two runs of 2,000 updates. CPU figures hold on a busy machine; key to paint
+needs a quiet one.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ from pty_driver import PtyProgram  # noqa: E402
 
 OURS = [sys.executable, "-m", "tui.app"]
 MOVES = ("j", "k", "j", "k", "j", "k", "j", "k")
+PARTS = ("start", "idle", "monitor", "charts", "peers")
+POINTS = 2000
+SMOOTHED = 0.6  # the dashboard's own default
 
 
 def start_cost(argv: Sequence[str], word: str, runs: int) -> tuple[float, int]:
@@ -60,8 +64,8 @@ def standing(argv: Sequence[str], word: str, seconds: float, keys: Sequence[str]
         return {"rss": program.rss_mb(), "cpu": cpu, "out": out, "key": keys_ms}
 
 
-async def chart_cost(points: int, repeats: int) -> float:
-    """Median CPU milliseconds to refresh eight charts of two smoothed series each."""
+async def chart_cost(points: int, repeats: int, smoothing: float) -> float:
+    """Median CPU milliseconds to refresh eight charts of two series each."""
     from textual.app import App, ComposeResult
     from textual.containers import Grid
 
@@ -84,6 +88,8 @@ async def chart_cost(points: int, repeats: int) -> float:
     wall = Wall()
     async with wall.run_test(size=(200, 50)) as pilot:
         charts = list(wall.query(LineChart))
+        for chart in charts:
+            chart.smoothing = smoothing
         pairs = [
             [Series().extended((x, draw.gauss(20, 2)) for x in range(points)) for _ in "ab"]
             for _ in charts
@@ -101,81 +107,115 @@ async def chart_cost(points: int, repeats: int) -> float:
     return statistics.median(costs)
 
 
-def peers() -> dict[str, tuple[list[str], str, tuple[str, ...]]]:
-    """Programs of the bench environment: argv, word of the first paint, keys that paint."""
+def write_runs(folder: Path) -> None:
+    """Two runs as TensorBoard reads them: three curves of POINTS updates each."""
+    from engine.runtime.tensorboard import TensorBoard
+
+    draw = random.Random(1)
+    for run in ("first", "second"):
+        board = TensorBoard(folder / run)
+        for step in range(1, POINTS + 1):
+            losses = {name: draw.gauss(20, 2) for name in ("total", "mel", "kl")}
+            board.add("step", "sovits", {"step": step, "losses": losses})
+        board.close()
+
+
+def peers(runs: str) -> dict[str, tuple[list[str], str, tuple[str, ...]]]:
+    """Programs of the bench environment: argv, word of the first paint, keys that paint.
+
+    runs: the folder terminalboard shows.
+    """
     folder = ROOT / ".bench-venv/bin"
     found: dict[str, tuple[list[str], str, tuple[str, ...]]] = {}
     if (folder / "posting").exists():
         found["posting"] = ([str(folder / "posting")], "Collection", ("j", "k") * 3)
     if (folder / "terminalboard").exists():
-        empty = tempfile.mkdtemp(prefix="terminalboard-")
-        found["terminalboard"] = ([str(folder / "terminalboard"), empty], "terminalboard", ())
+        argv = [str(folder / "terminalboard"), runs]
+        found["terminalboard"] = (argv, "inspect", ("l", "+", "l", "-", "l", "l"))
     return found
 
 
-def measure(quick: bool) -> list[dict[str, Any]]:
-    runs, seconds = (3, 4.0) if quick else (20, 10.0)
-    rows: list[dict[str, Any]] = []
+class Table:
+    """Rows of figures, each beside its budget or a peer's figure."""
 
-    def row(name: str, value: float | None, unit: str, budget: float | None) -> None:
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+
+    def add(self, name: str, value: float | None, unit: str, budget: float | None = None) -> None:
         shown = None if value is None else round(value, 3)
         ok = value is not None and (budget is None or value <= budget)
-        rows.append(
+        self.rows.append(
             {"name": name, "value": shown, "unit": unit, "peer": None, "peer_value": None,
              "ratio": None, "budget": budget, "ok": ok}
         )  # fmt: skip
 
-    cost, crashes = start_cost([*OURS, "--still"], "tokyo-4090", runs)
-    row("first paint", cost, "CPU s", 1.2)
-    row(f"failed starts of {runs}", crashes, "starts", 0)
-    still = standing([*OURS, "--still"], "tokyo-4090", seconds, MOVES)
-    row("memory, servers", still["rss"], "MB", 85)
-    row("idle CPU", still["cpu"], "%", 1)
-    row("idle output", still["out"], "B/s", 500)
-    row("key to paint, servers", still["key"], "ms", 35)
-    argv = [*OURS, "--start", "monitor", "--more", "6"]
-    live = standing(argv, "tokyo-4090", seconds, ("L", "L", "z", "0", "L", "L"))
-    row("monitor, 8 live servers: CPU", live["cpu"], "%", 10)
-    row("monitor, 8 live servers: output", live["out"], "B/s", 60_000)
-    row("monitor: key to paint", live["key"], "ms", 35)
-    row("memory, monitor", live["rss"], "MB", 85)
-    for points in (300, 2000):
-        cost = asyncio.run(chart_cost(points, 5 if quick else 15))
-        row(f"8 charts x 2 series x {points} points", cost, "CPU ms", 35)
-    rows += against_peers(rows, runs, seconds)
-    return rows
-
-
-def against_peers(ours: list[dict[str, Any]], runs: int, seconds: float) -> list[dict[str, Any]]:
-    mine = {one["name"]: one["value"] for one in ours}
-    rows = []
-    for peer, (argv, word, keys) in peers().items():
-        cost, crashes = start_cost(argv, word, runs)
-        figures = {"first paint": (cost, "CPU s"), f"failed starts of {runs}": (crashes, "starts")}
-        there = standing(argv, word, seconds, keys)
-        figures |= {
-            "memory, servers": (there["rss"], "MB"), "idle CPU": (there["cpu"], "%"),
-            "idle output": (there["out"], "B/s"), "key to paint, servers": (there["key"], "ms"),
-        }  # fmt: skip
-        for name, (value, unit) in figures.items():
-            if value is None:
-                continue
-            ratio = round(mine[name] / value, 2) if value and mine[name] is not None else None
-            rows.append(
-                {"name": name, "value": mine[name], "unit": unit, "peer": peer,
+    def beside(self, name: str, value: float | None, unit: str, peer: str) -> None:
+        """A peer's figure, with ours where this run has measured it."""
+        ours = next((row["value"] for row in self.rows if row["name"] == name), None)
+        if value is not None:
+            ratio = round(ours / value, 2) if value and ours is not None else None
+            self.rows.append(
+                {"name": name, "value": ours, "unit": unit, "peer": peer,
                  "peer_value": round(value, 3), "ratio": ratio, "budget": None, "ok": True}
             )  # fmt: skip
-    return rows
+
+
+def measure(parts: Sequence[str], quick: bool) -> list[dict[str, Any]]:
+    runs, seconds = (3, 4.0) if quick else (20, 10.0)
+    table = Table()
+    if "start" in parts:
+        cost, crashes = start_cost([*OURS, "--still"], "tokyo-4090", runs)
+        table.add("first paint", cost, "CPU s", 1.2)
+        table.add(f"failed starts of {runs}", crashes, "starts", 0)
+    if "idle" in parts:
+        still = standing([*OURS, "--still"], "tokyo-4090", seconds, MOVES)
+        table.add("memory", still["rss"], "MB", 85)
+        table.add("idle CPU", still["cpu"], "%", 1)
+        table.add("idle output", still["out"], "B/s", 500)
+        table.add("key to paint", still["key"], "ms", 35)
+    if "monitor" in parts:
+        argv = [*OURS, "--start", "monitor", "--more", "6"]
+        live = standing(argv, "tokyo-4090", seconds, ("L", "L", "z", "0", "L", "L"))
+        table.add("monitor, 8 live servers: CPU", live["cpu"], "%", 10)
+        table.add("monitor, 8 live servers: output", live["out"], "B/s", 60_000)
+        table.add("monitor: key to paint", live["key"], "ms", 35)
+        table.add("monitor: memory", live["rss"], "MB", 85)
+    if "charts" in parts:
+        for points in (300, POINTS):
+            for look, weight in (("raw", 0.0), ("smoothed", SMOOTHED)):
+                cost = asyncio.run(chart_cost(points, 5 if quick else 15, weight))
+                table.add(f"8 charts x 2 series x {points} points, {look}", cost, "CPU ms", 35)
+    if "peers" in parts:
+        against_peers(table, runs, seconds)
+    return table.rows
+
+
+def against_peers(table: Table, runs: int, seconds: float) -> None:
+    with tempfile.TemporaryDirectory(prefix="terminalboard-") as folder:
+        write_runs(Path(folder))
+        for peer, (argv, word, keys) in peers(folder).items():
+            cost, crashes = start_cost(argv, word, runs)
+            there = standing(argv, word, seconds, keys)
+            table.beside("first paint", cost, "CPU s", peer)
+            table.beside(f"failed starts of {runs}", crashes, "starts", peer)
+            table.beside("memory", there["rss"], "MB", peer)
+            table.beside("idle CPU", there["cpu"], "%", peer)
+            table.beside("idle output", there["out"], "B/s", peer)
+            table.beside("key to paint", there["key"], "ms", peer)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--only", default=",".join(PARTS), metavar="PART,...")
     options = parser.parse_args()
-    rows = measure(options.quick)
+    parts = options.only.split(",")
+    if set(parts) - set(PARTS):
+        parser.error(f"--only takes {', '.join(PARTS)}")
+    rows = measure(parts, options.quick)
     for name in ("posting", "terminalboard"):
-        if name not in peers():
+        if "peers" in parts and not (ROOT / ".bench-venv/bin" / name).exists():
             print(f"{name}: left out, not in .bench-venv (make bench-env)", file=sys.stderr)
     if options.json:
         print(json.dumps(rows, ensure_ascii=False))

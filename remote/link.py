@@ -31,9 +31,11 @@ from remote.credentials import Credentials
 from remote.dial import dial
 from remote.faults import LinkLost, NoSftp
 from remote.forward import Forward
-from remote.hostkeys import HostKey
+from remote.hop_socket import HopSocket
+from remote.host_policy import Policy
 from remote.hostspec import HostSpec
 from remote.login import Answer, BadKey, Login, Verdict
+from remote.orderly import Late, OrderlyChannel
 from remote.private_key import read_private_key
 from remote.pulse import Pulse
 from remote.secrets import Secret
@@ -85,6 +87,10 @@ class _Auth(paramiko.auth_handler.AuthOnlyHandler):  # type: ignore[misc]
         return self.wait_for_response(self.auth_event)
 
 
+class _Channel(OrderlyChannel, paramiko.Channel):  # type: ignore[misc]
+    """A channel whose words never come after its end; see `remote.orderly`."""
+
+
 class _Transport(paramiko.ServiceRequestingTransport):  # type: ignore[misc]
     _active_check_timeout = 0.5  # how often an idle connection wakes up to check its pulse
     broken = _BROKEN
@@ -92,6 +98,7 @@ class _Transport(paramiko.ServiceRequestingTransport):  # type: ignore[misc]
     def __init__(self, sock: Any, host_key_kinds: Sequence[str], **options: Any) -> None:
         super().__init__(sock, packetizer_class=_Wire, **options)
         self._accepted = threading.Event()
+        self._farewell: Exception | None = None
         order = self.get_security_options()
         order.ciphers = (*_CIPHERS, *(c for c in order.ciphers if "ctr" in c))
         self._kinds = tuple(kind for kind in host_key_kinds if kind in self._key_info)
@@ -103,8 +110,25 @@ class _Transport(paramiko.ServiceRequestingTransport):  # type: ignore[misc]
 
     @property
     def fault(self) -> BaseException | None:
-        first: BaseException | None = self.packetizer.fault or self.get_exception()
+        # Not `get_exception`, which forgets what it tells.
+        first: BaseException | None = (
+            self.packetizer.fault or self._farewell or self.saved_exception
+        )
         return first
+
+    def _parse_disconnect(self, message: Any) -> None:
+        _, reason = message.get_int(), message.get_text()
+        self._farewell = paramiko.SSHException(f"the server ended it: {reason}")
+
+    def open_channel(self, *args: Any, **options: Any) -> Any:
+        channel = super().open_channel(*args, **options)
+        channel.__class__ = _Channel  # the library offers no way to choose it
+        return channel
+
+    def _send_message(self, data: Any) -> None:
+        message = data.make() if isinstance(data, Late) else data
+        if message is not None:
+            super()._send_message(message)
 
     def ensure_session(self) -> None:
         # Paramiko's own sleeps in steps of 0.1 s, for ever when the server is gone.
@@ -121,6 +145,13 @@ class _Transport(paramiko.ServiceRequestingTransport):  # type: ignore[misc]
 
     def _parse_service_accept(self, message: Any) -> None:
         self._accepted.set()
+
+    def _parse_global_request(self, message: Any) -> None:
+        # sshd sends its host keys after the log-in and, with Nagle's rule on, holds back its word
+        # on our first channel until they are acknowledged: the system would wait 40 ms with that.
+        super()._parse_global_request(message)
+        if self.clear_to_send.is_set():
+            self.send_ignore()
 
     def shut(self) -> None:
         """Close at once: plain close() leaves the reading thread in recv() for a while."""
@@ -140,34 +171,6 @@ class _Transport(paramiko.ServiceRequestingTransport):  # type: ignore[misc]
         # True asks for a reply: paramiko's own keepalive asks for none, so it proves nothing.
         message.add("keepalive@openssh.com", True)
         self._send_user_message(message)
-
-
-class _HopSocket:
-    """The channel through a hop, as the socket of the next connection."""
-
-    def __init__(self, channel: Any) -> None:
-        self._channel = channel
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._channel, name)
-
-    def close(self) -> None:
-        # Closing a channel sends a message; when the hop is what died, there is no way to.
-        with contextlib.suppress(EOFError, OSError):
-            self._channel.close()
-
-
-class _Policy:
-    """Hands every host key to Trust: paramiko's own known_hosts stay empty on purpose."""
-
-    def __init__(self, trust: Trust, spec: HostSpec) -> None:
-        self._trust, self._spec = trust, spec
-
-    def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:
-        spec = self._spec
-        certificate = key.public_blob
-        shown = HostKey(key.get_name(), certificate.key_blob if certificate else key.asbytes())
-        self._trust.check(spec.place, shown, name=spec.name)
 
 
 class _Door:
@@ -295,7 +298,7 @@ def _open(
 ) -> Link:
     user = spec.user or getpass.getuser()
     sock: Any = (
-        _HopSocket(hops[-1].open_tcp(spec.host, spec.port))
+        HopSocket(hops[-1].open_tcp(spec.host, spec.port))
         if hops
         else dial(spec.host, spec.port, spec.family, timeout)
     )
@@ -316,7 +319,7 @@ def _open(
             "auth_timeout": timeout,
         },
     )
-    connection.client.set_missing_host_key_policy(_Policy(trust, spec))
+    connection.client.set_missing_host_key_policy(Policy(trust, spec))
     try:
         connection.open()
     except _BROKEN as error:

@@ -11,16 +11,17 @@ from time import monotonic
 
 from engine.contract.problem import ExitCode, Problem
 from remote import job, local_names, voice_files
+from remote.asking import ask
 from remote.deployed import Deployed
 from remote.homecoming import bring_home
 from remote.ledger import Entry, Ledger
 from remote.link import Link
+from remote.pool import Connect
 from remote.transfer import policy
 from remote.transfer.batches import Item
-from remote.transfer.channel import Connect
 from remote.transfer.policy import SwitchOff, When, safe_to_switch_off, to_pull
 from remote.transfer.progress import Meter, Report
-from remote.transfer.pull_files import LARGE, opened, pull_files
+from remote.transfer.pull_files import LARGE, pull_files
 from remote.transfer.pull_folder import absent
 from remote.transfer.server import Named
 from remote.transfer.tuning import Tuning
@@ -97,7 +98,8 @@ def sync(
             bandwidth=way.limit,
         )  # fmt: skip
         note(found.pack.path, home.bytes)
-    running = any(not state.ended for state in job.runs(link, layout))
+    states = ask(link, connect, lambda there: job.runs(there, layout))
+    running = any(not state.ended for state in states)
     verdict = safe_to_switch_off(wanted, ledger.here(link.name), running=running)
     folder = outputs / voice_files.SAVES / voice
     moved = sum(size for _, size in came)
@@ -140,10 +142,9 @@ def _files(
     for item, sha256 in same:
         verified(item, sha256)
     try:
-        first, rtt = opened(connect)
-        with closing(first):
+        with closing(connect()) as first:
             pull_files(
-                connect, work, missing, outputs, first=first, rtt=rtt, meter=Meter(),
+                connect, work, missing, outputs, first=first, meter=Meter(),
                 report=way.report, cancel=way.cancel, came=arrived, bandwidth=way.limit,
                 tuning=way.tuning,
             )  # fmt: skip

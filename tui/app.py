@@ -7,6 +7,8 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import InvalidStateError
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
@@ -25,20 +27,15 @@ from tui.clipboard import copy_by_tool
 from tui.controller import Controller
 from tui.deck import Deck
 from tui.language import say, say_hint, tell
-from tui.messages import Asked, EventsWaiting, JobCrashed, Question
+from tui.messages import Asked, EventsWaiting, JobCrashed, Question, Withdrawn
 from tui.notify import Announcer
-from tui.services.protocols import (
-    Cancel,
-    Emit,
-    HostKeyQuestion,
-    ParsedLine,
-    SecretQuestion,
-    Services,
-)
+from tui.services.protocols import Cancel, Emit, HostKeyQuestion, ParsedLine, SecretQuestion
+from tui.services.services import Services
 from tui.settings import Settings
 from tui.signals import leave_on_signals
 from tui.state.events import ClockTicked, NoticeRaised
-from tui.state.store import Store, Topics
+from tui.state.state import Topics
+from tui.state.store import Store
 from tui.state.work import RunEnd
 from tui.tabs import TABS
 
@@ -178,19 +175,30 @@ class SovdeckApp(Deck):
 
         answer: Any = message.answer
         question = message.question
+        if answer.cancelled():
+            return
 
         def answered(value: Any) -> None:
-            if not answer.done():
-                answer.set_result(value)
+            with suppress(InvalidStateError):  # nobody waits for it any more
+                answer.set_result(value if isinstance(question, SecretQuestion) else bool(value))
 
+        screen: Screen[Any]
         if isinstance(question, HostKeyQuestion):
-            self.push_screen(HostKeyScreen(question), lambda yes: answered(bool(yes)))
+            screen = HostKeyScreen(question)
         elif isinstance(question, SecretQuestion):
-            self.push_screen(SecretScreen(question), answered)
+            screen = SecretScreen(question)
         else:
-            words = f"tui.ask.offer_{question.offer}"
-            facts = {"name": question.server}
-            self.push_screen(Confirm(words, facts), lambda yes: answered(bool(yes)))
+            screen = Confirm(f"tui.ask.offer_{question.offer}", {"name": question.server})
+        self.push_screen(screen, answered)
+        answer.add_done_callback(
+            lambda done: done.cancelled() and self.post_message(Withdrawn(screen))
+        )
+
+    def on_withdrawn(self, message: Withdrawn) -> None:
+        from tui.screens.question_modal import QuestionModal
+
+        if isinstance(message.screen, QuestionModal):
+            message.screen.withdraw()
 
     def on_job_crashed(self, message: JobCrashed) -> None:
         facts = {"job": message.job, "summary": message.summary}

@@ -56,27 +56,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(given)
     console = Console(json_output=getattr(args, "json", False), language=language)
     try:
+        code = _answer(module, args, console)
+        # Here, not at the interpreter's end, where a reader who left would be a traceback.
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # The reader of our output (`head`, a closed pager) left: that is its right.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.OK)
+
+
+def _answer(module: ModuleType | None, args: argparse.Namespace, console: Console) -> int:
+    """Run the verb, or the dashboard without one; whatever goes wrong is one sentence."""
+    try:
         if module is None:
             return open_dashboard(args, console)
-        code = module.run(args, console)
-        return int(code)
+        return int(module.run(args, console))
     except Problem as problem:
         if args.debug:
             raise
         console.problem(problem)
         return int(problem.exit_code)
     except KeyboardInterrupt:
-        console.error(text("tui.cli.interrupted").get(language))
+        console.error(text("tui.cli.interrupted").get(console.language))
         return int(ExitCode.INTERRUPTED)
     except BrokenPipeError:
-        # The reader of our output (`head`, a closed pager) left: that is its right.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(ExitCode.OK)
+        raise
     except Exception as error:
         if args.debug:
             raise
         console.error(
-            text("tui.cli.internal", why=f"{type(error).__name__}: {error}").get(language)
+            text("tui.cli.internal", why=f"{type(error).__name__}: {error}").get(console.language)
         )
         return int(ExitCode.INTERNAL)
 

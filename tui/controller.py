@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import replace
-from itertools import count
-from typing import Any, Protocol, TypeVar
-
-from textual.message import Message
+from typing import Any
 
 from engine.contract.catalogue import hint, text
 from engine.contract.problem import Problem
+from tui.desk import Asking, Desk, Post
 from tui.grants_dataset import DATASET_GRANTS
 from tui.grants_speech import SPEECH_GRANTS
-from tui.jobs import Jobs, Work
-from tui.messages import EventsWaiting, JobCrashed, Question
-from tui.services import protocols
-from tui.services.protocols import Cancel, Emit, HostKeyQuestion, SecretQuestion, Services
-from tui.sounding import Sounding
+from tui.jobs import Work
+from tui.services.protocols import Cancel, Emit
+from tui.services.services import Services
 from tui.state import wishes
 from tui.state.events import (
     NoticeRaised,
@@ -33,79 +26,33 @@ from tui.state.events import (
     TransferEnded,
 )
 from tui.state.facts import Remark
-from tui.state.store import Store, Topics
+from tui.state.state import Topics
+from tui.state.store import Store
 from tui.state.work import ENDED, Transfer
 
 # A stream that broke is not opened again sooner: a refusal must not become a storm.
 REOPEN_AFTER_MS = 10_000
 
-Answer = TypeVar("Answer")
 
-
-class Post(Protocol):
-    """Where messages go: the app, whose `post_message` may be called from any thread."""
-
-    def post_message(self, message: Message) -> bool: ...
-
-
-class Controller:
+class Controller(Desk):
     """Grants wishes, keeps the watches, and turns emitted events into changed topics."""
 
     def __init__(self, post: Post, services: Services, store: Store) -> None:
-        self.post = post
-        self.services = services
+        super().__init__(post, services)
         self.store = store
         self.read_only = False
-        self.jobs = Jobs(self.emit, self._refused, self._crashed)
-        self._queue: deque[StoreEvent] = deque()
-        self._announced = threading.Event()
         self._opened: dict[str, int] = {}
-        self._takes = count(1)
-        self.sound = Sounding(self.jobs, services.player)
-
-    def next_take(self) -> str:
-        """An id no take of this dashboard has had."""
-        return f"take-{next(self._takes)}"
-
-    # Events in
-
-    def emit(self, event: StoreEvent) -> None:
-        """Take an event from any thread; one EventsWaiting stands for a whole burst."""
-        self._queue.append(event)
-        if not self._announced.is_set():
-            self._announced.set()
-            self.post.post_message(EventsWaiting())
-
-    def drain(self) -> tuple[Topics, tuple[StoreEvent, ...]]:
-        """Apply all waiting events; start the watches they call for."""
-        self._announced.clear()
-        events = []
-        while self._queue:
-            events.append(self._queue.popleft())
-        topics = self.store.apply(events)
-        if "servers" in topics or "runs" in topics:
-            self._keep_watches()
-        return topics, tuple(events)
-
-    @property
-    def idle(self) -> bool:
-        """Nothing told waits to be applied."""
-        return not self._queue and not self._announced.is_set()
-
-    # Life
 
     def start(self) -> None:
         self.jobs.run("load", lambda emit, cancel: self.services.servers.load(emit))
 
-    def close(self) -> None:
-        self.jobs.close()
-        self.sound.close()
-
-    def _refused(self, problem: Problem) -> None:
-        self.emit(NoticeRaised("bad", problem.message, self.services.now(), problem.hint))
-
-    def _crashed(self, group: str, summary: str, trace: str) -> None:
-        self.post.post_message(JobCrashed(group, summary, trace))
+    def drain(self) -> tuple[Topics, tuple[StoreEvent, ...]]:
+        """Apply all waiting events; start the watches they call for."""
+        events = self.told()
+        topics = self.store.apply(events)
+        if "servers" in topics or "runs" in topics:
+            self._keep_watches()
+        return topics, events
 
     # Wishes
 
@@ -120,7 +67,7 @@ class Controller:
         servers, draft = self.services.servers, wish.draft
         self.jobs.run(
             f"add:{draft.name}",
-            lambda emit, cancel: servers.add(draft, _Asks(self, cancel), emit, cancel),
+            lambda emit, cancel: servers.add(draft, Asking(self, cancel), emit, cancel),
         )
 
     def try_here(self, wish: wishes.TryHere) -> None:
@@ -227,7 +174,7 @@ class Controller:
         servers = self.services.servers
         self.jobs.run(
             f"watch:{server}",
-            lambda emit, cancel: servers.watch(server, _Asks(self, cancel), emit, cancel),
+            lambda emit, cancel: servers.watch(server, Asking(self, cancel), emit, cancel),
         )
 
     def _watch_run(self, server: str, run: str) -> None:
@@ -266,48 +213,12 @@ class Controller:
 
         self.jobs.run(first.id, carry)
 
-    def ask(
-        self,
-        question: HostKeyQuestion | SecretQuestion | protocols.OfferQuestion,
-        answer: Future[Answer],
-        cancel: Cancel,
-        none: Answer,
-    ) -> Answer:
-        """Show the question and wait; cancelled or closing counts as `none`."""
-        self.post.post_message(Question(question, answer))  # type: ignore[arg-type]
-        while not (cancel.is_set() or self.jobs.closing.is_set()):
-            try:
-                return answer.result(timeout=0.2)
-            except TimeoutError:
-                continue
-        return none
-
 
 def _unknown(event: StoreEvent, known: int) -> StoreEvent:
     """Leave out what an earlier watch has told, so that a re-read does not count as doubled."""
     if not isinstance(event, RunEvents):
         return event
     return replace(event, events=tuple(one for one in event.events if one.seq > known))
-
-
-class _Asks:
-    """The questions of one job."""
-
-    def __init__(self, controller: Controller, cancel: Cancel) -> None:
-        self._controller = controller
-        self._cancel = cancel
-
-    def host_key(self, question: HostKeyQuestion) -> bool:
-        answer: Future[bool] = Future()
-        return self._controller.ask(question, answer, self._cancel, False)
-
-    def secret(self, question: SecretQuestion) -> str | None:
-        answer: Future[str | None] = Future()
-        return self._controller.ask(question, answer, self._cancel, None)
-
-    def agrees(self, question: protocols.OfferQuestion) -> bool:
-        answer: Future[bool] = Future()
-        return self._controller.ask(question, answer, self._cancel, False)
 
 
 _GRANTS: dict[type, Callable[[Controller, Any], None]] = {

@@ -9,7 +9,8 @@ from textual.reactive import reactive
 from engine.contract.catalogue import Language
 from tui.services.protocols import ParsedLine
 from tui.settings import Settings
-from tui.state.store import State, Store
+from tui.state.state import State
+from tui.state.store import Store
 from tui.state.work import RunEnd, TrainDraft
 
 

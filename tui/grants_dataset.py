@@ -3,43 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from tui.desk import Desk
 from tui.state import wishes
 
-if TYPE_CHECKING:
-    from tui.controller import Controller
+
+def check_dataset(desk: Desk, wish: wishes.CheckDataset) -> None:
+    datasets = desk.services.datasets
+    desk.jobs.run("dataset", lambda emit, cancel: datasets.check(wish.folder, emit, cancel))
 
 
-def check_dataset(controller: Controller, wish: wishes.CheckDataset) -> None:
-    datasets = controller.services.datasets
-    controller.jobs.run("dataset", lambda emit, cancel: datasets.check(wish.folder, emit, cancel))
-
-
-def edit_clip(controller: Controller, wish: wishes.EditClip) -> None:
-    datasets = controller.services.datasets
-    controller.jobs.run(
+def edit_clip(desk: Desk, wish: wishes.EditClip) -> None:
+    datasets = desk.services.datasets
+    desk.jobs.run(
         "dataset", lambda emit, cancel: datasets.edit(wish.folder, wish.edit, emit, cancel)
     )
 
 
-def undo_edit(controller: Controller, wish: wishes.UndoEdit) -> None:
-    datasets = controller.services.datasets
-    controller.jobs.run("dataset", lambda emit, cancel: datasets.undo(wish.folder, emit, cancel))
+def undo_edit(desk: Desk, wish: wishes.UndoEdit) -> None:
+    datasets = desk.services.datasets
+    desk.jobs.run("dataset", lambda emit, cancel: datasets.undo(wish.folder, emit, cancel))
 
 
-def play_sound(controller: Controller, wish: wishes.PlaySound) -> None:
-    controller.sound.play(wish.path, unasked=wish.unasked, veil=wish.veil)
+def outline_clip(desk: Desk, wish: wishes.OutlineClip) -> None:
+    datasets = desk.services.datasets
+    desk.jobs.run("outline", lambda emit, cancel: datasets.outline(wish.wav, emit, cancel))
 
 
-def stop_sound(controller: Controller, wish: wishes.StopSound) -> None:
-    controller.sound.stop()
+def play_sound(desk: Desk, wish: wishes.PlaySound) -> None:
+    desk.sound.play(wish.path, unasked=wish.unasked, veil=wish.veil)
 
 
-DATASET_GRANTS: dict[type, Callable[[Controller, Any], None]] = {
+def stop_sound(desk: Desk, wish: wishes.StopSound) -> None:
+    desk.sound.stop()
+
+
+DATASET_GRANTS: dict[type, Callable[[Desk, Any], None]] = {
     wishes.CheckDataset: check_dataset,
     wishes.EditClip: edit_clip,
     wishes.UndoEdit: undo_edit,
+    wishes.OutlineClip: outline_clip,
     wishes.PlaySound: play_sound,
     wishes.StopSound: stop_sound,
 }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from typing import Any
 
 from textual.message import Message
+from textual.screen import Screen
 
 from tui.services.protocols import HostKeyQuestion, OfferQuestion, SecretQuestion
 from tui.state.wishes import Wish
@@ -26,7 +28,10 @@ class EventsWaiting(Message, bubble=False):
 
 
 class Question(Message, bubble=False):
-    """A service waits for the person's answer; `answer` wakes its thread."""
+    """A service waits for the person's answer; `answer` wakes its thread.
+
+    A cancelled `answer` means that nobody waits any more.
+    """
 
     def __init__(
         self,
@@ -36,6 +41,14 @@ class Question(Message, bubble=False):
         super().__init__()
         self.question = question
         self.answer = answer
+
+
+class Withdrawn(Message, bubble=False):
+    """Nobody waits for the answer to what `screen` asks any more."""
+
+    def __init__(self, screen: Screen[Any]) -> None:
+        super().__init__()
+        self.screen = screen
 
 
 class JobCrashed(Message, bubble=False):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from tui.language import say, tell
 from tui.state.events import NoticeRaised
 from tui.state.runs import RunKey
-from tui.state.store import State
+from tui.state.state import State
 from tui.state.work import RunEnd
 
 if TYPE_CHECKING:
@@ -43,7 +43,10 @@ class Announcer:
             transfer = state.transfers[id_]
             if transfer.state == "done" and transfer.kind == "pull" and transfer.verified:
                 facts = {"voice": transfer.voice, "server": transfer.server}
-                self._tell(say(self.deck, "tui.notices.voice_home", **facts), "information")
+                words = "tui.notices.voice_home"
+                if transfer.at_work:
+                    words = "tui.notices.voice_home_at_work"
+                self._tell(say(self.deck, words, **facts), "information")
 
     def notice(self, event: NoticeRaised) -> None:
         title, more = tell(self.deck, event.text), tell(self.deck, event.hint)

@@ -35,6 +35,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *args: Any, language: Language = "en", words: str = "", **facts: Any):
         self.language = language
         self.words = words
+        self._rest = ""
         facts["formatter_class"] = partial(Formatter, language=language)
         super().__init__(*args, **facts)
         self._positionals.title = self.told("arguments")
@@ -60,6 +61,22 @@ class Parser(argparse.ArgumentParser):
         made: Any = super().add_subparsers(action=Actions, **facts)
         made.inside = self
         return made
+
+    def take_rest(self, name: str) -> None:
+        """An argument for a foreign command: all after `--` is its, wherever `--` stands.
+
+        argparse itself loses such words when an option stands between them and the first one.
+        """
+        self.add_argument(name, nargs="*", metavar=name.upper())
+        self._rest = name
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if not self._rest or args is None or "--" not in args:
+            return super().parse_known_args(args, namespace)
+        at = args.index("--")
+        namespace, unknown = super().parse_known_args(args[:at], namespace)
+        setattr(namespace, self._rest, [*getattr(namespace, self._rest), *args[at + 1 :]])
+        return namespace, unknown
 
     def error(self, message: str) -> NoReturn:
         """One sentence and where to read more; exit code 2, as for every fault of asking."""

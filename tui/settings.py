@@ -25,15 +25,16 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "notify": ("toast", "bell", "desktop"),
 }
 
-TABLES = ("keys", "recipes")
+TABLES = ("keys", "recipes", "tables")
 
 
 @dataclass(frozen=True)
 class Settings:
     """`theme` empty means: chosen by what the terminal can show.
 
-    `dataset` and `screen` are the last folder and room; `keys` maps binding ids to keys, and
-    `recipes` names of saved training forms to their parameters.
+    `dataset` and `screen` are the last folder and room; `keys` maps binding ids to keys,
+    `recipes` names of saved training forms to their parameters, and `tables` a room's name to
+    how its table is arranged.
     """
 
     language: str = "auto"
@@ -48,15 +49,10 @@ class Settings:
     play_takes: bool = True
     keys: Mapping[str, str] = field(default_factory=dict)
     recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def with_(self, **changes: Any) -> Settings:
         return replace(self, **changes)
-
-
-def default_path() -> Path:
-    from platformdirs import user_config_path
-
-    return user_config_path("sovdeck") / "screen.toml"
 
 
 def spoken(language: str, environ: Mapping[str, str]) -> str:
@@ -100,6 +96,10 @@ def _check(path: Path, name: str, value: Any) -> None:
         fits = value in CHOICES[name]
     if fits and name == "smoothing":
         fits = 0 <= value < 1
+    if fits and name == "keys":
+        fits = all(isinstance(key, str) for key in value.values())
+    if fits and name == "tables":
+        fits = all(map(_arranges, value.values()))
     if fits and name == "recipes":
         _check_recipes(path, value)
     if not fits:
@@ -122,6 +122,15 @@ def _check_recipes(path: Path, recipes: dict[str, Any]) -> None:
             ) from error  # fmt: skip
 
 
+def _arranges(table: Any) -> bool:
+    """Whether `table` is an arrangement; a column that no longer exists is forgiven later."""
+    if not isinstance(table, dict) or set(table) - {"sort", "hidden"}:
+        return False
+    hidden = table.get("hidden", [])
+    columns = [table.get("sort", ""), *(hidden if isinstance(hidden, list) else [None])]
+    return all(isinstance(column, str) for column in columns)
+
+
 def _scalar(value: Any) -> str:
     """JSON scalars of our types are TOML scalars too, but for characters JSON leaves bare."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
@@ -130,8 +139,9 @@ def _scalar(value: Any) -> str:
 def save(path: Path, settings: Settings) -> None:
     """Write the whole file beside its place and rename it there."""
     values = asdict(settings)
-    keys, recipes = values.pop("keys"), values.pop("recipes")
-    tables = {"keys": keys} | {f"recipes.{_scalar(name)}": recipes[name] for name in recipes}
+    tables = {"keys": values.pop("keys")}
+    for group in ("recipes", "tables"):
+        tables |= {f"{group}.{_scalar(name)}": one for name, one in values.pop(group).items()}
     lines = [f"{name} = {_scalar(value)}" for name, value in values.items()]
     for title, table in tables.items():
         if table or title != "keys":

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from engine.contract.catalogue import text
 from engine.contract.problem import ExitCode, Problem
 from tui.console import Console, duration
+from tui.run_rows import as_json, known, look_once, state_words
 from tui.state.ages import step_of
-from tui.verbs.ps import as_json, known, look_once, state_words
 
 if TYPE_CHECKING:
     from remote.board import Board, Row

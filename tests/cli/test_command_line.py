@@ -74,6 +74,16 @@ def test_json_problems_are_one_object() -> None:
     assert record["status"] == "error" and record["exit_code"] == 2 and record["hint"]["zh"]
 
 
+@pytest.mark.parametrize("arguments", [("params",), ("params", "gpt.epoch", "--json")])
+def test_a_reader_that_left_is_no_error(arguments: tuple[str, ...]) -> None:
+    command = [sys.executable, "-m", "tui", *arguments]
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb") as closed:
+        said = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, cwd=ROOT, text=True)
+    assert (said.returncode, said.stderr) == (0, "")
+
+
 def test_params_explains_each_in_the_chosen_language(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--lang", "zh", "params", "infer.top_k"]) == 0
     said = capsys.readouterr().out

@@ -11,6 +11,7 @@ from remote.config import book
 from remote.config.load import load
 from remote.config.places import Places
 from remote.config.schema import Server
+from tui.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,6 +32,19 @@ def faults(tmp_path: Path, places: Places, text: str) -> str:
         load(write(tmp_path, text), places)
     assert caught.value.exit_code is ExitCode.CONFIG
     return caught.value.sentence()
+
+
+def test_check_says_where_it_read_or_that_there_is_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SOVDECK_HOME", str(tmp_path / "ours"))
+    monkeypatch.chdir(tmp_path)
+    assert main(["config", "check"]) == 0
+    assert "There is no deploy.toml here" in capsys.readouterr().out
+    write(tmp_path, '[servers.box]\nhost = "192.0.2.7"\n')
+    assert main(["config", "check"]) == 0
+    said = capsys.readouterr().out
+    assert "1 server(s)" in said and "deploy.toml" in said
 
 
 def test_the_shipped_file_means_the_embedded_server(places: Places) -> None:

@@ -15,7 +15,8 @@ from trip_ground import VOICE, Recorded, laptop
 
 from engine.contract.problem import Problem
 from tui.services.live import live_services
-from tui.services.protocols import HostKeyQuestion, SecretQuestion, ServerDraft, Services
+from tui.services.protocols import HostKeyQuestion, SecretQuestion, ServerDraft
+from tui.services.services import Services
 from tui.state import events as ev
 from tui.state.work import TrainDraft
 

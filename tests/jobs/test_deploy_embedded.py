@@ -115,6 +115,25 @@ def test_two_laptops_do_not_deploy_at_once(server: Link, config: DeployConfig) -
     assert done.python == config.python
 
 
+def test_a_lock_given_back_a_moment_late_is_waited_for(
+    server: Link, config: DeployConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    links = Links(server, lambda: server, lambda: server)
+    argv = ["sh", "-c", script("lock.sh"), "lock", str(Path(config.work) / "deploy"), "anna@desk"]
+    other = server.open_stream(argv)
+    assert other.read() == b"locked\n"
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        other.close()
+        time.sleep(seconds)
+
+    monkeypatch.setattr(sys.modules["remote.deploy.apply"], "sleep", wait)
+    assert deploy.apply(links, [unchecked(config)], lambda _: None).python == config.python
+    assert waits
+
+
 def test_of_two_laptops_that_come_at_once_both_find_a_sound_server(
     embedded: Any, tmp_path: Path
 ) -> None:

@@ -128,6 +128,19 @@ def test_lines_to_copy(desk: Places, capsys: pytest.CaptureFixture[str]) -> None
     assert set(said(capsys)[-1]) == {"status", "name", "ssh", "scp", "sftp", "rsync"}
 
 
+@needs_ssh
+@pytest.mark.parametrize(
+    "order", [["--json", "box", "--"], ["box", "--json", "--"], ["box", "--print", "--json", "--"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_all_after_two_dashes_is_the_command(
+    order: list[str], desk: Places, capsys: pytest.CaptureFixture[str]
+) -> None:
+    book.add(desk, "box", Server(ssh="root@192.0.2.7"))
+    assert main(["ssh", *order, "ls", "-la", "--", "--json"]) == 0
+    assert said(capsys)[-1]["argv"][-5:] == ["box", "ls", "-la", "--", "--json"]
+
+
 @pytest.mark.sshd
 @needs_ssh
 def test_the_printed_ssh_line_logs_in_with_the_key_we_pinned(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from threading import Event, current_thread
+from typing import Any
 
+import paramiko
 import pytest
 from servers import CutProxy, Place
 
@@ -125,3 +128,43 @@ def test_a_silent_link_is_noticed_within_five_seconds(
             stream.read()
         assert time.monotonic() - begun < 5.0
     proxy.silent = False
+
+
+@pytest.mark.parametrize("word", ["ending", "data"])
+def test_a_last_word_overtaken_by_the_channels_end_harms_no_other(
+    link: Link, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = link.open_stream(["sleep", "0.2"])
+    transport = link._transport
+    pass_on, answered, sender = transport._send_user_message, Event(), current_thread()
+
+    def overtaken(message: Any) -> None:
+        if current_thread() is sender:
+            assert answered.wait(20)
+        pass_on(message)
+        if current_thread() is not sender and stream._channel.closed:
+            answered.set()
+
+    monkeypatch.setattr(transport, "_send_user_message", overtaken)
+    if word == "ending":
+        stream.close_write()
+    else:
+        stream.write(b"to nobody")
+    monkeypatch.undo()
+    assert stream.read() == b"" and stream.exit_code == 0
+    assert link.run(["echo", "still here"]).out == b"still here\n"
+
+
+@pytest.mark.sshd
+def test_what_the_server_says_at_its_end_is_told_every_time(sshd_v4: Place) -> None:
+    with sshd_v4.connect() as link:
+        message = paramiko.Message()
+        message.add_byte(paramiko.common.cMSG_CHANNEL_EOF)
+        message.add_int(4711)  # a channel that never was
+        link._transport._send_user_message(message)
+        assert link.wait_closed(20)
+        for _ in range(2):
+            with pytest.raises(LinkLost) as caught:
+                link.run(["true"])
+            assert "the server ended it" in caught.value.sentence()
+            assert "nonexistent" in caught.value.sentence()

@@ -129,6 +129,16 @@ def test_an_unreachable_webhook_does_not_silence_the_desktop() -> None:
     assert shown == [("sovdeck", "gpu 上的 Anna：失败。")]
 
 
+@pytest.mark.parametrize("action", ["set", "test", "off"])
+def test_an_address_in_place_of_the_name_is_neither_kept_nor_repeated(
+    action: str, hook: str, desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["notify", action, hook]) == 2
+    said = capsys.readouterr()
+    assert PLANTED not in said.out + said.err and "not the address itself" in said.err
+    assert Ring.kept == {} and Hook.posts == []
+
+
 def test_set_test_and_off(
     hook: str, desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from engine.models.dropout import Dropout, dropped
-from engine.models.gpt.transformer import attended
+from engine.models.gpt.transformer import softmax_attention
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5])
@@ -54,7 +54,10 @@ def test_attention_with_dice_is_attention(monkeypatch: pytest.MonkeyPatch) -> No
     mask = torch.rand(2, 1, 13, 13) < 0.6
     mask[..., 0] = True
     results = []
-    for attend in (attended, lambda q, k, v, m, p: F.scaled_dot_product_attention(q, k, v, m)):
+    for attend in (
+        softmax_attention,
+        lambda q, k, v, m, p: F.scaled_dot_product_attention(q, k, v, m),
+    ):
         torch.manual_seed(2)
         q, k, v = (torch.randn(2, 3, 13, 8, requires_grad=True) for _ in range(3))
         out = attend(q, k, v, mask, 0.1)
@@ -68,6 +71,6 @@ def test_the_mean_over_dice_is_attention_without() -> None:
     torch.manual_seed(4)
     q, k, v = (torch.randn(1, 2, 6, 4) for _ in range(3))
     mask = torch.ones(6, 6, dtype=torch.bool).tril()
-    many = torch.stack([attended(q, k, v, mask, 0.2) for _ in range(3000)]).mean(0)
+    many = torch.stack([softmax_attention(q, k, v, mask, 0.2) for _ in range(3000)]).mean(0)
     plain = F.scaled_dot_product_attention(q, k, v, mask)
     torch.testing.assert_close(many, plain, rtol=0.05, atol=0.05)

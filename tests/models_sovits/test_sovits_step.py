@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 import torch
 from sovits_fill import fill, integers, normal
@@ -47,24 +45,20 @@ def generator_loss(model: Synthesizer, judge: Discriminator, data: dict[str, Ten
     ).total
 
 
-def test_the_small_network_learns_and_is_quick() -> None:
+def test_the_small_network_learns() -> None:
     torch.manual_seed(0)
     model, judge, data = Synthesizer(TINY), Discriminator(TINY).requires_grad_(False), batch()
     adam = torch.optim.AdamW(model.parameter_groups(1e-3, 0.4), betas=(0.8, 0.99), eps=1e-9)
     tokens = model.extract_latent(data["ssl"])
-    first, spent = None, []
+    first = None
     for _ in range(15):
-        began = time.process_time()
         loss = generator_loss(model, judge, data)
         adam.zero_grad()
         loss.backward()
         adam.step()
-        spent.append(time.process_time() - began)
         first = first or loss.item()
     assert loss.item() < 0.5 * first
     assert torch.equal(model.extract_latent(data["ssl"]), tokens), "tokens must keep their meaning"
-    # The step itself takes about 0.06 s; the rest is room for a loaded machine.
-    assert sorted(spent)[len(spent) // 2] < 0.4
 
 
 def test_tokens_do_not_depend_on_mixed_precision() -> None:

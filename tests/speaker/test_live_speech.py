@@ -23,7 +23,7 @@ from tui.services.live import live_services
 from tui.services.protocols import HostKeyQuestion, SecretQuestion, ServerDraft
 from tui.services.speech import Auditions, Speech
 from tui.state import events as ev
-from tui.state.speech import AuditionDraft, SpeakDraft
+from tui.state.speech import AuditionDraft, Loan, SpeakDraft
 
 T = TypeVar("T")
 SAY = {"text": "おはようございます。散歩に行きましょう。", "text_lang": "all_ja", "seed": 5,
@@ -124,12 +124,17 @@ def test_a_recording_is_measured_lent_and_heard(
     speech.measure(clip, told, cancel)
     measured = told.all(ev.ClipMeasured)[-1].clip
     assert measured.seconds == pytest.approx(12.0) and measured.window is not None
-    speech.lend("box", VOICE, clip, measured.window, told, cancel)
+    speech.lend("box", VOICE, Loan(clip, measured.window, "la la", "en"), told, cancel)
     lent = told.all(ev.ShelfSeen)[-1].shelf.references[0]
     assert Path(lent.path).name == "long one.wav" and lent.seconds == pytest.approx(6.0)
+    assert (lent.text, lent.language) == ("la la", "en")
     here = speech.fetch("box", VOICE, lent.path, told, cancel)
     assert here.read_bytes() == Path(lent.path).read_bytes()
-    assert hashlib.sha256(here.read_bytes()).hexdigest()[:16] == here.stem
+    assert here.stem == f"long one-{hashlib.sha256(here.read_bytes()).hexdigest()[:8]}"
+    speech.bring("box", VOICE, lent.path, told, cancel)
+    brought = told.all(ev.ClipMeasured)[-1].clip
+    assert (brought.path, brought.came_from) == (str(here), lent.path)
+    assert brought.text == "la la" and brought.peaks and brought.window is None
     with pytest.raises(Problem) as refused:
         speech.fetch("box", VOICE, "/etc/hostname", told, cancel)
     assert refused.value.key == "engine.speaking.reference_missing"
@@ -167,7 +172,7 @@ def test_an_audition_grows_is_stopped_goes_on_and_is_decided(
         if c.kind == "cell" and c.sentence == better.sentence and c.sovits != better.sovits
     )  # fmt: skip
     told = Told()
-    auditions.vote("box", VOICE, better.name, worse.name, told, threading.Event())
+    auditions.vote("box", VOICE, better, worse, told, threading.Event())
     voted = told.all(ev.AuditionChanged)[-1].audition
     assert len(voted.cells) == 11 and sum(one.won for one in voted.standings) >= 1
     auditions.choose("box", VOICE, worst.gpt, worst.sovits, told, threading.Event())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -84,6 +85,14 @@ def test_a_terminal_with_few_colours_gets_no_others(
         program.wait_for("tokyo-4090", LIMIT_S)
         program.settle()
         assert [code for code in forbidden if code in program.raw] == []
+
+
+def test_where_colour_is_unwanted_everything_is_grey() -> None:
+    with PtyProgram(STILL, keep_raw=True, environ={"NO_COLOR": "1"}) as program:
+        program.wait_for("tokyo-4090", LIMIT_S)
+        program.settle()
+        shades = set(re.findall(rb"[34]8;2;(\d+);(\d+);(\d+)", program.raw))
+        assert shades and [one for one in shades if len(set(one)) > 1] == []
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import threading
 import zipfile
@@ -132,6 +133,17 @@ def test_safe_only_with_the_newest_pack_here_and_no_run(desk: Desk) -> None:
     assert pack is not None
     assert ledger[pack.path] != voice_files.version_of(pack.size, pack.mtime)
     assert desk.sync().files == (f"packs/{VOICE}.zip",)
+
+
+def test_the_link_it_began_with_may_be_gone_at_the_end(desk: Desk) -> None:
+    desk.pack()
+    desk.end_runs()
+    way = Way(lambda progress: desk.link.close(), threading.Event())
+    for kind in ("GPT_weights", "SoVITS_weights", "runs/r1/samples"):
+        shutil.rmtree(desk.work / kind)  # so that the first report comes when the pack moves
+    done = sync(desk.place.connect, desk.link, desk.deployed, VOICE, desk.outputs, way)
+    assert not desk.link.alive and done.verdict == SwitchOff(True, (), False)
+    assert (desk.work / "autostop" / "pulled").exists()
 
 
 def test_a_full_disk_there_does_not_keep_the_voice_there(desk: Desk, tmp_path: Path) -> None:

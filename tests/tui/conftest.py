@@ -9,7 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from tui.app import SovdeckApp
-from tui.services.fakes import FakeWorld, make_world, services_of
+from tui.services.fake_world import FakeWorld
+from tui.services.fakes import make_world, services_of
 from tui.settings import Settings
 
 

@@ -8,7 +8,7 @@ from textual.pilot import Pilot
 
 from tui.app import SovdeckApp
 from tui.services.fake_run import LIVE_RUN
-from tui.services.fakes import FakeWorld
+from tui.services.fake_world import FakeWorld
 
 PAUSES = 400
 

@@ -12,12 +12,13 @@ from textual.widgets import Input, Static
 from tui.app import SovdeckApp
 from tui.screens.confirm import Confirm
 from tui.screens.dataset import DatasetScreen
-from tui.services.fakes import FakeWorld
+from tui.services.fake_world import FakeWorld
 from tui.state import events as ev
 from tui.state.clips import clip_rows
 from tui.state.facts import Remark
 from tui.widgets.clip_list import ClipList
 from tui.widgets.panel import Panel
+from tui.widgets.waveform import Waveform
 
 Make = Callable[..., SovdeckApp]
 WIDE, NARROW = (120, 36), (80, 24)
@@ -50,6 +51,26 @@ async def test_everything_the_data_is_worth_is_on_the_screen(
         assert "3 left out, 4 to listen to" in said(app, "#summary")
         await pilot.press("f2")
         await until(pilot, lambda: "需要试听" in said(app, "#worth"), "the same in Chinese")
+
+
+async def test_the_clip_under_the_cursor_is_drawn(make_app: Make, world: FakeWorld) -> None:
+    app = make_app(world, start="dataset")
+    async with app.run_test(size=WIDE) as pilot:
+        await checked(pilot, app)
+        wave = app.screen.query_one("#wave", Waveform)
+        clips = app.screen.query_one(ClipList)
+        while clips.row is None or clips.row.seconds is None:
+            await pilot.press("j")
+        first = clips.row
+        await until(pilot, lambda: bool(wave.peaks), "its waveform")
+        assert app.state.outline is not None and app.state.outline.wav == first.wav
+        assert f"{first.seconds:.1f} s" in said(app, "#wave")
+        await pilot.press("j")
+        assert clips.row is not first and wave.peaks == ()  # never the outline of another
+        await until(pilot, lambda: bool(wave.peaks), "the next one's")
+        await pilot.resize_terminal(60, 16)
+        await pilot.pause()
+        assert not wave.display
 
 
 async def test_rows_are_faults_then_suspects_by_score_then_the_rest(world: FakeWorld) -> None:

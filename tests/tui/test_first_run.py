@@ -14,11 +14,12 @@ from textual.widgets import Input, Static
 from engine.contract.problem import ExitCode, Problem
 from tui.app import SovdeckApp
 from tui.screens.add_server import AddServerScreen
-from tui.services.fakes import FakeWorld, make_world, services_of
+from tui.services.fake_world import FakeWorld
+from tui.services.fakes import make_world, services_of
 from tui.settings import Settings, load
 from tui.state.facts import SavedServer
 from tui.state.next_step import next_step
-from tui.state.store import State
+from tui.state.state import State
 
 Make = Callable[..., SovdeckApp]
 

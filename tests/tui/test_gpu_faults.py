@@ -10,7 +10,7 @@ from textual.widgets import Static
 from remote.nvidia import FIELDS
 from remote.telemetry import GaugeReader
 from tui.app import SovdeckApp
-from tui.services.fakes import FakeWorld
+from tui.services.fake_world import FakeWorld
 from tui.services.telling import telemetry
 from tui.state.events import TelemetrySeen
 from tui.state.facts import Telemetry

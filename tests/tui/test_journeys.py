@@ -15,7 +15,8 @@ from tui.screens.add_server import AddServerScreen
 from tui.screens.confirm import Confirm
 from tui.screens.help import HelpScreen
 from tui.screens.questions import HostKeyScreen
-from tui.services.fakes import FakeWorld, make_world
+from tui.services.fake_world import FakeWorld
+from tui.services.fakes import make_world
 from tui.widgets.choice import Choice
 from tui.widgets.line_chart import LineChart
 from tui.widgets.log_view import LogView

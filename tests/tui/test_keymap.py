@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from pilot_waits import settled, until
-from textual.widgets import Input
+from rich.cells import cell_len
+from textual.widgets import Input, Static
 
+from engine.contract.problem import Problem
 from tui.app import SovdeckApp
+from tui.keymap import check_keymap
+from tui.screens.help import HelpScreen
 from tui.screens.jump import JumpScreen
-from tui.services.fakes import FakeWorld
+from tui.services.fake_world import FakeWorld
+from tui.tabs import TABS
 from tui.widgets.choice import Choice
+from tui.widgets.click_row import ClickRow
 from tui.widgets.clip_list import ClipList
+from tui.widgets.key_bar import KeyBar
 
 Make = Callable[..., SovdeckApp]
 SIZE = (120, 36)
@@ -39,6 +47,28 @@ async def test_a_binding_of_a_room_is_moved_by_its_id(make_app: Make, world: Fak
         await until(pilot, lambda: app.current_mode == "train")
 
 
+def test_an_id_that_no_binding_has_is_named_with_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    check_keymap(path, {"monitor.smoothing": "w"})
+    with pytest.raises(Problem) as caught:
+        check_keymap(path, {"monitor.smothing": "w"})
+    assert str(path) in caught.value.sentence() and "monitor.smothing" in caught.value.sentence()
+    assert "monitor.smoothing" in caught.value.hint.en
+
+
+async def test_a_letter_of_jump_mode_can_be_clicked(make_app: Make, world: FakeWorld) -> None:
+    app = make_app(world, start="settings")
+    async with app.run_test(size=SIZE) as pilot:
+        await settled(pilot, app, world)
+        await pilot.press("ctrl+o")
+        await until(pilot, lambda: isinstance(app.screen, JumpScreen))
+        assert isinstance(app.screen, JumpScreen)
+        letter, target = list(app.screen.targets.items())[2]
+        label = next(one for one in app.screen.query(Static) if str(one.content).strip() == letter)
+        await pilot.click(label)
+        await until(pilot, lambda: app.focused is target, "the focus")
+
+
 @pytest.mark.parametrize("room", ["dataset", "train", "settings"])
 async def test_jump_mode_reaches_what_can_be_focused(
     make_app: Make, world: FakeWorld, room: str
@@ -53,6 +83,34 @@ async def test_jump_mode_reaches_what_can_be_focused(
         letter, target = next(iter(app.screen.targets.items()))
         await pilot.press(letter)
         await until(pilot, lambda: app.focused is target, "the focus")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("room", ["servers", "monitor", "speak", "dataset", "audition"])
+async def test_the_way_to_help_never_falls_off_the_footer(
+    make_app: Make, world: FakeWorld, room: str, language: str
+) -> None:
+    app = make_app(world, start=room, language=language)
+    async with app.run_test(size=(60, 16)) as pilot:
+        await settled(pilot, app, world)
+        footer = app.screen.query_one(KeyBar)
+        assert "F1" in str(footer.content)
+        assert footer.content.cell_length <= 60  # type: ignore[attr-defined]
+        at = str(footer.content).index("F1")
+        column = cell_len(str(footer.content)[:at])
+        await pilot.click(KeyBar, offset=(column, 0))
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen), "help by mouse")
+
+
+async def test_every_room_is_a_click_away(make_app: Make, world: FakeWorld) -> None:
+    app = make_app(world)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, app, world)
+        for number, room in enumerate(TABS, 1):
+            tabs = app.screen.query_one("#tabs", ClickRow)
+            before = str(tabs.content).partition(str(number))[0]
+            await pilot.click(tabs, offset=(cell_len(before), 0))
+            await until(pilot, lambda room=room: app.current_mode == room, room)  # type: ignore[misc]
 
 
 async def test_settings_are_changed_by_letters_too(make_app: Make, world: FakeWorld) -> None:

@@ -116,3 +116,27 @@ def test_a_cancelled_check_tells_no_result(datasets: LiveDatasets, folder: Path)
     assert not any(isinstance(event, ev.DatasetChecked) for event in told)
     with pytest.raises(Problem):
         datasets.clips("Mei")
+
+
+def test_a_recording_is_outlined_over_its_whole_length(
+    datasets: LiveDatasets, tmp_path: Path
+) -> None:
+    clip = tmp_path / "half.wav"
+    with wave.open(str(clip), "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        quiet, loud = (0, 0) * 8000, (16384, -32768) * 8000
+        file.writeframes(struct.pack("<32000h", *quiet, *loud))
+    told = heard(datasets.outline, clip)
+    assert isinstance(told[0], ev.ClipOutlined) and told[0].seconds == 2.0
+    half = len(told[0].peaks) // 2
+    assert set(told[0].peaks[:half]) == {0.0} and set(told[0].peaks[half:]) == {1.0}
+
+
+def test_a_damaged_recording_has_no_outline_and_no_complaint_of_its_own(
+    datasets: LiveDatasets, tmp_path: Path
+) -> None:
+    clip = tmp_path / "broken.wav"
+    clip.write_bytes(b"RIFF")
+    assert heard(datasets.outline, clip) == [ev.ClipOutlined(clip)]

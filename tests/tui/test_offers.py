@@ -13,7 +13,7 @@ from engine.contract.problem import ExitCode, Problem
 from tui.app import SovdeckApp
 from tui.messages import Question
 from tui.screens.confirm import Confirm
-from tui.services.fakes import FakeWorld
+from tui.services.fake_world import FakeWorld
 from tui.services.protocols import OfferQuestion
 from tui.state.work import RunEnd
 

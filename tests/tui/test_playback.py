@@ -19,7 +19,7 @@ from tui.app import SovdeckApp
 from tui.jobs import Jobs
 from tui.playback import ChildPlayer, Command, commands
 from tui.services.fake_player import FakePlayer
-from tui.services.fakes import FakeWorld
+from tui.services.fake_world import FakeWorld
 from tui.sounding import Sounding
 from tui.state import wishes
 

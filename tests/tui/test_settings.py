@@ -28,6 +28,12 @@ SETTINGS = st.builds(
             {}, optional={"gpt.epochs": st.integers(2, 100), "gpt.dpo": st.booleans()}
         ),
     ),
+    tables=st.dictionaries(
+        st.sampled_from(["servers", "voices"]),
+        st.fixed_dictionaries(
+            {}, optional={"sort": st.text(max_size=5), "hidden": st.lists(st.text(max_size=5))}
+        ),
+    ),
     keys=st.dictionaries(
         st.sampled_from(["monitor.smoothing", "app.quit"]), st.text(st.characters(codec="utf-8"))
     ),
@@ -54,6 +60,9 @@ def test_no_file_means_defaults(tmp_path: Path) -> None:
         ("language = 'fr'", "fr"), ("smoothing = 1.5", "1.5"), ("smoothing = true", "True"),
         ("read_only = 1", "1"), ("colour = 'red'", "colour"), ("keys = 'x'", "keys"),
         ("theme = 3", "3"), ("[recipes.a]\n'gpt.epochs' = 900", "900"), ("recipes.a = 3", "a"),
+        ("[keys]\n'app.quit' = 3", "app.quit"), ("tables.servers = 3", "servers"),
+        ("[tables.servers]\nsort = 3", "servers"), ("[tables.servers]\nwidth = 'x'", "servers"),
+        ("[tables.servers]\nhidden = 'disk'", "servers"),
         ("[recipes.a]\nnone = 1", "none"),  ("language =", "TOML"),
     ],
 )  # fmt: skip

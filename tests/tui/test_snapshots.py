@@ -14,7 +14,8 @@ from textual.widgets import Input
 from tui.app import SovdeckApp
 from tui.screens.add_server import AddServerScreen
 from tui.screens.deploy import DeployScreen
-from tui.services.fakes import FakeWorld, make_world
+from tui.services.fake_world import FakeWorld
+from tui.services.fakes import make_world
 from tui.widgets.choice import Choice
 from tui.widgets.clip_list import ClipList
 from tui.widgets.param_field import ParamField

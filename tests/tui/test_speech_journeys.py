@@ -18,7 +18,8 @@ from tui.screens.help import HelpScreen
 from tui.screens.lend import LendScreen
 from tui.screens.speak import SpeakScreen
 from tui.screens.vote import VoteScreen
-from tui.services.fakes import FakeWorld, make_world
+from tui.services.fake_world import FakeWorld
+from tui.services.fakes import make_world
 from tui.state.speech import Take
 from tui.widgets.fact_table import FactTable
 from tui.widgets.pair_table import PairTable

@@ -13,7 +13,8 @@ from textual.widgets import Input, TextArea
 
 from tui.app import SovdeckApp
 from tui.screens.vote import VoteScreen
-from tui.services.fakes import FakeWorld, make_world
+from tui.services.fake_world import FakeWorld
+from tui.services.fakes import make_world
 from tui.state.blind import duels
 
 Make = Callable[..., SovdeckApp]

@@ -13,8 +13,9 @@ from tui.app import SovdeckApp
 from tui.screens.ask_name import AskName
 from tui.screens.confirm import Confirm
 from tui.screens.train import SECTIONS, TrainScreen
-from tui.services.fakes import FakeWorld
+from tui.services.fake_world import FakeWorld
 from tui.state.recipes import BUILT_IN, OWN, all_recipes, recipe_of
+from tui.state.work import TrainDraft
 from tui.widgets.choice import Choice
 from tui.widgets.param_field import ParamField
 
@@ -39,6 +40,29 @@ def test_a_saved_recipe_cannot_hide_ours() -> None:
     assert all_recipes(saved)["quick"] == BUILT_IN["quick"]
     assert recipe_of({"gpt.epochs": 4}, saved) == "mine"
     assert recipe_of({"gpt.epochs": 5}, saved) == OWN
+
+
+async def test_the_form_begins_with_what_deploy_toml_asks_for(
+    make_app: Make, world: FakeWorld
+) -> None:
+    app = make_app(world, start="train")
+    asked = {"sovits.epochs": 7, "gpt.dpo": True}
+    app.draft = TrainDraft("", "Bella", "tiny", asked)
+    async with app.run_test(size=SIZE) as pilot:
+        await settled(pilot, app, world)
+        await until(pilot, lambda: app.state.plan is not None, "its plan")
+        assert app.screen.query_one("#voice", Input).value == "Bella"
+        assert app.screen.query_one("#preset", Choice).value == "tiny"
+        epochs = app.screen.query_one("#field-sovits-epochs", ParamField)
+        assert epochs.query_one(Input).value == "7" and epochs.changed
+        assert app.screen.query_one("#recipe", Choice).value == OWN
+        assert room(app).draft == TrainDraft("tokyo-4090", "Bella", "tiny", asked)
+        epochs.reset()
+        await until(pilot, lambda: room(app).values == {"gpt.dpo": True})
+        await pilot.press("f2")
+        await until(pilot, lambda: "声音" in str(app.screen.query_one(".title", Static).content))
+        assert app.screen.query_one("#voice", Input).value == "Bella"
+        assert room(app).values == {"gpt.dpo": True}  # what was changed is not begun anew
 
 
 async def test_a_recipe_fills_the_form_and_a_change_makes_it_own(

@@ -11,7 +11,7 @@ from engine.contract.events import Event
 from engine.contract.problem import ExitCode, Problem
 from tui.app import SovdeckApp
 from tui.services.fake_run import LIVE_RUN
-from tui.services.fakes import FakeWorld
+from tui.services.fake_world import FakeWorld
 from tui.state import events as ev
 from tui.state.facts import ServerState
 from tui.state.work import JobStatus

@@ -188,4 +188,4 @@ async def test_every_training_parameter_has_a_row_that_starts_at_its_default() -
 
 def test_keys_are_named_as_people_write_them() -> None:
     keys = ("ctrl+s", "question_mark", "L", "f1", "right_square_bracket", "delete")
-    assert [key_name(key) for key in keys] == ["^s", "?", "L", "f1", "]", "Del"]
+    assert [key_name(key) for key in keys] == ["^s", "?", "L", "F1", "]", "Del"]

@@ -13,6 +13,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import DataTable, Static
 
+from engine.contract.audition import AuditionCell
 from tui.actions import bindings
 from tui.screens.audition_parts import cell_detail, cell_row, pair_label, progress, standing_row
 from tui.screens.audition_start import AuditionStart
@@ -21,8 +22,8 @@ from tui.screens.vote import VoteScreen
 from tui.state import wishes
 from tui.state.blind import duels
 from tui.state.pair_grid import Pair, beside, cells_of, pair_grid
-from tui.state.speech import Audition, AuditionCell, AuditionDraft
-from tui.state.store import State, Topics
+from tui.state.speech import Audition, AuditionDraft
+from tui.state.state import State, Topics
 from tui.widgets.empty_state import EmptyState
 from tui.widgets.fact_table import FactTable
 from tui.widgets.pair_table import PairTable
@@ -198,7 +199,7 @@ class AuditionScreen(VoiceRoom):
         name = self.focused.id if self.focused is not None else ""
         after = _PARTS[(_PARTS.index(name) + 1) % len(_PARTS)] if name in _PARTS else _PARTS[0]
         self.set_class(after == "standings", "-ranks")
-        self.query_one(f"#{after}").focus()
+        self.set_focus(self.query_one(f"#{after}"))
 
     def action_cursor(self, by: int) -> None:
         if isinstance(self.focused, FactTable):

@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from tui.language import say, say_hint
+from tui.screens.question_modal import QuestionModal
 
 
-class Confirm(ModalScreen[bool]):
+class Confirm(QuestionModal[bool]):
     """True for yes. The safe answer has the focus; y and n answer at once."""
 
     CSS_PATH = "../styles/modal.tcss"

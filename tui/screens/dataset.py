@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
@@ -19,19 +20,24 @@ from tui.screens.dataset_parts import clip_reasons, clip_title, summary, worth_l
 from tui.screens.deck_screen import DeckScreen
 from tui.state import wishes
 from tui.state.clips import ClipRow, clip_rows
-from tui.state.store import State, Topics
+from tui.state.state import State, Topics
 from tui.state.work import DatasetReport
 from tui.widgets.clip_list import ClipList
 from tui.widgets.empty_state import EmptyState
 from tui.widgets.panel import Panel
 from tui.widgets.transfer_row import transfers_text
+from tui.widgets.waveform import Waveform
+
+OUTLINE_AFTER_S = 0.15
 
 
 class DatasetScreen(DeckScreen):
     """`heard` are the lines gone through; they are forgotten with the folder."""
 
     TAB = "dataset"
-    TOPICS: ClassVar[tuple[str, ...]] = ("dataset", "transfers", "chosen", "playing")
+    TOPICS: ClassVar[tuple[str, ...]] = (
+        "dataset", "transfers", "chosen", "playing", "outline",
+    )  # fmt: skip
     BINDINGS = bindings("dataset")
     CSS_PATH = "../styles/dataset.tcss"
 
@@ -40,6 +46,7 @@ class DatasetScreen(DeckScreen):
         self.heard: set[int] = set()
         self._report: DatasetReport | None = None
         self._rows: tuple[ClipRow, ...] = ()
+        self._later: Timer | None = None
 
     def body(self) -> Iterable[Widget]:
         self._rows = ()  # also composed anew when the language changes: everything is drawn again
@@ -56,6 +63,7 @@ class DatasetScreen(DeckScreen):
             with Vertical(id="proof"):
                 yield ClipList(id="clips")
                 with Vertical(id="clip"):
+                    yield Waveform(id="wave")
                     yield Static(id="reasons")
                     yield Input(id="text", compact=True)
                     yield Static(id="fault", markup=False)
@@ -76,6 +84,7 @@ class DatasetScreen(DeckScreen):
             sounds = next((row for row in self._rows if playing and row.wav == playing), None)
             self.clips.show(self._rows, self.heard, sounds)
             self._titles(report)
+            self._wave(state)
         pushes = [t for t in state.transfers.values() if t.kind == "push"]
         panel = self.query_one("#pushing", Panel)
         panel.display = bool(pushes)
@@ -119,6 +128,29 @@ class DatasetScreen(DeckScreen):
         self.query_one("#text", Input).value = row.text or row.source
         self._say_fault("")
 
+        self._outline_soon()
+
+    def _outline_soon(self) -> None:
+        """Ask for the clip's waveform once the cursor rests and there is room to show it."""
+        if self._later is not None:
+            self._later.stop()
+        self._later = self.set_timer(OUTLINE_AFTER_S, self._outline_now)
+        self._wave(self.deck.state)
+
+    def _outline_now(self) -> None:
+        row, known = self.clips.row, self.deck.state.outline
+        if row is None or row.wav is None or not self.query_one("#wave").display:
+            return
+        if known is None or known.wav != row.wav:
+            self.ask(wishes.OutlineClip(row.wav))
+
+    def _wave(self, state: State) -> None:
+        row, found = self.clips.row, state.outline
+        wave = self.query_one("#wave", Waveform)
+        same = row is not None and found is not None and found.wav == row.wav
+        peaks, seconds = (found.peaks, found.seconds) if same and found is not None else ((), 0.0)
+        wave.show(peaks, seconds, None, self.deck.settings.marker, limits=False)
+
     def _say_fault(self, words: str) -> None:
         fault = self.query_one("#fault", Static)
         fault.update(words)
@@ -142,7 +174,7 @@ class DatasetScreen(DeckScreen):
         if self.folder is not None:
             self.ask(wishes.CheckDataset(self.folder))
         else:
-            self.query_one("#folder", Input).focus()
+            self.set_focus(self.query_one("#folder", Input))
 
     # Proofreading
 
@@ -186,7 +218,7 @@ class DatasetScreen(DeckScreen):
     def action_edit(self) -> None:
         if self.clips.row is not None:
             self.add_class("-proof")
-            self.query_one("#text", Input).focus()
+            self.set_focus(self.query_one("#text", Input))
 
     def _save(self, typed: str) -> None:
         row, report = self.clips.row, self._report

@@ -14,7 +14,7 @@ from engine.contract.problem import Problem
 from tui.figures import duration, size
 from tui.language import say, tell
 from tui.state.clips import ClipRow
-from tui.state.store import State
+from tui.state.state import State
 from tui.state.work import DatasetReport
 from tui.widgets.states import level_mark
 

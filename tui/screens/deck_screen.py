@@ -13,7 +13,7 @@ from textual.widget import Widget
 from tui.deck import Deck, deck_of
 from tui.language import say
 from tui.messages import Asked
-from tui.state.store import State, Topics
+from tui.state.state import State, Topics
 from tui.state.wishes import Wish
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.top_bar import TopBar

@@ -16,7 +16,7 @@ from tui.language import tell
 from tui.screens.confirm import Confirm
 from tui.screens.deck_screen import DeckScreen
 from tui.state import wishes
-from tui.state.store import State, Topics
+from tui.state.state import State, Topics
 from tui.state.work import DeployStep
 
 _MARKS = {

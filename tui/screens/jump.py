@@ -14,6 +14,15 @@ from textual.widgets import Static
 LETTERS = "asdfghjklqwertyuiopzxcvbnm"
 
 
+class Letter(Static):
+    def __init__(self, letter: str) -> None:
+        super().__init__(f" {letter} ", classes="letter")
+        self.letter = letter
+
+    async def on_click(self) -> None:
+        await self.run_action(f"screen.go('{self.letter}')")
+
+
 class JumpScreen(ModalScreen[None]):
     """Targets are the focusable widgets on screen, in reading order."""
 
@@ -31,16 +40,18 @@ class JumpScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         for letter, target in self.targets.items():
-            label = Static(f" {letter} ", classes="letter")
+            label = Letter(letter)
             label.styles.offset = (max(0, target.region.x), target.region.y)
             yield label
 
     def on_key(self, event: events.Key) -> None:
-        target = self.targets.get(event.character or "")
-        if target is not None:
+        if event.character in self.targets:
             event.stop()
-            self.dismiss()
-            target.focus()
+            self.action_go(event.character)
+
+    def action_go(self, letter: str) -> None:
+        self.dismiss()
+        self.targets[letter].focus()
 
     def action_leave(self) -> None:
         self.dismiss()

@@ -11,7 +11,7 @@ from textual.widgets import Input, Static
 
 from tui.actions import bindings
 from tui.screens.deck_screen import DeckScreen
-from tui.state.store import State, Topics
+from tui.state.state import State, Topics
 from tui.widgets.empty_state import EmptyState
 from tui.widgets.log_view import LogView
 from tui.widgets.states import job_pill
@@ -64,7 +64,7 @@ class LogsScreen(DeckScreen):
 
     def action_find(self) -> None:
         self.add_class("-finding")
-        self.query_one("#word", Input).focus()
+        self.set_focus(self.query_one("#word", Input))
 
     def action_find_next(self, by: int) -> None:
         self.log_view.go_to_hit(by)

@@ -23,7 +23,7 @@ from tui.screens.monitor_parts import (
 )
 from tui.state import wishes
 from tui.state.runs import RunView
-from tui.state.store import State, Topics
+from tui.state.state import State, Topics
 from tui.widgets.chart_curves import has_parts, other_curves, stage_curves, validation_marks
 from tui.widgets.empty_state import EmptyState
 from tui.widgets.line_chart import LineChart
@@ -225,7 +225,8 @@ class MonitorScreen(DeckScreen):
         if not others:
             self.notify(self.say("tui.monitor.nothing_to_compare"))
             return
-        self.compare = not self.compare
+        self.compare = not self.compare or self.parts  # the parts of a loss hide other runs
+        self.parts = False
         for other in others:
             self.ask(wishes.ReadRun(other.server, other.run))
         self.show_all()

@@ -17,7 +17,7 @@ from tui.language import language_of, say
 from tui.state.ages import freshness
 from tui.state.facts import ServerState, Telemetry
 from tui.state.runs import RunView
-from tui.state.store import State
+from tui.state.state import State
 from tui.widgets.gauge import gpu_lines, host_lines
 from tui.widgets.states import age_words, job_pill, level_mark, stage_name
 

@@ -7,14 +7,14 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from tui.language import say, say_hint
+from tui.screens.question_modal import QuestionModal
 from tui.services.protocols import HostKeyQuestion, SecretQuestion
 
 
-class HostKeyScreen(ModalScreen[bool]):
+class HostKeyScreen(QuestionModal[bool]):
     """Shows the fingerprint; a changed key says so and does not offer a quick yes."""
 
     CSS_PATH = "../styles/modal.tcss"
@@ -56,7 +56,7 @@ class HostKeyScreen(ModalScreen[bool]):
         self.dismiss(False)
 
 
-class SecretScreen(ModalScreen[str | None]):
+class SecretScreen(QuestionModal[str]):
     """Asks for a password; what is typed is never shown, kept or logged here."""
 
     CSS_PATH = "../styles/modal.tcss"

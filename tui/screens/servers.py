@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import ClassVar
 
 from textual import events
@@ -14,30 +15,33 @@ from textual.widgets import Button, DataTable, Static
 from tui.actions import bindings
 from tui.figures import NONE, memory, money, size
 from tui.language import say_hint, tell
+from tui.screens.arranged import ArrangedRoom
 from tui.screens.confirm import Confirm
-from tui.screens.deck_screen import DeckScreen
 from tui.state import wishes
 from tui.state.ages import server_freshness
-from tui.state.facts import ServerState
+from tui.state.arrangement import Value
+from tui.state.facts import ServerState, Telemetry
 from tui.state.next_step import next_step
-from tui.state.store import State, Topics
+from tui.state.runs import RunView
+from tui.state.state import State, Topics
 from tui.state.work import ENDED
 from tui.widgets.fact_table import Cell, FactTable
 from tui.widgets.first_run import FirstRun
 from tui.widgets.gauge import memory_bar
 from tui.widgets.states import age_words, job_pill, level_mark, link_pill
 
-_COLUMNS = {
+COLUMNS = {
     "name": "tui.servers.name", "link": "tui.servers.link", "gpu": "tui.servers.gpu",
     "memory": "tui.servers.memory", "job": "tui.servers.job", "disk": "tui.servers.disk",
     "price": "tui.servers.price",
 }  # fmt: skip
-_OF_A_SERVER = ("connect", "deploy", "remove", "open")
+_OF_A_SERVER = ("connect", "deploy", "remove", "open", "columns")
 _NARROW = ("name", "link", "job", "price")
 
 
-class ServersScreen(DeckScreen):
+class ServersScreen(ArrangedRoom):
     TAB = "servers"
+    COLUMNS = COLUMNS
     TOPICS: ClassVar[tuple[str, ...]] = ("servers", "runs", "ages", "chosen")
     BINDINGS = bindings("servers")
     CSS_PATH = "../styles/servers.tcss"
@@ -71,10 +75,10 @@ class ServersScreen(DeckScreen):
         if self.has_class("-empty") != self._is_first(state):
             self.toggle_class("-empty")
         self.refresh_bindings()
-        shown = _NARROW if self.app.size.width < 100 else tuple(_COLUMNS)
-        columns = {column: self.say(_COLUMNS[column]) for column in shown}
+        shown = _NARROW if self.app.size.width < 100 else tuple(COLUMNS)
+        servers = self.arrangement.rows(servers, partial(_figure, state))
         rows = [(server.name, self._cells(state, server)) for server in servers]
-        self.table.fill(columns, rows, state.server)
+        self.table.fill(self.columns(shown), rows, state.server)
         self._detail(state)
         if self._trying and state.run is not None:
             self._trying = False
@@ -104,20 +108,13 @@ class ServersScreen(DeckScreen):
         }
 
     def _memory(self, server: ServerState) -> Content:
-        sample = server.telemetry
-        assert sample is not None
-        if sample.gpus:
-            gpu = sample.gpus[0]
-            ours, used, total = gpu.memory_ours, gpu.memory_used, gpu.memory_total
-        else:
-            ours, used, total = sample.process_rss, sample.ram_used, sample.ram_total
+        assert server.telemetry is not None
+        ours, used, total = _memory_use(server.telemetry)
         bar = memory_bar(ours, used, total, 8)
         return Content.assemble(bar, f" {memory(used)}/{memory(total)}")
 
     def _job(self, state: State, server: ServerState) -> Content:
-        runs = state.runs_of(server.name)
-        at_work = [run for run in runs if not run.ended]
-        run = (at_work or list(runs))[-1] if runs else None
+        run = _newest_run(state, server)
         if run is None:
             return Content.styled(NONE, "$faint")
         return Content.assemble((f"{run.voice} ", "bold"), job_pill(self, run.status))
@@ -244,3 +241,35 @@ class ServersScreen(DeckScreen):
 
     def action_cursor(self, by: int) -> None:
         self.table.move_cursor(row=self.table.cursor_row + by)
+
+
+def _newest_run(state: State, server: ServerState) -> RunView | None:
+    """The run at work there, else the last one."""
+    runs = state.runs_of(server.name)
+    at_work = [run for run in runs if not run.ended]
+    return (at_work or list(runs))[-1] if runs else None
+
+
+def _memory_use(sample: Telemetry) -> tuple[int | None, int | None, int | None]:
+    """Bytes: ours, in use, in all; of the first GPU, or of the host where there is none."""
+    if sample.gpus:
+        gpu = sample.gpus[0]
+        return gpu.memory_ours, gpu.memory_used, gpu.memory_total
+    return sample.process_rss, sample.ram_used, sample.ram_total
+
+
+def _figure(state: State, server: ServerState, column: str) -> Value:
+    """What a column sorts by."""
+    facts, sample = server.facts, server.telemetry
+    if column == "link":
+        return server.link
+    if column == "gpu":
+        return facts.gpus[0].name if facts and facts.gpus else None
+    if column == "memory":
+        return _memory_use(sample)[1] if sample else None
+    if column == "job":
+        run = _newest_run(state, server)
+        return run.voice if run is not None else None
+    if column == "disk":
+        return facts.disk_free if facts else None
+    return server.saved.price_per_hour if column == "price" else server.name

@@ -14,7 +14,7 @@ from tui.deck import deck_of
 from tui.language import say_hint
 from tui.screens.deck_screen import DeckScreen
 from tui.settings import CHOICES
-from tui.state.store import State, Topics
+from tui.state.state import State, Topics
 from tui.widgets.choice import Choice
 
 SMOOTHINGS = ("0", "0.6", "0.9", "0.97")
@@ -42,10 +42,18 @@ class SettingsScreen(DeckScreen):
             for name, words, choices in _ROWS:
                 with Horizontal(classes="row"):
                     yield Static(self.say(words), classes="title")
-                    yield Choice(choices, self._value(name, choices), id=name)
+                    value = self._value(name, choices)
+                    yield Choice(choices, value, labels=self._labels(name, choices), id=name)
                     yield Static(say_hint(self, words), classes="note")
             yield Static(self.say("tui.taste.keys"), id="keys", markup=False)
             yield Static(self._file(), id="file", markup=False)
+
+    def _labels(self, name: str, choices: tuple[str, ...]) -> dict[str, str]:
+        """Words for what is chosen; names of themes and marks speak for themselves."""
+        group = "switch" if choices == SWITCH else name
+        if group not in ("switch", "language", "notify"):
+            return {}
+        return {choice: self.say(f"tui.taste.{group}_{choice}") for choice in choices}
 
     def _value(self, name: str, choices: tuple[str, ...]) -> str:
         if name == "theme":

@@ -14,7 +14,9 @@ from tui.language import language_of
 from tui.screens.lend import LendScreen
 from tui.screens.speak_view import PAGES, SpeakView, field_of
 from tui.state import wishes
-from tui.state.outline import Window
+from tui.state.outline import SHORTEST_S
+from tui.state.speech import Loan
+from tui.state.work import Voice
 from tui.widgets.fact_table import FactTable
 from tui.widgets.param_field import ParamField
 
@@ -66,7 +68,7 @@ class SpeakScreen(SpeakView):
         self._arrange()
         chain = [widget for widget in self.focus_chain if self._page_of(widget) == name]
         if chain:
-            chain[0].focus()
+            self.set_focus(chain[0])  # at once: a second press must find it there
 
     def _page_of(self, widget: Widget | None) -> str:
         nodes = widget.ancestors_with_self if widget is not None else ()
@@ -99,6 +101,8 @@ class SpeakScreen(SpeakView):
             return False
         if not self.desk.text.strip():
             self._point("tui.talk.no_text", "words")
+        elif self.shelf is None:
+            self.notify(self.say("tui.talk.no_shelf"), severity="warning")
         elif not (self.desk.weight("gpt") and self.desk.weight("sovits")):
             self._point("tui.talk.no_pair", "pair")
         elif any(not take.ended for take in self.takes):
@@ -156,12 +160,25 @@ class SpeakScreen(SpeakView):
         if voice is None:
             return
 
-        def answered(found: tuple[Path, Window | None] | None) -> None:
-            if found is not None:
-                self.desk.await_clip(self.shelf)
-                self.ask(wishes.LendClip(voice.server, voice.name, *found))
+        self._lend(voice, LendScreen())
 
-        self.app.push_screen(LendScreen(), answered)
+    def action_trim(self) -> None:
+        """Cut the clip under the cursor; what is kept becomes a reference of its own."""
+        voice, clip = self.voice, self.clip_at_cursor
+        if voice is None or clip is None:
+            return
+        if clip.seconds < SHORTEST_S:
+            self.notify(self.say("tui.talk.bad_length"), severity="warning")
+        else:
+            self._lend(voice, LendScreen(wishes.BringClip(voice.server, voice.name, clip.path)))
+
+    def _lend(self, voice: Voice, screen: LendScreen) -> None:
+        def answered(loan: Loan | None) -> None:
+            if loan is not None:
+                self.desk.await_clip(self.shelf)
+                self.ask(wishes.LendClip(voice.server, voice.name, loan))
+
+        self.app.push_screen(screen, answered)
 
     def action_put_back(self) -> None:
         take = self.take_at_cursor

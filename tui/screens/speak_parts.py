@@ -171,5 +171,6 @@ def clip_help(node: MessagePump, clip: ReferenceClip) -> Content:
     elif not fits(clip.seconds):
         rows.append(Content.styled(say(node, "tui.talk.bad_length"), "$error"))
     advice = PARAMS["infer.ref_audio"]
+    rows.append(Content.styled(say(node, "tui.talk.clip_keys"), "$foreground"))
     rows.append(Content.styled(tell(node, advice.recommended), "$secondary"))
     return Content("\n").join(rows)

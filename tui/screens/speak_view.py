@@ -26,7 +26,7 @@ from tui.screens.voice_room import VoiceRoom
 from tui.state import wishes
 from tui.state.speak_desk import FIELDS, SpeakDesk
 from tui.state.speech import ReferenceClip, Take
-from tui.state.store import State, Topics
+from tui.state.state import State, Topics
 from tui.widgets.click_row import ClickRow, Part
 from tui.widgets.empty_state import EmptyState
 from tui.widgets.fact_table import FactTable
@@ -109,10 +109,12 @@ class SpeakView(VoiceRoom):
 
     def show(self, state: State, topics: Topics | None) -> None:
         self.seek_voices(state)
-        voice = self.voice
+        voice, waited = self.voice, self.has_class("-empty")
         self.set_class(voice is None, "-empty")
         if voice is None:
             return
+        if waited and self.is_current and self.focused is None:
+            self.set_focus(self.query_one("#words"))  # hidden when the room was opened
         if self.desk.begin(voice.key, self.shelf, self.audition):
             self.ask(wishes.ReadShelf(voice.server, voice.name))
         self._arrange()
@@ -268,7 +270,8 @@ class SpeakView(VoiceRoom):
         elif name in ("gpt", "sovits"):
             panel.update(field_help(self, PARAMS[f"infer.{name}_weight"], None))
         else:
-            panel.update(Content.styled(self.say("tui.talk.start_here"), "$faint"))
+            words = "tui.talk.start_short" if self.has_class("-short") else "tui.talk.start_here"
+            panel.update(Content.styled(self.say(words), "$faint"))
 
 
 def field_of(widget: Widget | None) -> ParamField | None:

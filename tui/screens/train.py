@@ -19,10 +19,10 @@ from tui.language import language_of
 from tui.screens.ask_name import AskName
 from tui.screens.confirm import Confirm
 from tui.screens.deck_screen import DeckScreen
-from tui.screens.train_parts import field_help, plan_lines, recipe_help
+from tui.screens.train_parts import field_help, plan_brief, plan_lines, recipe_help
 from tui.state import wishes
 from tui.state.recipes import BUILT_IN, OWN, RESERVED, all_recipes, recipe_of
-from tui.state.store import State, Topics
+from tui.state.state import State, Topics
 from tui.state.work import TrainDraft
 from tui.widgets.choice import Choice
 from tui.widgets.empty_state import EmptyState
@@ -90,7 +90,10 @@ class TrainScreen(DeckScreen):
             self.query_one("#voice", Input).value = state.dataset.voice
         plan = self.query_one("#plan", Panel)
         plan.border_title = self.say("tui.train.plan", server=state.server or "")
-        plan.draw(lambda width, _: plan_lines(self, state, width))
+        short = self.has_class("-short")
+        plan.draw(
+            lambda width, _: plan_brief(self, state) if short else plan_lines(self, state, width)
+        )
         if topics is None or "chosen" in topics:
             self._plan_soon()
 
@@ -226,7 +229,7 @@ class TrainScreen(DeckScreen):
         here = groups.index(field.param.group) if field is not None else -1
         group = groups[(here + 1) % len(groups)]
         first = next(f for f in self.query(ParamField) if f.param.group == group)
-        first.query("Input, Choice").first().focus()
+        self.set_focus(first.query("Input, Choice").first())
 
     def action_start(self) -> None:
         state = self.deck.state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from textual.content import Content
 from textual.message_pump import MessagePump
 
@@ -11,13 +12,14 @@ from tui.figures import duration, memory, money, size
 from tui.language import language_of, say, say_hint, tell
 from tui.state.facts import Remark
 from tui.state.recipes import BUILT_IN, OWN
-from tui.state.store import State
+from tui.state.state import State
+from tui.state.work import TrainPlan
 from tui.widgets.gauge import memory_bar
 from tui.widgets.states import level_mark, stage_name
 
 
 def plan_lines(node: MessagePump, state: State, width: int) -> Content:
-    """Updates, time, money, memory and disk of the draft; warnings first to the eye."""
+    """Updates, time, money, memory and disk of the draft, then what speaks against it."""
     plan = state.plan
     if plan is None:
         return Content.styled(say(node, "tui.train.no_plan"), "$faint")
@@ -33,19 +35,37 @@ def plan_lines(node: MessagePump, state: State, width: int) -> Content:
             Content.assemble((name, "bold $secondary"), (words, colour),
                              (f"  {duration(stage.seconds)}", "$faint"))
         )  # fmt: skip
-    total = say(node, "tui.train.total", time=duration(plan.seconds))
-    if plan.cost is not None:
-        total += "  ·  " + money(plan.cost, plan.currency)
-    lines.append(Content.styled(total, "bold"))
+    lines.append(Content.styled(_total(node, plan), "bold"))
     if plan.memory is not None:
-        figures = f" {memory(plan.memory)} / {memory(plan.memory_total)} GB"
-        bar = memory_bar(plan.memory, plan.memory, plan.memory_total, max(8, width - 30))
-        lines.append(Content.assemble(f"{say(node, 'tui.train.memory')} ", bar, figures))
+        title, figures = f"{say(node, 'tui.train.memory')} ", f" {_memory(plan)}"
+        room = width - cell_len(title) - cell_len(figures)
+        bar = memory_bar(plan.memory, plan.memory, plan.memory_total, room) if room >= 4 else ""
+        lines.append(Content.assemble(title, bar, figures))
     if plan.disk is not None:
         figures = say(node, "tui.train.disk", need=size(plan.disk), free=size(plan.disk_free))
         lines.append(Content.styled(figures, "$foreground"))
     lines += [remark_line(node, remark) for remark in plan.remarks]
     return Content("\n").join(lines)
+
+
+def plan_brief(node: MessagePump, state: State) -> Content:
+    """The same for a screen of few rows: its figures in one sentence, then the remarks."""
+    plan = state.plan
+    if plan is None:
+        return Content.styled(say(node, "tui.train.no_plan"), "$faint")
+    facts = [f"{stage_name(node, stage.name)} {stage.updates}" for stage in plan.stages]
+    facts += [_total(node, plan)] + ([_memory(plan)] if plan.memory is not None else [])
+    lines = [Content.styled("  ·  ".join(facts), "bold")]
+    return Content("\n").join(lines + [remark_line(node, remark) for remark in plan.remarks])
+
+
+def _total(node: MessagePump, plan: TrainPlan) -> str:
+    total = say(node, "tui.train.total", time=duration(plan.seconds))
+    return total if plan.cost is None else f"{total}  ·  {money(plan.cost, plan.currency)}"
+
+
+def _memory(plan: TrainPlan) -> str:
+    return f"{memory(plan.memory)} / {memory(plan.memory_total)} GB"
 
 
 def remark_line(node: MessagePump, remark: Remark) -> Content:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tui.screens.deck_screen import DeckScreen
 from tui.state import wishes
 from tui.state.speech import Audition, Shelf
-from tui.state.store import State
+from tui.state.state import State
 from tui.state.work import Voice
 
 

@@ -12,10 +12,12 @@ from textual.widgets import DataTable, Static
 
 from tui.actions import bindings
 from tui.figures import NONE, loss, size
+from tui.screens.arranged import ArrangedRoom
 from tui.screens.voice_room import VoiceSeeker
 from tui.state import wishes
 from tui.state.ages import freshness
-from tui.state.store import State, Topics
+from tui.state.arrangement import Value
+from tui.state.state import State, Topics
 from tui.state.work import Checkpoint, Voice
 from tui.widgets.empty_state import EmptyState
 from tui.widgets.fact_table import Cell, FactTable
@@ -23,15 +25,16 @@ from tui.widgets.panel import Panel
 from tui.widgets.states import age_words, stage_name
 from tui.widgets.transfer_row import transfers_text
 
-_COLUMNS = {
+COLUMNS = {
     "voice": "tui.voices.voice", "server": "tui.voices.server", "epochs": "tui.voices.epochs",
     "size": "tui.voices.size", "home": "tui.voices.home",
 }  # fmt: skip
 _ROWS_SHOWN = 8
 
 
-class VoicesScreen(VoiceSeeker):
+class VoicesScreen(VoiceSeeker, ArrangedRoom):
     TAB = "voices"
+    COLUMNS = COLUMNS
     TOPICS: ClassVar[tuple[str, ...]] = ("voices", "transfers", "ages", "servers")
     BINDINGS = bindings("voices")
     CSS_PATH = "../styles/voices.tcss"
@@ -60,9 +63,9 @@ class VoicesScreen(VoiceSeeker):
         self.seek_voices(state)
         voices = state.all_voices()
         self.set_class(not voices and not state.transfers, "-empty")
-        shown = [name for name in _COLUMNS if self.app.size.width >= 80 or name != "size"]
-        columns = {name: self.say(_COLUMNS[name]) for name in shown}
-        self.table.fill(columns, [(voice.key, self._cells(voice)) for voice in voices])
+        shown = [name for name in COLUMNS if self.app.size.width >= 80 or name != "size"]
+        rows = self.arrangement.rows(voices, _figure)
+        self.table.fill(self.columns(shown), [(voice.key, self._cells(voice)) for voice in rows])
         self._checkpoints(state)
         self._transfers(state)
 
@@ -78,7 +81,7 @@ class VoicesScreen(VoiceSeeker):
             "voice": Content.styled(voice.name, "bold"),
             "server": voice.server,
             "epochs": ", ".join(map(str, epochs)) or NONE,
-            "size": size(voice.pack_bytes or sum(p.bytes for p in voice.checkpoints) or None),
+            "size": size(_bytes(voice)),
             "home": home,
         }
 
@@ -154,3 +157,18 @@ class VoicesScreen(VoiceSeeker):
 
 def _newest_first(voice: Voice) -> list[Checkpoint]:
     return sorted(voice.checkpoints, key=lambda point: (-point.epoch, point.stage), reverse=False)
+
+
+def _bytes(voice: Voice) -> int | None:
+    return voice.pack_bytes or sum(point.bytes for point in voice.checkpoints) or None
+
+
+def _figure(voice: Voice, column: str) -> Value:
+    """What a column sorts by."""
+    if column == "epochs":
+        return max((point.epoch for point in voice.checkpoints), default=None)
+    if column == "size":
+        return _bytes(voice)
+    if column == "home":
+        return f"{not voice.safe}{not voice.home}"
+    return voice.server if column == "server" else voice.name

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from textual.screen import ModalScreen
 
-from tui.state.store import State
+from tui.state.state import State
 
 Result = TypeVar("Result")
 

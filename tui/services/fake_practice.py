@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from engine.contract.problem import Problem
 from tui.services.fake_run import running_run
+from tui.services.fake_world import FakeWorld
 from tui.services.protocols import Cancel, Emit
 from tui.state import events as ev
 from tui.state.facts import SavedServer
 from tui.state.work import JobStatus
-
-if TYPE_CHECKING:
-    from tui.services.fakes import FakeWorld
 
 RUN = "demo-1"
 

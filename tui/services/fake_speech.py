@@ -8,24 +8,21 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from engine.contract.audition import AuditionCell, Standing
 from tui.services import fake_shelf as scene
+from tui.services.fake_world import FakeWorld
 from tui.services.protocols import Cancel, Emit
 from tui.state import events as ev
 from tui.state.speech import (
     Audition,
-    AuditionCell,
     AuditionDraft,
+    Loan,
     Piece,
     Shelf,
     SpeakDraft,
-    Standing,
     Take,
 )
-
-if TYPE_CHECKING:
-    from tui.services.fakes import FakeWorld
 
 _PIECE_S = 0.7
 _SENTENCE = re.compile(r"[^。！？.!?\n]+[。！？.!?]*")
@@ -49,21 +46,19 @@ class FakeSpeech:
             raise self.world.speech_problem
         emit(ev.ClipMeasured(replace(scene.LOCAL_CLIP, path=str(clip))))
 
-    def lend(
-        self,
-        server: str,
-        voice: str,
-        clip: Path,
-        window: tuple[float, float] | None,
-        emit: Emit,
-        cancel: Cancel,
-    ) -> None:
-        cut = "" if window is None else f"{window[0]:.1f}-{window[1]:.1f}"
-        self.world.call("lend", server, voice, clip.name, cut)
-        start, end = window or (0.0, scene.LOCAL_CLIP.seconds)
+    def bring(self, server: str, voice: str, clip: str, emit: Emit, cancel: Cancel) -> None:
+        local = self.fetch(server, voice, clip, emit, cancel)
+        known = self.world.shelves[f"{server}/{voice}"].references
+        there = next(one for one in known if one.path == clip)
+        emit(ev.ClipMeasured(replace(there, path=str(local), came_from=clip)))
+
+    def lend(self, server: str, voice: str, loan: Loan, emit: Emit, cancel: Cancel) -> None:
+        cut = "" if loan.window is None else "{:.1f}-{:.1f}".format(*loan.window)
+        self.world.call("lend", server, voice, loan.clip.name, cut)
+        start, end = loan.window or (0.0, scene.LOCAL_CLIP.seconds)
         lent = replace(
-            scene.LOCAL_CLIP, path=f"lent/{clip.name}", seconds=end - start, window=None,
-            peaks=scene.outline(7, end - start),
+            scene.LOCAL_CLIP, path=f"lent/{loan.clip.name}", seconds=end - start, window=None,
+            text=loan.text, language=loan.language, peaks=scene.outline(7, end - start),
         )  # fmt: skip
         key = f"{server}/{voice}"
         shelf = self.world.shelves.get(key, Shelf(server, voice))
@@ -153,10 +148,16 @@ class FakeAuditions:
         emit(ev.AuditionChanged(self._known(server, voice)))
 
     def vote(
-        self, server: str, voice: str, better: str, worse: str, emit: Emit, cancel: Cancel
+        self,
+        server: str,
+        voice: str,
+        better: AuditionCell,
+        worse: AuditionCell,
+        emit: Emit,
+        cancel: Cancel,
     ) -> None:
-        self.world.call("vote", better, worse)
-        self.world.votes.append((better, worse))
+        self.world.call("vote", better.name, worse.name)
+        self.world.votes.append((better.name, worse.name))
         self._keep(self._known(server, voice), emit)
 
     def choose(
@@ -197,7 +198,7 @@ def scene_cells(
                     "cer": round(penalty / 20, 3), "similarity": round(0.93 - penalty / 12, 3),
                     "loudness_db": -21.4, "ended": penalty < 1.5,
                 },
-                f"audition/{kind}-{g}-{s}-r0-s{number}.wav",
+                wav=f"audition/{kind}-{g}-{s}-r0-s{number}.wav",
             )  # fmt: skip
 
 

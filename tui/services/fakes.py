@@ -6,31 +6,21 @@ With `live=False` every watch tells all it knows at once and then sleeps until c
 
 from __future__ import annotations
 
-import threading
-import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from engine.contract.dataset.edits import Edit
-from engine.contract.events import Event
 from engine.contract.problem import ExitCode, Problem
 from tui.services import fake_scene as scene
-from tui.services.fake_dataset import BYTES, FakeDataset
+from tui.services.fake_dataset import BYTES
 from tui.services.fake_plan import made_plan
-from tui.services.fake_player import FakePlayer
 from tui.services.fake_practice import FakePractice
 from tui.services.fake_run import ENDED_RUN, LIVE_RUN, finished_run, later_events, running_run
-from tui.services.fake_shelf import ATRI, MIKA, SENTENCES
+from tui.services.fake_shelf import ATRI, MIKA, SENTENCES, outline
 from tui.services.fake_speech import FakeAuditions, FakeSpeech, ranked, scene_cells
-from tui.services.protocols import (
-    Asks,
-    Cancel,
-    Emit,
-    HostKeyQuestion,
-    ParsedLine,
-    ServerDraft,
-    Services,
-)
+from tui.services.fake_world import FakeWorld
+from tui.services.protocols import Asks, Cancel, Emit, HostKeyQuestion, ParsedLine, ServerDraft
+from tui.services.services import Services
 from tui.state import events as ev
 from tui.state.facts import SavedServer
 from tui.state.speech import Audition, Shelf
@@ -38,41 +28,9 @@ from tui.state.work import (
     JobStatus,
     TrainDraft,
     Transfer,
-    Voice,
 )
 
-MOMENT = 1_792_000_000_000  # when the still world stands
 _PACK_BYTES = 243_118_902
-
-
-@dataclass
-class FakeWorld:
-    """What the fakes share. Tests change it, then look at what the dashboard shows."""
-
-    live: bool = False
-    saved: list[SavedServer] = field(default_factory=list)
-    voices: dict[str, tuple[Voice, ...]] = field(default_factory=dict)
-    jobs: dict[str, tuple[JobStatus, ...]] = field(default_factory=dict)
-    streams: dict[str, list[Event]] = field(default_factory=dict)
-    refused: str | None = None  # the answer to any dial: a problem's key, or None
-    changed_key_since: str | None = None
-    pull_problem: Problem | None = None
-    shelves: dict[str, Shelf] = field(default_factory=dict)
-    auditions: dict[str, Audition] = field(default_factory=dict)
-    votes: list[tuple[str, str]] = field(default_factory=list)
-    speech_problem: Problem | None = None
-    gate: threading.Event = field(default_factory=threading.Event)  # cleared: takes wait
-    calls: list[str] = field(default_factory=list)
-    answers: list[bool] = field(default_factory=list)
-    dataset: FakeDataset = field(default_factory=FakeDataset)
-    player: FakePlayer = field(default_factory=FakePlayer)
-    told: set[str] = field(default_factory=set)  # watches that have told all they know
-
-    def now(self) -> int:
-        return int(time.time() * 1000) if self.live else MOMENT
-
-    def call(self, *words: str) -> None:
-        self.calls.append(" ".join(words))
 
 
 def fake_services(*, live: bool = False, empty: bool = False, more: int = 0) -> Services:
@@ -232,6 +190,10 @@ class FakeDatasets:
         self.world.dataset.edit(last.undone)
         self.world.dataset.edits = tuple(before)
         emit(ev.DatasetChecked(self.world.dataset.report(folder)))
+
+    def outline(self, wav: Path, emit: Emit, cancel: Cancel) -> None:
+        seconds = self.world.dataset.measure(wav).seconds
+        emit(ev.ClipOutlined(wav, seconds, outline(int(seconds * 100), seconds)))
 
     def push(self, server: str, folder: Path, emit: Emit, cancel: Cancel) -> None:
         self.world.call("push", server, folder.name)

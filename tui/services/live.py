@@ -20,7 +20,7 @@ from tui.services.live_servers import LiveServers
 from tui.services.live_speech import LiveSpeech
 from tui.services.live_training import LiveTraining
 from tui.services.live_voices import LiveVoices
-from tui.services.protocols import Services
+from tui.services.services import Services
 from tui.services.studios import Studios, now_ms
 from tui.state.work import RunEnd, TrainDraft
 
@@ -69,6 +69,7 @@ def open_dashboard(
     start: the first room; empty is the last one seen, and the servers where none is saved.
     """
     from tui.app import SovdeckApp
+    from tui.keymap import check_keymap
     from tui.settings import load
 
     found = places or Places.find()
@@ -77,6 +78,7 @@ def open_dashboard(
     path = found.config / "settings.toml"
     with live_services(project, found) as services:
         settings = load(path)
+        check_keymap(path, settings.keys)
         first = start or (settings.screen if any_server else "servers")
         app = SovdeckApp(services, settings=settings, settings_path=path, start=first)
         app.run()

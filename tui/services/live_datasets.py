@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 from engine.contract.dataset.clip import ClipFacts
 from engine.contract.dataset.edits import Edit, apply_edit
-from engine.contract.dataset.wav import measure_wav
+from engine.contract.dataset.wav import measure_wav, read_wav
 from engine.contract.plan import PlanClip
 from engine.contract.problem import ExitCode, Problem
 from remote.recordings import gather
@@ -25,6 +26,7 @@ from tui.state.facts import Remark
 from tui.state.work import DatasetReport, Transfer
 
 TELL_EVERY = 25  # recordings between two words about progress
+OUTLINE = 200
 
 
 class LiveDatasets:
@@ -68,6 +70,12 @@ class LiveDatasets:
     def backup(self, list_file: Path) -> Path:
         """Where the list as it was before this session's corrections is kept."""
         return list_file.with_name(f"{list_file.name}.{self._session}.bak")
+
+    def outline(self, wav: Path, emit: Emit, cancel: Cancel) -> None:
+        try:
+            emit(outlined(wav))
+        except Problem:  # the clip's own row says what is wrong with it
+            emit(ev.ClipOutlined(wav))
 
     def push(self, server: str, folder: Path, emit: Emit, cancel: Cancel) -> None:
         found = find_list(folder)
@@ -119,6 +127,16 @@ class LiveDatasets:
         if not cancel.is_set():
             self._checked[found.voice] = report
             emit(ev.DatasetChecked(report))
+
+
+def outlined(wav: Path) -> ev.ClipOutlined:
+    """A recording's length and the loudest sample of each of OUTLINE stretches, all channels."""
+    sound = read_wav(wav)
+    samples, count = sound.samples, len(sound.samples)
+    edges = [count * n // OUTLINE for n in range(OUTLINE + 1)]
+    parts = [samples[low:high] for low, high in pairwise(edges) if high > low]
+    peaks = tuple(min(1.0, max(max(part), -min(part)) / sound.scale) for part in parts)
+    return ev.ClipOutlined(wav, count / sound.channels / sound.rate, peaks)
 
 
 def _done(row: Transfer) -> Transfer:

@@ -23,7 +23,7 @@ from remote.transfer.part_file import disk_errors
 from tui.services.protocols import Cancel, Emit
 from tui.services.studios import Studios, now_ms
 from tui.state import events as ev
-from tui.state.speech import Piece, ReferenceClip, Shelf, SpeakDraft, Take, Weight
+from tui.state.speech import Loan, Piece, ReferenceClip, Shelf, SpeakDraft, Take, Weight
 
 _STEP = re.compile(r"_s(\d+)\.pth\Z")
 
@@ -41,27 +41,19 @@ class LiveSpeech:
         emit(ev.ShelfSeen(shown_shelf(server, voice, found), now_ms()))
 
     def measure(self, clip: Path, emit: Emit, cancel: Cancel) -> None:
-        found = measure_clip(clip)
-        if found is None:
-            raise Problem("tui.speak.not_wav", ExitCode.DATA, file=clip.name)
-        emit(
-            ev.ClipMeasured(
-                ReferenceClip(
-                    str(clip), "", "", found.seconds, peaks=found.peaks, window=found.window
-                )
-            )
-        )
+        emit(ev.ClipMeasured(measured(clip)))
 
-    def lend(
-        self,
-        server: str,
-        voice: str,
-        clip: Path,
-        window: tuple[float, float] | None,
-        emit: Emit,
-        cancel: Cancel,
-    ) -> None:
-        far.lend(self._studios.get(server), voice, clip, window=window, cancel=cancel)
+    def bring(self, server: str, voice: str, clip: str, emit: Emit, cancel: Cancel) -> None:
+        found = measured(self.fetch(server, voice, clip, emit, cancel))
+        there = self._clips[server, voice][clip]
+        known = replace(found, text=there.text, language=there.language, came_from=clip)
+        emit(ev.ClipMeasured(known))
+
+    def lend(self, server: str, voice: str, loan: Loan, emit: Emit, cancel: Cancel) -> None:
+        far.lend(
+            self._studios.get(server), voice, loan.clip, window=loan.window,
+            text=loan.text, language=loan.language, cancel=cancel,
+        )  # fmt: skip
         self.shelf(server, voice, emit, cancel)
 
     def fetch(self, server: str, voice: str, clip: str, emit: Emit, cancel: Cancel) -> Path:
@@ -73,7 +65,8 @@ class LiveSpeech:
         if clip not in known:
             raise Problem("engine.speaking.reference_missing", ExitCode.DATA, file=clip)
         one = known[clip]
-        name = safe(f"{one.sha256[:16]}{PurePosixPath(clip).suffix}")
+        there = PurePosixPath(clip)
+        name = safe(f"{there.stem}-{one.sha256[:8]}{there.suffix}")
         local = studio.places.data / "references" / name
         return fetch_small(studio.link, clip, local, size=one.bytes, sha256=one.sha256)
 
@@ -145,6 +138,14 @@ class LiveSpeech:
 
         with self._lock:
             return self._speakers.setdefault(server, Speakers(start))
+
+
+def measured(clip: Path) -> ReferenceClip:
+    """Length, outline and best stretch of a recording here; Problem where it cannot be one."""
+    found = measure_clip(clip)
+    if found is None:
+        raise Problem("tui.speak.not_wav", ExitCode.DATA, file=clip.name)
+    return ReferenceClip(str(clip), "", "", found.seconds, peaks=found.peaks, window=found.window)
 
 
 def shown_piece(piece: Arrived) -> Piece:

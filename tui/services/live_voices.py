@@ -9,6 +9,7 @@ from pathlib import Path
 
 from engine.contract.problem import Problem
 from remote import job
+from remote.asking import ask
 from remote.autopull import AutoPull
 from remote.homecoming import bring_home
 from remote.ledger import Ledger
@@ -30,6 +31,7 @@ from tui.verbs.pull import wanted_contents
 _WEIGHT = re.compile(r"(?P<folder>GPT|SoVITS)_weights/(?P<voice>[^/]+)/(?P<file>[^/]+)\Z")
 _EPOCH = re.compile(r"(?:-e|_e)(?P<epoch>\d+)(?:_s(?P<step>\d+))?\.(?:ckpt|pth)\Z")
 
+LISTED = ("GPT_weights", "SoVITS_weights", "packs")
 ENDING_LOOKS, ENDING_LOOK_S = 3, 1.0
 
 
@@ -109,8 +111,8 @@ class LiveVoices:
         return AutoPull(bring, told)
 
     def _voices(self, studio: Studio) -> tuple[Voice, ...]:
-        link, layout = studio.link(), studio.layout()
-        found = names(link, str(layout.work), ("GPT_weights", "SoVITS_weights", "packs"))
+        link, work = studio.link(), str(studio.layout().work)
+        found = ask(link, studio.connect, lambda there: names(there, work, LISTED))
         going = at_work(studio)
         outputs = outputs_of(studio)
         here = Ledger(outputs).here(link.name)
@@ -137,7 +139,9 @@ def still_at_work(studio: Studio, cancel: Cancel) -> bool:
 
 def at_work(studio: Studio) -> bool:
     """Whether any run there may still write."""
-    return any(not state.ended for state in job.runs(studio.link(), studio.layout()))
+    layout = studio.layout()
+    states = ask(studio.link(), studio.connect, lambda there: job.runs(there, layout))
+    return any(not state.ended for state in states)
 
 
 def outputs_of(studio: Studio) -> Path:

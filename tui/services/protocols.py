@@ -16,15 +16,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
-from engine.contract.catalogue import Language
 from engine.contract.dataset.edits import Edit
 from tui.state.events import StoreEvent
-from tui.state.work import RunEnd, TrainDraft
-
-if TYPE_CHECKING:
-    from tui.services.speech import Auditions, Speech
+from tui.state.work import TrainDraft
 
 Emit = Callable[[StoreEvent], None]
 Cancel = threading.Event
@@ -132,6 +128,9 @@ class Datasets(Protocol):
     def undo(self, folder: Path, emit: Emit, cancel: Cancel) -> None:
         """Take back the newest correction; emit DatasetChecked."""
 
+    def outline(self, wav: Path, emit: Emit, cancel: Cancel) -> None:
+        """Read one recording; emit ClipOutlined."""
+
     def push(self, server: str, folder: Path, emit: Emit, cancel: Cancel) -> None:
         """Upload what the server lacks; emit TransferChanged of kind push."""
 
@@ -182,29 +181,3 @@ class Player(Protocol):
 
     def stop(self) -> None:
         """Silence; no effect when nothing plays."""
-
-
-# Tells people elsewhere that a run ended; Problem when some of them were not reached.
-Spread = Callable[[RunEnd, Language], None]
-
-
-@dataclass(frozen=True)
-class Services:
-    """The whole outside world as the dashboard sees it; `now` gives Unix milliseconds.
-
-    Without `practice` there is no way to try it here. `draft` is what deploy.toml asks of a
-    run: the form of the Train room begins with it.
-    """
-
-    servers: Servers
-    deploys: Deploys
-    datasets: Datasets
-    training: Training
-    voices: Voices
-    now: Callable[[], int]
-    player: Player
-    speech: Speech
-    auditions: Auditions
-    practice: Practice | None = None
-    spread: Spread | None = None
-    draft: TrainDraft | None = None

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from engine.contract.audition import AuditionCell
 from tui.services.protocols import Cancel, Emit
-from tui.state.speech import AuditionDraft, SpeakDraft
+from tui.state.speech import AuditionDraft, Loan, SpeakDraft
 
 
 class Speech(Protocol):
@@ -18,16 +19,11 @@ class Speech(Protocol):
     def measure(self, clip: Path, emit: Emit, cancel: Cancel) -> None:
         """Read a recording of this computer; emit ClipMeasured with outline and best window."""
 
-    def lend(
-        self,
-        server: str,
-        voice: str,
-        clip: Path,
-        window: tuple[float, float] | None,
-        emit: Emit,
-        cancel: Cancel,
-    ) -> None:
-        """Send a recording of this computer as a reference, cut to `window`; emit ShelfSeen."""
+    def bring(self, server: str, voice: str, clip: str, emit: Emit, cancel: Cancel) -> None:
+        """`fetch` a clip of the shelf and `measure` it; emit ClipMeasured with `came_from`."""
+
+    def lend(self, server: str, voice: str, loan: Loan, emit: Emit, cancel: Cancel) -> None:
+        """Send a recording of this computer as a reference, cut to its window; emit ShelfSeen."""
 
     def fetch(self, server: str, voice: str, clip: str, emit: Emit, cancel: Cancel) -> Path:
         """Bring a reference clip of the shelf here, once, to be heard; return its file."""
@@ -59,7 +55,13 @@ class Auditions(Protocol):
         """Emit AuditionChanged with the last audition of a voice, its sounds fetched here."""
 
     def vote(
-        self, server: str, voice: str, better: str, worse: str, emit: Emit, cancel: Cancel
+        self,
+        server: str,
+        voice: str,
+        better: AuditionCell,
+        worse: AuditionCell,
+        emit: Emit,
+        cancel: Cancel,
     ) -> None:
         """Count one blind vote between two cells; emit AuditionChanged with new standings."""
 

@@ -109,6 +109,15 @@ class DatasetChecked:
 
 
 @dataclass(frozen=True)
+class ClipOutlined:
+    """A recording of the dataset as heights, 0 to 1; without any where it cannot be read."""
+
+    wav: Path
+    seconds: float = 0.0
+    peaks: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
 class DatasetRefused:
     """The folder could not be read at all."""
 
@@ -162,7 +171,7 @@ class VoiceChosen:
 
 @dataclass(frozen=True)
 class ClipMeasured:
-    """A recording of this computer, read to be lent to a server."""
+    """A recording on this computer, read to be trimmed and lent to a server."""
 
     clip: ReferenceClip
 
@@ -242,6 +251,7 @@ StoreEvent = (
     | DatasetChecking
     | DatasetChecked
     | DatasetRefused
+    | ClipOutlined
     | PlanMade
     | VoicesSeen
     | TransferChanged

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tui.state.store import State
+from tui.state.state import State
 
 
 def next_step(state: State, server: str) -> str | None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tui.state import events as ev
-
-if TYPE_CHECKING:
-    from tui.state.store import Changed, State
+from tui.state.state import Changed, State
 
 TAKES = 100
 

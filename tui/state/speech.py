@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
+from engine.contract.audition import AuditionCell, Standing
 from tui.state.facts import Remark
 
 TakeState = Literal["waiting", "speaking", "done", "failed", "cancelled"]
-CellKind = Literal["truth", "saved", "base", "cell"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class ReferenceClip:
 
     `peaks` is its outline, 0 to 1, for the waveform. `window` is the stretch in seconds that
     the engine would keep of a clip that is too long, None where the clip fits as it is.
+    `came_from` is the path on the server of one that was brought here to be trimmed.
     """
 
     path: str
@@ -37,6 +39,17 @@ class ReferenceClip:
     score: float | None = None
     peaks: tuple[float, ...] = ()
     window: tuple[float, float] | None = None
+    came_from: str = ""
+
+
+@dataclass(frozen=True)
+class Loan:
+    """A recording of this computer for a voice to imitate: what is kept, and what it says."""
+
+    clip: Path
+    window: tuple[float, float] | None = None
+    text: str = ""
+    language: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,7 +114,10 @@ class Take:
 
 @dataclass(frozen=True)
 class AuditionDraft:
-    """A grid to be rendered. Empty tuples let the engine choose: newest three, two sentences."""
+    """A grid to be rendered. Empty tuples let the engine choose: newest three, two sentences.
+
+    `rerolls`: how often words that recognition misses are drawn again; 0 asks nobody.
+    """
 
     server: str
     voice: str
@@ -111,36 +127,7 @@ class AuditionDraft:
     text_language: str = "auto"
     references: int = 1
     seed: int = 1234
-
-
-@dataclass(frozen=True)
-class AuditionCell:
-    """One rendering of a grid, with its marks; `wav` is its file on this computer."""
-
-    name: str
-    kind: CellKind
-    sentence: int
-    text: str
-    gpt: str = ""
-    sovits: str = ""
-    reference: int = 0
-    seconds: float = 0.0
-    penalty: float = 0.0
-    marks: Mapping[str, float | bool | None] = field(default_factory=dict)
-    wav: str | None = None
-
-
-@dataclass(frozen=True)
-class Standing:
-    """A pair of weights and its place, from marks and votes together."""
-
-    gpt: str
-    sovits: str
-    score: float
-    penalty: float
-    cells: int
-    won: int
-    lost: int
+    rerolls: int = 0
 
 
 @dataclass(frozen=True)
@@ -154,6 +141,7 @@ class Audition:
     running: bool = False
     standings: tuple[Standing, ...] = ()
     votes: int = 0
+    stale: int = 0
     chosen: tuple[str, str] | None = None
 
     @property

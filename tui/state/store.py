@@ -1,79 +1,24 @@
 """The one store: `apply` events, get a new state and the topics that changed.
 
-Pure and synchronous, without Textual. A topic is a plain word (`servers`, `voices`) or a word
-and the thing it is about (`run:gpu-1/r7`, `log:gpu-1/r7`): screens redraw only what they show.
+Pure and synchronous, without Textual.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from tui.state import events as ev
 from tui.state.ages import seconds_since, step_of
-from tui.state.facts import Remark, ServerState, Telemetry
+from tui.state.facts import ServerState, Telemetry
 from tui.state.reduce_speech import SPEECH_REDUCERS
-from tui.state.runs import RunKey, RunView, with_events, with_log
+from tui.state.runs import RunView, with_events, with_log
 from tui.state.series import Series
-from tui.state.speech import Audition, ReferenceClip, Shelf, Take
-from tui.state.work import DatasetReport, DeployStep, TrainPlan, Transfer, Voice
+from tui.state.state import Changed, State, Topics, log_topic, run_topic
 
 NOTICES = 200
 WINDOW = 1200  # telemetry points kept a line: 20 minutes at one a second
-
-Topics = frozenset[str]
-
-
-@dataclass(frozen=True)
-class State:
-    """Everything on screen is drawn from this value."""
-
-    now: int = 0
-    servers: Mapping[str, ServerState] = field(default_factory=dict)
-    history: Mapping[str, Mapping[str, Series]] = field(default_factory=dict)
-    runs: Mapping[RunKey, RunView] = field(default_factory=dict)
-    deploys: Mapping[str, tuple[DeployStep, ...]] = field(default_factory=dict)
-    voices: Mapping[str, tuple[Voice, ...]] = field(default_factory=dict)
-    voices_at: Mapping[str, int] = field(default_factory=dict)
-    transfers: Mapping[str, Transfer] = field(default_factory=dict)
-    shelves: Mapping[str, Shelf] = field(default_factory=dict)
-    takes: Mapping[str, Take] = field(default_factory=dict)
-    auditions: Mapping[str, Audition] = field(default_factory=dict)
-    voice: tuple[str, str] | None = None
-    clip: ReferenceClip | None = None
-    dataset: DatasetReport | None = None
-    checking: ev.DatasetChecking | None = None
-    dataset_refused: Remark | None = None
-    plan: TrainPlan | None = None
-    playing: Path | None = None
-    notices: tuple[ev.NoticeRaised, ...] = ()
-    server: str | None = None
-    run: RunKey | None = None
-    run_pinned: bool = False
-
-    @property
-    def chosen_server(self) -> ServerState | None:
-        return self.servers.get(self.server) if self.server else None
-
-    @property
-    def chosen_run(self) -> RunView | None:
-        return self.runs.get(self.run) if self.run else None
-
-    def all_voices(self) -> tuple[Voice, ...]:
-        return tuple(voice for voices in self.voices.values() for voice in voices)
-
-    def runs_of(self, server: str) -> tuple[RunView, ...]:
-        return tuple(run for run in self.runs.values() if run.server == server)
-
-
-def run_topic(key: RunKey) -> str:
-    return f"run:{key[0]}/{key[1]}"
-
-
-def log_topic(key: RunKey) -> str:
-    return f"log:{key[0]}/{key[1]}"
 
 
 class Store:
@@ -89,9 +34,6 @@ class Store:
             self.state, changed = _REDUCERS[type(event)](self.state, event)
             topics |= changed
         return frozenset(topics)
-
-
-Changed = tuple[State, set[str]]
 
 
 def _servers_loaded(state: State, event: ev.ServersLoaded) -> Changed:
@@ -225,6 +167,10 @@ def _dataset_refused(state: State, event: ev.DatasetRefused) -> Changed:
     return replace(state, dataset=None, checking=None, dataset_refused=event.why), {"dataset"}
 
 
+def _clip_outlined(state: State, event: ev.ClipOutlined) -> Changed:
+    return replace(state, outline=event), {"outline"}
+
+
 def _plan_made(state: State, event: ev.PlanMade) -> Changed:
     return replace(state, plan=event.plan), {"plan"}
 
@@ -292,6 +238,7 @@ _REDUCERS: dict[type, Callable[[State, Any], Changed]] = {
     ev.DatasetChecking: _dataset_checking,
     ev.DatasetChecked: _dataset_checked,
     ev.DatasetRefused: _dataset_refused,
+    ev.ClipOutlined: _clip_outlined,
     ev.PlanMade: _plan_made,
     ev.VoicesSeen: _voices_seen,
     ev.TransferChanged: _transfer_changed,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.contract.audition import AuditionCell
 from engine.contract.dataset.edits import Edit
 from tui.services.protocols import ServerDraft
-from tui.state.speech import AuditionDraft, SpeakDraft
+from tui.state.speech import AuditionDraft, Loan, SpeakDraft
 from tui.state.work import TrainDraft
 
 
@@ -78,6 +79,13 @@ class UndoEdit:
     """Take back the newest correction of the list."""
 
     folder: Path
+
+
+@dataclass(frozen=True)
+class OutlineClip:
+    """Read a recording of this computer, to be drawn."""
+
+    wav: Path
 
 
 @dataclass(frozen=True)
@@ -156,11 +164,19 @@ class MeasureClip:
 
 
 @dataclass(frozen=True)
+class BringClip:
+    """Bring a clip of a server here, to be trimmed."""
+
+    server: str
+    voice: str
+    clip: str
+
+
+@dataclass(frozen=True)
 class LendClip:
     server: str
     voice: str
-    clip: Path
-    window: tuple[float, float] | None = None
+    loan: Loan
 
 
 @dataclass(frozen=True)
@@ -211,8 +227,8 @@ class CastVote:
 
     server: str
     voice: str
-    better: str
-    worse: str
+    better: AuditionCell
+    worse: AuditionCell
 
 
 @dataclass(frozen=True)
@@ -238,6 +254,7 @@ Wish = (
     | CheckDataset
     | EditClip
     | UndoEdit
+    | OutlineClip
     | PushDataset
     | PlanTraining
     | StartTraining
@@ -250,6 +267,7 @@ Wish = (
     | ChooseVoice
     | ReadShelf
     | MeasureClip
+    | BringClip
     | LendClip
     | HearReference
     | Speak

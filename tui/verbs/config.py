@@ -35,7 +35,10 @@ def _check(args: argparse.Namespace, console: Console) -> int:
     places = Places.find()
     config = load(args.file or args.config, places)
     files = [str(path) for path in sources(args.file or args.config, places)]
-    console.say("tui.config.fits", count=len(config.servers), files=", ".join(files) or "-")
+    if files:
+        console.say("tui.config.fits", count=len(config.servers), files=", ".join(files))
+    else:
+        console.say("tui.config.no_file")
     hints = advise(config)
     for one in hints:
         console.write(text("tui.config.advice", advice=one).get(console.language))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import re
 import sys
 
 from engine.contract.catalogue import text
@@ -12,6 +13,7 @@ from tui.console import Console
 from tui.target import add_json
 
 DEFAULT = "webhook"
+NAME = re.compile(r"[A-Za-z0-9_.-]{1,63}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +29,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     from remote.keychain import SystemKeychain
 
     notify = load(args.config, Places.find()).notify
-    name = args.name or notify.webhook or DEFAULT
+    name = _checked(args.name or notify.webhook or DEFAULT)
     keychain = SystemKeychain()
     if args.action == "test":
         return _test(args, console)
@@ -44,6 +46,13 @@ def run(args: argparse.Namespace, console: Console) -> int:
             console.say("tui.notify.name_it", line=f'webhook = "{name}"')
     console.emit({"status": "ok", "name": name})
     return 0
+
+
+def _checked(name: str) -> str:
+    """A name that may be shown and kept; an address in its place is a secret and not repeated."""
+    if not NAME.fullmatch(name):
+        raise Problem("tui.notify.no_name", ExitCode.CONFIG)
+    return name
 
 
 def _ask(console: Console) -> str:
@@ -63,7 +72,7 @@ def _test(args: argparse.Namespace, console: Console) -> int:
 
     notify = load(args.config, Places.find()).notify
     if args.name:
-        notify = notify.model_copy(update={"webhook": args.name})
+        notify = notify.model_copy(update={"webhook": _checked(args.name)})
     if not (notify.desktop or notify.webhook):
         raise Problem("tui.notify.nobody", ExitCode.CONFIG)
     # A failure, since that is what everybody is told.

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import threading
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine.contract.catalogue import text
 from engine.contract.problem import Problem
 from tui.console import Console, duration
+from tui.run_rows import as_json, known, look_once, state_words
 from tui.target import add_server, open_studios
+from tui.watching import watch
 
 if TYPE_CHECKING:
     from remote.board import Board, Row
@@ -36,8 +38,6 @@ def run(args: argparse.Namespace, console: Console) -> int:
             Board(stack.enter_context(studio), args.last) for studio in open_studios(args, console)
         ]
         if args.watch:
-            from tui.watching import watch
-
             return watch(boards, console)
         looks = look_all(boards)
         problems = [look for look in looks if isinstance(look, Problem)]
@@ -63,21 +63,6 @@ def look_all(boards: list[Board]) -> list[tuple[Row, ...] | Problem]:
     for thread in threads:
         thread.join()
     return [known(look) for look in looks]
-
-
-def look_once(board: Board) -> tuple[Row, ...] | Exception:
-    """What stands there, or why that is not known: threads hand over what they may not raise."""
-    try:
-        return board.look()
-    except Exception as error:  # noqa: BLE001  raised where it is received, unless a Problem
-        return error
-
-
-def known(look: tuple[Row, ...] | Exception) -> tuple[Row, ...] | Problem:
-    """The look, or the Problem it ended with; anything else is a fault of ours and raised."""
-    if isinstance(look, Exception) and not isinstance(look, Problem):
-        raise look
-    return look
 
 
 def show(boards: list[Board], looks: list[tuple[Row, ...] | Problem], console: Console) -> None:
@@ -106,27 +91,3 @@ def as_row(row: Row, console: Console) -> tuple[str, ...]:
     progress = f"{stage.step}/{stage.total}" if stage else ""
     eta = duration(stage.eta_s) if stage and not job.ended else ""
     return (job.run, run.voice or "-", state_words(row, console), run.current or "-", progress, eta)
-
-
-def state_words(row: Row, console: Console) -> str:
-    """The state's name; of a run that waits its turn, how many are before it."""
-    if row.job.queued and not row.job.ended:
-        return text("tui.ps.queued", ahead=row.job.queued).get(console.language)
-    return text(f"tui.states.{row.job.state}").get(console.language)
-
-
-def as_json(row: Row) -> dict[str, Any]:
-    job, run = row.job, row.run
-    return {
-        "server": row.server, "run": job.run, "voice": run.voice, "state": job.state,
-        "queued": job.queued, "code": job.code, "why": job.why.as_json(), "status": run.status,
-        "stage": run.current,
-        "stages": [
-            {
-                "name": s.name, "state": s.state, "step": s.step, "total": s.total,
-                "updates": s.updates, "first_loss": s.first_loss, "last_loss": s.last_loss,
-                "eta_s": s.eta_s,
-            }
-            for s in run.stages
-        ],
-    }  # fmt: skip

@@ -9,12 +9,13 @@ import subprocess
 import sys
 
 from tui.console import Console
+from tui.options import Parser
 from tui.target import add_server, open_studio
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     add_server(parser)
-    parser.add_argument("command", nargs="*", metavar="COMMAND")
+    parser.take_rest("command")
     parser.add_argument("--print", action="store_true")
 
 

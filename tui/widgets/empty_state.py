@@ -12,7 +12,10 @@ class EmptyState(Static):
     """A centred sentence and, below it, the way out."""
 
     DEFAULT_CSS = """
-    EmptyState { width: 1fr; height: 1fr; content-align: center middle; text-align: center; }
+    EmptyState {
+        width: 1fr; height: 1fr; padding: 0 4;
+        content-align: center middle; text-align: center;
+    }
     """
 
     def __init__(self, words: str, *, id: str | None = None) -> None:

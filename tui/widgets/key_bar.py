@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import accumulate
 
-from rich.cells import cell_len
 from textual.content import Content
 from textual.keys import format_key
 
@@ -15,14 +15,16 @@ from tui.widgets.click_row import ClickRow, Part
 _NAMES = {
     "question_mark": "?", "slash": "/", "right_square_bracket": "]", "left_square_bracket": "[",
     "plus": "+", "minus": "-", "equals_sign": "=", "delete": "Del", "enter": "⏎",
-    "escape": "Esc", "left": "←", "right": "→",
+    "escape": "Esc", "left": "←", "right": "→", "space": "Space",
 }  # fmt: skip
 
 
 def key_name(key: str) -> str:
-    """A key as people write it: ctrl+x is ^x."""
+    """A key as people write it: ctrl+x is ^x, f1 is F1."""
     if key.startswith("ctrl+"):
         return f"^{key[5:]}"
+    if key[:1] == "f" and key[1:].isdigit():
+        return key.upper()
     return _NAMES.get(key, format_key(key))
 
 
@@ -41,20 +43,23 @@ class KeyBar(ClickRow):
         self.redraw()
 
     def redraw(self) -> None:
-        room = self.size.width or self.app.size.width
-        parts = []
+        own: list[Part] = []
+        everywhere: list[Part] = []
         for key, action, enabled in self._shown():
-            title = tell(self, action.title)
-            name = key_name(key)
-            room -= cell_len(name) + cell_len(title) + 3
-            if room < 0:
-                break
-            look = "bold $footer-key-foreground" if enabled else "dim"
-            content = Content.assemble(
-                (f" {name} ", look), (f"{title} ", "$foreground" if enabled else "dim")
-            )
-            parts.append(Part(content, f"screen.press('{key}')", tell(self, action.help)))
-        self.show_parts(parts)
+            group = everywhere if action.scope == "app" else own
+            group.append(self._part(key, action, enabled))
+        # The way to help is never what falls off the end: its own keys find the rest there.
+        room = self.size.width or self.app.size.width
+        kept = _fitting(everywhere[::-1], room if not own else room // 3)[::-1]
+        self.show_parts(_fitting(own, room - sum(map(_width, kept))) + kept)
+
+    def _part(self, key: str, action: Action, enabled: bool) -> Part:
+        look = "bold $footer-key-foreground" if enabled else "dim"
+        content = Content.assemble(
+            (f" {key_name(key)} ", look),
+            (f"{tell(self, action.title)} ", "$foreground" if enabled else "dim"),
+        )
+        return Part(content, f"screen.press('{key}')", tell(self, action.help))
 
     def _shown(self) -> Iterator[tuple[str, Action, bool]]:
         """The screen's own keys first, each action once."""
@@ -68,3 +73,13 @@ class KeyBar(ClickRow):
                 if (action.scope == "app") == everywhere:
                     seen.add(action.id)
                     yield key, action, enabled
+
+
+def _width(part: Part) -> int:
+    return part.content.cell_length
+
+
+def _fitting(parts: list[Part], room: int) -> list[Part]:
+    """The first of `parts` that fit."""
+    ends = accumulate(map(_width, parts))
+    return [part for part, end in zip(parts, ends, strict=True) if end <= room]

@@ -12,7 +12,7 @@ from tui.actions import BY_ID
 from tui.figures import percent
 from tui.language import say, tell
 from tui.state.ages import server_freshness
-from tui.state.store import State
+from tui.state.state import State
 from tui.tabs import TABS
 from tui.widgets.click_row import ClickRow, Part
 from tui.widgets.states import age_words, link_pill
