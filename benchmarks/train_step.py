@@ -36,7 +36,9 @@ from engine.training.sovits_task import SovitsSettings, SovitsTask
 
 Row = dict[str, Any]
 _CPU = Device("cpu", "CPU", 1 << 34)
-_GRADIENT_BOUND = 1e-5  # relative; the same sums in another order
+# Relative; the same sums in another order. Float32 alone takes either formulation of the GPT's
+# 24 layers 9e-5 away from float64 where a library sums in a different order.
+_BOUNDS = {"sovits": 1e-5, "gpt": 2e-4}
 
 
 def main() -> int:
@@ -81,7 +83,7 @@ def sovits_rows(name: str, precision: str, options: argparse.Namespace) -> list[
     plain.step(batch, apply=False)
     worst = difference(lean.generator, plain.generator)
     if precision == "fp32":
-        assert worst < _GRADIENT_BOUND, f"gradients differ by {worst:.2e}"
+        assert worst < _BOUNDS["sovits"], f"gradients differ by {worst:.2e}"
     lean.forget()
 
     spent: dict[str, list[float]] = {}
@@ -121,7 +123,7 @@ def gpt_rows(name: str, precision: str, options: argparse.Namespace) -> list[Row
     (phase,) = task.phases()
     worst = gpt_difference(task, plain, batch)
     if precision == "fp32":
-        assert worst < _GRADIENT_BOUND, f"gradients differ by {worst:.2e}"
+        assert worst < _BOUNDS["gpt"], f"gradients differ by {worst:.2e}"
     spent: dict[str, list[float]] = {}
     turns = {
         "passes": lambda: phase.compute([batch]), "update": phase.apply,

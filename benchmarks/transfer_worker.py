@@ -21,9 +21,11 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def ours(args: argparse.Namespace) -> Callable[[], None]:
+    from engine.contract.layout import Layout
+    from remote.deployed import Deployed
     from remote.hostspec import HostSpec
     from remote.link import Credentials, Link, Trust
-    from remote.transfer.outline import parse
+    from remote.pack_question import PackQuestion
     from remote.transfer.pull import pull
     from remote.transfer.pull_folder import pull_folder
     from remote.transfer.push import push
@@ -40,15 +42,18 @@ def ours(args: argparse.Namespace) -> Callable[[], None]:
 
     def bring_voice() -> None:
         """The two ways to one archive: packed there first, or put together here."""
-        outline = ["--outline"] if args.what == "virtual" else ["--json"]
-        command = [sys.executable, "-m", "engine", "pack", "VOICE", "--work", args.source, *outline]
+        env = {"PYTHONPATH": str(ROOT)}
+        deployed = Deployed(Layout.at(args.source), sys.executable, "0" * 64, env)
         link = connect()
-        said = link.run(["env", f"PYTHONPATH={ROOT}", *command], timeout=600)
         if args.what == "pack":
+            command = deployed.engine(["pack", "VOICE", "--work", args.source, "--json"])
+            link.run(command, timeout=600)
             pull(connect, f"{args.source}/packs/VOICE.zip", Path(args.target), **common)
         else:
-            found = parse(json.loads(said.out.decode("utf-8").strip().rpartition("\n")[2]))
-            pull_virtual(connect, found, args.source, Path(args.target), **common)
+            question = PackQuestion(connect, link, deployed, "VOICE", "voice")
+            with question as plan:
+                target = Path(args.target)
+                pull_virtual(connect, plan, question.outline, args.source, target, **common)
         link.close()
 
     def run() -> None:

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,22 +64,45 @@ def pack(layout: Layout, voice: str, contents: str = "voice") -> Packed:
     return Packed(target, target.stat().st_size, sha256(target), names)
 
 
+def plan(layout: Layout, voice: str, contents: str = "voice") -> dict[str, Any]:
+    """The files `pack` would put into the zip, in order; nothing is read yet.
+
+    The laptop begins to fetch them by this while `outline` reads them.
+    """
+    work = Path(layout.work)
+    members = []
+    for name, path in sorted(_members(layout, voice, contents).items()):
+        stat = path.stat()
+        place = {"path": name, "source": path.relative_to(work).as_posix()}
+        members.append({**place, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns})
+    return {"plan": 2, "name": layout.pack(voice).name, "members": members}
+
+
 def outline(layout: Layout, voice: str, contents: str = "voice") -> dict[str, Any]:
     """What `pack` would write, without writing it: members in order, with source or text.
 
-    The laptop puts the same archive together from this where the disk here has no room for one.
+    The laptop puts the same archive together from this.
     """
     work = Path(layout.work)
     members: list[dict[str, Any]] = []
     for name, path in sorted(_members(layout, voice, contents).items()):
-        entry = {"path": name, "bytes": path.stat().st_size, "sha256": sha256(path)}
-        members.append({**entry, "source": path.relative_to(work).as_posix()})
+        members.append({**_sums(name, path), "source": path.relative_to(work).as_posix()})
     entries = [{key: item[key] for key in ("path", "bytes", "sha256")} for item in members]
     for name, text in _texts(layout, voice, contents, entries):
         data = text.encode("utf-8")
-        digest = hashlib.sha256(data).hexdigest()
-        members.append({"path": name, "bytes": len(data), "sha256": digest, "text": text})
-    return {"outline": 1, "name": layout.pack(voice).name, "members": members}
+        sums = {"sha256": hashlib.sha256(data).hexdigest(), "crc32": zlib.crc32(data)}
+        members.append({"path": name, "bytes": len(data), **sums, "text": text})
+    return {"outline": 2, "name": layout.pack(voice).name, "members": members}
+
+
+def _sums(name: str, path: Path) -> dict[str, Any]:
+    digest, crc, size = hashlib.sha256(), 0, 0
+    with path.open("rb", buffering=0) as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+            crc = zlib.crc32(piece, crc)
+            size += len(piece)
+    return {"path": name, "bytes": size, "sha256": digest.hexdigest(), "crc32": crc}
 
 
 def _texts(

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from engine.contract.problem import ExitCode, Problem
 from engine.runtime.durable import write_atomic
-from engine.runtime.signals import Stopped
+from engine.runtime.signals import StopFlag, Stopped
 from engine.training.room import Export, Room, StageOutcome
 
 _LAST_WORDS = 300  # characters of a lost worker's output
+_LEAVING_S = 60.0  # after rank 0 has said how it ended; a hung GPU may never let a process go
 
 
 def run_workers(room: Room, stage: str, count: int) -> StageOutcome:
@@ -36,15 +40,7 @@ def run_workers(room: Room, stage: str, count: int) -> StageOutcome:
             ],
             stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
-        told = False
-        while agent.poll() is None:
-            if room.stop.is_set and not told:
-                agent.send_signal(signal.SIGTERM)  # it passes the signal on to its workers
-                told = True
-            try:
-                agent.wait(timeout=0.5)
-            except subprocess.TimeoutExpired:
-                continue
+        _watch(agent, room.stop, result)
     if not result.is_file():
         room.stop.raise_if_set()
         words = (folder / f"worker-{stage}.log").read_text("utf-8", "replace").strip()
@@ -53,6 +49,37 @@ def run_workers(room: Room, stage: str, count: int) -> StageOutcome:
             stage=stage, count=count, words=words[-_LAST_WORDS:],
         )  # fmt: skip
     return _outcome(json.loads(result.read_text(encoding="utf-8")))
+
+
+def _watch(agent: subprocess.Popen[bytes], stop: StopFlag, result: Path) -> None:
+    """Until torchrun has ended, with the wish to stop passed on."""
+    told, leave_by = False, None
+    while agent.poll() is None:
+        if stop.signal is not None and not told:
+            # To the workers themselves: torchrun would kill them 30 s after passing it on, and
+            # saving may take longer.
+            workers = _workers(agent)
+            for worker in workers:
+                with suppress(psutil.NoSuchProcess):
+                    worker.send_signal(stop.signal)
+            told = bool(workers)
+        if leave_by is None and result.is_file():
+            leave_by = time.monotonic() + _LEAVING_S
+        if leave_by is not None and time.monotonic() > leave_by:
+            for worker in _workers(agent):
+                with suppress(psutil.NoSuchProcess):
+                    worker.kill()
+        try:
+            agent.wait(timeout=0.5)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def _workers(agent: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    try:
+        return psutil.Process(agent.pid).children()
+    except psutil.NoSuchProcess:
+        return []
 
 
 def write_result(folder: Path, stage: str, ending: StageOutcome | Problem | Stopped) -> None:

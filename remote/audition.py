@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from engine.contract.audition import AuditionCell, CellKind, Standing
 from engine.contract.layout import check_name
 from engine.contract.problem import ExitCode, Problem
 from remote import job, local_names
@@ -27,58 +28,25 @@ _LIMIT_S = 120.0
 # What a row holds besides its marks.
 _FACTS = frozenset(
     {"event", "of", "cell", "kind", "sentence", "text", "wav", "bytes", "sha256", "gpt", "sovits",
-     "reference", "key", "seconds", "penalty"}
+     "reference", "key", "seconds", "penalty", "weights"}
 )  # fmt: skip
 _MOST_MARKS = 32
-KINDS = ("truth", "saved", "base", "cell")
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One rendering, or what it is compared with: the true recording, training's own samples
-    (`kind` saved), the untrained base.
-
-    `total` is how many there will be. `marks` are the engine's figures beside it.
-    """
-
-    name: str
-    kind: str
-    sentence: int
-    text: str
-    gpt: str
-    sovits: str
-    reference: int
-    seconds: float
-    penalty: float
-    wav: str
-    bytes: int
-    sha256: str
-    total: int
-    marks: Mapping[str, float | bool | None] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Standing:
-    """A pair of weights and its place, from marks and votes together; higher scores first."""
-
-    gpt: str
-    sovits: str
-    score: float
-    penalty: float
-    cells: int
-    won: int
-    lost: int
+_KINDS: Mapping[str, CellKind] = {kind: kind for kind in get_args(CellKind)}
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """The end of an answer: how many votes were counted, and the pair that pack takes."""
+    """The end of an answer: how many votes were counted, and the pair that pack takes.
+
+    `stale` cells were spoken by weights that were trained again since; they have no place.
+    """
 
     votes: int
     chosen: tuple[str, str] | None
+    stale: int = 0
 
 
-Told = Cell | Standing | Ranked
+Told = AuditionCell | Standing | Ranked
 
 
 def start(studio: Studio, voice: str, options: Sequence[str]) -> tuple[job.RunHandle, bool]:
@@ -154,9 +122,12 @@ def recall(studio: Studio, voice: str) -> list[Told]:
     return _ask(studio, voice, ["--show"])
 
 
-def vote(studio: Studio, voice: str, better: str, worse: str) -> list[Told]:
-    """Count one vote between two cells; the new standings."""
-    return _ask(studio, voice, ["--vote", better, worse])
+def vote(studio: Studio, voice: str, better: AuditionCell, worse: AuditionCell) -> list[Told]:
+    """Count one vote between two cells as they were heard here; the new standings.
+
+    Problem when one of them was rendered anew meanwhile and so sounds otherwise.
+    """
+    return _ask(studio, voice, ["--vote", better.sound, worse.sound])
 
 
 def choose(studio: Studio, voice: str, gpt: str, sovits: str) -> list[Told]:
@@ -164,11 +135,11 @@ def choose(studio: Studio, voice: str, gpt: str, sovits: str) -> list[Told]:
     return _ask(studio, voice, ["--pick", gpt, sovits])
 
 
-def fetch(studio: Studio, voice: str, cell: Cell, folder: Path) -> Path:
+def fetch(studio: Studio, voice: str, cell: AuditionCell, folder: Path) -> Path:
     """Bring a cell's sound into `folder`, once."""
-    there = studio.layout().work / "auditions" / check_name(voice) / cell.wav
+    there = studio.layout().work / "auditions" / check_name(voice) / cell.file
     size, sha256 = cell.bytes, cell.sha256
-    return fetch_small(studio.link, str(there), folder / cell.wav, size=size, sha256=sha256)
+    return fetch_small(studio.link, str(there), folder / cell.file, size=size, sha256=sha256)
 
 
 def _ask(studio: Studio, voice: str, args: list[str]) -> list[Told]:
@@ -200,22 +171,22 @@ def _told(row: Mapping[str, Any]) -> Told | None:
         pair = row.get("chosen")
         names = [text_in({"name": one}, "name") for one in pair] if isinstance(pair, list) else []
         chosen = (names[0], names[1]) if len(names) == 2 and all(names) else None
-        return Ranked(whole_in(row, "votes") or 0, chosen)
+        return Ranked(whole_in(row, "votes") or 0, chosen, whole_in(row, "stale") or 0)
     return None
 
 
-def _cell(row: Mapping[str, Any]) -> Cell | None:
-    wav, kind = text_in(row, "wav"), text_in(row, "kind")
-    safe = local_names.is_safe(wav) and wav.endswith(".wav") and not wav.startswith(".")
-    if not safe or kind not in KINDS:
+def _cell(row: Mapping[str, Any]) -> AuditionCell | None:
+    file, kind = text_in(row, "wav"), _KINDS.get(text_in(row, "kind"))
+    safe = local_names.is_safe(file) and file.endswith(".wav") and not file.startswith(".")
+    if not safe or kind is None:
         return None
     marks: dict[str, float | bool | None] = {}
     for name, value in list(row.items())[:_MOST_MARKS]:
         if name not in _FACTS:
             marks[name] = value if isinstance(value, bool) else number_in(row, name)
-    return Cell(
+    return AuditionCell(
         text_in(row, "cell"), kind, whole_in(row, "sentence") or 0, text_in(row, "text"),
         text_in(row, "gpt"), text_in(row, "sovits"), whole_in(row, "reference") or 0,
-        number_in(row, "seconds") or 0.0, number_in(row, "penalty") or 0.0, wav,
-        whole_in(row, "bytes") or 0, text_in(row, "sha256"), whole_in(row, "of") or 0, marks,
+        number_in(row, "seconds") or 0.0, number_in(row, "penalty") or 0.0, marks, file,
+        whole_in(row, "bytes") or 0, text_in(row, "sha256"), whole_in(row, "of") or 0,
     )  # fmt: skip

@@ -16,8 +16,16 @@ _PIECE = 65536
 class Forward:
     """Listens on 127.0.0.1 until closed. port: the port really bound."""
 
-    def __init__(self, local_port: int, open_far_end: Callable[[], Any]) -> None:
+    def __init__(
+        self,
+        local_port: int,
+        open_far_end: Callable[[], Any],
+        refuse: Callable[[socket.socket, Problem], None] | None = None,
+    ) -> None:
+        """open_far_end: the server's side of a connection, or a Problem. refuse: tells the near
+        side of that Problem before it is closed; without it, it is only closed."""
         self._open_far_end = open_far_end
+        self._refuse = refuse
         try:
             self._listener = socket.create_server(("127.0.0.1", local_port))
         except OSError as error:
@@ -57,6 +65,10 @@ class Forward:
             far = self._open_far_end()
         except Problem as problem:
             self.problem = problem
+            if self._refuse is not None:
+                self._sockets.add(near)
+                self._refuse(near, problem)
+                self._sockets.discard(near)
             near.close()
             return
         self._sockets |= {near, far}

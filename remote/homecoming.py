@@ -1,4 +1,4 @@
-"""A voice brought home: packed on the server, pulled, verified, unpacked beside its zip."""
+"""A voice brought home: pulled, verified, unpacked beside its zip."""
 
 from __future__ import annotations
 
@@ -16,17 +16,14 @@ from remote.asking import ask
 from remote.deployed import Deployed
 from remote.ledger import Ledger
 from remote.link import Link
+from remote.pack_question import PackQuestion
 from remote.pool import Connect
 from remote.take_file import KEPT
-from remote.transfer.outline import parse
 from remote.transfer.progress import Report
-from remote.transfer.pull import Pulled, pull
+from remote.transfer.pull import pull
 from remote.transfer.tuning import Tuning
 from remote.transfer.virtual_zip import pull_virtual
 from remote.voice_files import version_of
-
-_PACK_LIMIT_S = 1800.0
-_NO_ROOM = "engine.pack.no_space"
 
 
 @dataclass(frozen=True)
@@ -67,10 +64,10 @@ def bring_home(
 ) -> Home:
     """Pull `packs/VOICE.zip` into `outputs` and unpack it as `outputs/VOICE`.
 
-    contents: pack anew with these contents; None takes the pack of the last run, or makes one
-    when there is none. Where the server's disk has no room for a pack, the same archive is put
-    together here. An earlier unpacked copy is replaced only by a whole new one. `bandwidth` caps
-    bytes a second.
+    contents: what of the voice to bring; None takes the pack of the last run. Where that is not
+    what is wanted, the same archive is put together here, which is quicker than packing there
+    first and needs no room there. An earlier unpacked copy is replaced only by a whole new one.
+    `bandwidth` caps bytes a second.
     """
     check_name(voice)
     path = deployed.layout.pack(voice)
@@ -78,14 +75,13 @@ def bring_home(
         "report": report, "cancel": cancel, "resume": resume, "bandwidth": bandwidth,
         "tuning": tuning,
     }  # fmt: skip
-    roomy = True
-    if contents is not None or link.run(["test", "-f", str(path)]).code != 0:
-        roomy = pack_there(link, deployed, voice, contents or "voice")
-    pulled = (
-        pull(connect, str(path), outputs, verify=verify, **moving)
-        if roomy
-        else _put_together(connect, link, deployed, voice, contents or "voice", outputs, moving)
-    )
+    if contents is None and link.run(["test", "-f", str(path)]).code == 0:
+        pulled = pull(connect, str(path), outputs, verify=verify, **moving)
+    else:
+        question = PackQuestion(connect, link, deployed, voice, contents or "voice")
+        with question as plan:
+            work = str(deployed.layout.work)
+            pulled = pull_virtual(connect, plan, question.outline, work, outputs, **moving)
     folder = outputs / voice
     files = archive.extract(pulled.path, folder, replace=True, keep=KEPT, cancel=cancel)
     if pulled.sha256 is not None:
@@ -100,45 +96,6 @@ def bring_home(
         pulled.path, pulled.bytes, pulled.sha256, pulled.seconds, pulled.resumed_bytes,
         folder, tuple(files),
     )  # fmt: skip
-
-
-def pack_there(link: Link, deployed: Deployed, voice: str, contents: str) -> bool:
-    """Let the engine write packs/VOICE.zip; False when its disk has no room for it.
-
-    Its own sentence when there is no voice yet.
-    """
-    result = _ask_pack(link, deployed, voice, contents, "--json")
-    if result.get("status") == "succeeded":
-        return True
-    if result.get("code") == _NO_ROOM:
-        return False
-    raise _refused(link, voice, result)
-
-
-def _put_together(
-    connect: Connect, link: Link, deployed: Deployed, voice: str, contents: str, outputs: Path,
-    moving: dict[str, Any],
-) -> Pulled:  # fmt: skip
-    """The archive made here from its members there: byte for byte what the server would write."""
-    said = _ask_pack(link, deployed, voice, contents, "--outline", "--json")
-    if "outline" not in said:
-        raise _refused(link, voice, said)
-    return pull_virtual(connect, parse(said), str(deployed.layout.work), outputs, **moving)
-
-
-def _ask_pack(
-    link: Link, deployed: Deployed, voice: str, contents: str, *form: str
-) -> dict[str, Any]:
-    work = str(deployed.layout.work)
-    command = ["pack", voice, "--contents", contents, "--work", work, *form]
-    return engine_command(link, deployed, command, timeout=_PACK_LIMIT_S)
-
-
-def _refused(link: Link, voice: str, result: dict[str, Any]) -> Problem:
-    message = result.get("message")
-    why = str(message.get("en")) if isinstance(message, dict) else "?"
-    facts = {"voice": voice, "server": link.name, "why": why[:300]}
-    return Problem("remote.job.pack_failed", ExitCode.DATA, **facts)
 
 
 def engine_command(

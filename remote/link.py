@@ -146,6 +146,13 @@ class _Transport(paramiko.ServiceRequestingTransport):  # type: ignore[misc]
     def _parse_service_accept(self, message: Any) -> None:
         self._accepted.set()
 
+    def _parse_global_request(self, message: Any) -> None:
+        # sshd sends its host keys after the log-in and, with Nagle's rule on, holds back its word
+        # on our first channel until they are acknowledged: the system would wait 40 ms with that.
+        super()._parse_global_request(message)
+        if self.clear_to_send.is_set():
+            self.send_ignore()
+
     def shut(self) -> None:
         """Close at once: plain close() leaves the reading thread in recv() for a while."""
         with contextlib.suppress(OSError):

@@ -21,7 +21,8 @@ def is_safe(name: str) -> bool:
 def safe(name: str) -> str:
     """The nearest name that every system takes. `a:b` -> `a_b`, `CON.txt` -> `CON_.txt`."""
     name = _REFUSED.sub("_", name)
-    name = "".join("_" if unicodedata.category(c) in ("Cc", "Cf", "Cs") else c for c in name)
+    if not (name.isascii() and name.isprintable()):
+        name = "".join("_" if unicodedata.category(c) in ("Cc", "Cf", "Cs") else c for c in name)
     name = name.rstrip(" .") or "_"
     stem, dot, rest = name.partition(".")
     if stem.rstrip(" ").lower() in _RESERVED:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Sequence
 from functools import partial
+from time import monotonic
 from typing import Any, Protocol, Self
 
 from engine.contract.problem import ExitCode, Problem
@@ -41,12 +43,20 @@ class Session:
         self.spec = spec
         self.name = spec.name
         self.method = method  # how we got in: "publickey", "password", ...
+        self._rtt = math.inf
         self._transport = transport
         self._spare = Spare(partial(self._open_session, _COMMAND_WINDOW), transport.broken)
 
     @property
     def alive(self) -> bool:
         return self._transport.is_active()
+
+    @property
+    def rtt(self) -> float:
+        """Seconds to the server and back: the quickest opening of a channel so far."""
+        if self._rtt == math.inf:
+            self._spare.open()
+        return self._rtt
 
     def wait_closed(self, timeout: float) -> bool:
         """Wait up to `timeout` seconds for the connection's end; whether it has ended."""
@@ -122,12 +132,14 @@ class Session:
             self._raise_if_dead()
             facts = {"server": self.name, "why": _why(error)}
             raise Problem("remote.link.no_channel", ExitCode.UNREACHABLE, **facts) from None
-        if window == _COMMAND_WINDOW:
-            self._spare.prepare()
+        self._spare.prepare()
         return self._ask(channel, kind, text)
 
     def _open_session(self, window: int) -> Any:
-        return self._transport.open_session(window_size=window, timeout=_CHANNEL_S)
+        began = monotonic()
+        channel = self._transport.open_session(window_size=window, timeout=_CHANNEL_S)
+        self._rtt = min(self._rtt, monotonic() - began)
+        return channel
 
     def _ask(self, channel: Any, kind: str, text: str) -> Stream | None:
         try:

@@ -35,9 +35,10 @@ class Spare:
             if self._opening or self._channel is not None:
                 return
             self._opening = True
-        threading.Thread(target=self._open, name="spare-channel", daemon=True).start()
+        threading.Thread(target=self.open, name="spare-channel", daemon=True).start()
 
-    def _open(self) -> None:
+    def open(self) -> None:
+        """Open the next one now."""
         channel = None
         try:
             channel = self._open_session()
@@ -45,4 +46,8 @@ class Spare:
             pass  # the next command opens its own channel and says what is wrong
         finally:
             with self._lock:
-                self._channel, self._opening = channel, False
+                needed, self._opening = self._channel is None, False
+                if needed:
+                    self._channel = channel
+            if channel is not None and not needed:
+                channel.close()

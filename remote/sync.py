@@ -21,7 +21,7 @@ from remote.transfer import policy
 from remote.transfer.batches import Item
 from remote.transfer.policy import SwitchOff, When, safe_to_switch_off, to_pull
 from remote.transfer.progress import Meter, Report
-from remote.transfer.pull_files import LARGE, opened, pull_files
+from remote.transfer.pull_files import LARGE, pull_files
 from remote.transfer.pull_folder import absent
 from remote.transfer.server import Named
 from remote.transfer.tuning import Tuning
@@ -142,10 +142,9 @@ def _files(
     for item, sha256 in same:
         verified(item, sha256)
     try:
-        first, rtt = opened(connect)
-        with closing(first):
+        with closing(connect()) as first:
             pull_files(
-                connect, work, missing, outputs, first=first, rtt=rtt, meter=Meter(),
+                connect, work, missing, outputs, first=first, meter=Meter(),
                 report=way.report, cancel=way.cancel, came=arrived, bandwidth=way.limit,
                 tuning=way.tuning,
             )  # fmt: skip

@@ -9,13 +9,14 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.contract.audition import AuditionCell
 from engine.contract.catalogue import text
 from engine.contract.problem import Problem
 from remote import audition
 from remote.transfer.part_file import disk_errors
 from tui.console import Console
 from tui.hearing import keep_vote, reranked
-from tui.state.speech import Audition, AuditionCell
+from tui.state.speech import Audition
 from tui.verbs.speak import play
 
 if TYPE_CHECKING:
@@ -63,9 +64,9 @@ def vote_blind(
             break  # q, or the end of the input
         if answer in _ANSWERS:
             better, worse = pair[_ANSWERS[answer]], pair[1 - _ANSWERS[answer]]
-            told = audition.vote(studio, rows.voice, better.name, worse.name)
+            told = audition.vote(studio, rows.voice, better, worse)
             rows = reranked(rows, told)
-            keep_vote(folder, better.name, worse.name)
+            keep_vote(folder, better, worse)
     shutil.rmtree(folder / BLIND, ignore_errors=True)
     console.say("tui.ballot.done", votes=rows.votes)
     return rows

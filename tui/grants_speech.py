@@ -134,7 +134,7 @@ def cancel_audition(desk: Desk, wish: wishes.CancelAudition) -> None:
 def cast_vote(desk: Desk, wish: wishes.CastVote) -> None:
     auditions = desk.services.auditions
     desk.jobs.run(
-        f"vote:{wish.better}/{wish.worse}",
+        f"vote:{wish.better.name}/{wish.worse.name}",
         lambda emit, cancel: auditions.vote(
             wish.server, wish.voice, wish.better, wish.worse, emit, cancel
         ),

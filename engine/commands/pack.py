@@ -20,17 +20,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--contents", choices=contents.choices, default=contents.default, help=contents.help.en
     )
     parser.add_argument(
-        "--outline", action="store_true", help="write nothing; print what the zip would hold"
+        "--outline",
+        action="store_true",
+        help="write nothing; print what the zip would hold, first without its hashes",
     )
     parser.add_argument("--work", type=Path, default=Path(), help="work folder (default: here)")
 
 
 def run(args: argparse.Namespace) -> int:
-    from engine.pack import outline, pack
+    from engine.pack import outline, pack, plan
 
     work = args.work.resolve()
     if args.outline:
-        print(json.dumps(outline(Layout.at(work.as_posix()), args.voice, args.contents)))
+        wanted = Layout.at(work.as_posix()), args.voice, args.contents
+        print(json.dumps(plan(*wanted)), flush=True)
+        print(json.dumps(outline(*wanted)))
         return 0
     packed = pack(Layout.at(work.as_posix()), args.voice, args.contents)
     path = packed.path.relative_to(work).as_posix()

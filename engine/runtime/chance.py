@@ -19,7 +19,8 @@ def seed_all(seed: int) -> None:
 def capture() -> dict[str, Any]:
     """The state of every generator, in types `torch.load(weights_only=True)` accepts."""
     version, numbers, gauss = random.getstate()
-    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    legacy: Any = np.random.get_state(legacy=True)
+    name, keys, position, has_gauss, cached = legacy
     state: dict[str, Any] = {
         "torch": torch.get_rng_state(),
         "python": [version, list(numbers), gauss],

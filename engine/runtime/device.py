@@ -27,7 +27,7 @@ class Device:
 
     @property
     def torch(self) -> torch.device:
-        return torch.device(self.kind, self.index if self.kind == "cuda" else None)
+        return torch.device(f"cuda:{self.index}" if self.kind == "cuda" else self.kind)
 
     def as_json(self) -> dict[str, Any]:
         return {"kind": self.kind, "name": self.name, "memory_total": self.memory_total}

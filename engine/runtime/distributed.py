@@ -24,6 +24,7 @@ from engine.contract.problem import ExitCode, Problem
 _PREFLIGHT = timedelta(seconds=30)
 _STEP = timedelta(minutes=10)
 _PATIENCE = timedelta(days=1)
+_BLOCKING_WAIT = "TORCH_NCCL_BLOCKING_WAIT"
 _BUCKET = 1 << 24  # numbers summed in one collective: 64 MiB of float32
 
 
@@ -103,7 +104,9 @@ def joined(kind: str) -> Iterator[Peers]:
     try:
         dist.init_process_group("gloo", timeout=_PREFLIGHT)
         probe = torch.ones(1, device=kind)
-        dist.all_reduce(probe, group=dist.new_group(backend=backend, timeout=_PREFLIGHT))
+        with _waiting_in_the_open():
+            group = dist.new_group(backend=backend, timeout=_PREFLIGHT)
+        dist.all_reduce(probe, group=group)
         if int(probe.item()) != world:
             raise RuntimeError(f"the sum over {world} processes came to {probe.item():g}")
     except RuntimeError as error:
@@ -119,6 +122,24 @@ def joined(kind: str) -> Iterator[Peers]:
         yield Peers(rank, world, flags, tensors)
     finally:
         dist.destroy_process_group()
+
+
+@contextmanager
+def _waiting_in_the_open() -> Iterator[None]:
+    """NCCL groups made in here raise when their time is over.
+
+    Otherwise a thread of NCCL ends the process, and nobody says why. Only for the preflight: a
+    group that waits like this keeps the host from working ahead of the GPU.
+    """
+    before = os.environ.get(_BLOCKING_WAIT)
+    os.environ[_BLOCKING_WAIT] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_BLOCKING_WAIT]
+        else:
+            os.environ[_BLOCKING_WAIT] = before
 
 
 def _sum_bucket(gradients: list[Tensor], group: Any) -> None:

@@ -7,14 +7,15 @@ will not give is left out. No driver at all is None, and so is a library that do
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 
-def gpu_figures(uuid: str, library: ModuleType | Any | None = None) -> dict[str, int] | None:
+def gpu_figures(uuid: str, library: Any = None) -> dict[str, int] | None:
     """Bytes, percent and degrees Celsius of the GPU with this UUID (with or without "GPU-")."""
     if library is None:
-        import pynvml as library
+        import pynvml
+
+        library = pynvml
     name = uuid if uuid.startswith(("GPU-", "MIG-")) else f"GPU-{uuid}"
     try:
         library.nvmlInit()

@@ -21,7 +21,7 @@ _TAGS = {
     "sovits": {
         "total": "loss/g/total", "discriminator": "loss/d/total", "features": "loss/g/fm",
         "mel": "loss/g/mel", "kl": "loss/g/kl", "adversarial": "loss/g/adversarial",
-        "lr": "learning_rate", "grad_norm": "grad_norm_g",
+        "lr": "learning_rate", "grad_norm": "grad_norm_g", "grad_norm_d": "grad_norm_d",
     },
     "gpt": {
         "total": "total_loss", "accuracy": "top_3_acc", "preference": "dpo_loss",
@@ -42,7 +42,7 @@ class TensorBoard:
         if stage not in _TAGS:
             return
         if type == "step":
-            extra = {name: payload.get(name) for name in ("lr", "grad_norm")}
+            extra = {name: payload.get(name) for name in ("lr", "grad_norm", "grad_norm_d")}
             self._write(stage, payload["step"], _named(stage, {**payload["losses"], **extra}))
         elif type == "validation":
             metrics = {f"validation/{name}": value for name, value in payload["metrics"].items()}

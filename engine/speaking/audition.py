@@ -41,7 +41,8 @@ class Grid:
     """Every GPT x SoVITS x reference x sentence, each with the same seed.
 
     `references` are requests whose text is replaced; `base` is the untrained pair to compare,
-    `saved` are what training spoke at its saves: measured, not spoken again.
+    `saved` are what training spoke at its saves: measured, not spoken again. Where a recogniser
+    misses words, they are drawn again with other seeds, `rerolls` times at most.
     """
 
     gpt: Sequence[Path]
@@ -51,6 +52,7 @@ class Grid:
     seed: int = 1234
     base: tuple[Path, Path] | None = None
     saved: Sequence[SavedSample] = ()
+    rerolls: int = 0
 
     @property
     def cells(self) -> int:
@@ -122,34 +124,65 @@ class Audition:
         if grid.base is not None:
             pairs.append((grid.base[0], [grid.base[1]], "base"))
         for gpt, voices, kind in pairs:
-            kept: dict[tuple[int, int], Delivery] = {}
+            kept: dict[tuple[int, int], tuple[Delivery, int | None]] = {}
             for sovits in voices:
                 speaker: Speaker | None = None
                 for r, reference in enumerate(grid.references):
                     for s, sentence in enumerate(grid.sentences):
                         name = f"{kind}-{gpt.stem}-{sovits.stem}-r{r}-s{s}"
-                        key = self._key(gpt, sovits, reference, sentence, grid.seed)
+                        key = self._key(gpt, sovits, reference, sentence, grid)
                         row = self._kept(name, key)
-                        if row is None:
+                        if row is not None:
+                            # A delivery goes on to the voices that are not rendered yet.
+                            drawn = {k: tuple(t) for k, t in row.pop("delivery").items()}
+                            kept[r, s] = drawn, row["attempts"]
+                        else:
                             speaker = speaker or self.open_pair(gpt, sovits)
-                            take = _speak(speaker, reference, sentence, grid.seed, kept.get((r, s)))
-                            kept[r, s] = take.delivery
-                            marks = self._marks(take, sentence, reference)
-                            facts = {"gpt": gpt.name, "sovits": sovits.name, "reference": r}
-                            facts["key"] = key
-                            row = self._row(name, kind, s, sentence, take.samples, marks, facts)
-                        yield {**row, "sentence": s, "reference": r}
+                            drawn, attempts = kept.get((r, s), (None, None))
+                            take = self._speak(speaker, reference, sentence, grid, drawn)
+                            if drawn is None and grid.rerolls:
+                                attempts = max(piece.attempts for piece in take.pieces)
+                            kept[r, s] = take.delivery, attempts
+                            marks = replace(
+                                self._marks(take, sentence, reference), attempts=attempts
+                            )
+                            facts = {"gpt": gpt.name, "sovits": sovits.name, "key": key}
+                            row = self._row(
+                                name, kind, s, sentence, take.samples, marks, facts, take.delivery
+                            )
+                        origin = [self._origin(gpt), self._origin(sovits)]
+                        yield {**row, "sentence": s, "reference": r, "weights": origin}
+
+    def _speak(
+        self, speaker: Speaker, reference: SpeakRequest, sentence: Sentence, grid: Grid,
+        kept: Delivery | None,
+    ) -> Take:  # fmt: skip
+        speaker.last = kept or {}
+        speaker.recogniser = self.recogniser if grid.rerolls else None
+        return speaker.speak(
+            replace(
+                reference, text=sentence.text, text_lang=sentence.language, seed=grid.seed,
+                rerender_last=True, max_rerolls=grid.rerolls,
+            )
+        )  # fmt: skip
 
     def _key(
-        self, gpt: Path, sovits: Path, reference: SpeakRequest, sentence: Sentence, seed: int
+        self, gpt: Path, sovits: Path, reference: SpeakRequest, sentence: Sentence, grid: Grid
     ) -> str:
         """Names a cell by all that decides its sound and marks."""
         files = [gpt, sovits, reference.ref_audio, *reference.aux_refs]
         contents = [self._digest(file) for file in files]
         listeners = [self.recogniser is not None, self.voice_print is not None]
         words = "" if self.lexicon is None else self.lexicon.digest
-        facts = [contents, str(reference), str(sentence), seed, listeners, words]
+        facts = [
+            contents, str(reference), str(sentence), grid.seed, grid.rerolls, listeners, words,
+        ]  # fmt: skip
         return hashlib.sha256(json.dumps(facts, ensure_ascii=False).encode()).hexdigest()[:32]
+
+    def _origin(self, weight: Path) -> list[Any]:
+        """Path, size, time and content of a weight: whether it was trained again since."""
+        facts = weight.stat()
+        return [str(weight), facts.st_size, facts.st_mtime_ns, self._digest(weight)]
 
     def _digest(self, file: Path) -> str:
         if file not in self._digests:
@@ -208,7 +241,7 @@ class Audition:
 
     def _row(
         self, name: str, kind: str, number: int, sentence: Sentence, samples: np.ndarray,
-        marks: Marks, facts: dict[str, Any],
+        marks: Marks, facts: dict[str, Any], delivery: Delivery | None = None,
     ) -> dict[str, Any]:  # fmt: skip
         sound = wav_bytes(samples)
         write_atomic(self.folder / f"{name}.wav", sound)
@@ -217,20 +250,9 @@ class Audition:
             "wav": f"{name}.wav", "bytes": len(sound), "sha256": hashlib.sha256(sound).hexdigest(),
             **facts, **marks.as_json(), "penalty": round(marks.penalty, 4),
         }  # fmt: skip
-        write_atomic(self.folder / f"{name}.json", json.dumps(row, ensure_ascii=False).encode())
+        note = json.dumps({**row, "delivery": delivery}, ensure_ascii=False)
+        write_atomic(self.folder / f"{name}.json", note.encode())
         return row
-
-
-def _speak(
-    speaker: Speaker, reference: SpeakRequest, sentence: Sentence, seed: int, kept: Delivery | None
-) -> Take:
-    speaker.last = kept or {}
-    return speaker.speak(
-        replace(
-            reference, text=sentence.text, text_lang=sentence.language, seed=seed,
-            rerender_last=True,
-        )
-    )  # fmt: skip
 
 
 def _read(path: Path) -> np.ndarray:

@@ -34,6 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="compare voices with resemblyzer's weights (default: the installed package's)",
     )  # fmt: skip
     parser.add_argument(
+        "--verify", type=int, default=0, metavar="N",
+        help="speak a sentence again, at most N times, when recognition misses words",
+    )  # fmt: skip
+    parser.add_argument(
         "--saved", action="store_true", help="also measure what training spoke at its saves"
     )
     parser.add_argument("--votes", type=Path, help="also count JSON lines {better, worse}")
@@ -74,7 +78,8 @@ def run(args: argparse.Namespace) -> int:
         results.choose(found[0].gpt, found[0].sovits)
     if args.json:
         votes = len(results.votes()) + len(more)
-        print(json.dumps({"event": "ranked", "votes": votes, "chosen": results.chosen()}))
+        told = {"votes": votes, "stale": results.stale(), "chosen": results.chosen()}
+        print(json.dumps({"event": "ranked", **told}))
     return 0
 
 
@@ -86,6 +91,9 @@ def _tell_cell(row: dict[str, Any], cells: int, args: argparse.Namespace) -> Non
 
 
 def _render(args: argparse.Namespace, folder: Path) -> None:
+    from engine.contract.params import check
+    from engine.contract.problem import ExitCode, Problem
+    from engine.prepare.sources import RECOGNISER_FOLDER
     from engine.speaking.audition import Audition, Grid
     from engine.speaking.saved_samples import saved_samples
 
@@ -101,9 +109,14 @@ def _render(args: argparse.Namespace, folder: Path) -> None:
         seed=args.seed,
         base=studio.base_pair(folder / "base"),
         saved=saved_samples(studio.layout, args.voice) if args.saved else (),
+        rerolls=int(check("infer.max_rerolls", args.verify)),
     )
+    listener = studio.listener(args.asr, device)
+    if grid.rerolls and listener is None:
+        looked = str(studio.layout.pretrained / RECOGNISER_FOLDER)
+        raise Problem("engine.speaking.nobody_listens", ExitCode.CONFIG, folder=looked)
     audition = Audition(
-        folder, lambda g, s: studio.open(g, s, device), studio.listener(args.asr, device),
+        folder, lambda g, s: studio.open(g, s, device), listener,
         _voice_print(args.similarity, studio), lexicon=studio.lexicon(),
     )  # fmt: skip
     for row in audition.run(grid):

@@ -4,30 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from engine.contract.audition import Standing
 
 # How many marks' worth one vote is: a listener who prefers one pair overrides what was measured
 # unless the difference is gross.
 _VOTE = 0.5
-
-
-@dataclass(frozen=True)
-class Standing:
-    """One pair (GPT file, SoVITS file): mean penalty over its cells, votes won and lost."""
-
-    gpt: str
-    sovits: str
-    penalty: float
-    cells: int
-    won: int
-    lost: int
-
-    @property
-    def score(self) -> float:
-        """Higher is better."""
-        heard = self.won + self.lost
-        return -self.penalty + _VOTE * (self.won - self.lost) / max(1, heard) * min(heard, 4)
 
 
 def standings(
@@ -35,25 +18,48 @@ def standings(
 ) -> list[Standing]:
     """Pairs from best to worst.
 
-    rows: audition rows with `cell`, `gpt`, `sovits`, `penalty`. votes: {"better": cell,
-    "worse": cell}; a vote that names an unknown cell, or two cells of one pair, says nothing.
+    rows: audition rows with `cell`, `sha256`, `gpt`, `sovits`, `penalty`. votes: {"better": cell,
+    "worse": cell}, and the `sha256` of what was heard of each as `better_sha256` and
+    `worse_sha256`. A vote says nothing when it names an unknown cell, two cells of one pair, or
+    a sound that is in the table no more: its weights were trained again since.
     """
     pairs: dict[tuple[str, str], list[float]] = defaultdict(list)
     pair_of: dict[str, tuple[str, str]] = {}
+    sounds: dict[str, Any] = {}
     for row in rows:
         if row.get("kind", "cell") == "cell":
             pair = (str(row["gpt"]), str(row["sovits"]))
             pair_of[str(row["cell"])] = pair
+            sounds[str(row["cell"])] = row.get("sha256")
             pairs[pair].append(float(row["penalty"]))
     won: dict[tuple[str, str], int] = defaultdict(int)
     lost: dict[tuple[str, str], int] = defaultdict(int)
     for vote in votes:
-        better, worse = pair_of.get(str(vote.get("better"))), pair_of.get(str(vote.get("worse")))
+        better, worse = (
+            pair_of.get(str(vote.get(side))) if about(vote, side, sounds) else None
+            for side in ("better", "worse")
+        )
         if better and worse and better != worse:
             won[better] += 1
             lost[worse] += 1
     found = [
-        Standing(*pair, sum(cost) / len(cost), len(cost), won[pair], lost[pair])
+        _standing(pair, sum(cost) / len(cost), len(cost), won[pair], lost[pair])
         for pair, cost in pairs.items()
     ]
     return sorted(found, key=lambda one: one.score, reverse=True)
+
+
+def about(vote: Mapping[str, Any], side: str, sounds: Mapping[str, Any]) -> bool:
+    """Whether the sound that a vote was about is the one of its cell now.
+
+    side: "better" or "worse". sounds: the SHA-256 of each cell. A vote that names no sound, as
+    one typed by hand, is about the table as it stands.
+    """
+    heard = vote.get(f"{side}_sha256")
+    return heard is None or heard == sounds.get(str(vote.get(side)))
+
+
+def _standing(pair: tuple[str, str], penalty: float, cells: int, won: int, lost: int) -> Standing:
+    heard = won + lost
+    score = -penalty + _VOTE * (won - lost) / max(1, heard) * min(heard, 4)
+    return Standing(*pair, score, penalty, cells, won, lost)

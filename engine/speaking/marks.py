@@ -34,7 +34,8 @@ class Marks:
     longest_silence_s: inside the speech. loudness_db: RMS of the voiced frames, full scale 0.
     ended: the GPT stopped by itself in every piece. cer: character error rate by recognition.
     phone_error: the same in phones, which 今日 and きょう share.
-    similarity: cosine with the reference's speaker.
+    similarity: cosine with the reference's speaker. attempts: how often the words were drawn
+    until recognition heard them; None where nobody was asked.
     """
 
     seconds: float
@@ -45,6 +46,7 @@ class Marks:
     cer: float | None = None
     phone_error: float | None = None
     similarity: float | None = None
+    attempts: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -58,7 +60,7 @@ class Marks:
 
         Half or double the expected length costs about 0.7; a silence costs what it exceeds
         half a second by; 10 % of wrong phones (or characters) cost 0.5; running into the limit
-        costs 2; a similarity lower by 0.1 costs 0.3.
+        costs 2; a similarity lower by 0.1 costs 0.3; each further attempt costs 0.25.
         """
         cost = 0.0 if self.ended else 2.0
         if self.length_ratio is not None:
@@ -71,6 +73,8 @@ class Marks:
             cost += 5.0 * min(wrong, 2.0)
         if self.similarity is not None:
             cost += 3.0 * (1.0 - self.similarity)
+        if self.attempts is not None:
+            cost += 0.25 * (self.attempts - 1)
         return cost
 
 

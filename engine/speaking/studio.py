@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from engine.chosen_pair import preferred
 from engine.contract.dataset.items import read_items
 from engine.contract.layout import Layout
@@ -17,8 +19,10 @@ from engine.interop.exported import note_path
 from engine.models.frozen.content import ContentEncoder
 from engine.models.frozen.text_encoder import TextEncoder
 from engine.models.gpt.quantised import lower
+from engine.models.sovits.packed import pack as pack_decoder
 from engine.pack import newest_weight, weight_files
 from engine.prepare.sources import RECOGNISER_FOLDER
+from engine.runtime import huge_pages
 from engine.speaking.clips import Clip
 from engine.speaking.marks import Recogniser
 from engine.speaking.pipeline import Speaker
@@ -143,14 +147,20 @@ class Studio:
         if precision == "int8" and device != "cpu":
             raise Problem("engine.speaking.int8_needs_cpu", ExitCode.CONFIG, device=device)
         content, text = self._encoders(device)
-        return Speaker(
+        decoder = load_sovits(sovits).to(device)
+        low = precision != "fp32"
+        packed = pack_decoder(decoder, torch.bfloat16 if low else torch.float32)
+        speaker = Speaker(
             lower(load_gpt(gpt).to(device), precision),
-            load_sovits(sovits).to(device),
+            decoder,
             content.to(device),
             text,
             lexicon=self.lexicon(),
-            low_precision=precision != "fp32",
+            low_precision=low and not packed,
         )
+        if device == "cpu":
+            huge_pages.settle()
+        return speaker
 
     def _chosen(self, folder: Path, name: str) -> Path:
         if not name:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 
 from engine import interop
-from engine.contract.catalogue import text
+from engine.contract.catalogue import LANGUAGES, text
 from engine.contract.problem import ExitCode, Problem
 from engine.contract.updates import GPT_ACCUMULATE, auto_batch, upstream_repeats
 from engine.runtime.checkpoint import Checkpoints
@@ -85,7 +86,7 @@ def sovits_stage(room: Room, base: Base, features: Features) -> TrainingStage:
     craft = Craft(
         task, ground.batch, ground.must_match, task.state, task.restore, export,
         lambda: validation.sovits_metrics(task.generator, ground.held, device),
-        change, lambda: task.load(1, 0, (_longest(ground, settings.sizes),)), sample,
+        change, sample,
         lambda: validation.sovits_metrics(task.generator, few, device)["mel"],
     )  # fmt: skip
     return TrainingStage(room, craft, ground.newest, ground.checkpoints)
@@ -121,7 +122,7 @@ def gpt_stage(room: Room, base: Base, features: Features, speak: samples.Speak) 
     craft = Craft(
         task, ground.batch, ground.must_match, task.state, task.restore, export,
         lambda: validation.gpt_metrics(task.model, ground.held, device),
-        change, lambda: task.load(1, 0, (_longest(ground, settings.sizes),)), sample,
+        change, sample,
         lambda: validation.gpt_metrics(task.model, few, device)["cross_entropy"],
     )  # fmt: skip
     return TrainingStage(room, craft, ground.newest, ground.checkpoints)
@@ -134,7 +135,7 @@ def moved(trained: State, start: State) -> float:
         before = start.get(name)
         if before is not None and before.shape == value.shape and value.is_floating_point():
             total += float((value.float() - before.to(value.dtype).float()).square().sum())
-    return total**0.5
+    return math.sqrt(total)
 
 
 def _ground(
@@ -195,18 +196,13 @@ def _announce(room: Room, stage: str, left_out: Sequence[LeftOut], total: int) -
             clips="; ".join(f"{one.name}: {one.why.get(language)}" for one in named) + rest,
             **facts,
         ).get(language)
-        for language in ("en", "zh")
+        for language in LANGUAGES
     }
     room.emit("warning", stage, **notice)
 
 
 def _precision(room: Room) -> Any:
     return choose_precision(room.spec.value("train.precision"), room.device)
-
-
-def _longest(ground: Ground, sizes: Sizes) -> tuple[int, ...]:
-    order = sorted(range(len(ground.training)), key=lambda i: -ground.training[i].frames)
-    return tuple(order[: sizes.whole])
 
 
 def _facts(ground: Ground, metrics: Mapping[str, float]) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from engine.training import upstream_order
 from engine.training.dpo import dpo_loss, reject
 from engine.training.features import Clip
 from engine.training.gpt_data import GptBatch, load_gpt_batch
-from engine.training.order import Sizes, Update, fixed_order
+from engine.training.loss_scale import LossScale
+from engine.training.order import Sizes, Update, fixed_order, heaviest
 from engine.training.scaled_adam import ScaledAdam
 from engine.training.task import Phase
 
@@ -56,7 +57,7 @@ class GptTask:
         self._upstream = settings.schedule == "upstream"
         self.rate = UPSTREAM_FIRST_RATE if self._upstream else settings.rate
         self.optimizer = ScaledAdam(model.parameters(), self.rate)
-        self._scaler = torch.amp.GradScaler(device.kind, enabled=precision.scaled)
+        self._scaler = LossScale(device.kind, enabled=precision.scaled)
         self._device = device.torch
         self._precision = precision
         self._peers = peers
@@ -90,6 +91,10 @@ class GptTask:
             batches.append(whole.rows(self._peers.rank, None, self._peers.world))
         return batches
 
+    def heaviest(self) -> list[GptBatch]:
+        lengths = [len(clip.phones) + len(clip.tokens) for clip in self._clips]
+        return self.load(1, 0, heaviest(lengths, self.settings.sizes))
+
     def begin_epoch(self, epoch: int) -> None:
         """The rate is constant; see `_step` for upstream's first update."""
 
@@ -97,6 +102,13 @@ class GptTask:
 
     def phases(self) -> tuple[Phase, ...]:
         return (Phase(self._predict, self._step),)
+
+    @property
+    def optimizers(self) -> tuple[torch.optim.Optimizer, ...]:
+        return (self.optimizer,)
+
+    def check(self) -> None:
+        self._scaler.check(self.name)
 
     def forget(self) -> None:
         self.optimizer.zero_grad(set_to_none=True)
@@ -115,7 +127,7 @@ class GptTask:
             weight = len(cut) / cut.whole[0]
             with self._precision.autocast():
                 loss, output, terms = self._loss(piece, weight)
-            self._scaler.scale(loss).backward()
+            torch.autograd.backward(self._scaler.scale(loss))
             share = output.targets.numel() / targets
             terms |= {"total": output.loss.detach() / targets, "accuracy": output.accuracy * share}
             for name, value in terms.items():

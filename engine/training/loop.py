@@ -13,6 +13,7 @@ from engine.training.progress import Meter, Pace, Position, Reading, Trend
 from engine.training.task import Desk, LoopSettings, Task
 from engine.training.updating import update_once
 
+NORMS = ("grad_norm", "grad_norm_d")  # read with the losses, told beside them
 _MOST_LEFT_OUT = 3
 _MANY_UPDATES = 50  # an epoch with more is logged every tenth update
 
@@ -57,6 +58,7 @@ def train(
                 reading = meter.read()
                 if reading.bad:
                     break
+                task.check()
                 trend.add(reading.losses["total"])
                 _report(task, reading, position, per_epoch, settings, pace, desk)
             if stop or save:
@@ -84,11 +86,12 @@ def _report(
     desk: Desk,
 ) -> None:
     total = per_epoch * settings.epochs
-    losses = {name: value for name, value in reading.losses.items() if name != "grad_norm"}
+    norms = {name: reading.losses.get(name) for name in NORMS}
+    losses = {name: value for name, value in reading.losses.items() if name not in norms}
     desk.emit(
         "step", task.name, step=position.step, total=total, losses=losses,
         epoch=position.epoch, rate=pace.rate, eta_s=pace.eta(max(0, total - position.step)),
-        grad_norm=reading.losses.get("grad_norm"), lr=getattr(task, "rate", None),
+        lr=getattr(task, "rate", None), **norms,
     )  # fmt: skip
 
 

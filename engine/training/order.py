@@ -66,6 +66,12 @@ def fixed_order(
     return tuple(_spread(batches, sizes.accumulate))
 
 
+def heaviest(lengths: Sequence[int], sizes: Sizes) -> Update:
+    """One batch of the longest clips: what has to fit into memory."""
+    longest = sorted(range(len(lengths)), key=lambda clip: -lengths[clip])
+    return (tuple(longest[: sizes.whole]),)
+
+
 def _filling(clips: Sequence[int], whole: int, chance: random.Random) -> list[int]:
     # To whole batches; and to four of them where there are few clips, each then seen twice.
     need = max(LEAST_UPDATES * whole - len(clips), -len(clips) % whole)

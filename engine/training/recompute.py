@@ -18,4 +18,4 @@ def recomputed(block: nn.Module) -> None:
             return plain(*inputs, **options)
         return checkpoint(plain, *inputs, use_reentrant=False, **options)
 
-    block.forward = forward  # type: ignore[method-assign]
+    block.forward = forward

@@ -57,8 +57,7 @@ class Craft:
 
     export(epoch, position, metrics) writes the small file; validate() gives metrics of the
     held-out clips, or nothing; change(export) is the norm of what training changed in it;
-    sample(epoch) speaks; worst() is the heaviest update, for the memory probe; fixed_loss() is
-    the loss of a few fixed clips without dice.
+    sample(epoch) speaks; fixed_loss() is the loss of a few fixed clips without dice.
     """
 
     task: Task
@@ -69,7 +68,6 @@ class Craft:
     export: Callable[[int, Position, Mapping[str, float]], Export]
     validate: Callable[[], Mapping[str, float]]
     change: Callable[[Path], float]
-    worst: Callable[[], Any]
     sample: Callable[[int, Path], None]
     fixed_loss: Callable[[], float]
 

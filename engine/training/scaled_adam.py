@@ -20,14 +20,31 @@ _CHUNK = 16
 # Numbers worked on at once on a CPU: parameter, gradient and both moments stay in the cache
 # through all operations of an update, which memory would slow down.
 _IN_CACHE = 1 << 17
+# What torch's fused Adam takes, in the torch this was written against.
+_FUSED_ARGUMENTS = (
+    "self", "grads", "exp_avgs", "exp_avg_sqs", "max_exp_avg_sqs", "state_steps", "lr", "beta1",
+    "beta2", "weight_decay", "eps", "amsgrad", "maximize", "grad_scale", "found_inf",
+)  # fmt: skip
+
+
+def fused_kernel(device: str, operators: Any = torch.ops.aten) -> Callable[..., Any] | None:
+    """torch's fused Adam with its rate in a tensor; None where it is not the one known here.
+
+    It is no public interface, and used on the CPU alone, where every test runs it.
+    """
+    kernel = getattr(getattr(operators, "_fused_adam_", None), "tensor_lr", None)
+    if device != "cpu" or kernel is None:
+        return None
+    names = tuple(argument.name for argument in kernel._schema.arguments)
+    return kernel if names == _FUSED_ARGUMENTS else None
 
 
 @dataclass(frozen=True)
 class _Part:
     """A parameter, or a flat piece of one, with its gradient and moments as views.
 
-    Scalars: `rate`, its learning rate; `steps`, counted for bias correction; `size_step`, the
-    relative change of its size in this update.
+    Scalars: `rate`, its learning rate; `size_step`, the relative change of its size in this
+    update.
     """
 
     p: Tensor
@@ -35,14 +52,14 @@ class _Part:
     delta: Tensor
     square: Tensor
     rate: Tensor
-    steps: Tensor
     size_step: Tensor | None
 
     def pieces(self, size: int) -> Iterator[_Part]:
         """Flat views of at most `size` numbers."""
         whole = (self.p, self.g, self.delta, self.square)
-        for p, g, delta, square in zip(*(one.view(-1).split(size) for one in whole), strict=True):
-            yield _Part(p, g, delta, square, self.rate, self.steps, self.size_step)
+        cut = (torch.split(one.view(-1), size) for one in whole)
+        for p, g, delta, square in zip(*cut, strict=True):
+            yield _Part(p, g, delta, square, self.rate, self.size_step)
 
 
 class ScaledAdam(torch.optim.Optimizer):
@@ -54,7 +71,8 @@ class ScaledAdam(torch.optim.Optimizer):
         statistic and hardly matters. True also scales the gradient of the update itself.
 
     Counter, norms and threshold lie in each param group, so `state_dict` carries all.
-    Parameters without a gradient count as having a zero gradient.
+    Parameters without a gradient count as having a zero gradient. An update never waits for
+    its device.
     """
 
     def __init__(
@@ -79,7 +97,7 @@ class ScaledAdam(torch.optim.Optimizer):
             "scalar_lr_scale": scalar_lr_scale, "eps": eps, "param_min_rms": param_min_rms,
             "param_max_rms": param_max_rms, "scalar_max": scalar_max,
             "size_update_period": size_update_period, "clip_update": clip_update,
-            "step": 0, "norms": [], "threshold": None,
+            "step": 0, "norms": None, "threshold": None,
         })  # fmt: skip
 
     @torch.no_grad()
@@ -124,33 +142,36 @@ class ScaledAdam(torch.optim.Optimizer):
 
     def _clipping_factor(
         self, group: dict[str, Any], params: list[Tensor], squares: list[Tensor]
-    ) -> float:
-        """At most 1; the norm weighs each gradient, given squared, with its tensor's size."""
+    ) -> Tensor | None:
+        """At most 1, or None; the norm weighs each gradient, given squared, with its tensor's size.
+
+        Norms and threshold stay on the device: reading one would make a GPU wait.
+        """
         k, period = group["step"], group["clipping_update_period"]
         if k == 0 or not squares:
-            return 1.0
+            return None
         sizes = [self.state[p].get("rms", p.new_ones(())) for p in params]
         each = torch.stack(squares).sqrt() * torch.stack([size.reshape(()) for size in sizes])
-        norm = each.norm().item()  # the one host read of an update
-        norms = group["norms"]
-        if len(norms) < period:
+        norm = each.norm()
+        if group["norms"] is None:
             # Step 0 measures nothing; upstream's ring holds 0 there until it comes round.
-            norms.extend([0.0] * (period - len(norms)))
-        norms[k % period] = norm
+            group["norms"] = norm.new_zeros(period)
+        group["norms"][k % period] = norm
         if k % period == 0:
             middle = min(period - 1, period // 4 * 2)
-            group["threshold"] = group["clipping_scale"] * sorted(norms)[middle]
-        if k < period or group["threshold"] is None:
-            return 1.0
-        return min(1.0, group["threshold"] / (norm + 1e-20))
+            group["threshold"] = group["clipping_scale"] * group["norms"].sort().values[middle]
+        if group["threshold"] is None:
+            return None
+        factor: Tensor = (group["threshold"] / (norm + 1e-20)).clamp(max=1.0)
+        return factor
 
     def _update_tensors(
-        self, group: dict[str, Any], pairs: list[tuple[Tensor, Tensor]], factor: float
+        self, group: dict[str, Any], pairs: list[tuple[Tensor, Tensor]], factor: Tensor | None
     ) -> None:
         states = [self.state[p] for p, _ in pairs]
         slot = group["step"] % group["size_update_period"]
         resize = slot == group["size_update_period"] - 1
-        if factor < 1:
+        if factor is not None:
             for s in states:
                 s["size_grads"][slot] *= factor
         sizes = [
@@ -158,38 +179,21 @@ class ScaledAdam(torch.optim.Optimizer):
             for (p, _), s in zip(pairs, states, strict=True)
         ]
         scale = group["lr"] * (1 - group["betas"][0])
-        correction = 1 - group["betas"][1] ** (group["step"] + 1)
-        # Upstream stops correcting when it makes less than one per cent.
-        count = group["step"] + 1 if correction < 0.99 else 1e9
-        steps = torch.full((), count, dtype=torch.float32, device=pairs[0][0].device)
         rates = [s["rms"].clamp(min=group["param_min_rms"]) * scale for s in states]
         parts = [
-            _Part(p, g, s["delta"], s["exp_avg_sq"], rate, steps, size)
+            _Part(p, _clipped(group, g, factor), s["delta"], s["exp_avg_sq"], rate, size)
             for (p, g), s, rate, size in zip(pairs, states, rates, sizes, strict=True)
         ]
-        if parts[0].p.device.type != "cpu":
-            self._move(group, parts, factor)
+        kernel = fused_kernel(pairs[0][0].device.type)
+        if kernel is None:
+            _move(group, parts)
             return
+        # Upstream stops correcting when it makes less than one per cent.
+        count = group["step"] + 1 if _correction(group) < 1 else 1e9
+        steps = torch.full((), count, dtype=torch.float32)
         for part in parts:
             for piece in part.pieces(_IN_CACHE):
-                self._move(group, [piece], factor)
-
-    def _move(self, group: dict[str, Any], parts: Sequence[_Part], factor: float) -> None:
-        """Momentum, second moment and the step itself, of a few tensors or pieces of one."""
-        beta1, beta2 = group["betas"]
-        deltas = [part.delta for part in parts]
-        torch._foreach_mul_(deltas, beta1)
-        for part in parts:
-            if part.size_step is not None:
-                part.delta.addcmul_(part.p, part.size_step, value=1 - beta1)
-            # `delta += rate * g / (sqrt(corrected square) + eps)` is what Adam's fused kernel
-            # does to a parameter called delta when its own momentum is switched off.
-            g = part.g * factor if group["clip_update"] and factor < 1 else part.g
-            torch._fused_adam_(
-                [part.delta], [g], [g], [part.square], [], [part.steps], lr=part.rate, beta1=0.0,
-                beta2=beta2, weight_decay=0.0, eps=group["eps"], amsgrad=False, maximize=False,
-            )  # fmt: skip
-        torch._foreach_add_([part.p for part in parts], deltas)
+                _move_fused(group, piece, kernel, steps)
 
     def _size_step(self, group: dict[str, Any], p: Tensor, state: dict[str, Any]) -> Tensor:
         """Relative change of the tensor's size, once every `size_update_period` updates."""
@@ -202,17 +206,18 @@ class ScaledAdam(torch.optim.Optimizer):
         correction = 1 - decay ** ((group["step"] + 1) // period)
         step = -rate * correction**0.5 * state["size_grads"].sum() / (square.sqrt() + group["eps"])
         step = step.masked_fill(rms < group["param_min_rms"], 0.0)
-        return step.masked_fill(rms > group["param_max_rms"], -rate * period)
+        shrunk: Tensor = step.masked_fill(rms > group["param_max_rms"], -rate * period)
+        return shrunk
 
     def _update_scalars(
-        self, group: dict[str, Any], pairs: list[tuple[Tensor, Tensor]], factor: float
+        self, group: dict[str, Any], pairs: list[tuple[Tensor, Tensor]], factor: Tensor | None
     ) -> None:
         """Single-element tensors: plain Adam at `lr * scalar_lr_scale`, value kept in bounds."""
         beta1, beta2 = group["betas"]
         rate = group["lr"] * group["scalar_lr_scale"]
         correction = 1 - beta2 ** (group["step"] + 1)
         for p, grad in pairs:
-            g = grad * factor if group["clip_update"] and factor < 1 else grad
+            g = _clipped(group, grad, factor)
             delta, square = self.state[p]["delta"], self.state[p]["exp_avg_sq"]
             square.mul_(beta2).addcmul_(g, g, value=1 - beta2)
             denominator = (square / correction).sqrt() + group["eps"]
@@ -238,10 +243,62 @@ class LockedRate:
         return self.rate
 
 
+def _move(group: dict[str, Any], parts: Sequence[_Part]) -> None:
+    """Momentum, second moment and the step itself of a few tensors, each operation on all."""
+    beta1, beta2 = group["betas"]
+    deltas, squares = [part.delta for part in parts], [part.square for part in parts]
+    gradients = [part.g for part in parts]
+    torch._foreach_mul_(deltas, beta1)
+    _resize(parts, beta1)
+    torch._foreach_mul_(squares, beta2)
+    torch._foreach_addcmul_(squares, gradients, gradients, value=1 - beta2)
+    denominators = torch._foreach_div(squares, _correction(group))
+    torch._foreach_sqrt_(denominators)
+    torch._foreach_add_(denominators, group["eps"])
+    steps = torch._foreach_div(gradients, denominators)
+    for part, step in zip(parts, steps, strict=True):
+        part.delta.addcmul_(step, part.rate, value=-1)
+    torch._foreach_add_([part.p for part in parts], deltas)
+
+
+def _move_fused(
+    group: dict[str, Any], part: _Part, kernel: Callable[..., Any], steps: Tensor
+) -> None:
+    """The same in one kernel: what fused Adam does to a parameter called delta.
+
+    `delta -= rate * g / (sqrt(corrected square) + eps)`, its own momentum switched off.
+    """
+    beta1, beta2 = group["betas"]
+    part.delta.mul_(beta1)
+    _resize([part], beta1)
+    kernel(
+        [part.delta], [part.g], [part.g], [part.square], [], [steps], lr=part.rate, beta1=0.0,
+        beta2=beta2, weight_decay=0.0, eps=group["eps"], amsgrad=False, maximize=False,
+    )  # fmt: skip
+    part.p.add_(part.delta)
+
+
+def _resize(parts: Sequence[_Part], beta1: float) -> None:
+    for part in parts:
+        if part.size_step is not None:
+            part.delta.addcmul_(part.p, part.size_step, value=1 - beta1)
+
+
+def _correction(group: dict[str, Any]) -> float:
+    """Of the second moment, which starts at zero; 1 once it makes less than one per cent."""
+    correction = 1 - group["betas"][1] ** (group["step"] + 1)
+    return float(correction) if correction < 0.99 else 1.0
+
+
+def _clipped(group: dict[str, Any], gradient: Tensor, factor: Tensor | None) -> Tensor:
+    return gradient * factor if group["clip_update"] and factor is not None else gradient
+
+
 def _gradient(p: Tensor) -> Tensor:
     return torch.zeros_like(p) if p.grad is None else p.grad.contiguous()
 
 
 def _rms(p: Tensor) -> Tensor:
     flat = p.view(-1)
-    return (torch.dot(flat, flat) / p.numel()).sqrt()
+    rms: Tensor = (torch.dot(flat, flat) / p.numel()).sqrt()
+    return rms

@@ -19,7 +19,8 @@ from engine.runtime.device import Device, Precision
 from engine.runtime.distributed import Peers
 from engine.training import losses, upstream_order
 from engine.training.features import HOP, Clip
-from engine.training.order import Sizes, Update, fixed_order
+from engine.training.loss_scale import LossScale
+from engine.training.order import Sizes, Update, fixed_order, heaviest
 from engine.training.recompute import recomputed
 from engine.training.sovits_data import SovitsBatch, load_sovits_batch
 from engine.training.task import Phase
@@ -69,7 +70,7 @@ class SovitsTask:
         self.discriminator_optimizer = torch.optim.AdamW(
             discriminator.parameters(), settings.rate, **options
         )
-        self._scaler = torch.amp.GradScaler(device.kind, enabled=precision.scaled)
+        self._scaler = LossScale(device.kind, enabled=precision.scaled)
         self._scales = [group["lr"] / settings.rate for group in groups]
         self._device = device.torch
         self._precision = precision
@@ -107,6 +108,10 @@ class SovitsTask:
             batches.append(whole.rows(self._peers.rank, None, self._peers.world))
         return batches
 
+    def heaviest(self) -> list[SovitsBatch]:
+        frames = [clip.frames for clip in self._clips]
+        return self.load(1, 0, heaviest(frames, self.settings.sizes))
+
     def begin_epoch(self, epoch: int) -> None:
         """Decay once an epoch; upstream has decayed once before its first (SPEC 3.10)."""
         passed = epoch if self.settings.schedule == "upstream" else epoch - 1
@@ -123,6 +128,13 @@ class SovitsTask:
             Phase(self._judge, self._step_discriminator),
             Phase(self._imitate, self._step_generator),
         )
+
+    @property
+    def optimizers(self) -> tuple[torch.optim.Optimizer, ...]:
+        return self.discriminator_optimizer, self.generator_optimizer
+
+    def check(self) -> None:
+        self._scaler.check(self.name)
 
     def forget(self) -> None:
         self._pass = None
@@ -145,7 +157,7 @@ class SovitsTask:
                 judged = self.discriminator(torch.cat((real, output.wav.detach())))
             pairs = [score.chunk(2) for score, _ in judged]
             loss = losses.discriminator_loss(*zip(*pairs, strict=True)) * weight
-            self._scaler.scale(loss).backward()
+            torch.autograd.backward(self._scaler.scale(loss))
             total += loss.detach()
         return {"discriminator": total}
 
@@ -158,7 +170,7 @@ class SovitsTask:
             piece = cut.to(self._device)
             output = self._again(piece, number, len(pieces))
             terms = self._generator_losses(piece, output, *cut.shares)
-            self._scaler.scale(terms["total"]).backward()
+            torch.autograd.backward(self._scaler.scale(terms["total"]))
             for name, value in terms.items():
                 sums[name] = sums[name] + value.detach() if name in sums else value.detach()
         self.discriminator.requires_grad_(True)
@@ -189,20 +201,24 @@ class SovitsTask:
         }  # fmt: skip
 
     def _step_discriminator(self) -> Mapping[str, Tensor]:
-        self._peers.sum_gradients(self.discriminator.parameters())
+        norm = self._summed_norm(self.discriminator, self.discriminator_optimizer)
         self._scaler.step(self.discriminator_optimizer)
-        return {}
+        return {} if self._precision.scaled else {"grad_norm_d": norm}
 
     def _step_generator(self) -> Mapping[str, Tensor]:
-        self._peers.sum_gradients(self.generator.parameters())
-        self._scaler.unscale_(self.generator_optimizer)
-        gradients = [p.grad for p in self.generator.parameters() if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients)
+        norm = self._summed_norm(self.generator, self.generator_optimizer)
         self._scaler.step(self.generator_optimizer)
         self._scaler.update()
         self._pass = None
         # Loss scaling meets infinite norms as a matter of course, and skips those updates.
         return {} if self._precision.scaled else {"grad_norm": norm}
+
+    def _summed_norm(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> Tensor:
+        """Bring the gradients of all processes together; the norm of what came of it."""
+        self._peers.sum_gradients(model.parameters())
+        self._scaler.unscale_(optimizer)
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        return torch.nn.utils.get_total_norm(gradients)
 
     # The generator's pass is shared by both phases where it fits ------------------------
 

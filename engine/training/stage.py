@@ -63,7 +63,7 @@ class TrainingStage:
             self._finish_epoch, room.peers,
         )  # fmt: skip
         if room.device.kind == "cuda" and per_epoch:
-            position = probe(task, self._craft.worst(), position, settings, desk)
+            position = probe(task, task.heaviest(), position, settings, desk)
         position = train(task, settings, position, desk, self._trend)
         export = self._exported(position)
         outcome = StageOutcome(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from torch import Tensor
+from torch.optim import Optimizer
 
 from engine.runtime.distributed import Peers
 from engine.runtime.journal import Emit
@@ -50,8 +51,21 @@ class Task(Protocol):
         """This process's micro-batches of one update, from disk. Runs in another thread."""
         ...
 
+    def heaviest(self) -> Sequence[Any]:
+        """This process's share of the batch that takes most memory."""
+        ...
+
     def begin_epoch(self, epoch: int) -> None:
         """Set learning rates."""
+        ...
+
+    @property
+    def optimizers(self) -> tuple[Optimizer, ...]:
+        """What steps; the moments of each take memory from its first step on."""
+        ...
+
+    def check(self) -> None:
+        """Raise Problem when training cannot go on like this; asked where numbers are read."""
         ...
 
     def phases(self) -> tuple[Phase, ...]:

@@ -15,6 +15,11 @@ from engine.training.progress import Position
 from engine.training.task import BatchLike, Desk, LoopSettings, Phase, Task
 
 B = TypeVar("B", bound=BatchLike)
+_NO_MEMORY = (
+    "can't allocate memory",  # the CPU's allocator
+    "CUDA error: out of memory",  # outside torch's own allocator
+    "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED",
+)  # fmt: skip
 
 
 def update_once(
@@ -42,12 +47,24 @@ def probe(
     Returns `position` with the micro-batch that fits; the dice are as before.
     """
     dice = chance.capture()
+    # Held while it computes: without it the first update would fit and the second not.
+    moments = room_for_moments(task.optimizers)
     micro = position.micro or settings.batch
     for phase in task.phases():
         _, micro = _compute(phase, task, worst, micro, position, settings, desk)
     task.forget()
+    del moments
     chance.restore(dice)
     return replace(position, micro=micro if micro < settings.batch else 0)
+
+
+def room_for_moments(optimizers: Sequence[torch.optim.Optimizer]) -> list[Tensor]:
+    """Memory like that of the moments, two numbers a weight, where no step has made them yet."""
+    weights = [
+        weight for optimizer in optimizers for group in optimizer.param_groups
+        for weight in group["params"] if not optimizer.state.get(weight)
+    ]  # fmt: skip
+    return [torch.empty_like(weight) for weight in weights for _ in range(2)]
 
 
 def _compute(
@@ -108,5 +125,6 @@ def _split(batches: Sequence[B], micro: int) -> list[B]:
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """CUDA raises torch.OutOfMemoryError; the CPU's allocator a plain RuntimeError."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    """CUDA raises torch.OutOfMemoryError; the CPU's allocator and CUDA's libraries others."""
+    said = str(error)
+    return isinstance(error, torch.OutOfMemoryError) or any(words in said for words in _NO_MEMORY)

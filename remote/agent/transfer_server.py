@@ -1,49 +1,55 @@
 """Runs on the server: hashes files, says which are there, puts staged files in their place.
 
 Standard library only, Python 3.7 and newer; sent as text and run with `python -I -S -c`. Its
-twin transfer_server.sh speaks the same protocol where there is no Python.
+twin transfer_server.sh speaks the same protocol where there is no Python. It starts for every
+question, so it imports what starts fast and works with plain paths.
 
     identity PATH       ->  file SIZE MTIME
     digest BLOCK PATH   ->  file SIZE MTIME / block INDEX HEX... / whole HEX / file SIZE MTIME
     have BLOCK FOLDER   <-  HEX SIZE PATH lines on stdin
                         ->  present N | staged N | block N INDEX HEX, one a line / end COUNT
+    take FOLDER         <-  a tar of contents to stage, each named by its HEX
+    keep FOLDER HEX OFFSET  <-  bytes on stdin, written into the staged content from OFFSET on
     place FOLDER        <-  HEX SIZE PATH lines on stdin
                         ->  placed N | bad N, one a line / end COUNT
-    keep PATH OFFSET    <-  bytes on stdin, written into the staged file from OFFSET on
     names FOLDER PART...  ->  SIZE MTIME PATH records, each ended by a zero byte / end COUNT
     sums FOLDER         <-  PATH records on stdin, each ended by a zero byte
                         ->  HEX SIZE PATH records in the same order; HEX is - without a file
-    send FOLDER         <-  PATH records as above
+    send FOLDER PART... ->  what `names` says, when there is a PART
+                        <-  PATH records as above
                         ->  for each: HEX SIZE, a newline, and so many bytes of the file
 
 N counts records from 0. A PART is a file or a folder below FOLDER; missing ones hold nothing.
-Files on their way lie in FOLDER/.sovdeck-push under their SHA-256.
+Contents on their way lie in FOLDER/.sovdeck-push under their SHA-256. What was hashed while it
+was written stands in the notes there, so that `place` need not read it again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import queue
-import shutil
 import sys
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+
+TYPE_CHECKING = False  # known to type checkers without importing anything
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import IO
 
 STAGING = ".sovdeck-push"
+NOTES = "notes"
 STEP = 1 << 20
+BLOCK = 512  # of a tar
 
 
 def say(*words: object) -> None:
     sys.stdout.write(" ".join(map(str, words)) + "\n")
 
 
-def digest_file(path: Path, block: int, each: Callable[[int, str], None]) -> str:
+def digest_file(path: str, block: int, each: Callable[[int, str], None]) -> str:
     """SHA-256 of a whole file; with `block` > 0 also of every block of so many bytes."""
     whole, part = hashlib.sha256(), hashlib.sha256()
     index, left = 0, block
-    with path.open("rb") as file:
+    with open(path, "rb", 0) as file:
         while True:
             data = file.read(min(STEP, left) if block else STEP)
             if not data:
@@ -61,13 +67,13 @@ def digest_file(path: Path, block: int, each: Callable[[int, str], None]) -> str
 
 
 def identity(path: str) -> None:
-    stat = Path(path).stat()
+    stat = os.stat(path)
     say("file", stat.st_size, int(stat.st_mtime))
 
 
 def digest(block: str, path: str) -> None:
     identity(path)
-    whole = digest_file(Path(path), int(block), lambda index, part: say("block", index, part))
+    whole = digest_file(path, int(block), lambda index, part: say("block", index, part))
     say("whole", whole)
     identity(path)
 
@@ -81,9 +87,9 @@ def wanted() -> list[tuple[str, int, str]]:
     return records
 
 
-def matches(path: Path, size: int, hexes: str) -> bool:
+def matches(path: str, size: int, hexes: str) -> bool:
     try:
-        if path.stat().st_size != size:
+        if os.stat(path).st_size != size:
             return False
         return digest_file(path, 0, lambda index, part: None) == hexes
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
@@ -91,120 +97,164 @@ def matches(path: Path, size: int, hexes: str) -> bool:
 
 
 def have(block: str, folder: str) -> None:
-    staging = Path(folder, STAGING)
-    staging.mkdir(parents=True, exist_ok=True)
+    staging = folder + "/" + STAGING
+    os.makedirs(staging, exist_ok=True)
+    # Notes of an earlier push say nothing of what a crash since then left on the disk.
+    with open(staging + "/" + NOTES, "wb"):
+        pass
     known: dict[str, list[tuple[object, ...]]] = {}
     records, present = wanted(), 0
     for number, (hexes, size, path) in enumerate(records):
-        if matches(Path(folder, path), size, hexes):
+        if matches(folder + "/" + path, size, hexes):
             say("present", number)
             present += 1
             continue
         if hexes not in known:
-            known[hexes] = staged(staging / hexes, size, hexes, int(block))
+            known[hexes] = staged(staging + "/" + hexes, size, hexes, int(block))
         for word, *facts in known[hexes]:
             say(word, number, *facts)
-    if present == len(records) and not any(staging.iterdir()):
-        staging.rmdir()
+    note(staging, [hexes for hexes in known if known[hexes] == [("staged",)]])
+    if present == len(records):
+        tidy(staging)
     say("end", len(records))
 
 
-def staged(path: Path, size: int, hexes: str, block: int) -> list[tuple[object, ...]]:
+def staged(path: str, size: int, hexes: str, block: int) -> list[tuple[object, ...]]:
     """What is staged of one content: all of it, or the digests of the blocks that are there."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         return []
     blocks: list[tuple[object, ...]] = []
     whole = digest_file(path, block, lambda index, part: blocks.append(("block", index, part)))
-    if whole == hexes and path.stat().st_size == size:
+    if whole == hexes and os.stat(path).st_size == size:
         return [("staged",)]
     return blocks
 
 
-def marker(path: Path) -> Path:
-    return path.with_name(path.name + ".sum")
+def tidy(staging: str) -> None:
+    """Take the staging folder away when only the notes are left."""
+    if os.path.isdir(staging) and set(os.listdir(staging)) <= {NOTES}:
+        if os.path.exists(staging + "/" + NOTES):
+            os.unlink(staging + "/" + NOTES)
+        os.rmdir(staging)
 
 
-def keep(target: str, offset: str) -> None:
-    """Write what comes, and hash it beside the writing, so that `place` need not read it again."""
-    pieces: queue.Queue[bytes] = queue.Queue(8)
-    whole = hashlib.sha256()
-
-    def follow() -> None:
-        while True:
-            data = pieces.get()
-            if not data:
-                return
-            whole.update(data)
-
-    follower = threading.Thread(target=follow)
-    follower.start()
-    path = Path(target)
-    try:
-        if marker(path).exists():
-            marker(path).unlink()
-        with open(os.open(target, os.O_WRONLY | os.O_CREAT, 0o644), "wb", 0) as file:  # noqa: PTH123
-            file.seek(int(offset))
-            while True:
-                data = sys.stdin.buffer.read(STEP)
-                if not data:
-                    break
-                pieces.put(data)
-                rest = memoryview(data)
-                while rest:
-                    rest = rest[file.write(rest) :]
-    finally:
-        pieces.put(b"")
-        follower.join()
-    if offset == "0":
-        marker(path).write_text(seen(path, whole.hexdigest()))
-
-
-def seen(path: Path, hexes: str) -> str:
-    """What a marker says: this content, while size and time of the file stay."""
-    stat = path.stat()
+def seen(staging: str, hexes: str) -> str:
+    """A note: a staged content was right, while size and time of its file stay."""
+    stat = os.stat(staging + "/" + hexes)
     return f"{hexes} {stat.st_size} {stat.st_mtime_ns}"
 
 
-def came_whole(path: Path, size: int, hexes: str) -> bool:
-    """Whether a staged file is the content it is named after."""
-    note = marker(path)
-    if note.is_file() and path.is_file():
-        known = note.read_text() == seen(path, hexes) and path.stat().st_size == size
-        note.unlink()
-        if known:
-            return True
-    return matches(path, size, hexes)
+def note(staging: str, contents: Iterable[str]) -> None:
+    lines = "".join(seen(staging, hexes) + "\n" for hexes in contents)
+    with open(staging + "/" + NOTES, "ab", 0) as file:  # one write: others note beside us
+        file.write(lines.encode())
+
+
+def store(staging: str, hexes: str, offset: int, most: int) -> tuple[str, int]:
+    """Write up to `most` bytes of the input into a staged content; their SHA-256 and number."""
+    whole, left = hashlib.sha256(), most
+    # Not emptied first: whoever still writes the same content there writes the same bytes.
+    handle = os.open(staging + "/" + hexes, os.O_WRONLY | os.O_CREAT, 0o644)
+    with open(handle, "wb", 0) as file:
+        file.seek(offset)
+        while left:
+            data = sys.stdin.buffer.read(min(STEP, left))
+            if not data:
+                break
+            write_all(file, data)
+            whole.update(data)
+            left -= len(data)
+        if not left:
+            file.truncate()
+    return whole.hexdigest(), most - left
+
+
+def write_all(file: IO[bytes], data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
+def take(folder: str) -> None:
+    """Stage what comes; a content that is not what its name says gets no note."""
+    staging, source = folder + "/" + STAGING, sys.stdin.buffer
+    good = []
+    while True:
+        head = source.read(BLOCK)
+        if len(head) < BLOCK or not head[0]:
+            break
+        hexes, size = head[:64].decode(), int(head[124:135], 8)
+        if set(hexes) - set("0123456789abcdef"):
+            raise OSError(0, "not a content", hexes)
+        if store(staging, hexes, 0, size)[0] == hexes:
+            good.append(hexes)
+        source.read(-size % BLOCK)
+    note(staging, good)
+    while source.read(STEP):  # to the very end: its sender must not find the door shut
+        pass
+
+
+def keep(folder: str, hexes: str, offset: str) -> None:
+    staging = folder + "/" + STAGING
+    whole, size = store(staging, hexes, int(offset), 1 << 62)
+    if offset == "0" and whole == hexes and os.stat(staging + "/" + hexes).st_size == size:
+        note(staging, [hexes])
 
 
 def place(folder: str) -> None:
-    staging = Path(folder, STAGING)
+    staging = folder + "/" + STAGING
     records = wanted()
     uses: dict[str, int] = {}
     for hexes, _, _ in records:
         uses[hexes] = uses.get(hexes, 0) + 1
+    notes = noted(staging)
     good: dict[str, bool] = {}
-    made: set[Path] = set()
+    made: set[str] = set()
     for number, (hexes, size, path) in enumerate(records):
-        source = staging / hexes
+        source = staging + "/" + hexes
         if hexes not in good:
-            good[hexes] = came_whole(source, size, hexes)
+            good[hexes] = came_whole(staging, size, hexes, notes)
         if not good[hexes]:
             say("bad", number)
             continue
-        target = Path(folder, path)
-        if target.parent not in made:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            made.add(target.parent)
+        target = folder + "/" + path
+        parent = os.path.dirname(target)
+        if parent not in made:
+            os.makedirs(parent, exist_ok=True)
+            made.add(parent)
         uses[hexes] -= 1
         if uses[hexes]:  # the same content is wanted under another name too
-            copy = staging / (hexes + ".copy")
-            shutil.copyfile(str(source), str(copy))
-            source = copy
-        source.replace(target)
+            copy(source, source + ".copy")
+            source += ".copy"
+        os.replace(source, target)
         say("placed", number)
-    if staging.is_dir() and not any(staging.iterdir()):
-        staging.rmdir()
+    tidy(staging)
     say("end", len(records))
+
+
+def noted(staging: str) -> set[str]:
+    try:
+        with open(staging + "/" + NOTES, encoding="ascii", errors="replace") as file:
+            return set(file.read().splitlines())
+    except FileNotFoundError:
+        return set()
+
+
+def came_whole(staging: str, size: int, hexes: str, notes: set[str]) -> bool:
+    """Whether a staged file is the content it is named after."""
+    path = staging + "/" + hexes
+    if os.path.isfile(path) and os.stat(path).st_size == size and seen(staging, hexes) in notes:
+        return True
+    return matches(path, size, hexes)
+
+
+def copy(source: str, target: str) -> None:
+    with open(source, "rb", 0) as old, open(target, "wb", 0) as fresh:
+        while True:
+            data = old.read(STEP)
+            if not data:
+                return
+            write_all(fresh, data)
 
 
 def walk(folder: str, below: str) -> Iterator[tuple[str, os.stat_result]]:
@@ -219,18 +269,19 @@ def walk(folder: str, below: str) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def names(folder: str, *parts: str) -> None:
-    top = Path(folder)
-    top.stat()  # a missing folder is not an empty one
+    os.stat(folder)  # a missing folder is not an empty one
     lines = []
     for part in parts:
-        path = top / part
-        below = path.relative_to(top).as_posix()
-        if path.is_file():
-            found: Iterable[tuple[str, os.stat_result]] = [(below, path.stat())]
+        path = os.path.join(folder, part)
+        below = os.path.normpath(part)
+        if os.path.isfile(path):
+            found: Iterable[tuple[str, os.stat_result]] = [(below, os.stat(path))]
         else:
-            found = walk(str(path), "" if below == "." else below + "/") if path.is_dir() else ()
+            start = "" if below == "." else below + "/"
+            found = walk(path, start) if os.path.isdir(path) else ()
         lines += [f"{stat.st_size} {int(stat.st_mtime)} {name}\0" for name, stat in found]
     sys.stdout.buffer.write(os.fsencode("".join(lines)) + b"end %d\0" % len(lines))
+    sys.stdout.buffer.flush()
 
 
 def asked() -> list[bytes]:
@@ -240,18 +291,20 @@ def asked() -> list[bytes]:
 def sums(folder: str) -> None:
     out = sys.stdout.buffer
     for name in asked():
-        path = Path(folder, os.fsdecode(name))
-        there = path.is_file()
+        path = folder + "/" + os.fsdecode(name)
+        there = os.path.isfile(path)
         whole = digest_file(path, 0, lambda index, part: None) if there else "-"
-        size = path.stat().st_size if there else 0
+        size = os.stat(path).st_size if there else 0
         out.write(f"{whole} {size} ".encode() + name + b"\0")
 
 
-def send(folder: str) -> None:
+def send(folder: str, *parts: str) -> None:
+    if parts:
+        names(folder, *parts)
     out, top = sys.stdout.buffer, os.fsencode(folder) + b"/"
     for name in asked():
         try:
-            with open(top + name, "rb", buffering=0) as file:  # noqa: PTH123 - thousands of them
+            with open(top + name, "rb", buffering=0) as file:
                 data = file.read()  # asked for small files only
         except FileNotFoundError:
             out.write(b"- 0\n")
@@ -261,8 +314,8 @@ def send(folder: str) -> None:
 
 def main(verb: str, *arguments: str) -> int:
     verbs: dict[str, Callable[..., None]] = {
-        "identity": identity, "digest": digest, "keep": keep, "have": have, "place": place,
-        "names": names, "sums": sums, "send": send,
+        "identity": identity, "digest": digest, "keep": keep, "have": have, "take": take,
+        "place": place, "names": names, "sums": sums, "send": send,
     }  # fmt: skip
     try:
         verbs[verb](*arguments)

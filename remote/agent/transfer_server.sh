@@ -97,7 +97,18 @@ place() {
   echo "end $number"
 }
 
-keep() { exec dd of="$1" ibs=65536 obs=65536 seek="$(($2 / 65536))" conv=notrunc 2>/dev/null; }
+# take FOLDER: tar may stop at its end mark; the rest is read too, so that the sender finds nobody gone.
+take() {
+  cd -- "$1/$staging" || exit 3
+  tar -xof -
+  code=$?
+  cat >/dev/null
+  exit "$code"
+}
+
+keep() {
+  exec dd of="$1/$staging/$2" ibs=65536 obs=65536 seek="$(($3 / 65536))" conv=notrunc 2>/dev/null
+}
 
 # names FOLDER PART...; the inner shells have no functions of ours: all is given as text.
 names() {
@@ -134,6 +145,7 @@ sums() {
 }
 
 send() {
+  [ "$#" -eq 1 ] || (names "$@") || exit $?
   cd -- "$1" || exit 3
   # shellcheck disable=SC2016 # the inner shell is the one that expands
   xargs -0 sh -c '

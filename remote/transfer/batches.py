@@ -13,13 +13,13 @@ from pathlib import Path
 from engine.contract.problem import ExitCode, Problem
 from remote.transfer import server
 from remote.transfer.bandwidth import Cap
-from remote.transfer.channel import Link, Stream, cut, read_some
+from remote.transfer.channel import Link, Stream, read_some
 from remote.transfer.lane import Lane
 from remote.transfer.part_file import disk_errors
 from remote.transfer.progress import Meter
 
 # One stream: a file that has come whole never comes again, so only the tail must be shared.
-BATCH_BYTES = 32 << 20
+BATCH_BYTES = 128 << 20
 LEAST_BYTES = 1 << 20
 BATCH_FILES = 4000
 CHUNK = 1 << 20
@@ -93,12 +93,17 @@ class Landing:
 
 
 class BatchSeat:
-    """One connection that receives batches: every file with its SHA-256 before it."""
+    """One connection that receives batches: every file with its SHA-256 before it.
+
+    `stream`: one that waits to be asked already, of `server.offered`.
+    """
 
     def __init__(
-        self, link: Link, folder: str, batches: Batches, landing: Landing, meter: Meter, cap: Cap
-    ) -> None:
+        self, link: Link, folder: str, batches: Batches, landing: Landing, meter: Meter, cap: Cap,
+        stream: Stream | None = None,
+    ) -> None:  # fmt: skip
         self.link = link
+        self._stream = stream
         self._folder = server.plain_path(folder)
         self._batches = batches
         self._landing = landing
@@ -117,16 +122,19 @@ class BatchSeat:
 
     def _receive(self, batch: list[Item], lane: Lane) -> None:
         lane.owe(True)
-        stream = self.link.open_stream(server.argv("send", self._folder), window=4 << 20)
+        stream, self._stream = self._stream or self._open(), None
         try:
             stream.write(server.path_records(item.path for item in batch))
             stream.close_write()
-            inbox = _Inbox(stream, lane)
+            inbox = _Inbox(stream, self._folder, lane)
             for item in batch:
                 self._one(inbox, item, lane)
                 self._done += 1
         finally:
             stream.close()
+
+    def _open(self) -> Stream:
+        return self.link.open_stream(server.argv("send", self._folder), window=server.WINDOW)
 
     def _one(self, inbox: _Inbox, item: Item, lane: Lane) -> None:
         words = inbox.line().decode("ascii", "replace").split()
@@ -161,18 +169,16 @@ class BatchSeat:
 class _Inbox:
     """The stream's bytes, taken as lines and as pieces."""
 
-    def __init__(self, stream: Stream, lane: Lane) -> None:
+    def __init__(self, stream: Stream, folder: str, lane: Lane) -> None:
         self._stream = stream
+        self._folder = folder
         self._lane = lane
         self._rest = memoryview(b"")
 
     def _more(self) -> bytes:
         data = read_some(self._stream, CHUNK)
         if not data:
-            if self._stream.exit_code in (None, 0, 255):
-                raise cut()
-            why = f"exit code {self._stream.exit_code}"
-            raise Problem("remote.transfer.server_refused", ExitCode.DATA, path="send", why=why)
+            raise server.failed(self._stream.exit_code, self._folder, b"")
         self._lane.mark()
         return data
 

@@ -13,8 +13,8 @@ from remote.transfer.ranges import RangeQueue
 # Up to here a file goes into a stream of many; beyond, it goes in ranges and can be resumed.
 SMALL = 1 << 20
 # One stream: at most this is sent again when the line breaks under it.
-BATCH_BYTES = 32 << 20
-BATCH_FILES = 2000
+BATCH_BYTES, NEAR_BATCH = 32 << 20, 128 << 20
+BATCH_FILES = 4000
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,11 @@ class LargeFile:
 class Cargo:
     """Shared by all connections of one push; every method is thread-safe."""
 
-    def __init__(self, small: Iterable[Content], large: Iterable[LargeFile]) -> None:
+    def __init__(
+        self, small: Iterable[Content], large: Iterable[LargeFile], batch: int = BATCH_BYTES
+    ) -> None:
+        """batch: bytes of small files for one stream."""
+        self._batch = batch
         self._lock = threading.Lock()
         self._small = deque(small)
         self._out = 0
@@ -48,7 +52,7 @@ class Cargo:
         batch: list[Content] = []
         size = 0
         with self._lock:
-            while self._small and size < BATCH_BYTES and len(batch) < BATCH_FILES:
+            while self._small and size < self._batch and len(batch) < BATCH_FILES:
                 content = self._small.popleft()
                 batch.append(content)
                 size += content.size

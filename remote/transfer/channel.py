@@ -46,7 +46,10 @@ class Carrier(Protocol):
 
 
 class Link(Protocol):
-    """One connection to one server."""
+    """One connection to one server; `rtt` is the way there and back in seconds."""
+
+    @property
+    def rtt(self) -> float: ...
 
     def carrier(self) -> Carrier | None: ...
 

@@ -10,7 +10,7 @@ from engine.contract.problem import ExitCode, Problem
 from remote.transfer import server
 from remote.transfer.channel import Connect, Link
 from remote.transfer.journal import Identity
-from remote.transfer.patience import cancelled, patiently
+from remote.transfer.patience import awaited, patiently
 from remote.transfer.progress import Meter, Report
 from remote.transfer.server import RemoteDigest
 from remote.transfer.tuning import Tuning
@@ -59,12 +59,11 @@ class DigestQuestion:
 
     def answer(self) -> RemoteDigest:
         """Wait for the digest; it is asked again over a new link when the line broke meanwhile."""
-        while not self._future.done():
-            if self._cancel.wait(self._tuning.tick):
-                raise cancelled()
-            self._report(self._meter.progress())
         try:
-            digest = self._future.result()
+            digest = awaited(
+                self._future, self._cancel, self._tuning.tick,
+                lambda: self._report(self._meter.progress()),
+            )  # fmt: skip
         except Problem as problem:
             if problem.exit_code is not ExitCode.UNREACHABLE:
                 raise

@@ -116,7 +116,8 @@ class PartFile:
         record = journal.read(self._journal_path)
         if record is None or not self.path.exists():
             return None
-        return record if self.path.stat().st_size == record.identity.size else None
+        # It may have grown: an archive put together here gets its directory last.
+        return record if self.path.stat().st_size >= record.identity.size else None
 
     def begin(self, identity: Identity, kept: RangeSet, sha256: str | None) -> None:
         """Make room for the file and start its journal; `kept` ranges are not fetched again."""
@@ -176,9 +177,13 @@ class PartFile:
                 self._journal.close()
             self._journal = Journal(self._journal_path, Record(self.identity, self.ranges, sha256))
 
-    def prefix(self) -> int:
+    def reach(self, start: int) -> int:
+        """Where what has come from `start` on without a gap ends."""
         with self._mutex:
-            return self.ranges.prefix()
+            return self.ranges.reach(start)
+
+    def prefix(self) -> int:
+        return self.reach(0)
 
     def missing(self) -> list[Range]:
         with self._mutex:

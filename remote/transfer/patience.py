@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from time import monotonic
 from typing import TypeVar
 
@@ -22,19 +23,28 @@ def patiently(
 
     Only for what may be repeated. Raises the last Problem, or `cancelled`.
     """
-    began, wait = monotonic(), tuning.reconnect
+    began, pause = monotonic(), tuning.reconnect
     while True:
         if cancel.is_set():
             raise cancelled()
         try:
             return action()
         except Problem as problem:
-            late = monotonic() - began + wait > limit
+            late = monotonic() - began + pause > limit
             if problem.exit_code is not ExitCode.UNREACHABLE or late:
                 raise
         meter.retries += 1
-        cancel.wait(wait * random.uniform(0.7, 1.3))
-        wait = min(wait * 2, tuning.reconnect_most)
+        cancel.wait(pause * random.uniform(0.7, 1.3))
+        pause = min(pause * 2, tuning.reconnect_most)
+
+
+def awaited(future: Future[T], cancel: threading.Event, tick: float, tell: Callable[[], None]) -> T:
+    """The future's result, or `cancelled`; `tell` is called every `tick` seconds until then."""
+    while not cancel.is_set():
+        if wait((future,), tick).done:
+            return future.result()
+        tell()
+    raise cancelled()
 
 
 def cancelled() -> Problem:

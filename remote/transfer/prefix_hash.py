@@ -71,5 +71,8 @@ def block_digests(path: Path, block: int) -> list[str]:
 
 def file_digest(path: Path) -> str:
     """SHA-256 of a whole file, hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        while data := file.read(STEP):
+            digest.update(data)
+    return digest.hexdigest()

@@ -11,12 +11,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from time import monotonic
 
 from engine.contract.problem import ExitCode, Problem
 from remote.transfer.bandwidth import Cap
 from remote.transfer.batches import Batches, BatchSeat, Item, Landing
-from remote.transfer.channel import Connect, Link
+from remote.transfer.channel import Connect, Link, Stream
 from remote.transfer.crew import Crew, Work
 from remote.transfer.part_file import SPARE, disk_errors, mib
 from remote.transfer.progress import Meter, Progress, Report
@@ -27,8 +26,6 @@ from remote.transfer.tuning import Tuning
 # Beyond this a file goes by ranges, so that a cut inside it costs little.
 LARGE = 8 << 20
 INCOMING = ".sovdeck-pull"
-
-_HELLO_ROUND_TRIPS = 9  # of a cold SSH connection
 
 # Hears of each file that is here, with its SHA-256 (hex).
 Came = Callable[[Item, str], None]
@@ -41,7 +38,7 @@ def pull_files(
     dest: Path,
     *,
     first: Link,
-    rtt: float,
+    stream: Stream | None = None,
     meter: Meter,
     report: Report,
     cancel: threading.Event,
@@ -51,7 +48,8 @@ def pull_files(
 ) -> None:
     """Fetch `items` of the remote `folder` to their places below `dest`; raises Problem.
 
-    `first` is an open link of the caller's, `rtt` its round trip in seconds; it may be used up.
+    `first` is an open link of the caller's, which may be used up, and `stream` one of its streams
+    that waits to be asked for small files, see `server.offered`.
     """
     need = sum(item.size for item in items)
     meter.total = need
@@ -60,13 +58,13 @@ def pull_files(
     small = [item for item in items if item.size <= LARGE]
     if small:
         size = sum(item.size for item in small)
-        lanes = first_guess(rtt, size, tuning.most_connections)
+        lanes = first_guess(first.rtt, size, tuning.most_connections)
         batches, incoming = Batches(small, lanes), dest / INCOMING
-        landing, cap, ready = Landing(incoming, came), Cap(bandwidth), deque([first])
+        landing, cap, ready = Landing(incoming, came), Cap(bandwidth), deque([(first, stream)])
 
         def open_seat() -> BatchSeat:
-            link = ready.popleft() if ready else connect()
-            return BatchSeat(link, folder, batches, landing, meter, cap)
+            link, waiting = ready.popleft() if ready else (connect(), None)
+            return BatchSeat(link, folder, batches, landing, meter, cap, waiting)
 
         crew = Crew(open_seat, meter, report, cancel, tuning)
         crew.run(Work(lambda: batches.waiting, lambda: batches.over), Ramp(lanes, tuning))
@@ -94,13 +92,6 @@ def _pull_large(
     came(item, done.sha256)
     meter.add(item.size)
     meter.retries += done.retries
-
-
-def opened(connect: Connect) -> tuple[Link, float]:
-    """A new link, and the round trip its opening suggests, in seconds."""
-    start = monotonic()
-    link = connect()
-    return link, (monotonic() - start) / _HELLO_ROUND_TRIPS
 
 
 def expect_room(dest: Path, need: int) -> None:

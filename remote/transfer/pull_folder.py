@@ -12,12 +12,12 @@ from engine.contract.problem import ExitCode, Problem
 from remote import local_names
 from remote.transfer import server
 from remote.transfer.batches import Item
-from remote.transfer.channel import Connect, Link
+from remote.transfer.channel import Connect, Link, Stream
 from remote.transfer.part_file import disk_errors
 from remote.transfer.patience import patiently
 from remote.transfer.prefix_hash import file_digest
 from remote.transfer.progress import Meter, Report
-from remote.transfer.pull_files import INCOMING, opened, pull_files
+from remote.transfer.pull_files import INCOMING, pull_files
 from remote.transfer.server import Named
 from remote.transfer.tuning import Tuning
 
@@ -53,20 +53,19 @@ def pull_folder(
     meter = Meter()
     links: list[Link] = []
 
-    def look() -> tuple[list[Item], list[Item], float]:
-        link, rtt = opened(connect)
-        links.append(link)
-        found = server.names(link, remote_folder)
+    def look() -> tuple[list[Item], list[Item], Stream]:
+        links.append(connect())
+        found, stream = server.offered(links[-1], remote_folder)
         items = placed(found, dest)
-        return items, absent(link, remote_folder, found, items)[0], rtt
+        return items, absent(links[-1], remote_folder, found, items)[0], stream
 
     try:
         meter.phase = "compare"
-        items, missing, rtt = patiently(look, tuning, cancel, meter, limit=tuning.first_contact)
+        items, missing, stream = patiently(look, tuning, cancel, meter, limit=tuning.first_contact)
         pull_files(
-            connect, remote_folder, missing, dest, first=links[-1], rtt=rtt, meter=meter,
-            report=report, cancel=cancel, came=lambda item, sha256: None, bandwidth=bandwidth,
-            tuning=tuning,
+            connect, remote_folder, missing, dest, first=links[-1], stream=stream,
+            meter=meter, report=report, cancel=cancel, came=lambda item, sha256: None,
+            bandwidth=bandwidth, tuning=tuning,
         )  # fmt: skip
     finally:
         for link in links:

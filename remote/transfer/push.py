@@ -15,19 +15,20 @@ from typing import TypeVar
 from engine.contract.problem import ExitCode, Problem
 from remote.transfer import server
 from remote.transfer.bandwidth import Cap
-from remote.transfer.cargo import SMALL, Cargo, Content, LargeFile
+from remote.transfer.cargo import BATCH_BYTES, NEAR_BATCH, SMALL, Cargo, Content, LargeFile
 from remote.transfer.channel import Connect, Link
 from remote.transfer.crew import Crew, Work
 from remote.transfer.patience import cancelled, patiently
 from remote.transfer.prefix_hash import block_digests, file_digest
 from remote.transfer.progress import Meter, Report
-from remote.transfer.ramp import Ramp, first_guess, worth_carrying
+from remote.transfer.ramp import NEAR, Ramp, first_guess, worth_carrying
 from remote.transfer.ranges import Range, RangeQueue
 from remote.transfer.server import STAGING, Held, Wanted
 from remote.transfer.tuning import Tuning
 from remote.transfer.upload_seats import Hold, UploadSeat
 
 REPAIRS = 3
+STRIDE = 64
 T = TypeVar("T")
 
 
@@ -114,7 +115,7 @@ class _Push:
         raise Problem("remote.transfer.mismatch_up", ExitCode.DATA, path=todo[0].path)
 
     def _read(self, local_files: Mapping[str, Path]) -> tuple[list[Wanted], dict[str, Content]]:
-        """Hash every local file. Two threads: hashing leaves the interpreter free."""
+        """Hash every local file while the line is dialled. Hashing leaves the interpreter free."""
         paths = sorted(local_files)
         for path in paths:
             _check_path(path)
@@ -131,8 +132,15 @@ class _Push:
                     "remote.transfer.cannot_read", ExitCode.DATA, path=str(local), why=why
                 ) from error
 
-        with ThreadPoolExecutor(2, thread_name_prefix="transfer-hash") as pool:
-            found = list(pool.map(content, paths))
+        # In strides: handing over each of thousands of small files would cost more than its hash.
+        strides = [paths[at : at + STRIDE] for at in range(0, len(paths), STRIDE)]
+        pool = ThreadPoolExecutor(2, thread_name_prefix="transfer-hash")
+        try:
+            coming = pool.map(lambda stride: [content(path) for path in stride], strides)
+            self._ask(lambda link: None)
+            found = [content for stride in coming for content in stride]
+        finally:
+            pool.shutdown(cancel_futures=True)
         wanted = [Wanted(p, c.size, c.sha256) for p, c in zip(paths, found, strict=True)]
         return wanted, {content.sha256: content for content in found}
 
@@ -145,10 +153,7 @@ class _Push:
         sizes = [contents[sha256].size for sha256 in by_content]
         if not sizes:
             return
-        seat = self._ask(lambda link: UploadSeat(link, self._tuning))
-        seat.keeps_link = True
-        if self._cap.open and worth_carrying(seat.rtt, max(sizes)):
-            seat.carrier = seat.link.carrier()
+        seat = self._ask(partial(self._first_seat, sizes=sizes))
         self._ready.append(seat)
         self._meter.phase, self._meter.way = "send", seat.way
         small, large = [], []
@@ -159,17 +164,28 @@ class _Push:
                 small.append(content)
                 left += content.size
             else:
-                lease = content.size if seat.carrier else self._tuning.lease
+                lease = content.size if seat.carries(content.size) else self._tuning.lease
                 queue = RangeQueue(self._missing(content, has), lease)
                 large.append(LargeFile(content, queue))
                 left += queue.left
         if first:
             self._meter.total = left
-        cargo = Cargo(small, large)
+        near = seat.link.rtt < NEAR
+        cargo = Cargo(small, large, NEAR_BATCH if near else BATCH_BYTES)
         self._hold = Hold(self._folder, cargo, self._meter.add, self._cap, self._tuning)
-        lanes = first_guess(seat.rtt, left, self._tuning.most_connections)
+        lanes = first_guess(seat.link.rtt, left, self._tuning.most_connections)
         crew = Crew(self._open_seat, self._meter, self._report, self._cancel, self._tuning)
         crew.run(Work(lambda: cargo.waiting, lambda: cargo.over), Ramp(lanes, self._tuning))
+
+    def _first_seat(self, link: Link, sizes: list[int]) -> UploadSeat:
+        """A seat on the standing link for contents of `sizes` bytes."""
+        seat = UploadSeat(link)
+        seat.keeps_link = True
+        if self._cap.open and worth_carrying(link.rtt, max(sizes)):
+            seat.carrier = link.carrier()
+        if any(size > SMALL and not seat.carries(size) for size in sizes):
+            seat.open_session(self._tuning)
+        return seat
 
     def _missing(self, content: Content, has: Held) -> list[Range]:
         """Blocks of a large file that are not staged, or not right."""
@@ -190,7 +206,8 @@ class _Push:
         else:
             link = self._connect()
             try:
-                seat = UploadSeat(link, self._tuning)
+                seat = UploadSeat(link)
+                seat.open_session(self._tuning)
             except BaseException:
                 link.close()
                 raise

@@ -55,9 +55,14 @@ class RangeSet:
         pairs = zip(edges[::2], edges[1::2], strict=True)
         return [(a, b) for a, b in pairs if a < b]
 
+    def reach(self, start: int) -> int:
+        """Where what is in the set from `start` on without a gap ends; `start` for nothing."""
+        at = bisect_right(self._starts, start) - 1
+        return max(start, self._ends[at]) if at >= 0 else start
+
     def prefix(self) -> int:
         """How many bytes from 0 on are in the set without a gap."""
-        return self._ends[0] if self._starts and self._starts[0] == 0 else 0
+        return self.reach(0)
 
 
 class RangeQueue:
@@ -68,8 +73,9 @@ class RangeQueue:
     """
 
     def __init__(self, ranges: Iterable[Range], lease: int) -> None:
+        """lease: most bytes a connection takes at a time; may be changed before any does."""
         self._lock = threading.Lock()
-        self._lease = lease
+        self.lease = lease
         self._waiting = RangeSet(ranges)
         self._out = 0
 
@@ -77,7 +83,7 @@ class RangeQueue:
         """The next range of at most `lease` bytes; None when nothing waits now."""
         with self._lock:
             for start, end in self._waiting:
-                end = min(end, start + self._lease)
+                end = min(end, start + self.lease)
                 self._waiting.remove(start, end)
                 self._out += end - start
                 return start, end

@@ -12,10 +12,11 @@ from functools import cache
 from importlib.resources import files
 
 from engine.contract.problem import ExitCode, Problem
-from remote.transfer.channel import Link, Result, cut, line_errors
+from remote.transfer.channel import Link, Result, Stream, cut, line_errors, read_some
 from remote.transfer.journal import Identity
 
 STAGING = ".sovdeck-push"
+WINDOW = 4 << 20  # bytes under way of a stream of files; see Tuning.window
 
 # Seconds a question may take besides the hashing itself (slow login files, busy disks).
 PATIENCE = 60.0
@@ -158,7 +159,33 @@ def names(link: Link, folder: str, parts: Sequence[str] = (".",)) -> list[Named]
     A part that is not there holds nothing; a folder that is not there is a Problem.
     """
     result = _ask(link, folder, ["names", plain_path(folder), *map(plain_path, parts)], 0)
-    records = result.out.split(b"\0")
+    return _named(result.out)
+
+
+def offered(link: Link, folder: str) -> tuple[list[Named], Stream]:
+    """What `names` says of a whole folder, and a stream that sends the files asked of it next."""
+    stream = link.open_stream(argv("send", plain_path(folder), "."), window=WINDOW)
+    try:
+        answer = bytearray()
+        while not _is_whole(answer):
+            data = read_some(stream, WINDOW)
+            if not data:
+                raise failed(stream.exit_code, folder, b"")
+            answer += data
+        return _named(bytes(answer)), stream
+    except BaseException:
+        stream.close()
+        raise
+
+
+def _is_whole(answer: bytearray) -> bool:
+    """Whether the last record is the one that ends the names: all others begin with a number."""
+    last = answer.rfind(b"\0", 0, -1) + 1
+    return answer.endswith(b"\0") and answer.startswith(b"end ", last)
+
+
+def _named(answer: bytes) -> list[Named]:
+    records = answer.split(b"\0")
     if records.pop() or not records or records.pop() != b"end %d" % len(records):
         raise strange("the answer ends early")
     found = []
@@ -203,15 +230,20 @@ def _ask(link: Link, path: str, verb: list[str], size: int, stdin: bytes = b"") 
     timeout = PATIENCE + size / SLOWEST
     with line_errors():
         result = link.run(argv(*verb), stdin=stdin, timeout=timeout)
-    if result.code == 3:
-        raise Problem("remote.transfer.no_such_file", ExitCode.DATA, path=path)
-    if result.code < 0 or result.code > 128:  # ended by a signal, or without a word
-        raise cut()
     if result.code:
-        why = result.err.decode("utf-8", "replace").strip().split("\n")[-1][:200]
-        why = "".join(c for c in why if c.isprintable()) or f"exit code {result.code}"
-        raise Problem("remote.transfer.server_refused", ExitCode.DATA, path=path, why=why)
+        raise failed(result.code, path, result.err)
     return result
+
+
+def failed(code: int | None, path: str, errors: bytes) -> Problem:
+    """How the agent's end reads; without a code, or by a signal, the line is what ended."""
+    if code == 3:
+        return Problem("remote.transfer.no_such_file", ExitCode.DATA, path=path)
+    if not code or not 0 < code <= 128:
+        return cut()
+    why = errors.decode("utf-8", "replace").strip().split("\n")[-1][:200]
+    why = "".join(c for c in why if c.isprintable()) or f"exit code {code}"
+    return Problem("remote.transfer.server_refused", ExitCode.DATA, path=path, why=why)
 
 
 def _records(wanted: Sequence[Wanted]) -> bytes:

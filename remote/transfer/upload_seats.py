@@ -19,7 +19,6 @@ from remote.transfer.sftp import Session
 from remote.transfer.tuning import Tuning
 from remote.transfer.writing import Read, send
 
-_UNTAR = 'cd -- "$1" && exec tar -xof -'
 PIECE = 256 << 10
 
 
@@ -29,7 +28,7 @@ class Hold:
     def __init__(
         self, folder: str, cargo: Cargo, moved: Callable[[int], None], cap: Cap, tuning: Tuning
     ) -> None:
-        self.staging = f"{plain_path(folder)}/{STAGING}"
+        self.folder = plain_path(folder)
         self.cargo = cargo
         self.moved = moved
         self.cap = cap
@@ -37,22 +36,28 @@ class Hold:
 
 
 class UploadSeat:
-    """One connection that sends. `rtt` in seconds; `way` is "exec" where there is no SFTP."""
+    """One connection that sends. `way` is "exec" where there is no SFTP though it is wanted."""
 
-    def __init__(self, link: Link, tuning: Tuning) -> None:
+    def __init__(self, link: Link) -> None:
         self.link = link
         self.keeps_link = False
         self.carrier: Carrier | None = None
         self.hold: Hold | None = None
+        self.way = "sftp"
         self._stream: Stream | None = None
         self._session: Session | None = None
-        self.rtt, self.way = 0.05, "exec"
+
+    def open_session(self, tuning: Tuning) -> None:
+        """Needed for large files that are not carried; without SFTP plain commands do the same."""
         try:
-            self._session = Session(link.open_sftp(window=tuning.window))
+            self._session = Session(self.link.open_sftp(window=tuning.window))
             self._session.greet()
-            self.rtt, self.way = self._session.round_trip("."), "sftp"
         except NoSftp:
-            pass  # plain commands do the same, and `way` says so
+            self.way = "exec"
+
+    def carries(self, size: int) -> bool:
+        """Whether a file of so many bytes goes through the carrier."""
+        return self.carrier is not None and size >= LEAST_CARRIED
 
     def work(self, lane: Lane) -> None:
         assert self.hold is not None
@@ -67,7 +72,7 @@ class UploadSeat:
                 (cargo.batch_done if sent else cargo.give_back)(batch)
         for file in cargo.large:
             while file.queue.waiting and not lane.leave.is_set():
-                if self.carrier is not None and file.queue.left >= LEAST_CARRIED:
+                if self.carrier is not None and self.carries(file.queue.left):
                     self._send_lease(self.hold, file, lane, self.carrier)
                 elif self._session is not None:
                     self._send_ranges(self.hold, self._session, file, lane)
@@ -77,26 +82,27 @@ class UploadSeat:
     def _send_batch(self, hold: Hold, batch: list[Content], lane: Lane) -> None:
         """Send files as a tar whose member names are their SHA-256: no name can go astray."""
         lane.owe(True)
-        stream = self._open(["sh", "-c", _UNTAR, "sovdeck", hold.staging])
+        stream = self._open(argv("take", hold.folder))
         try:
+            tar = bytearray()
             for content in batch:
-                with content.local.open("rb") as file:
+                with content.local.open("rb", buffering=0) as file:
                     data = file.read(content.size)
                 if len(data) != content.size:
                     raise _changed_here(content.local)
-                head = tarfile.TarInfo(content.sha256)
-                head.size, head.mode = content.size, 0o644
-                padding = b"\0" * (-content.size % tarfile.BLOCKSIZE)
-                self._write(hold, stream, head.tobuf(tarfile.USTAR_FORMAT) + data + padding, lane)
+                tar += _tar_head(content) + data + bytes(-content.size % tarfile.BLOCKSIZE)
+                if len(tar) >= PIECE:
+                    self._write(hold, stream, bytes(tar), lane)
+                    tar.clear()
                 hold.moved(content.size)
-            self._write(hold, stream, b"\0" * tarfile.RECORDSIZE, lane)
-            self._close(stream, hold.staging)
+            self._write(hold, stream, bytes(tar) + bytes(tarfile.RECORDSIZE), lane)
+            self._close(stream, hold.folder)
         finally:
             stream.close()
 
     def _send_ranges(self, hold: Hold, session: Session, file: LargeFile, lane: Lane) -> None:
         session.heard = lane.mark
-        path = f"{hold.staging}/{file.content.sha256}"
+        path = f"{hold.folder}/{STAGING}/{file.content.sha256}"
         handle, _ = session.open(path, wire.FOR_WRITING | wire.CREATE)
         with file.content.local.open("rb") as local:
             send(
@@ -112,16 +118,15 @@ class UploadSeat:
         if lease is None:
             return
         start, end = lease
-        path = f"{hold.staging}/{file.content.sha256}"
         sent = False
         lane.owe(True)
         try:
-            stream = self._open(argv("keep", path, str(start)), source)
+            stream = self._open(argv("keep", hold.folder, file.content.sha256, str(start)), source)
             with file.content.local.open("rb") as local:
                 read = _reader(local.seek, local.read, file.content.local)
                 for at in range(start, end, PIECE):
                     self._write(hold, stream, read(at, min(PIECE, end - at)), lane)
-            self._close(stream, path)
+            self._close(stream, hold.folder)
             sent = True
         finally:
             lane.owe(False)
@@ -142,7 +147,7 @@ class UploadSeat:
                 stream.write(piece)
             except Problem as problem:
                 if problem.exit_code is ExitCode.INTERNAL:  # the program there has ended: say why
-                    self._close(stream, hold.staging)
+                    self._close(stream, hold.folder)
                 raise
             lane.mark()
             if wait := hold.cap.delay(len(piece)):
@@ -170,6 +175,16 @@ class UploadSeat:
         for stream in (self._stream, self._session):
             if stream is not None:
                 stream.close()
+
+
+def _tar_head(content: Content) -> bytes:
+    """What tarfile writes, for thousands of files in a tenth of its time."""
+    fields = (content.sha256.encode(), b"0000644", b"%011o" % content.size, b"0" * 11)
+    name, mode, size, time = fields
+    before = name.ljust(100, b"\0") + mode + b"\0" + b"0000000\0" * 2 + size + b"\0" + time + b"\0"
+    after = b"0".ljust(101, b"\0") + b"ustar\x0000".ljust(248, b"\0") + bytes(7)
+    total = sum(before) + sum(after) + 8 * ord(" ")
+    return (before + b"%06o\0 " % total + after).ljust(tarfile.BLOCKSIZE, b"\0")
 
 
 def _reader(seek: Callable[[int], int], read: Callable[[int], bytes], path: Path) -> Read:

@@ -1,16 +1,17 @@
 """`NAME.zip` put together here from the files on the server, without an archive there.
 
-Byte for byte the archive that `engine pack` would have written: for servers whose disk has no
-room for one, and one step less where it has.
+Byte for byte the archive that `engine pack` would have written. The files come while the engine
+still reads them for their sums, so this takes about as long as fetching a finished archive, and
+the server's disk needs no room for one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import threading
-import zlib
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from time import monotonic
 from typing import TypeVar
@@ -23,25 +24,26 @@ from remote.transfer.channel import Connect
 from remote.transfer.crew import Crew, Work
 from remote.transfer.download_seats import Feed
 from remote.transfer.journal import Identity
-from remote.transfer.outline import Outline
+from remote.transfer.outline import Outline, Plan
+from remote.transfer.pack_hash import PackHash
 from remote.transfer.pack_seat import PackSeat, Piece, Shifted
 from remote.transfer.part_file import PartFile, disk_errors
-from remote.transfer.patience import patiently
+from remote.transfer.patience import awaited, patiently
 from remote.transfer.prefix_hash import file_digest
 from remote.transfer.progress import Meter, Report
 from remote.transfer.pull import REPAIRS, Pulled
-from remote.transfer.ramp import Ramp, first_guess
+from remote.transfer.ramp import Ramp, first_guess, worth_carrying
 from remote.transfer.ranges import RangeQueue, RangeSet
-from remote.transfer.stored_zip import Slot, StoredZip
+from remote.transfer.stored_zip import StoredZip
 from remote.transfer.tuning import Tuning
 
-STEP = 1 << 20
 T = TypeVar("T")
 
 
 def pull_virtual(
     connect: Connect,
-    outline: Outline,
+    plan: Plan,
+    outline: Callable[[], Outline],
     work_folder: str,
     dest_folder: Path,
     *,
@@ -51,18 +53,18 @@ def pull_virtual(
     bandwidth: float | None = None,
     tuning: Tuning | None = None,
 ) -> Pulled:
-    """Fetch the members of `outline` straight into a local stored zip; whole or absent.
+    """Fetch the members of `plan` straight into a local stored zip; whole or absent.
 
-    Every member is compared with its SHA-256 in the outline. Raises Problem; what came is kept
-    and the next call with the same outline goes on.
+    `outline` is called in a thread and may take as long as the server's hashing; every member is
+    compared with its SHA-256 there. Raises Problem; what came is kept and the next call goes on.
     """
     tuning = tuning or Tuning()
     with disk_errors(dest_folder):
         dest_folder.mkdir(parents=True, exist_ok=True)
-    part = PartFile(dest_folder / local_names.safe(outline.name), tuning.journal_every)
-    one = _VirtualPull(connect, outline, work_folder, part, report, cancel, tuning, bandwidth)
+    part = PartFile(dest_folder / local_names.safe(plan.name), tuning.journal_every)
+    one = _VirtualPull(connect, plan, work_folder, part, report, cancel, tuning, bandwidth)
     try:
-        return one.run(resume)
+        return one.run(outline, resume)
     finally:
         one.close()
 
@@ -71,11 +73,11 @@ class _VirtualPull:
     """The state of one call of `pull_virtual`."""
 
     def __init__(
-        self, connect: Connect, outline: Outline, work_folder: str, part: PartFile,
+        self, connect: Connect, plan: Plan, work_folder: str, part: PartFile,
         report: Report, cancel: threading.Event, tuning: Tuning, bandwidth: float | None,
     ) -> None:  # fmt: skip
         self._connect = connect
-        self._outline = outline
+        self._plan = plan
         self._work = work_folder
         self._part = part
         self._report = report
@@ -83,44 +85,84 @@ class _VirtualPull:
         self._tuning = tuning
         self._cap = Cap(bandwidth)
         self._meter = Meter()
-        self._zip = StoredZip([(member.name, member.size) for member in outline.members])
+        self._outline: Future[Outline] = Future()
+        self._zip = StoredZip([(member.name, member.size) for member in plan.members])
         self._ready: deque[PackSeat] = deque()
         self._pieces: tuple[Piece, ...] = ()
+        self._hash: PackHash | None = None
 
-    def run(self, resume: bool) -> Pulled:
+    def run(self, outline: Callable[[], Outline], resume: bool) -> Pulled:
         began = monotonic()
-        # The outline's own digest stands where a file has its time: other content, other number.
-        mark = int(self._outline.digest[:12], 16)
-        identity = Identity(f"outline of {self._outline.name}", self._zip.size, mark)
-        record = self._part.earlier() if resume else None
-        kept = record.ranges if record and record.identity == identity else RangeSet()
-        self._part.begin(identity, kept, None)
+        threading.Thread(
+            target=self._ask, args=(outline,), name="pack-outline", daemon=True
+        ).start()
+        # The plan's own mark stands where a file has its time: files written anew, other number.
+        wanted = sum(member.size for member in self._plan.members)
+        if resume and (whole := self._already_here()) is not None:
+            self._part.discard()
+            self._meter.total = wanted
+            return self._done(whole, wanted, began)
+        identity = Identity(f"plan of {self._plan.name}", self._zip.directory_at, self._plan.mark)
+        self._part.begin(identity, self._kept(identity) if resume else RangeSet(), None)
         self._pieces = tuple(self._make_pieces())
-        wanted = sum(piece.member.size for piece in self._pieces)
-        left = sum(piece.feed.queue.left for piece in self._pieces)
+        left = self._left()
         self._meter.total, self._meter.held = wanted, wanted - left
         first = self._again(self._first_seat, self._tuning.first_contact)
-        self._meter.way = first.way
-        self._receive(first.rtt)
-        crcs = self._verified(first.rtt)
-        self._write_frame(crcs)
-        with disk_errors(self._part.path):
-            whole = file_digest(self._part.path)
+        self._meter.way, rtt = first.way, first.link.rtt
+        self._hash = PackHash(self._part.path, self._part.reach, self._outline)
+        self._receive(rtt)
+        whole = self._verified(rtt)
+        self._write_frame(self._outline.result())
         self._part.finish()
-        self._meter.phase = "done"
+        return self._done(whole, wanted - left, began)
+
+    def _done(self, whole: str, resumed: int, began: float) -> Pulled:
+        self._meter.held, self._meter.phase = self._meter.total, "done"
         self._report(self._meter.progress())
+        final = self._part.final
         return Pulled(
-            self._part.final, self._zip.size, whole, monotonic() - began, wanted - left,
-            self._meter.way, self._meter.retries,
+            final, final.stat().st_size, whole, monotonic() - began, resumed, self._meter.way,
+            self._meter.retries,
         )  # fmt: skip
+
+    def _already_here(self) -> str | None:
+        """The SHA-256 of the archive that stands here, if it is what the server would make."""
+        final = self._part.final
+        if not final.is_file():
+            return None
+        outline = self._awaited(self._outline)
+        size = StoredZip([(member.name, member.size) for member in outline.members]).size
+        if final.stat().st_size != size:
+            return None
+        self._hash = PackHash(final, lambda at: size, self._outline)
+        with disk_errors(final):
+            bad, whole = self._awaited(self._hash.found)
+            return whole if not bad and file_digest(final) == whole else None
+
+    def _ask(self, outline: Callable[[], Outline]) -> None:
+        try:
+            found = outline()
+            if not found.fits(self._plan):
+                raise Problem("remote.transfer.changed", ExitCode.DATA, path=self._plan.name)
+            self._outline.set_result(found)
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+            self._outline.set_exception(error)
+
+    def _awaited(self, future: Future[T]) -> T:
+        def tell() -> None:
+            self._report(self._meter.progress())
+
+        return awaited(future, self._cancel, self._tuning.tick, tell)
+
+    def _kept(self, identity: Identity) -> RangeSet:
+        """What an earlier pull left of the same files."""
+        record = self._part.earlier()
+        return record.ranges if record and record.identity == identity else RangeSet()
 
     def _make_pieces(self) -> list[Piece]:
         missing = self._part.missing()
         pieces = []
-        for member, slot in zip(self._outline.members, self._zip.slots, strict=True):
-            if member.source is None:
-                self._part.write(slot.data, memoryview(member.text))
-                continue
+        for member, slot in zip(self._plan.members, self._zip.slots, strict=True):
             clipped = [(max(a, slot.data), min(b, slot.end)) for a, b in missing]
             gaps = [(a - slot.data, b - slot.data) for a, b in clipped if a < b]
             queue = RangeQueue(gaps, self._tuning.lease)
@@ -129,27 +171,40 @@ class _VirtualPull:
             pieces.append(Piece(member, slot, Feed(path, queue, sink, self._cap, self._tuning)))
         return pieces
 
-    def _first_seat(self) -> PackSeat:
-        seat = self._new_seat()
-        self._ready.append(seat)
-        return seat
+    def _left(self) -> int:
+        return sum(piece.feed.queue.left for piece in self._pieces)
 
-    def _new_seat(self) -> PackSeat:
+    def _first_seat(self) -> PackSeat:
         link = self._connect()
         try:
-            return PackSeat(link, self._tuning)
+            carried = self._cap.open and worth_carrying(link.rtt, self._left())
+            carrier = link.carrier() if carried else None
+            if carrier is not None:
+                for piece in self._pieces:  # one stream takes it all: no need of small shares
+                    piece.feed.queue.lease = max(1, piece.member.size)
+            seat = PackSeat(link, self._tuning, carrier)
         except BaseException:
             link.close()
             raise
+        self._ready.append(seat)
+        return seat
 
     def _open_seat(self) -> PackSeat:
-        seat = self._ready.popleft() if self._ready else self._new_seat()
+        if self._ready:
+            seat = self._ready.popleft()
+        else:
+            link = self._connect()
+            try:
+                seat = PackSeat(link, self._tuning)
+            except BaseException:
+                link.close()
+                raise
         seat.pieces = self._pieces
         return seat
 
     def _receive(self, rtt: float) -> None:
         self._meter.phase = "receive"
-        left = sum(piece.feed.queue.left for piece in self._pieces)
+        left = self._left()
         if not left:
             return
         lanes = first_guess(rtt, left, self._tuning.most_connections)
@@ -161,36 +216,23 @@ class _VirtualPull:
         )
         crew.run(work, Ramp(lanes, self._tuning))
 
-    def _verified(self, rtt: float) -> list[int]:
-        """CRC-32 of every member, once each has the SHA-256 it should; bad blocks come again."""
+    def _verified(self, rtt: float) -> str:
+        """The archive's SHA-256, once every member has the one it should; bad blocks come again."""
+        assert self._hash is not None
         for _ in range(REPAIRS):
             self._meter.phase = "verify"
-            self._report(self._meter.progress())
-            sums = [self._sums(slot) for slot in self._zip.slots]
-            right = {slot for slot, (_, sha256), member in
-                     zip(self._zip.slots, sums, self._outline.members, strict=True)
-                     if sha256 == member.sha256}  # fmt: skip
-            bad = [piece for piece in self._pieces if piece.slot not in right]
+            outline = self._awaited(self._outline)
+            with disk_errors(self._part.path):
+                bad, whole = self._awaited(self._hash.found)
             if not bad:
-                return [crc for crc, _ in sums]
-            for piece in bad:
-                self._repair(piece)
+                return whole
+            for number in bad:
+                self._repair(self._pieces[number], outline.members[number].sha256)
+            self._hash = PackHash(self._part.path, self._part.reach, self._outline)
             self._receive(rtt)
-        raise Problem("remote.transfer.mismatch", ExitCode.DATA, path=self._outline.name)
+        raise Problem("remote.transfer.mismatch", ExitCode.DATA, path=self._plan.name)
 
-    def _sums(self, slot: Slot) -> tuple[int, str]:
-        """(CRC-32, SHA-256) of one member, from the part file."""
-        crc, digest = 0, hashlib.sha256()
-        with disk_errors(self._part.path), self._part.path.open("rb") as file:
-            file.seek(slot.data)
-            left = slot.size
-            while left and (data := file.read(min(STEP, left))):
-                crc = zlib.crc32(data, crc)
-                digest.update(data)
-                left -= len(data)
-        return crc, digest.hexdigest()
-
-    def _repair(self, piece: Piece) -> None:
+    def _repair(self, piece: Piece, sha256: str) -> None:
         """Put the blocks that differ back into the queue."""
         path, size = piece.feed.path, piece.member.size
 
@@ -202,7 +244,7 @@ class _VirtualPull:
                 link.close()
 
         theirs = self._again(ask, self._tuning.give_up)
-        if theirs.whole != piece.member.sha256:  # not the file the outline spoke of
+        if theirs.whole != sha256:  # not the file the outline spoke of
             raise Problem("remote.transfer.changed", ExitCode.DATA, path=path)
         bad = []
         with disk_errors(self._part.path), self._part.path.open("rb") as file:
@@ -217,18 +259,22 @@ class _VirtualPull:
         self._meter.held -= sum(end - start for start, end in bad)
         piece.feed.queue.add(bad)
 
-    def _write_frame(self, crcs: list[int]) -> None:
-        """Headers and directory around the members: what makes the file an archive."""
-        for slot, crc in zip(self._zip.slots, crcs, strict=True):
-            self._part.write(slot.header, memoryview(self._zip.header(slot, crc)))
-        directory = self._zip.directory(crcs)
-        self._part.write(self._zip.directory_at, memoryview(directory))
+    def _write_frame(self, outline: Outline) -> None:
+        """Headers, texts and directory around the files: what makes it an archive."""
+        whole = StoredZip([(member.name, member.size) for member in outline.members])
+        for member, slot in zip(outline.members, whole.slots, strict=True):
+            self._part.write(slot.header, memoryview(whole.header(slot, member.crc)))
+            self._part.write(slot.data, memoryview(member.text))
+        directory = whole.directory([member.crc for member in outline.members])
+        self._part.write(whole.directory_at, memoryview(directory))
 
     def _again(self, action: Callable[[], T], limit: float) -> T:
         return patiently(action, self._tuning, self._cancel, self._meter, limit=limit)
 
     def close(self) -> None:
         """End the connection that nobody took; keep what was received."""
+        if self._hash is not None:
+            self._hash.stop()
         for seat in self._ready:
             seat.close()
         self._part.close()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from gpt_fill import arr, shared
 
-from engine.training.scaled_adam import LockedRate, ScaledAdam
+from engine.training import scaled_adam
+from engine.training.scaled_adam import LockedRate, ScaledAdam, fused_kernel
 
 SHAPES = {"A": (3, 4), "B": (3, 4), "C": (5,), "s1": (1,), "s2": (1,), "D": (2, 3, 2)}
 
@@ -132,3 +134,39 @@ def test_sizes_stay_in_bounds() -> None:
         optimizer.step()
     assert huge.abs().mean() < 5.0
     assert scalar.item() <= 10.0 + 0.01
+
+
+class Kernels:
+    """Stands for `torch.ops.aten` with a fused kernel that takes these arguments."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        schema = SimpleNamespace(arguments=[SimpleNamespace(name=name) for name in names])
+        self._fused_adam_ = SimpleNamespace(tensor_lr=SimpleNamespace(_schema=schema))
+
+
+def test_the_fused_kernel_is_taken_only_where_it_is_the_known_one() -> None:
+    assert fused_kernel("cpu") is not None, "this torch has it"
+    assert fused_kernel("cuda") is None, "never run where no test runs it"
+    names = tuple(a.name for a in torch.ops.aten._fused_adam_.tensor_lr._schema.arguments)
+    assert fused_kernel("cpu", Kernels(names)) is not None
+    assert fused_kernel("cpu", Kernels((*names, "fresh"))) is None
+    assert fused_kernel("cpu", Kernels(tuple(reversed(names)))) is None
+    assert fused_kernel("cpu", SimpleNamespace(_fused_adam_=object())) is None
+    assert fused_kernel("cpu", SimpleNamespace()) is None
+
+
+@pytest.mark.parametrize("clip_update", [False, True])
+def test_both_ways_of_moving_give_the_same(
+    clip_update: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The way a GPU goes, run here: past bias correction, size changes and clipping."""
+    ends = []
+    for kernel in (fused_kernel, lambda device: None):
+        monkeypatch.setattr(scaled_adam, "fused_kernel", kernel)
+        params = parameters()
+        options = {"clipping_update_period": 8, "clip_update": clip_update}
+        run(params, ScaledAdam(params.values(), **options), range(100), outlier=90)
+        ends.append(params)
+    for name, p in ends[0].items():
+        torch.testing.assert_close(p, ends[1][name], rtol=1e-4, atol=1e-6)
+        assert not torch.equal(p.detach(), arr("sa_" + name, *SHAPES[name]))

@@ -65,7 +65,16 @@ def test_steps_become_tagged_numbers(tmp_path: Path) -> None:
     seen: list[str] = []
     board = TensorBoard(tmp_path)
     emit = teed(lambda type, stage=None, **_: seen.append(type), board)
-    emit("step", "sovits", step=300, total=9, losses={"total": 1.5, "mel": 0.25}, lr=1e-4)
+    emit(
+        "step",
+        "sovits",
+        step=300,
+        total=9,
+        losses={"total": 1.5, "mel": 0.25},
+        lr=1e-4,
+        grad_norm=3.0,
+        grad_norm_d=2.0,
+    )
     emit("step", "gpt", step=2, total=9, losses={"total": 7.0, "accuracy": 0.5}, grad_norm=None)
     emit("validation", "gpt", epoch=1, metrics={"cross_entropy": 6.5})
     emit("step", "prepare", step=1, total=2, losses={})
@@ -82,7 +91,10 @@ def test_steps_become_tagged_numbers(tmp_path: Path) -> None:
     for _, value in fields(event[5]):
         parts = dict(fields(value))
         values[parts[1].decode()] = struct.unpack("<f", parts[2])[0]
-    assert values == pytest.approx({"loss/g/total": 1.5, "loss/g/mel": 0.25, "learning_rate": 1e-4})
+    assert values == pytest.approx({
+        "loss/g/total": 1.5, "loss/g/mel": 0.25, "learning_rate": 1e-4, "grad_norm_g": 3.0,
+        "grad_norm_d": 2.0,
+    })  # fmt: skip
     (file,) = (tmp_path / "gpt").iterdir()
     assert len(messages(file)) == 3
 

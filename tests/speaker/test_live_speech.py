@@ -172,7 +172,7 @@ def test_an_audition_grows_is_stopped_goes_on_and_is_decided(
         if c.kind == "cell" and c.sentence == better.sentence and c.sovits != better.sovits
     )  # fmt: skip
     told = Told()
-    auditions.vote("box", VOICE, better.name, worse.name, told, threading.Event())
+    auditions.vote("box", VOICE, better, worse, told, threading.Event())
     voted = told.all(ev.AuditionChanged)[-1].audition
     assert len(voted.cells) == 11 and sum(one.won for one in voted.standings) >= 1
     auditions.choose("box", VOICE, worst.gpt, worst.sovits, told, threading.Event())

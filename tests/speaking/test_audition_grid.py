@@ -15,6 +15,7 @@ import pytest
 from engine.contract.layout import Layout
 from engine.contract.problem import Problem
 from engine.pack import pack
+from engine.runtime.durable import sha256
 from engine.speaking import audition_command
 from engine.speaking.audition import Audition, Grid, Sentence
 from engine.speaking.pipeline import Speaker
@@ -190,6 +191,105 @@ def test_votes_without_an_audition_are_refused(tmp_path: Path) -> None:
     with pytest.raises(Problem, match="did not compare"):
         results.choose("g", "other")
     assert results.votes() == [] and results.chosen() is None
+
+
+def rows_of(folder: Path, *pairs: tuple[str, Path]) -> None:
+    """A table of one cell for each (name, SoVITS file) below `folder`."""
+    lines = []
+    for cell, weight in pairs:
+        facts = weight.stat()
+        origin = [str(weight), facts.st_size, facts.st_mtime_ns, sha256(weight)]
+        row = {"cell": cell, "kind": "cell", "gpt": "g", "sovits": weight.name, "penalty": 1.0}
+        lines.append({**row, "sha256": f"sound of {cell}", "weights": [origin]})
+    (folder / "table.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
+
+
+def test_a_vote_does_not_outlive_the_weights_it_was_about(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.pth", tmp_path / "other.pth"
+    for weight in (one, other):
+        weight.write_bytes(weight.name.encode())
+    rows_of(tmp_path, ("a", one), ("b", other))
+    features = tmp_path / "features"
+    results = Results(tmp_path, features)
+    results.vote("a", "b@sound of b")
+    assert len(results.votes()) == 1 and [s.won for s in results.standings([])] == [1, 0]
+    with pytest.raises(Problem) as refused:
+        results.vote("a@what it was before", "b")
+    assert refused.value.key == "engine.speaking.other_sound"
+
+    os.utime(one, (1, 1))  # copied back: still the same bytes
+    assert Results(tmp_path, features).stale() == 0
+    one.write_bytes(b"trained again under the same name")
+    results = Results(tmp_path, features)
+    assert results.votes() == [] and results.stale() == 1
+    assert [(s.sovits, s.won, s.lost) for s in results.standings([])] == [("other.pth", 0, 0)]
+    with pytest.raises(Problem) as refused:
+        results.vote("a", "b")
+    assert refused.value.key == "engine.speaking.other_sound"
+    with pytest.raises(Problem, match="trained again"):
+        results.choose("g", "one.pth")
+
+    rows_of(tmp_path, ("a", one), ("b", other))  # rendered anew: other sounds, the same names
+    content = (tmp_path / "table.jsonl").read_text().replace("sound of a", "its new sound")
+    (tmp_path / "table.jsonl").write_text(content)
+    results = Results(tmp_path, features)
+    assert results.stale() == 0 and results.votes() == []
+    results.vote("b", "a")
+    assert [s.sovits for s in results.standings([])] == ["other.pth", "one.pth"]
+    other.unlink()
+    assert [s.sovits for s in Results(tmp_path, features).standings([])] == ["one.pth"]
+
+
+class Hears:
+    """Hears nothing the first `misses` times, then all of it."""
+
+    def __init__(self, misses: int) -> None:
+        self.misses = misses
+
+    def transcribe(self, samples: np.ndarray, language: str, /) -> str:
+        self.misses -= 1
+        return "" if self.misses >= 0 else "おはよう"
+
+
+def test_missing_words_are_drawn_again_and_every_voice_speaks_what_was_found(
+    work: Path, tmp_path: Path, clip: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import engine.speaking.pipeline as module
+
+    drawn: list[int] = []
+    real = module.generate
+    monkeypatch.setattr(module, "generate", lambda *a, **k: drawn.append(1) or real(*a, **k))
+    studio = Studio(work, VOICE)
+    grid = Grid(
+        gpt=[studio.gpt_path()], sovits=[w.path for w in studio.sovits_weights()],
+        references=[short(clip(4.0))], sentences=[Sentence("おはよう", "all_ja")], rerolls=3,
+    )  # fmt: skip
+    hears = Hears(misses=0)
+    audition = Audition(tmp_path, studio.open, hears)
+    run = audition.run(grid)
+    assert next(run)["kind"] == "truth"
+    hears.misses = 2
+    first = next(run)
+    assert first["attempts"] == 3 and len(drawn) == 3 and first["phone_error"] == 0.0
+    run.close()  # cut here: the second voice still gets what was found
+    rows = list(audition.run(grid))
+    assert rows[1] == first and [row.get("attempts") for row in rows] == [None, 3, 3]
+    assert len(drawn) == 3, "one GPT draws a sentence for all voices"
+    hears.misses = 99
+    hopeless = list(Audition(tmp_path / "b", studio.open, hears).run(replace(grid, rerolls=1)))
+    assert [row.get("attempts") for row in hopeless] == [None, 2, 2] and len(drawn) == 5
+    assert all("delivery" not in row for row in (*rows, *hopeless))
+
+
+def test_nothing_is_verified_without_a_recogniser(work: Path) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", action="store_true")
+    audition_command.add_arguments(parser)
+    given = [VOICE, "--work", str(work), "--device", "cpu", "--text", "はい", "--verify", "2"]
+    with pytest.raises(Problem) as refused:
+        audition_command.run(parser.parse_args(given))
+    assert refused.value.key == "engine.speaking.nobody_listens"
+    assert "faster-whisper" in str(refused.value)
 
 
 def test_what_an_earlier_audition_rendered_is_not_rendered_again(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -90,6 +92,23 @@ def test_votes_overrule_small_differences_but_not_gross_faults() -> None:
     assert standings(ROWS, votes)[0].won == 2
     one = [{"better": "c1", "worse": "a1"}]
     assert standings(ROWS, one)[0].gpt == "g10"  # neither the faulty one nor the one it beat
+
+
+def test_a_vote_is_about_the_sound_that_was_heard() -> None:
+    rows = [{**one, "sha256": f"sound of {one['cell']}"} for one in ROWS]
+    vote = {"better": "b1", "better_sha256": "sound of b1"}
+    vote |= {"worse": "a1", "worse_sha256": "sound of a1"}
+    assert [(s.gpt, s.won) for s in standings(rows, [vote])][0] == ("g10", 1)
+    for side in ("better_sha256", "worse_sha256"):
+        other = {**vote, side: "of the same name, before it was trained again"}
+        assert [(s.won, s.lost) for s in standings(rows, [other])] == [(0, 0)] * 3
+
+
+def test_each_further_attempt_costs() -> None:
+    speech = np.sin(np.arange(32_000)).astype(np.float32)
+    once, thrice = (replace(measure(speech, ended=True), attempts=n) for n in (1, 3))
+    assert thrice.penalty == pytest.approx(once.penalty + 0.5)
+    assert once.penalty == measure(speech, ended=True).penalty
 
 
 def test_votes_about_nothing_say_nothing() -> None:

@@ -70,7 +70,7 @@ def make_stage(
 
     craft = Craft(
         task, task.settings.sizes.batch, {"dataset": "d1", **(facts or {})}, task.state,
-        task.restore, export, validate, change, lambda: None, lambda epoch, path: None, lambda: 0.0,
+        task.restore, export, validate, change, lambda epoch, path: None, lambda: 0.0,
     )  # fmt: skip
     return TrainingStage(room, craft, checkpoints.newest(), checkpoints)
 

@@ -42,6 +42,25 @@ def test_a_bad_batch_is_named_and_left_out(name: str, clips: list[Clip], tmp_pat
     assert all(value.isfinite().all() for value in weights(task).values())
 
 
+def test_a_judge_that_has_no_finite_gradient_is_noticed_at_once(
+    clips: list[Clip], tmp_path: Path
+) -> None:
+    """Its loss is finite still: the weights would be lost one update before anything shows."""
+    task, record = sovits_task(clips), Record()
+    weight, passes = next(task.discriminator.parameters()), []
+
+    def once(gradient: torch.Tensor) -> torch.Tensor:
+        passes.append(1)
+        return gradient * float("nan") if len(passes) == 3 else gradient
+
+    weight.register_hook(once)
+    run_stage(task, tmp_path, record=record)
+    (notice,) = record.of("warning")
+    assert notice["code"] == "engine.training.rolled_back"
+    assert "epoch 1, update 3" in notice["message"]["en"]
+    assert all(value.isfinite().all() for value in weights(task).values())
+
+
 def test_many_bad_batches_end_the_run(clips: list[Clip], tmp_path: Path) -> None:
     task = gpt_task(clips)
     poison(task, {(1, index) for index in range(4)})

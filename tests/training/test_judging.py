@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from micro_stage import Record, run_stage
-from micro_voice import gpt_task
+from micro_voice import gpt_task, sovits_task
 
 from engine.training import stage
 from engine.training.features import Clip
@@ -57,7 +57,17 @@ def test_events_tell_rate_time_and_losses(clips: list[Clip], tmp_path: Path) -> 
     assert [step["step"] for step in steps] == list(range(1, steps[0]["total"] + 1))
     assert steps[-1]["eta_s"] == 0 and steps[-1]["rate"] > 0
     assert {"total", "accuracy"} <= set(steps[0]["losses"]) and steps[0]["grad_norm"] > 0
-    assert steps[0]["lr"] == 0.002
+    assert steps[0]["lr"] == 0.002 and steps[0]["grad_norm_d"] is None
+
+
+def test_both_norms_lie_beside_the_losses(clips: list[Clip], tmp_path: Path) -> None:
+    record = Record()
+    run_stage(sovits_task(clips), tmp_path, record=record)
+    (first, *_) = record.of("step")
+    assert first["grad_norm"] > 0 and first["grad_norm_d"] > 0
+    assert set(first["losses"]) == {
+        "total", "mel", "kl", "features", "adversarial", "discriminator"
+    }  # fmt: skip
 
 
 def test_a_state_is_saved_every_few_minutes(

@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -120,6 +121,66 @@ def test_all_shrink_when_one_runs_out_of_memory(clips: list[Clip], tmp_path: Pat
     assert together(work) == [0, 0]
 
 
+@pytest.mark.parametrize("name", TASKS)
+def test_an_overflow_in_one_process_skips_the_update_in_all(
+    name: str, clips: list[Clip], tmp_path: Path
+) -> None:
+    """fp16: all processes see the same sum of gradients, so their scales and weights agree."""
+
+    def work(peers: Peers) -> None:
+        task, passes = TASKS[name](clips, 1, peers, "fp16"), []
+        model = task.generator if name == "sovits" else task.model
+
+        def third(gradient: torch.Tensor) -> torch.Tensor:
+            passes.append(1)
+            return gradient * float("inf") if len(passes) == 3 and peers.rank else gradient
+
+        next(p for p in model.parameters() if p.requires_grad).register_hook(third)
+        outcome = make_stage(task, tmp_path / "both", peers=peers).run()
+        assert outcome.updates == 2 * len(task.order(1))
+        assert not peers.leads or outcome.change > 0
+        end = {**weights(task), "scale": torch.tensor(task._scaler.get_scale())}
+        torch.save(end, tmp_path / f"w{peers.rank}")
+
+    assert together(work) == [0, 0]
+    first, second = (torch.load(tmp_path / f"w{rank}", weights_only=True) for rank in (0, 1))
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert all(value.isfinite().all() for value in first.values())
+    assert first["scale"] <= 65536 / 2
+
+
+def test_scaled_gradients_survive_memory_running_out_in_one_process(
+    clips: list[Clip], tmp_path: Path
+) -> None:
+    """The judge has stepped, the generator's pass fails on one rank: both repeat only that."""
+
+    def work(peers: Peers) -> None:
+        task, steps, failed = sovits_task(clips, 2, peers, "fp16"), [], []
+        step, imitate = task._step_discriminator, task._imitate
+
+        def counted() -> Any:
+            steps.append(1)
+            return step()
+
+        def failing(pieces: Any) -> Any:
+            if peers.rank and not failed:
+                failed.append(1)
+                raise torch.OutOfMemoryError("injected")
+            return imitate(pieces)
+
+        task._step_discriminator, task._imitate = counted, failing  # type: ignore[method-assign]
+        record = Record()
+        outcome = make_stage(task, tmp_path / "both", record, peers=peers).run()
+        assert outcome.updates == len(steps) == 2 * len(task.order(1))
+        assert [event["batch_after"] for event in record.of("oom_recovered")] == [1]
+        torch.save(weights(task), tmp_path / f"w{peers.rank}")
+
+    assert together(work) == [0, 0]
+    first, second = (torch.load(tmp_path / f"w{rank}", weights_only=True) for rank in (0, 1))
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert all(value.isfinite().all() for value in first.values())
+
+
 def test_when_one_dies_the_other_ends_and_both_resume(clips: list[Clip], tmp_path: Path) -> None:
     def work(peers: Peers) -> None:
         task = gpt_task(clips, 1, peers)
@@ -183,6 +244,64 @@ def test_peers_that_do_not_answer_are_a_problem(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(Problem) as problem, joined("cpu"):
         pass
     assert problem.value.exit_code is ExitCode.DISTRIBUTED
+
+
+def test_only_the_preflight_lets_nccl_raise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU that hangs must end in a sentence: by default a thread of NCCL ends the process."""
+    from engine.runtime import distributed
+
+    name, seen = "TORCH_NCCL_BLOCKING_WAIT", []
+    make = distributed.dist.new_group
+
+    def noted(*args: Any, **options: Any) -> Any:
+        seen.append(os.environ.get(name))
+        return make(*args, **options)
+
+    monkeypatch.setattr(distributed.dist, "new_group", noted)
+    for key, value in (
+        ("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"),
+        ("MASTER_ADDR", "127.0.0.1"), ("MASTER_PORT", str(free_port())),
+    ):  # fmt: skip
+        monkeypatch.setenv(key, value)
+    with joined("cpu") as peers:
+        assert peers.leads
+    assert seen == ["1", None, None] and name not in os.environ
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "code", "status"),
+    [(signal.SIGTERM, 75, "preempted"), (signal.SIGINT, 130, "stopped")],
+    ids=["term", "int"],
+)
+def test_a_signal_reaches_the_workers_themselves(
+    number: int, code: int, status: str, tmp_path: Path, trained: Path
+) -> None:
+    """torchrun would kill them 30 s after passing it on, in the middle of a large save."""
+    from whole_run import FEW, events, write_spec
+
+    from engine.cli import main
+
+    work = tmp_path / "work"
+    shutil.copytree(trained, work)
+    shutil.rmtree(work / "logs" / "Mei" / "states")
+    params = {**FEW, "train.gpus": "0-1", "gpt.epochs": 500}
+    spec = write_spec(work, "pair", stages=("gpt",), params=params)
+    child = os.fork()
+    if child == 0:
+        os._exit(main(["run", str(spec)]))
+    log = work / "runs/pair/events.jsonl"
+    while not log.is_file() or log.read_bytes().count(b'"type":"step"') < 2:
+        time.sleep(0.05)
+    os.kill(child, number)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == code
+    told = events(work, "pair")
+    state = fold(RunState(), told)
+    assert (state.status, state.exit_code, state.gaps) == (status, code, 0)
+    steps = [event.payload["step"] for event in told if event.type == "step"]
+    saved = [event.payload["step"] for event in told if event.type == "checkpoint"]
+    assert saved[-1] == steps[-1], "saved at the border it stopped at"
+    assert "death signal" not in (work / "runs/pair/worker-gpt.log").read_text()
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from engine.runtime.signals import StopFlag
 from engine.training.features import Clip
 from engine.training.progress import Position
 from engine.training.task import Desk, LoopSettings
-from engine.training.updating import probe
+from engine.training.updating import is_out_of_memory, probe, room_for_moments
 
 
 def starve(model: torch.nn.Module, largest: int, calls: list[int]) -> None:
@@ -118,6 +118,50 @@ def test_the_probe_finds_what_fits_without_training(clips: list[Clip], tmp_path:
     assert position.micro == 1 and len(record.of("oom_recovered")) == 2
     assert torch.equal(dice, torch.get_rng_state())
     assert all(torch.equal(value, weights(task)[name]) for name, value in before.items())
+
+
+def test_the_probe_leaves_room_for_the_moments(clips: list[Clip]) -> None:
+    task = sovits_task(clips)
+    trained = [*task.discriminator.parameters(), *task.generator.parameters()]
+    count = sum(p.numel() for p in trained if p.requires_grad)
+    assert sum(one.numel() for one in room_for_moments(task.optimizers)) == 2 * count
+    for phase in task.phases():
+        phase.compute(task.heaviest())
+        phase.apply()
+    # Each has its own now, but for weights that this voice's clips never touched.
+    assert sum(one.numel() for one in room_for_moments(task.optimizers)) < 0.2 * count
+
+
+@pytest.mark.parametrize("schedule", ["fixed", "upstream"])
+@pytest.mark.parametrize("name", ["sovits", "gpt"])
+def test_the_heaviest_batch_holds_the_longest_clips(
+    name: str, schedule: str, clips: list[Clip]
+) -> None:
+    task = (sovits_task if name == "sovits" else gpt_task)(clips, batch=3, schedule=schedule)
+    (batch,) = task.heaviest()
+    size = {
+        clip.name: clip.frames if name == "sovits" else len(clip.phones) + len(clip.tokens)
+        for clip in clips
+    }
+    longest = sorted(size.values(), reverse=True)
+    if schedule == "upstream":  # a small set is repeated: the longest comes more than once
+        longest = longest[:1] * 3
+    assert [size[clip] for clip in batch.clips] == longest[:3]
+
+
+@pytest.mark.parametrize(
+    ("error", "memory"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), True),
+        (RuntimeError("CUDA error: out of memory"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), True),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
+    ],
+    ids=["allocator", "driver", "cublas", "cpu", "defect"],
+)
+def test_what_counts_as_running_out(error: RuntimeError, memory: bool) -> None:
+    assert is_out_of_memory(error) is memory
 
 
 def test_the_smaller_batch_is_kept_for_the_rest_of_the_run(

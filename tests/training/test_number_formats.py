@@ -9,6 +9,7 @@ import torch
 from micro_stage import run_stage, weights
 from micro_voice import ALONE, CPU, SOVITS, gpt_task, sovits_task
 
+from engine.contract.problem import Problem
 from engine.models.sovits.discriminator import Discriminator
 from engine.models.sovits.synthesizer import Synthesizer
 from engine.runtime.device import Precision
@@ -31,6 +32,35 @@ def test_half_formats_train_and_keep_float32_weights(
     again = (sovits_task if name == "sovits" else gpt_task)(clips, precision=precision)
     again.restore(task.state())  # the loss scale is part of the state
     assert weights(again).keys() == state.keys()
+
+
+@pytest.mark.parametrize(("before", "after"), [("fp32", "fp16"), ("fp16", "fp32")])
+def test_another_card_may_go_on_in_another_format(
+    before: str, after: str, clips: list[Clip], tmp_path: Path
+) -> None:
+    run_stage(gpt_task(clips, precision=before), tmp_path)
+    task = gpt_task(clips, precision=after)
+    outcome = run_stage(task, tmp_path, run="r2", **{"gpt.epochs": 3})
+    assert outcome.updates == len(task.order(1))
+
+
+@pytest.mark.parametrize("name", ["sovits", "gpt"])
+def test_gradients_that_overflow_at_every_scale_end_the_run(
+    name: str, clips: list[Clip], tmp_path: Path
+) -> None:
+    """Losses stay finite and each update is skipped: without a word, nothing would be trained."""
+    task = (sovits_task if name == "sovits" else gpt_task)(clips, precision="fp16")
+    model = task.generator if name == "sovits" else task.model
+    start = weights(task)
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.register_hook(lambda gradient: gradient * float("inf"))
+    epochs = {f"{name}.epochs": 30}
+    with pytest.raises(Problem) as problem:
+        run_stage(task, tmp_path, **epochs)
+    assert problem.value.key == "engine.training.no_scale"
+    kept = {key: value for key, value in weights(task).items() if key.startswith(".model")}
+    assert all(torch.equal(start[key], value) for key, value in kept.items())
 
 
 def test_recomputed_activations_give_the_same_gradients(clips: list[Clip]) -> None:

@@ -38,6 +38,7 @@ class Weather:
 
     sftp: bool = True
     most_links: int = 99  # the server turns further connections away
+    most_written: int | None = None  # bytes of one file there, of 512; None: as the disk allows
     on_bytes: Callable[[LocalLink, int], None] = lambda link, total: None
     on_connect: Callable[[], None] = lambda: None
     received: int = 0
@@ -53,6 +54,10 @@ class Weather:
 class LocalStream:
     def __init__(self, link: LocalLink, argv: Sequence[str]) -> None:
         self.link = link
+        limit = link.weather.most_written
+        if limit is not None:  # as where the disk is full: no file may grow beyond
+            shell = 'trap "" XFSZ; ulimit -f "$1"; shift; exec "$@"'
+            argv = ["sh", "-c", shell, "limit", str(limit // 512), *argv]
         self.process = subprocess.Popen(
             list(argv), stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=link.home, bufsize=0,
             stderr=subprocess.DEVNULL, start_new_session=True,
@@ -90,7 +95,9 @@ class LocalStream:
                     self.link.weather.sent += written
                 self.link.weather.on_bytes(self.link, self.link.weather.sent)
         except (BrokenPipeError, ValueError):
-            raise LinkLost("test", "cut") from None
+            if self.link.broken or self.ended.is_set():
+                raise LinkLost("test", "cut") from None
+            raise Problem("remote.link.input_closed", ExitCode.INTERNAL, server="test") from None
 
     @property
     def exit_code(self) -> int | None:
@@ -117,6 +124,7 @@ class LocalLink:
     def __init__(self, home: Path, weather: Weather) -> None:
         self.home = home
         self.weather = weather
+        self.rtt = 0.0
         self.streams: list[LocalStream] = []
         self.broken = False
         self.closed = False

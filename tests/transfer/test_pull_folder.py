@@ -86,17 +86,17 @@ def test_a_file_that_changes_after_it_was_named_is_noticed(
     from remote.transfer import server as questions
 
     path = server.home / "out/a"
-    true_names = questions.names
+    true_offered = questions.offered
 
-    def names(link: Any, folder: str) -> Any:
-        found = true_names(link, folder)
+    def offered(link: Any, folder: str) -> Any:
+        found = true_offered(link, folder)
         if then is None:
             path.unlink()
         else:
             path.write_bytes(then)
         return found
 
-    monkeypatch.setattr(questions, "names", names)
+    monkeypatch.setattr(questions, "offered", offered)
     with pytest.raises(Problem) as caught:
         fetch(server, laptop)
     assert caught.value.key == "remote.transfer.changed"

@@ -153,7 +153,35 @@ def test_a_file_that_keeps_changing_is_not_called_sent(server: Server, laptop: P
     assert there(server).get("big") is None
 
 
-def test_a_full_disk_on_the_server_says_so(server: Server, laptop: Path) -> None:
+@pytest.mark.parametrize("sftp", [True, False])
+def test_a_full_disk_on_the_server_is_said_and_taken_up_again(
+    server: Server, laptop: Path, sftp: bool
+) -> None:
+    server.weather.sftp = sftp
+    server.weather.most_written = 5 * MIB
+    files = lay(laptop, DATASET)
+    with pytest.raises(Problem) as caught:
+        send(server, files, tuning=CALM)
+    assert caught.value.key == "remote.transfer.server_refused"
+    assert "disk is full" in caught.value.hint.en
+    assert there(server).keys() & DATASET.keys() == set(), "only staged so far"
+    server.weather.most_written = None
+    done = send(server, files, tuning=CALM)
+    assert there(server) == DATASET
+    assert done.sent_bytes <= 5 * MIB + CALM.block
+
+
+def test_a_small_file_that_finds_the_disk_full_says_so(server: Server, laptop: Path) -> None:
+    server.weather.most_written = 1024
+    with pytest.raises(Problem) as caught:
+        send(server, lay(laptop, DATASET), tuning=CALM)
+    assert caught.value.key == "remote.transfer.server_refused"
+    server.weather.most_written = None
+    send(server, lay(laptop, DATASET), tuning=CALM)
+    assert there(server) == DATASET
+
+
+def test_a_file_in_the_way_on_the_server_is_said(server: Server, laptop: Path) -> None:
     folder = server.home / "data/声 1"
     folder.mkdir(parents=True)
     (folder / ".sovdeck-push").write_text("a file where the staging folder must be")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import socket
 import threading
 import uuid
 from collections.abc import Callable
@@ -13,9 +14,14 @@ from typing import Any
 import pytest
 from servers import CutProxy, Place, start_embedded
 
+from engine.contract.layout import Layout
+from engine.contract.problem import ExitCode, Problem
+from engine.pack import outline, pack, plan
+from remote.transfer.outline import parse, parse_plan
 from remote.transfer.pull import pull
 from remote.transfer.push import push
 from remote.transfer.tuning import Tuning
+from remote.transfer.virtual_zip import pull_virtual
 
 MIB = 1 << 20
 BRISK = Tuning(stall=3.0, give_up=20.0, reconnect=0.05, reconnect_most=0.2)
@@ -64,7 +70,7 @@ def test_relative_paths_start_in_the_home_folder(place: Place, tmp_path: Path) -
 @pytest.fixture
 def always_near(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slowly a busy machine answers."""
-    for room in ("pull", "push"):
+    for room in ("pull", "push", "virtual_zip"):
         monkeypatch.setattr(f"remote.transfer.{room}.worth_carrying", lambda rtt, size: True)
 
 
@@ -90,6 +96,46 @@ def test_a_large_file_rides_the_systems_ssh_both_ways(sshd_v4: Place, tmp_path: 
     assert (tmp_path / "up/big").read_bytes() == data and sent.retries == 0
     done = pull(sshd_v4.connect, str(tmp_path / "up/big"), tmp_path / "h", **options())
     assert done.path.read_bytes() == data and done.retries == 0 and done.sha256
+
+
+@pytest.mark.sshd
+@pytest.mark.usefixtures("always_near")
+def test_a_voice_rides_it_in_one_stream_and_goes_on_after_a_stop(
+    sshd_v4: Place, tmp_path: Path
+) -> None:
+    work = tmp_path / "work"
+    for name, size in (("GPT_weights/A/A-e1.ckpt", 9), ("SoVITS_weights/A/A_e1_s1.pth", 7)):
+        (work / name).parent.mkdir(parents=True)
+        (work / name).write_bytes(noise(size * MIB, size))
+    layout = Layout.at(str(work))
+    what = parse_plan(plan(layout, "A")), lambda: parse(outline(layout, "A"))
+    stop = threading.Event()
+
+    def watch(progress: Any) -> None:
+        if progress.done > 10 * MIB:
+            stop.set()
+
+    here = str(work), tmp_path / "h"
+    try:
+        pull_virtual(sshd_v4.connect, *what, *here, **options(report=watch, cancel=stop))
+    except Problem as problem:  # it may have been quicker than the stop
+        assert problem.exit_code is ExitCode.INTERRUPTED
+    (tmp_path / "h/A.zip").unlink(missing_ok=True)
+    done = pull_virtual(sshd_v4.connect, *what, *here, **options())
+    assert done.path.read_bytes() == pack(layout, "A").path.read_bytes() and done.retries == 0
+
+
+@pytest.mark.sshd
+def test_the_line_is_set_for_bulk(sshd_v4: Place) -> None:
+    link = sshd_v4.connect()
+    try:
+        transport = link._connection.transport
+        assert transport.remote_cipher == transport.local_cipher == "aes128-gcm@openssh.com"
+        assert transport.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert transport.packetizer.REKEY_BYTES == 1 << 36, "see paramiko #822"
+        assert 0 < link.rtt < 60
+    finally:
+        link.close()
 
 
 @pytest.mark.sshd

@@ -6,7 +6,10 @@ import hashlib
 import os
 import shutil
 import subprocess
+import tarfile
+from collections.abc import Callable
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -17,7 +20,7 @@ from remote.transfer import server
 from remote.transfer.server import Held, Named, Wanted
 
 PLAIN = ("sh", "cut", "wc", "tr", "stat", "dd", "mkdir", "cp", "mv", "rm", "rmdir", "find", "grep",
-         "date", "nice", "cat", "xargs")  # fmt: skip
+         "date", "nice", "cat", "xargs", "tar")  # fmt: skip
 TOOLS = {
     "python": (*PLAIN, "python3"),
     "old python": (*PLAIN, "python3", "openssl"),
@@ -65,6 +68,15 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
 
 def sha(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def test_it_is_nice_to_a_training(shell: Any) -> None:
+    (shell.home / "a").write_bytes(b"1")
+    (shell.bin / "nice").unlink()
+    (shell.bin / "nice").write_text('#!/bin/sh\necho "$1 $2" >>niceness\nshift 2\nexec "$@"\n')
+    (shell.bin / "nice").chmod(0o755)
+    assert server.digest(shell, "a", 1).whole == sha(b"1")
+    assert set((shell.home / "niceness").read_text().splitlines()) == {"-n 10"}
 
 
 NAME = " odd 'name' $(touch x) 声\\n"
@@ -125,17 +137,66 @@ def test_what_is_kept_is_placed_and_what_changed_after_is_not(shell: Any) -> Non
     path = f"d/{server.STAGING}/{sha(data)}"
     for harm in (False, True):
         staging.mkdir(parents=True)  # `place` takes it away when it is empty
-        said = shell.run(server.argv("keep", path, "0"), stdin=data)
+        said = shell.run(server.argv("keep", "d", sha(data), "0"), stdin=data)
         assert said.code == 0 and (shell.home / path).read_bytes() == data
         if harm:
             (shell.home / path).write_bytes(data[::-1])
         assert server.place(shell, "d", wanted) == ({0} if harm else set())
     staging.mkdir(exist_ok=True)
-    shell.run(server.argv("keep", path, "0"), stdin=data)
-    shell.run(server.argv("keep", path, "65536"), stdin=b"12345")
+    shell.run(server.argv("keep", "d", sha(data), "0"), stdin=data)
+    shell.run(server.argv("keep", "d", sha(data), "65536"), stdin=b"12345")
     assert (shell.home / path).read_bytes()[65536:] == b"12345", "from the offset on"
     (shell.home / path).unlink()
     assert (shell.home / "d/a").read_bytes() == data
+
+
+def packed(contents: dict[str, bytes]) -> bytes:
+    """A tar of contents under these names, with more after its end mark than one record."""
+    pieces = []
+    for name, data in contents.items():
+        head = tarfile.TarInfo(name)
+        head.size, head.mode = len(data), 0o644
+        pieces += [head.tobuf(tarfile.USTAR_FORMAT), data, b"\0" * (-len(data) % 512)]
+    return b"".join(pieces) + b"\0" * (1 << 20)
+
+
+def test_contents_are_taken_whole_and_to_the_last_byte(shell: Any) -> None:
+    one, two = os.urandom(70_000), b""
+    wanted = [Wanted(f"d/{n}", len(data), sha(data)) for n, data in enumerate((one, two, one[1:]))]
+    server.have(shell, "t", wanted, 64)
+    sent = {sha(one): one, sha(two): two, sha(one[1:]): one[:-1]}
+    said = shell.run(server.argv("take", "t"), stdin=packed(sent))
+    assert said.code == 0
+    assert server.place(shell, "t", wanted) == {2}, "damaged on the way"
+    assert (shell.home / "t/d/0").read_bytes() == one and (shell.home / "t/d/1").read_bytes() == b""
+    sent = {sha(one[1:]): one[1:], sha(b"cut"): b"cut"}
+    shell.run(server.argv("take", "t"), stdin=packed(sent).rstrip(b"\0")[:-1])
+    assert 1 in server.place(shell, "t", [*wanted[2:], Wanted("c", 3, sha(b"cut"))])
+
+
+def test_a_sender_is_heard_out_however_late_its_last_bytes_come(shell: Any) -> None:
+    """GNU tar ends at its end mark: what was still to come broke the line, and all went again."""
+    (shell.home / "t" / server.STAGING).mkdir(parents=True)
+    tar = packed({sha(b"x"): b"x"})
+    with subprocess.Popen(
+        server.argv("take", "t"), stdin=subprocess.PIPE, cwd=shell.home, bufsize=0,
+        env={"PATH": str(shell.bin)},
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        process.stdin.write(tar[:20480])
+        staged = shell.home / "t" / server.STAGING / sha(b"x")
+        wait_until(staged.exists)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        process.stdin.write(tar[20480:])
+    assert process.returncode == 0
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    until = monotonic() + 20
+    while not true():
+        assert monotonic() < until
+        sleep(0.01)
 
 
 def test_nothing_missing_leaves_no_staging_folder(shell: Any) -> None:
@@ -171,6 +232,11 @@ def test_send(shell: Any) -> None:
     said = shell.run(server.argv("send", "d"), stdin=asked)
     one = sha(b"1\n\0").encode() + b" 3\n1\n\0"
     assert said.out == one + b"- 0\n" + one
+    os.utime(shell.home / "d" / NAME, (7, 7))
+    offer = b"3 7 " + NAME.encode() + b"\0end 1\0"
+    said = shell.run(server.argv("send", "d", "."), stdin=server.path_records([NAME]))
+    assert said.out == offer + one
+    assert shell.run(server.argv("send", "none", "."), stdin=asked).code == 3
 
 
 class Says:

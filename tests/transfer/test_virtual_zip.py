@@ -23,10 +23,12 @@ from engine.contract.layout import Layout
 from engine.contract.problem import ExitCode, Problem
 from engine.pack import outline as engine_outline
 from engine.pack import pack
+from engine.pack import plan as engine_plan
 from remote.archive import extract
 from remote.transfer import outline
-from remote.transfer.outline import Outline
+from remote.transfer.outline import Outline, Plan
 from remote.transfer.part_file import PartFile
+from remote.transfer.progress import Progress
 from remote.transfer.pull import Pulled
 from remote.transfer.stored_zip import StoredZip
 from remote.transfer.virtual_zip import pull_virtual
@@ -127,9 +129,20 @@ def voice(server: Server) -> Layout:
     return Layout.at(str(server.home / "work"))
 
 
-def fetch(server: Server, laptop: Path, what: Outline, **options: Any) -> Pulled:
+What = tuple[Plan, Outline]
+
+
+def asked(voice: Layout, contents: str = "voice") -> What:
+    """Plan and outline as they come over the line."""
+    plan = json.loads(json.dumps(engine_plan(voice, "声 A", contents)))
+    found = json.loads(json.dumps(engine_outline(voice, "声 A", contents)))
+    return outline.parse_plan(plan), outline.parse(found)
+
+
+def fetch(server: Server, laptop: Path, what: What, **options: Any) -> Pulled:
     options = {"report": lambda p: None, "cancel": threading.Event(), "tuning": QUICK, **options}
-    return pull_virtual(server.connect, what, "work/", laptop, **options)
+    plan, found = what
+    return pull_virtual(server.connect, plan, lambda: found, "work/", laptop, **options)
 
 
 @pytest.mark.parametrize("sftp", [True, False])
@@ -138,7 +151,7 @@ def test_it_is_the_archive_the_engine_packs(
     server: Server, laptop: Path, voice: Layout, sftp: bool, contents: str
 ) -> None:
     server.weather.sftp = sftp
-    what = outline.parse(json.loads(json.dumps(engine_outline(voice, "声 A", contents))))
+    what = asked(voice, contents)
     done = fetch(server, laptop, what)
     packed = pack(voice, "声 A", contents)
     assert done.path.name == packed.path.name
@@ -153,13 +166,13 @@ def test_the_command_prints_the_outline(voice: Layout) -> None:
     command = [sys.executable, "-m", "engine", "pack", "声 A", "--outline", "--work",
                str(voice.work), "--json"]  # fmt: skip
     done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
-    said = json.loads(done.stdout.decode("utf-8").strip().split("\n")[-1])
-    assert outline.parse(said) == outline.parse(engine_outline(voice, "声 A"))
+    plan, found = map(json.loads, done.stdout.decode("utf-8").splitlines())
+    assert (outline.parse_plan(plan), outline.parse(found)) == asked(voice)
     assert not Path(voice.pack("声 A")).exists()
 
 
 def test_a_cut_and_a_stop_go_on(server: Server, laptop: Path, voice: Layout) -> None:
-    what = outline.parse(engine_outline(voice, "声 A"))
+    what = asked(voice)
     stop = threading.Event()
 
     def weather(link: LocalLink, total: int) -> None:
@@ -182,7 +195,7 @@ def test_a_cut_and_a_stop_go_on(server: Server, laptop: Path, voice: Layout) -> 
 def test_a_member_that_changed_since_is_noticed(
     server: Server, laptop: Path, voice: Layout
 ) -> None:
-    what = outline.parse(engine_outline(voice, "声 A"))
+    what = asked(voice)
     path = server.home / "work/GPT_weights/声 A/声 A-e15.ckpt"
     data = path.read_bytes()
     for other in (data[:-1] + b"\0", data + b"more", data[:100]):
@@ -190,13 +203,13 @@ def test_a_member_that_changed_since_is_noticed(
         with pytest.raises(Problem) as caught:
             fetch(server, laptop, what)
         assert caught.value.key == "remote.transfer.changed"
-        assert not (laptop / what.name).exists()
+        assert not (laptop / what[0].name).exists()
 
 
 def test_damaged_blocks_come_again_alone(
     server: Server, laptop: Path, voice: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    what = outline.parse(engine_outline(voice, "声 A"))
+    what = asked(voice)
     true_write = PartFile.write
     spoilt = [6 * MIB]
 
@@ -211,6 +224,52 @@ def test_damaged_blocks_come_again_alone(
     assert server.weather.received < done.bytes + QUICK.block + MIB
 
 
+def test_an_archive_that_is_here_is_not_fetched_again(
+    server: Server, laptop: Path, voice: Layout
+) -> None:
+    first = fetch(server, laptop, asked(voice))
+    before = server.weather.received
+    again = fetch(server, laptop, asked(voice))
+    assert (again.sha256, again.bytes) == (first.sha256, first.bytes)
+    assert server.weather.received == before and again.resumed_bytes > 12 * MIB
+    with first.path.open("r+b") as file:
+        file.seek(14)  # the checksum of the first member
+        file.write(b"\0\0\0\0")
+    assert fetch(server, laptop, asked(voice)).sha256 == first.sha256
+    assert first.path.read_bytes() == pack(voice, "声 A").path.read_bytes()
+
+
+def test_the_files_come_while_the_server_still_reads_them(
+    server: Server, laptop: Path, voice: Layout
+) -> None:
+    plan, found = asked(voice)
+    all_here = threading.Event()
+
+    def late() -> Outline:
+        assert all_here.wait(60), "no byte came before the outline"
+        return found
+
+    def report(progress: Progress) -> None:
+        if progress.done == progress.total:
+            all_here.set()
+
+    options: Any = {"report": report, "cancel": threading.Event(), "tuning": QUICK}
+    done = pull_virtual(server.connect, plan, late, "work", laptop, **options)
+    assert done.path.read_bytes() == pack(voice, "声 A").path.read_bytes()
+
+
+def test_an_outline_of_other_files_is_no_archive(
+    server: Server, laptop: Path, voice: Layout
+) -> None:
+    plan, _ = asked(voice)
+    (server.home / "work/logs/声 A/proof.wav").write_bytes(b"another length")
+    with pytest.raises(Problem) as caught:
+        fetch(server, laptop, (plan, asked(voice)[1]))
+    assert caught.value.key == "remote.transfer.changed"
+    other = outline.parse_plan(engine_plan(voice, "声 A"))
+    assert other.mark != plan.mark and asked(voice)[1].fits(other)
+
+
 def test_an_outline_that_reaches_outside_is_refused(voice: Layout) -> None:
     good = engine_outline(voice, "声 A")
 
@@ -220,7 +279,7 @@ def test_an_outline_that_reaches_outside_is_refused(voice: Layout) -> None:
         return raw
 
     changes: list[Any] = [
-        lambda raw: raw.update(outline=2),
+        lambda raw: raw.update(outline=1),
         lambda raw: raw.update(name="../x.zip"),
         lambda raw: raw["members"][0].update(source="/etc/passwd"),
         lambda raw: raw["members"][0].update(source="a/../../x"),
@@ -228,6 +287,7 @@ def test_an_outline_that_reaches_outside_is_refused(voice: Layout) -> None:
         lambda raw: raw["members"][0].update(bytes=-1),
         lambda raw: raw["members"][0].update(bytes=True),
         lambda raw: raw["members"][0].pop("sha256"),
+        lambda raw: raw["members"][0].update(crc32=1 << 32),
         lambda raw: raw["members"][-1].update(text="other"),
         lambda raw: raw.update(members=5),
     ]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.contract.audition import AuditionCell
 from engine.contract.catalogue import Text
 from engine.contract.params import PARAMS
 from tui.services.fake_shelf import ATRI, MIKA
@@ -21,7 +22,7 @@ from tui.state.outline import LONGEST_S, SHORTEST_S, columns, moved, span, wave
 from tui.state.pair_grid import LEVELS, beside, cells_of, epoch_of, label, pair_grid
 from tui.state.raster import GRIDS
 from tui.state.speak_desk import FIELDS, SpeakDesk
-from tui.state.speech import Audition, AuditionCell, Piece, SpeakDraft, Take
+from tui.state.speech import Audition, Piece, SpeakDraft, Take
 from tui.state.store import Store
 
 

@@ -13,6 +13,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import DataTable, Static
 
+from engine.contract.audition import AuditionCell
 from tui.actions import bindings
 from tui.screens.audition_parts import cell_detail, cell_row, pair_label, progress, standing_row
 from tui.screens.audition_start import AuditionStart
@@ -21,7 +22,7 @@ from tui.screens.vote import VoteScreen
 from tui.state import wishes
 from tui.state.blind import duels
 from tui.state.pair_grid import Pair, beside, cells_of, pair_grid
-from tui.state.speech import Audition, AuditionCell, AuditionDraft
+from tui.state.speech import Audition, AuditionDraft
 from tui.state.state import State, Topics
 from tui.widgets.empty_state import EmptyState
 from tui.widgets.fact_table import FactTable

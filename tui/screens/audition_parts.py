@@ -5,11 +5,12 @@ from __future__ import annotations
 from textual.content import Content
 from textual.message_pump import MessagePump
 
+from engine.contract.audition import AuditionCell, Standing
 from tui.figures import NONE, bar, percent
 from tui.language import say
 from tui.screens.speak_parts import short
 from tui.state.pair_grid import Pair, label
-from tui.state.speech import Audition, AuditionCell, Standing
+from tui.state.speech import Audition
 from tui.widgets.fact_table import Cell
 
 KIND_WORDS = {
@@ -64,6 +65,10 @@ def cell_detail(node: MessagePump, cell: AuditionCell) -> Content:
     for name, words in MARK_WORDS.items():
         figures.append(Content.assemble((f"{say(node, words)} ", "$faint"), _mark(cell, name)))
     rows.append(Content("  ").join(figures))
+    attempts = cell.marks.get("attempts")
+    if attempts is not None and attempts > 1:
+        again = say(node, "tui.talk.attempts", count=int(attempts))
+        rows.append(Content.styled(f"▲ {again}", "$warning"))
     if cell.marks.get("ended") is False:
         rows.append(Content.styled(f"▲ {say(node, 'tui.talk.ran_on')}", "$warning"))
     if cell.wav is not None:

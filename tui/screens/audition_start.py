@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, DataTable, Input, Static, TextArea
 
+from engine.contract.params import PARAMS
 from engine.contract.speak_table import LANGUAGES
 from tui.figures import size
 from tui.language import say, say_hint
@@ -20,6 +21,7 @@ from tui.widgets.choice import Choice
 from tui.widgets.fact_table import Cell, FactTable
 
 NEWEST = 3  # epochs of each stage that are taken unless the person says otherwise
+REROLLS = tuple(str(times) for times in range(int(PARAMS["infer.max_rerolls"].high or 0) + 1))
 SENTENCES = 2  # what the engine takes from the data when none are given
 
 
@@ -54,6 +56,8 @@ class AuditionStart(ModalScreen[AuditionDraft | None]):
                 yield Choice(("1", "2", "3"), "1", id="references")
                 yield Static(say(self, "tui.talk.seed"), classes="name")
                 yield Input("1234", id="seed", type="integer", compact=True)
+                yield Static(say(self, "tui.compare.rerolls"), classes="name")
+                yield Choice(REROLLS, REROLLS[0], id="rerolls")
             yield Static(id="size")
             yield Static(say_hint(self, "tui.compare.new", **facts), classes="more", markup=False)
             with Horizontal(classes="buttons"):
@@ -105,6 +109,7 @@ class AuditionStart(ModalScreen[AuditionDraft | None]):
             self.query_one("#language", Choice).value,
             int(self.query_one("#references", Choice).value),
             int(seed) if seed.isdigit() else AuditionDraft.seed,
+            int(self.query_one("#rerolls", Choice).value),
         )
 
     def _count(self) -> None:

@@ -12,6 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Button, Static
 
+from engine.contract.audition import AuditionCell
 from tui.figures import bar
 from tui.language import say, say_hint
 from tui.messages import Asked
@@ -19,7 +20,7 @@ from tui.screens.audition_parts import pair_label
 from tui.screens.watching import WatchingModal
 from tui.state import wishes
 from tui.state.blind import Duel, tally
-from tui.state.speech import Audition, AuditionCell
+from tui.state.speech import Audition
 from tui.state.state import State
 
 Side = Literal["a", "b"]
@@ -135,9 +136,8 @@ class VoteScreen(WatchingModal[None]):
             a, b = self.duel.a, self.duel.b
             better, worse = (a, b) if side == "a" else (b, a)
             self.votes.append((better, worse))
-            names = (better.name, worse.name)
-            wish = wishes.CastVote(self.audition.server, self.audition.voice, *names)
-            self.post_message(Asked(wish))
+            place = (self.audition.server, self.audition.voice)
+            self.post_message(Asked(wishes.CastVote(*place, better, worse)))
         if self.at + 1 < len(self.duels):
             self.at += 1
             self._draw()

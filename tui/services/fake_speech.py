@@ -9,19 +9,18 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
+from engine.contract.audition import AuditionCell, Standing
 from tui.services import fake_shelf as scene
 from tui.services.fake_world import FakeWorld
 from tui.services.protocols import Cancel, Emit
 from tui.state import events as ev
 from tui.state.speech import (
     Audition,
-    AuditionCell,
     AuditionDraft,
     Loan,
     Piece,
     Shelf,
     SpeakDraft,
-    Standing,
     Take,
 )
 
@@ -149,10 +148,16 @@ class FakeAuditions:
         emit(ev.AuditionChanged(self._known(server, voice)))
 
     def vote(
-        self, server: str, voice: str, better: str, worse: str, emit: Emit, cancel: Cancel
+        self,
+        server: str,
+        voice: str,
+        better: AuditionCell,
+        worse: AuditionCell,
+        emit: Emit,
+        cancel: Cancel,
     ) -> None:
-        self.world.call("vote", better, worse)
-        self.world.votes.append((better, worse))
+        self.world.call("vote", better.name, worse.name)
+        self.world.votes.append((better.name, worse.name))
         self._keep(self._known(server, voice), emit)
 
     def choose(
@@ -193,7 +198,7 @@ def scene_cells(
                     "cer": round(penalty / 20, 3), "similarity": round(0.93 - penalty / 12, 3),
                     "loudness_db": -21.4, "ended": penalty < 1.5,
                 },
-                f"audition/{kind}-{g}-{s}-r0-s{number}.wav",
+                wav=f"audition/{kind}-{g}-{s}-r0-s{number}.wav",
             )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from engine.contract.audition import AuditionCell
 from engine.contract.problem import ExitCode, Problem
 from remote import audition as far
 from remote import job
@@ -41,7 +42,13 @@ class LiveAuditions:
         self._tell(self._last(studio, voice, cancel), emit)
 
     def vote(
-        self, server: str, voice: str, better: str, worse: str, emit: Emit, cancel: Cancel
+        self,
+        server: str,
+        voice: str,
+        better: AuditionCell,
+        worse: AuditionCell,
+        emit: Emit,
+        cancel: Cancel,
     ) -> None:
         studio = self._studios.get(server)
         told = far.vote(studio, voice, better, worse)
@@ -86,7 +93,7 @@ class LiveAuditions:
         rows = Audition(studio.name, voice, running=True)
         emit(ev.AuditionChanged(rows))
         for one in _compared(told):
-            if isinstance(one, far.Cell):
+            if isinstance(one, AuditionCell):
                 rows = grown(rows, one, far.fetch(studio, voice, one, _folder(studio, voice)))
                 self._tell(rows, emit)
             else:
@@ -106,7 +113,7 @@ class LiveAuditions:
             if cancel.is_set():
                 return rows
             wav = None
-            if isinstance(one, far.Cell):
+            if isinstance(one, AuditionCell):
                 wav = far.fetch(studio, voice, one, _folder(studio, voice))
             rows = grown(rows, one, wav)
         return rows
@@ -123,7 +130,7 @@ class LiveAuditions:
 def _compared(told: Iterable[far.Told]) -> Iterator[far.Told]:
     """What the room compares: without training's own samples, which belong to no pair."""
     for one in told:
-        if not (isinstance(one, far.Cell) and one.kind == "saved"):
+        if not (isinstance(one, AuditionCell) and one.kind == "saved"):
             yield one
 
 

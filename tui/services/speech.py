@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from engine.contract.audition import AuditionCell
 from tui.services.protocols import Cancel, Emit
 from tui.state.speech import AuditionDraft, Loan, SpeakDraft
 
@@ -54,7 +55,13 @@ class Auditions(Protocol):
         """Emit AuditionChanged with the last audition of a voice, its sounds fetched here."""
 
     def vote(
-        self, server: str, voice: str, better: str, worse: str, emit: Emit, cancel: Cancel
+        self,
+        server: str,
+        voice: str,
+        better: AuditionCell,
+        worse: AuditionCell,
+        emit: Emit,
+        cancel: Cancel,
     ) -> None:
         """Count one blind vote between two cells; emit AuditionChanged with new standings."""
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from random import Random
 
+from engine.contract.audition import AuditionCell
 from tui.state.pair_grid import Pair
-from tui.state.speech import Audition, AuditionCell
+from tui.state.speech import Audition
 
 MOST = 10  # comparisons a sitting: ears tire
 CONTENDERS = 4  # pairs compared: the best by marks and earlier votes

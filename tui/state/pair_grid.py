@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tui.state.speech import Audition, AuditionCell
+from engine.contract.audition import AuditionCell
+from tui.state.speech import Audition
 
 LEVELS = 4
 NO_SENTENCE = -1  # the number of what is heard beside the sentences of a grid

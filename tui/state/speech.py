@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from engine.contract.audition import AuditionCell, Standing
 from tui.state.facts import Remark
 
 TakeState = Literal["waiting", "speaking", "done", "failed", "cancelled"]
-CellKind = Literal["truth", "saved", "base", "cell"]
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,10 @@ class Take:
 
 @dataclass(frozen=True)
 class AuditionDraft:
-    """A grid to be rendered. Empty tuples let the engine choose: newest three, two sentences."""
+    """A grid to be rendered. Empty tuples let the engine choose: newest three, two sentences.
+
+    `rerolls`: how often words that recognition misses are drawn again; 0 asks nobody.
+    """
 
     server: str
     voice: str
@@ -124,36 +127,7 @@ class AuditionDraft:
     text_language: str = "auto"
     references: int = 1
     seed: int = 1234
-
-
-@dataclass(frozen=True)
-class AuditionCell:
-    """One rendering of a grid, with its marks; `wav` is its file on this computer."""
-
-    name: str
-    kind: CellKind
-    sentence: int
-    text: str
-    gpt: str = ""
-    sovits: str = ""
-    reference: int = 0
-    seconds: float = 0.0
-    penalty: float = 0.0
-    marks: Mapping[str, float | bool | None] = field(default_factory=dict)
-    wav: str | None = None
-
-
-@dataclass(frozen=True)
-class Standing:
-    """A pair of weights and its place, from marks and votes together."""
-
-    gpt: str
-    sovits: str
-    score: float
-    penalty: float
-    cells: int
-    won: int
-    lost: int
+    rerolls: int = 0
 
 
 @dataclass(frozen=True)
@@ -167,6 +141,7 @@ class Audition:
     running: bool = False
     standings: tuple[Standing, ...] = ()
     votes: int = 0
+    stale: int = 0
     chosen: tuple[str, str] | None = None
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.contract.audition import AuditionCell
 from engine.contract.dataset.edits import Edit
 from tui.services.protocols import ServerDraft
 from tui.state.speech import AuditionDraft, Loan, SpeakDraft
@@ -226,8 +227,8 @@ class CastVote:
 
     server: str
     voice: str
-    better: str
-    worse: str
+    better: AuditionCell
+    worse: AuditionCell
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.contract.audition import AuditionCell
 from engine.contract.params import check
 from engine.contract.problem import ExitCode, Problem
 from remote import audition, job
 from remote.take_file import audition_folder
 from tui.console import Console
 from tui.hearing import grown, options_of, reranked
-from tui.state.speech import Audition, AuditionCell, AuditionDraft
+from tui.state.speech import Audition, AuditionDraft
 from tui.target import add_server, open_studio, voice_of
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1234)
     parser.add_argument("--device", default="auto", choices=("auto", "cuda", "cpu"))
     parser.add_argument("--pretrained", metavar="SET")
+    parser.add_argument("--verify", type=int, default=0, metavar="N")
     parser.add_argument("--saved", action="store_true")
     parser.add_argument("--similarity", action="store_true")
     parser.add_argument("--show", action="store_true")
@@ -79,9 +81,10 @@ def run(args: argparse.Namespace, console: Console) -> int:
 def render_options(args: argparse.Namespace) -> list[str]:
     """The command line's wishes as those of `engine audition`; Problem for a bad language."""
     check("infer.text_lang", args.text_lang)
+    check("infer.max_rerolls", args.verify)
     draft = AuditionDraft(
         "", "", tuple(args.gpt), tuple(args.sovits), tuple(args.text), args.text_lang,
-        args.references, args.seed,
+        args.references, args.seed, args.verify,
     )  # fmt: skip
     words = [*options_of(draft), "--device", args.device]
     words += [f"--{name}" for name in ("saved", "similarity") if getattr(args, name)]
@@ -99,12 +102,13 @@ def render(
     rows = Audition(studio.name, voice)
     for told in audition.Watch(studio.link, handle).told():
         wav = None
-        if isinstance(told, audition.Cell):
+        if isinstance(told, AuditionCell):
             wav = audition.fetch(studio, voice, told, folder)
         rows = grown(rows, told, wav)
         if wav is not None:
             console.emit({"event": "cell", **cell_json(rows.cells[-1])})
             console.live(f"{len(rows.cells)}/{rows.total}  {rows.cells[-1].name}")
+            say_rerolls(rows.cells[-1], console)
     return rows
 
 
@@ -114,12 +118,18 @@ def recall(studio: Studio, voice: str, folder: Path, console: Console) -> Auditi
     rows = Audition(studio.name, voice)
     for told in audition.recall(studio, voice):
         wav = None
-        if isinstance(told, audition.Cell):
+        if isinstance(told, AuditionCell):
             wav = audition.fetch(studio, voice, told, folder)
         rows = grown(rows, told, wav)
         if wav is not None:
             console.emit({"event": "cell", **cell_json(rows.cells[-1])})
     return rows
+
+
+def say_rerolls(cell: AuditionCell, console: Console) -> None:
+    attempts = cell.marks.get("attempts")
+    if attempts is not None and attempts > 1:
+        console.say("tui.audition.again", cell=cell.name, attempts=int(attempts))
 
 
 def stop(studio: Studio, voice: str, console: Console) -> int:
@@ -143,6 +153,8 @@ def show(rows: Audition, console: Console) -> None:
 
 def show_standings(rows: Audition, console: Console) -> None:
     console.write("")
+    if rows.stale:
+        console.say("tui.audition.stale", count=rows.stale)
     for place, one in enumerate(rows.standings):
         console.emit({"event": "standing", "place": place, **vars(one)})
     console.table(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from engine.contract.problem import ExitCode
+from engine.contract.problem import ExitCode, Problem
 from tui.console import Console
 from tui.target import add_server, open_studio, voice_of
 from tui.verbs.speak import add_engine_options, engine_options
@@ -26,9 +26,20 @@ def run(args: argparse.Namespace, console: Console) -> int:
     with open_studio(args, console) as studio:
         voice = voice_of(args, studio)
         console.say("tui.serve.loading", voice=voice, server=studio.name)
+
+        def on_change(away: Problem | None) -> None:
+            if away is None:
+                console.emit({"status": "open", "voice": voice, "address": address})
+                console.say("tui.serve.again", voice=voice, address=address)
+            else:
+                console.emit({"status": "away", "voice": voice, **away.as_json()})
+                why = away.message.get(console.language)
+                console.say("tui.serve.away", voice=voice, why=why)
+
         endpoint = Endpoint(
-            studio.link(), studio.deployed(), voice, args.port, engine_options(args)
-        )
+            studio.link, studio.deployed(), voice, args.port, engine_options(args),
+            on_change=on_change,
+        )  # fmt: skip
         with endpoint:
             address = f"http://127.0.0.1:{endpoint.port}"
             console.emit({"status": "open", "voice": voice, "address": address})

@@ -63,6 +63,8 @@ def add_params(parser: Parser) -> None:
         elif param.kind == "bool" and not param.default:
             how = {"action": "store_const", "const": "on"}
         facts = f"{param.help.get(parser.language)} {param.range_text()}".strip()
+        if param.name == "infer.verify":
+            how, facts = {"metavar": "N"}, parser.told("verify")
         flags = ["--" + param.name.removeprefix(GROUP).replace("_", "-")]
         flags += SHORT.get(param.name, ())
         group.add_argument(*flags, dest=param.name, help=facts.replace("%", "%%"), **how)
@@ -72,11 +74,20 @@ def chosen(args: argparse.Namespace) -> dict[str, Any]:
     """The speaking parameters that were given, checked, by their name without prefix."""
     given = {
         name.removeprefix(GROUP): check(name, value)
-        for name, value in vars(args).items()
+        for name, value in {**vars(args), **tries(vars(args)["infer.verify"])}.items()
         if name.startswith(GROUP) and value is not None
     }
     given.setdefault("text_lang", "auto")
     return given
+
+
+def tries(given: str | None) -> dict[str, str]:
+    """`--verify 3` means at most three more tries, as for the audition; 0 is off."""
+    if given is None or not given.isdecimal():
+        return {}
+    if int(given) == 0:
+        return {"infer.verify": "off"}
+    return {"infer.verify": "on", "infer.max_rerolls": given}
 
 
 def run(args: argparse.Namespace, console: Console) -> int:

@@ -7,30 +7,37 @@ from torch import Tensor
 
 
 class KVCache:
-    """`keys` and `values` are (layers, B, nh, capacity, hs); `length` positions are filled."""
+    """Keys and values side by side: (layers, B, 2, nh, capacity, hs), `length` positions filled.
+
+    Views of all layers are made at once, in `open`: taken layer by layer they cost a token more
+    than writing it.
+    """
 
     def __init__(
         self, layers: int, batch: int, heads: int, capacity: int, head_dim: int, like: Tensor
     ) -> None:
-        shape = (layers, batch, heads, capacity, head_dim)
-        self.keys = torch.empty(shape, dtype=like.dtype, device=like.device)
-        self.values = torch.empty(shape, dtype=like.dtype, device=like.device)
+        shape = (layers, batch, 2, heads, capacity, head_dim)
+        self.store = torch.empty(shape, dtype=like.dtype, device=like.device)
+        self.capacity = capacity
         self.length = 0
+        self._new: tuple[Tensor, ...] = ()
+        self._keys: tuple[Tensor, ...] = ()
+        self._values: tuple[Tensor, ...] = ()
 
-    def append(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Write (B, nh, T, hs) behind what is there; return all of this layer as views.
+    def open(self, count: int) -> None:
+        """Make room for `count` more positions in every layer."""
+        end = self.length + count
+        self._new = self.store[:, :, :, :, self.length : end].unbind(0)
+        self._keys = self.store[:, :, 0, :, :end].unbind(0)
+        self._values = self.store[:, :, 1, :, :end].unbind(0)
+        self.length = end
 
-        `length` grows only in `advance`, after every layer has written.
-        """
-        end = self.length + k.shape[2]
-        self.keys[layer, :, :, self.length : end] = k
-        self.values[layer, :, :, self.length : end] = v
-        return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
-
-    def advance(self, count: int) -> None:
-        self.length += count
+    def append(self, layer: int, kv: Tensor) -> tuple[Tensor, Tensor]:
+        """Write (B, 2, nh, T, hs) into the room of this layer; all its keys and values so far,
+        each (B, nh, length, hs), as views."""
+        self._new[layer].copy_(kv)
+        return self._keys[layer], self._values[layer]
 
     def keep(self, rows: Tensor) -> None:
         """Go on with these rows of the batch only; `rows` is an index (B',)."""
-        self.keys = self.keys[:, rows]
-        self.values = self.values[:, rows]
+        self.store = self.store[:, rows]

@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from engine.models.dropout import Dropout
+
 
 class TokenEmbedding(nn.Module):
     """A table of `size` rows; no scaling, no dropout (compat SPEC 5.1)."""
@@ -29,7 +31,7 @@ class SinePosition(nn.Module):
     def __init__(self, hidden_dim: int, max_positions: int, dropout: float) -> None:
         super().__init__()
         self.alpha = nn.Parameter(torch.ones(1))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.register_buffer("table", sine_table(max_positions, hidden_dim), persistent=False)
 
     def forward(self, x: Tensor, start: int = 0) -> Tensor:

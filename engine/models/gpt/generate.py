@@ -132,7 +132,7 @@ def prefill(
     P = prompt.shape[1]
     if P:
         x = torch.cat((x, model.embed_audio(prompt)), dim=1)  # (B, L + P, C)
-    room = keys.new_ones(B, cache.keys.shape[3] - L)
+    room = keys.new_ones(B, cache.capacity - L)
     keys = torch.cat((keys, room), dim=1)  # (B, capacity): audio is never padded
     mask = masks.with_padding(masks.prefix_mask(L, P, x.device), keys[:, : L + P])
     x = model.h(x, mask, cache)
@@ -147,7 +147,12 @@ def decode_one(
     `keys` (B, capacity) hides the padding of a batch; None where there is none.
     """
     x = model.embed_audio(token, position)  # (B, 1, C)
-    mask = None if keys is None else keys[:, None, None, : cache.length + 1]  # (B, 1, 1, T)
+    mask = None
+    if keys is not None:
+        # Added to the scores, not true or false: torch would turn it into this in each layer.
+        seen = keys[:, None, None, : cache.length + 1]  # (B, 1, 1, T)
+        mask = torch.zeros(seen.shape, dtype=cache.store.dtype, device=x.device)
+        mask.masked_fill_(~seen, -torch.inf)
     x = model.h(x, mask, cache)
     logits: Tensor = model.ar_predict_layer(x[:, -1]).float()
     return logits

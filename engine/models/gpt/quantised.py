@@ -7,8 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from engine.models.gpt.cache import KVCache
 from engine.models.gpt.text2semantic import Text2Semantic
-from engine.models.gpt.transformer import SelfAttention
+from engine.models.gpt.transformer import Layer, attend
+from engine.models.onednn import has_kernels
 
 PRECISIONS = ("fp32", "bf16", "int8")
 
@@ -17,54 +19,84 @@ class HalfLinear(nn.Module):
     """A linear layer that reads its weight as float16 and calculates in float32.
 
     Files of GPT-SoVITS hold float16, so nothing is rounded: half the reading, equal results
-    up to the order of the sum.
+    up to the order of the sum. `relu` cuts what it gives at zero, in the same pass.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor, *, relu: bool = False) -> None:
         super().__init__()
-        self._packed: Any = torch.ops.quantized.linear_prepack_fp16(
-            weight.detach().float(), bias.detach().float()
-        )
+        ops = torch.ops.quantized
+        self._packed: Any = ops.linear_prepack_fp16(weight.detach().float(), bias.detach().float())
+        self._run: Any = (ops.linear_relu_dynamic_fp16 if relu else ops.linear_dynamic_fp16).default
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C_in) float32 -> (B, T, C_out)."""
-        out: Tensor = torch.ops.quantized.linear_dynamic_fp16(x, self._packed)
+        out: Tensor = self._run(x, self._packed)
+        return out
+
+
+class BrainLinear(nn.Module):
+    """Weight and sums in bfloat16, the weight laid out once as the kernel reads it."""
+
+    def __init__(self, weight: Tensor, bias: Tensor, *, relu: bool = False) -> None:
+        super().__init__()
+        ops = torch.ops.mkldnn
+        self._packed = ops._reorder_linear_weight(weight.detach().bfloat16(), 1)
+        self._bias = bias.detach().bfloat16()
+        self._after = "relu" if relu else "none"
+        self._run: Any = ops._linear_pointwise.default
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, C_in) bfloat16 -> (B, T, C_out)."""
+        out: Tensor = self._run(x, self._packed, self._bias, self._after, [], "")
         return out
 
 
 class Int8Linear(nn.Module):
     """Weights as int8 with one scale a row; activations are rounded to 8 bits on the way."""
 
-    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor, *, relu: bool = False) -> None:
         super().__init__()
         full = weight.detach().float()
         scale = full.abs().amax(dim=1).clamp(min=1e-12) / 127  # (C_out,)
         zero = torch.zeros(len(scale), dtype=torch.long)
         rounded = torch.quantize_per_channel(full, scale, zero, 0, torch.qint8)
-        self._packed: Any = torch.ops.quantized.linear_prepack(rounded, bias.detach().float())
+        ops = torch.ops.quantized
+        self._packed: Any = ops.linear_prepack(rounded, bias.detach().float())
+        self._run: Any = (ops.linear_relu_dynamic if relu else ops.linear_dynamic).default
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C_in) float32 -> (B, T, C_out)."""
         # reduce_range: without VNNI, sums of full 8-bit products would overflow 16 bits.
-        out: Tensor = torch.ops.quantized.linear_dynamic(x, self._packed, not _HAS_VNNI)
+        out: Tensor = self._run(x, self._packed, not _HAS_VNNI)
         return out
 
+
+Kind = type[HalfLinear] | type[BrainLinear] | type[Int8Linear]
 
 _ENGINES = ("x86", "fbgemm")  # those with a kernel for float16 weights
 _HAS_VNNI = bool(torch.cpu._is_vnni_supported())
 
 
-class PackedAttention(SelfAttention):
-    """Self-attention whose projections are packed too."""
+class PackedLayer(nn.Module):
+    """The arithmetic of `Layer` with packed weights, in as few calls as a token can have."""
 
-    def __init__(self, source: SelfAttention, kind: type[HalfLinear] | type[Int8Linear]) -> None:
-        nn.Module.__init__(self)
-        self.head, self.dropout = source.head, source.dropout
-        self.packed = kind(source.in_proj_weight, source.in_proj_bias)
-        self.out_proj = kind(source.out_proj.weight, source.out_proj.bias)  # type: ignore[assignment]
+    def __init__(self, source: Layer, kind: Kind) -> None:
+        super().__init__()
+        attention = source.self_attn
+        self.head = attention.head
+        self.in_proj = kind(attention.in_proj_weight, attention.in_proj_bias)
+        self.out_proj = kind(attention.out_proj.weight, attention.out_proj.bias)
+        self.linear1 = kind(source.linear1.weight, source.linear1.bias, relu=True)
+        self.linear2 = kind(source.linear2.weight, source.linear2.bias)
+        self.norm1, self.norm2 = source.norm1, source.norm2
 
-    def in_proj(self, x: Tensor) -> Tensor:
-        out: Tensor = self.packed(x)
+    def forward(
+        self, x: Tensor, mask: Tensor | None, cache: KVCache | None = None, layer: int = 0
+    ) -> Tensor:
+        """(B, T, C) -> (B, T, C)."""
+        found = self.out_proj(attend(self.in_proj(x), self.head, mask, cache, layer))
+        x = self.norm1(found.add_(x))
+        out: Tensor = self.norm2(self.linear2(self.linear1(x)).add_(x))
         return out
 
 
@@ -77,28 +109,26 @@ def lower(model: Text2Semantic, precision: str) -> Text2Semantic:
     """
     if precision not in PRECISIONS:
         raise KeyError(precision)
+    on_cpu = model.bert_proj.weight.device.type == "cpu"
     if precision == "bf16":
-        return model.to(torch.bfloat16).eval()
+        model = model.to(torch.bfloat16).eval()
+        fast = on_cpu and has_kernels(torch.bfloat16)
+        return _packed(model, BrainLinear) if fast else model
     if precision == "int8":
         model.cache_dtype = torch.bfloat16
         return _packed(model, Int8Linear)
-    return _packed(model, HalfLinear) if _fits_half(model) else model
+    return _packed(model, HalfLinear) if on_cpu and _fits_half(model) else model
 
 
-def _packed(model: Text2Semantic, kind: type[HalfLinear] | type[Int8Linear]) -> Text2Semantic:
+def _packed(model: Text2Semantic, kind: Kind) -> Text2Semantic:
     layers: Any = model.h.layers  # torch types the parts of a module list as bare modules
-    for layer in layers:
-        layer.self_attn = PackedAttention(layer.self_attn, kind)
-        layer.linear1 = kind(layer.linear1.weight, layer.linear1.bias)
-        layer.linear2 = kind(layer.linear2.weight, layer.linear2.bias)
+    model.h.layers = nn.ModuleList(PackedLayer(layer, kind) for layer in layers)
     return model.eval()
 
 
 def _fits_half(model: Text2Semantic) -> bool:
     """Whether the kernel is there, and float16 holds every weight of the layers exactly."""
     weights = [weight for weight in model.h.parameters() if weight.dim() > 1]
-    return (
-        torch.backends.quantized.engine in _ENGINES
-        and model.bert_proj.weight.device.type == "cpu"
-        and all(bool((weight.half().float() == weight).all()) for weight in weights)
+    return torch.backends.quantized.engine in _ENGINES and all(
+        bool((weight.half().float() == weight).all()) for weight in weights
     )

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.models.dropout import Dropout, dropped
 from engine.models.gpt.cache import KVCache
 from engine.models.gpt.config import GptConfig
 
@@ -21,12 +22,51 @@ def project(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return F.linear(x, weight, bias)
 
 
+def softmax_attention(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float
+) -> Tensor:
+    """Attention of q (B, nh, T, hs) over k, v (B, nh, T_keys, hs) with dropout of its weights.
+
+    `mask` broadcasts to (B, nh, T, T_keys), True = may look. With dropout torch has no fused
+    kernel on a CPU, and in its plain one the dice take most of the time.
+    """
+    if q.device.type != "cpu" or dropout == 0 or mask is None:
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
+    hidden = torch.zeros(mask.shape, dtype=scores.dtype).masked_fill_(~mask, float("-inf"))
+    # In place and by adding: on the way back there is nothing to do, and nothing was copied.
+    return dropped(scores.add_(hidden).softmax(-1), dropout) @ v
+
+
 class Projection(nn.Linear):
     """A linear layer that takes the quick way for one token."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C_in) -> (B, T, C_out)."""
         return project(x, self.weight, self.bias)
+
+
+def attend(
+    qkv: Tensor,
+    head: int,
+    mask: Tensor | None,
+    cache: KVCache | None = None,
+    layer: int = 0,
+    dropout: float = 0.0,
+) -> Tensor:
+    """q, k, v side by side (B, T, 3C) -> what each position found (B, T, C).
+
+    With a cache, the T positions also look at all before them. `mask` is true where a position
+    may look, or what is added to its score.
+    """
+    B, T, C = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
+    each = qkv.view(B, T, 3, head, C // head).permute(0, 2, 3, 1, 4)  # (B, 3, nh, T, hs)
+    q, k, v = each.unbind(1)
+    if cache is not None:
+        k, v = cache.append(layer, each[:, 1:])
+        q = q.to(k.dtype)  # the cache may hold fewer bits than the layers
+    y = softmax_attention(q, k, v, mask, dropout)
+    return y.to(qkv.dtype).transpose(1, 2).reshape(B, T, C)
 
 
 class SelfAttention(nn.Module):
@@ -46,23 +86,11 @@ class SelfAttention(nn.Module):
     def forward(
         self, x: Tensor, mask: Tensor | None, cache: KVCache | None = None, layer: int = 0
     ) -> Tensor:
-        """(B, T, C) -> (B, T, C). `mask` broadcasts to (B, nh, T, T_keys), True = may look."""
-        B, T, C = x.shape
-        q, k, v = self.in_proj(x).view(B, T, 3, self.head, C // self.head).permute(2, 0, 3, 1, 4)
-        # q, k, v: (B, nh, T, hs)
-        if cache is not None:
-            k, v = cache.append(layer, k, v)
-            q = q.to(k.dtype)  # the cache may hold fewer bits than the layers
-        y = F.scaled_dot_product_attention(
-            q, k, v, attn_mask=mask, dropout_p=self.dropout if self.training else 0.0
-        )
-        y = y.to(x.dtype).transpose(1, 2).reshape(B, T, C)  # (B, nh, T, hs) -> (B, T, C)
-        out: Tensor = self.out_proj(y)
+        """(B, T, C) -> (B, T, C). `mask` broadcasts to (B, nh, T, T_keys), see `attend`."""
+        qkv = project(x, self.in_proj_weight, self.in_proj_bias)
+        dropout = self.dropout if self.training else 0.0
+        out: Tensor = self.out_proj(attend(qkv, self.head, mask, cache, layer, dropout))
         return out
-
-    def in_proj(self, x: Tensor) -> Tensor:
-        """(B, T, C) -> (B, T, 3C): q, k, v side by side."""
-        return project(x, self.in_proj_weight, self.in_proj_bias)
 
 
 class Layer(nn.Module):
@@ -76,7 +104,7 @@ class Layer(nn.Module):
         self.linear2 = Projection(config.linear_units, width)
         self.norm1 = nn.LayerNorm(width, eps=1e-5)
         self.norm2 = nn.LayerNorm(width, eps=1e-5)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(
         self, x: Tensor, mask: Tensor | None, cache: KVCache | None = None, layer: int = 0
@@ -97,8 +125,8 @@ class Transformer(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None, cache: KVCache | None = None) -> Tensor:
         """(B, T, C) -> (B, T, C); with a cache, `x` holds only the new positions."""
+        if cache is not None:
+            cache.open(x.shape[1])
         for number, layer in enumerate(self.layers):
             x = layer(x, mask, cache, number)
-        if cache is not None:
-            cache.advance(x.shape[1])
         return x

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.models.dropout import Dropout
+
 MASKED = -1e4  # the score of a masked pair; finite, as the weights were trained with it
 
 
@@ -59,7 +61,7 @@ class RelativeAttention(nn.Module):
         self.conv_k = nn.Conv1d(channels, channels, 1)
         self.conv_v = nn.Conv1d(channels, channels, 1)
         self.conv_o = nn.Conv1d(channels, channels, 1)
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
         for conv in (self.conv_q, self.conv_k, self.conv_v):
             nn.init.xavier_uniform_(conv.weight)
 
@@ -87,7 +89,7 @@ class FeedForward(nn.Module):
         self.padding = ((kernel - 1) // 2, kernel // 2)
         self.conv_1 = nn.Conv1d(channels, hidden, kernel)
         self.conv_2 = nn.Conv1d(hidden, channels, kernel)
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         x = self.drop(F.relu(self.conv_1(F.pad(x * mask, self.padding))))
@@ -108,7 +110,7 @@ class Encoder(nn.Module):
         window: int,
     ) -> None:
         super().__init__()
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
         self.attn_layers = nn.ModuleList(
             RelativeAttention(channels, heads, window, dropout) for _ in range(layers)
         )

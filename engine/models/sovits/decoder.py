@@ -29,7 +29,7 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         for dilated, plain in zip(self.convs1, self.convs2, strict=True):
             y = dilated(F.leaky_relu(x, SLOPE))
-            x = x + plain(F.leaky_relu(y, SLOPE))
+            x = x + plain(F.leaky_relu(y, SLOPE, inplace=True))
         return x
 
 
@@ -60,7 +60,7 @@ class Decoder(nn.Module):
         x = self.conv_pre(z) + self.cond(timbre)
         per_stage = len(self.resblocks) // len(self.ups)
         for i, up in enumerate(self.ups):
-            x = up(F.leaky_relu(x, SLOPE))
+            x = up(F.leaky_relu(x, SLOPE, inplace=True))
             blocks = self.resblocks[i * per_stage : (i + 1) * per_stage]
             x = sum(block(x) for block in blocks) / per_stage
-        return torch.tanh(self.conv_post(F.leaky_relu(x, LAST_SLOPE)))
+        return torch.tanh(self.conv_post(F.leaky_relu(x, LAST_SLOPE, inplace=True)))

@@ -58,7 +58,7 @@ class PeriodDiscriminator(nn.Module):
 def _judge(convs: nn.ModuleList, post: nn.Module, x: Tensor) -> Judgement:
     features = []
     for conv in convs:
-        x = F.leaky_relu(conv(x), SLOPE)
+        x = F.leaky_relu(conv(x), SLOPE, inplace=True)  # nothing keeps what came before
         features.append(x)
     x = post(x)
     features.append(x)

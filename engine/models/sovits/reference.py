@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.models.dropout import Dropout
 from engine.models.sovits.config import SovitsConfig
 
 
@@ -37,7 +38,7 @@ class GatedConvolution(nn.Module):
     def __init__(self, channels: int, kernel: int, dropout: float) -> None:
         super().__init__()
         self.conv1 = _Convolution(channels, 2 * channels, kernel)
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.drop(F.glu(self.conv1(x), dim=1))
@@ -53,7 +54,7 @@ class StyleAttention(nn.Module):
         self.w_ks = nn.Linear(channels, channels)
         self.w_vs = nn.Linear(channels, channels)
         self.fc = nn.Linear(channels, channels)
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """x (B, T, C), mask (B, 1, T) boolean -> (B, T, C)"""
@@ -74,8 +75,8 @@ class ReferenceEncoder(nn.Module):
         width, drop = config.ref_channels, config.p_dropout
         self.bins = config.ref_bins
         self.spectral = nn.Sequential(
-            _Linear(self.bins, width), nn.Mish(), nn.Dropout(drop),
-            _Linear(width, width), nn.Mish(), nn.Dropout(drop),
+            _Linear(self.bins, width), nn.Mish(), Dropout(drop),
+            _Linear(width, width), nn.Mish(), Dropout(drop),
         )  # fmt: skip
         self.temporal = nn.Sequential(
             GatedConvolution(width, config.ref_kernel, drop),

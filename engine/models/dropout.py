@@ -1,0 +1,50 @@
+"""Dropout whose dice cost little on a CPU; elsewhere it is torch's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+_STEPS = 1 << 16  # values of the sixteen random bits a number gets
+
+
+class Dropout(nn.Dropout):
+    """`nn.Dropout` that draws sixteen random bits a number instead of a float.
+
+    The share kept is a multiple of 1/65536, and what is kept is scaled by exactly that share.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape, same shape."""
+        return dropped(x, self.p) if self.training else x
+
+
+def dropped(x: Tensor, p: float) -> Tensor:
+    """Zero each number of `x` with probability `p` and scale the others, as in training."""
+    if x.device.type != "cpu" or not 0 < p < 1:
+        return nn.functional.dropout(x, p)
+    out: Tensor = _Dropped.apply(x, round((1 - p) * _STEPS))
+    return out
+
+
+class _Dropped(torch.autograd.Function):
+    """x * keep / share, with one byte a number kept for the way back."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kept: int) -> Tensor:
+        # Four numbers' worth of bits at a time; all 64 bits only come with this lower end.
+        words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64)
+        words.random_(torch.iinfo(torch.int64).min, None)
+        bits = words.view(torch.int16)[: x.numel()].view(x.shape)
+        # As numbers: multiplying by a boolean goes through a slower conversion.
+        keep = (bits < kept - _STEPS // 2).view(torch.uint8)
+        ctx.save_for_backward(keep)
+        ctx.scale = _STEPS / kept
+        return (x * keep).mul_(ctx.scale)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (keep,) = ctx.saved_tensors
+        return (gradients[0] * keep).mul_(ctx.scale), None

@@ -1,0 +1,76 @@
+"""Cheap dice: as many zeros as asked for, an unmoved mean, and the same gradient as torch's."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from engine.models.dropout import Dropout, dropped
+from engine.models.gpt.transformer import softmax_attention
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_share_and_the_mean_are_kept(p: float, dtype: torch.dtype) -> None:
+    torch.manual_seed(3)
+    x = torch.ones(301, 1003, dtype=dtype)
+    out = dropped(x, p)
+    assert out.shape == x.shape and out.dtype == dtype
+    zeros = (out == 0).float()
+    assert zeros.mean().item() == pytest.approx(p, abs=0.005)
+    assert out.float().mean().item() == pytest.approx(1.0, abs=0.01)
+    # Four numbers share a draw: each of the four places falls as often, and on its own.
+    places = zeros.flatten()[: 301 * 1003 // 4 * 4].view(-1, 4)
+    assert places.mean(0).tolist() == pytest.approx([p] * 4, abs=0.01)
+    assert torch.corrcoef(places.T).fill_diagonal_(0).abs().max() < 0.02
+
+
+def test_gradients_follow_what_was_kept() -> None:
+    x = torch.randn(7, 11, requires_grad=True)
+    out = dropped(x, 0.3)
+    out.sum().backward()
+    scale = 65536 / round(0.7 * 65536)
+    assert x.grad is not None
+    assert torch.equal(x.grad != 0, out != 0)
+    assert x.grad.unique().tolist() == pytest.approx([0.0, scale])
+
+
+def test_seeds_repeat_and_evaluation_drops_nothing() -> None:
+    module, x = Dropout(0.4), torch.randn(5, 9)
+    results = []
+    for _ in range(2):
+        torch.manual_seed(8)
+        results.append(module(x))
+    assert torch.equal(*results) and (results[0] == 0).any()
+    assert module.eval()(x) is x
+    assert torch.equal(dropped(x, 0.0), x)
+
+
+def test_attention_with_dice_is_attention(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without what the dice do, the own formulation gives torch's numbers and gradients."""
+    monkeypatch.setattr("engine.models.gpt.transformer.dropped", lambda x, p: x)
+    torch.manual_seed(1)
+    mask = torch.rand(2, 1, 13, 13) < 0.6
+    mask[..., 0] = True
+    results = []
+    for attend in (
+        softmax_attention,
+        lambda q, k, v, m, p: F.scaled_dot_product_attention(q, k, v, m),
+    ):
+        torch.manual_seed(2)
+        q, k, v = (torch.randn(2, 3, 13, 8, requires_grad=True) for _ in range(3))
+        out = attend(q, k, v, mask, 0.1)
+        (out * torch.linspace(-1, 1, 8)).sum().backward()
+        results.append((out.detach(), q.grad, k.grad, v.grad))
+    for ours, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_the_mean_over_dice_is_attention_without() -> None:
+    torch.manual_seed(4)
+    q, k, v = (torch.randn(1, 2, 6, 4) for _ in range(3))
+    mask = torch.ones(6, 6, dtype=torch.bool).tril()
+    many = torch.stack([softmax_attention(q, k, v, mask, 0.2) for _ in range(3000)]).mean(0)
+    plain = F.scaled_dot_product_attention(q, k, v, mask)
+    torch.testing.assert_close(many, plain, rtol=0.05, atol=0.05)
