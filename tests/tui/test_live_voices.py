@@ -49,10 +49,15 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[list[bool]]:
     ids=["no-run", "all-ended", "ends-in-a-moment", "ends-later", "goes-on"],
 )
 def test_a_run_just_ending_gets_a_moment(
-    looks: list[list[bool]], found: list[list[bool]], busy: bool, waits: int
+    looks: list[list[bool]],
+    monkeypatch: pytest.MonkeyPatch,
+    found: list[list[bool]],
+    busy: bool,
+    waits: int,
 ) -> None:
     looks += found
-    studio = SimpleNamespace(link=lambda: None, layout=lambda: None)
+    monkeypatch.setattr(live_voices, "ask", lambda link, connect, question: question(link))
+    studio = SimpleNamespace(link=lambda: None, connect=None, layout=lambda: None)
     clock = Clock()
     assert live_voices.still_at_work(studio, clock) is busy  # type: ignore[arg-type]
     assert clock.waits == waits

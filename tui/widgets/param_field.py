@@ -23,7 +23,7 @@ class ParamField(Horizontal):
     DEFAULT_CSS = """
     ParamField { height: 1; width: 1fr; }
     ParamField .title { width: 28; height: 1; }
-    ParamField Input, ParamField Choice { width: 18; height: 1; padding: 0 1; }
+    ParamField Input, ParamField Choice { width: 18; height: 1; }
     ParamField .note { width: 1fr; height: 1; padding: 0 0 0 2; color: $faint; }
     ParamField:focus-within { background: $primary 12%; }
     ParamField:focus-within .title { text-style: bold; color: $primary; }
