@@ -12,6 +12,7 @@ import torch
 
 from engine import interop
 from engine.contract.catalogue import LANGUAGES, text
+from engine.contract.params import PARAMS
 from engine.contract.problem import ExitCode, Problem
 from engine.contract.updates import GPT_ACCUMULATE, auto_batch, upstream_repeats
 from engine.runtime.checkpoint import Checkpoints
@@ -73,7 +74,7 @@ def sovits_stage(room: Room, base: Base, features: Features) -> TrainingStage:
     def export(epoch: int, position: Position, metrics: Mapping[str, float]) -> Export:
         written = interop.write_sovits(
             folder, room.spec.voice, epoch, position.step, task.generator.state_dict(),
-            base.sovits, _facts(ground, metrics),
+            base.sovits, _facts(room, "sovits", ground, metrics),
         )  # fmt: skip
         return Export(written.path, "sovits", written.bytes, written.sha256)
 
@@ -109,7 +110,7 @@ def gpt_stage(room: Room, base: Base, features: Features, speak: samples.Speak) 
     def export(epoch: int, position: Position, metrics: Mapping[str, float]) -> Export:
         written = interop.write_gpt(
             folder, room.spec.voice, epoch, task.model.state_dict(), base.gpt,
-            _facts(ground, metrics),
+            _facts(room, "gpt", ground, metrics),
         )  # fmt: skip
         return Export(written.path, "gpt", written.bytes, written.sha256)
 
@@ -205,9 +206,12 @@ def _precision(room: Room) -> Any:
     return choose_precision(room.spec.value("train.precision"), room.device)
 
 
-def _facts(ground: Ground, metrics: Mapping[str, float]) -> dict[str, Any]:
+def _facts(room: Room, stage: str, ground: Ground, metrics: Mapping[str, float]) -> dict[str, Any]:
     """What the sidecar of an exported file says about how it came to be."""
+    named = [name for name in PARAMS if name.split(".")[0] in ("train", stage)]
     return {
+        "parameters": {name: room.spec.value(name) for name in named},
+        "torch": torch.__version__,
         "metrics": dict(metrics), "batch_size": ground.batch, "clips": len(ground.training),
         "held_out": len(ground.held), **ground.must_match,
     }  # fmt: skip

@@ -91,6 +91,15 @@ def test_all_epochs_and_resumable(work: Path) -> None:
     assert not [name for name in resumable if ".tmp" in name]
 
 
+def test_more_than_four_gigabytes(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The size from which a zip needs its larger form, made small: 4 GB take a minute to hash.
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 2000)
+    packed = pack(Layout.at(work.as_posix()), "Mei")
+    assert packed.bytes > 2000 and b"PK\x06\x06" in packed.path.read_bytes()
+    with zipfile.ZipFile(packed.path) as archive:
+        assert archive.read("GPT_weights/Mei/Mei-e10.ckpt") == b"g10" * 999
+
+
 def test_no_voice_yet(work: Path) -> None:
     with pytest.raises(Problem) as problem:
         pack(Layout.at(work.as_posix()), "Nobody")

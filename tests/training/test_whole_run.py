@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import soundfile
+import torch
 from whole_run import FEW, events, write_spec
 
 from engine import interop
@@ -77,7 +78,15 @@ def test_the_zip_holds_the_voice(trained: Path) -> None:
     with zipfile.ZipFile(trained / "packs/Mei.zip") as archive:
         assert archive.testzip() is None
         assert "GPT_weights/Mei/Mei-e3.ckpt" in archive.namelist()
-        assert json.loads(archive.read("manifest.json"))["weights"]
+        manifest = json.loads(archive.read("manifest.json"))
+    made = manifest["weights"]["GPT_weights/Mei/Mei-e3.ckpt"]["metrics"]
+    assert made["parameters"]["gpt.epochs"] == 3 and "train.seed" in made["parameters"]
+    assert (
+        made["dataset"]
+        and made["torch"] == torch.__version__
+        and manifest["engine"]
+        and "metrics" in made
+    )
 
 
 def test_a_second_attempt_does_nothing_twice(work: Path) -> None:
