@@ -42,9 +42,9 @@ def ours(args: argparse.Namespace) -> Callable[[], None]:
 
     def bring_voice() -> None:
         """The two ways to one archive: packed there first, or put together here."""
+        assert link is not None
         env = {"PYTHONPATH": str(ROOT)}
         deployed = Deployed(Layout.at(args.source), sys.executable, "0" * 64, env)
-        link = connect()
         if args.what == "pack":
             command = deployed.engine(["pack", "VOICE", "--work", args.source, "--json"])
             link.run(command, timeout=600)
@@ -53,8 +53,11 @@ def ours(args: argparse.Namespace) -> Callable[[], None]:
             question = PackQuestion(connect, link, deployed, "VOICE", "voice")
             with question as plan:
                 target = Path(args.target)
-                pull_virtual(connect, plan, question.outline, args.source, target, **common)
-        link.close()
+                asked = question.connect, plan, question.outline
+                pull_virtual(*asked, args.source, target, **common)
+
+    # A voice is packed over the link that stands while a server is open.
+    link = connect() if args.what in ("pack", "virtual") else None
 
     def run() -> None:
         if args.what in ("pack", "virtual"):

@@ -81,7 +81,7 @@ def bring_home(
         question = PackQuestion(connect, link, deployed, voice, contents or "voice")
         with question as plan:
             work = str(deployed.layout.work)
-            pulled = pull_virtual(connect, plan, question.outline, work, outputs, **moving)
+            pulled = pull_virtual(question.connect, plan, question.outline, work, outputs, **moving)
     folder = outputs / voice
     files = archive.extract(pulled.path, folder, replace=True, keep=KEPT, cancel=cancel)
     if pulled.sha256 is not None:

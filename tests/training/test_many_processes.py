@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import time
 import traceback
@@ -24,6 +25,7 @@ from engine.runtime.distributed import Peers, joined
 from engine.runtime.signals import StopFlag, Stopped
 from engine.training.features import Clip
 
+ROOT = Path(__file__).resolve().parents[2]
 TASKS: dict[str, Callable[..., Any]] = {"sovits": sovits_task, "gpt": gpt_task}
 
 
@@ -280,21 +282,18 @@ def test_a_signal_reaches_the_workers_themselves(
     """torchrun would kill them 30 s after passing it on, in the middle of a large save."""
     from whole_run import FEW, events, write_spec
 
-    from engine.cli import main
-
     work = tmp_path / "work"
     shutil.copytree(trained, work)
     shutil.rmtree(work / "logs" / "Mei" / "states")
-    params = {**FEW, "train.gpus": "0-1", "gpt.epochs": 500}
+    params = {**FEW, "train.gpus": "0-1", "gpt.epochs": 100}
     spec = write_spec(work, "pair", stages=("gpt",), params=params)
-    child = os.fork()
-    if child == 0:
-        os._exit(main(["run", str(spec)]))
+    run = subprocess.Popen([sys.executable, "-m", "engine", "run", str(spec)], cwd=ROOT)
     log = work / "runs/pair/events.jsonl"
-    while not log.is_file() or log.read_bytes().count(b'"type":"step"') < 2:
+    while not log.is_file() or log.read_bytes().count(b'"type": "step"') < 2:
+        assert run.poll() is None, "it ended by itself"
         time.sleep(0.05)
-    os.kill(child, number)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == code
+    run.send_signal(number)
+    assert run.wait(120) == code
     told = events(work, "pair")
     state = fold(RunState(), told)
     assert (state.status, state.exit_code, state.gaps) == (status, code, 0)
