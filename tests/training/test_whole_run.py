@@ -81,12 +81,8 @@ def test_the_zip_holds_the_voice(trained: Path) -> None:
         manifest = json.loads(archive.read("manifest.json"))
     made = manifest["weights"]["GPT_weights/Mei/Mei-e3.ckpt"]["metrics"]
     assert made["parameters"]["gpt.epochs"] == 3 and "train.seed" in made["parameters"]
-    assert (
-        made["dataset"]
-        and made["torch"] == torch.__version__
-        and manifest["engine"]
-        and "metrics" in made
-    )
+    assert made["dataset"] and made["torch"] == torch.__version__ and "metrics" in made
+    assert manifest["engine"]
 
 
 def test_a_second_attempt_does_nothing_twice(work: Path) -> None:
