@@ -95,7 +95,9 @@ ZEROS = bytes(16 << 20)
 @pytest.mark.slow
 def test_archives_past_four_gigabytes_equal_zipfile(tmp_path: Path) -> None:
     """Members on either side of each zip64 limit, and offsets beyond it."""
-    sizes = [("small", 10), ("near", 2_100_000_000), ("large", 3 << 30), ("after", 5)]
+    sizes = [("small", 10), ("large", 3 << 30), ("after", 2 << 30)]
+    if sys.version_info >= (3, 11, 4):  # gh-103861: its header was wrong before
+        sizes.insert(1, ("near", 2_100_000_000))
     layout = StoredZip(sizes)
     crcs = []
     with Sparse(tmp_path / "made.zip", "w+") as made:
