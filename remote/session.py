@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import shlex
 from collections.abc import Sequence
@@ -45,6 +46,7 @@ class Session:
         self.method = method  # how we got in: "publickey", "password", ...
         self._rtt = math.inf
         self._transport = transport
+        self._expected: dict[tuple[str, ...], Stream] = {}
         self._spare = Spare(partial(self._open_session, _COMMAND_WINDOW), transport.broken)
 
     @property
@@ -85,10 +87,24 @@ class Session:
 
     def open_stream(self, argv: Sequence[str], *, window: int = _COMMAND_WINDOW) -> Stream:
         """Start argv and return its channel: stdout to read, stdin to write."""
+        if (expected := self._expected.pop(tuple(argv), None)) is not None:
+            return expected
         stream = self._request("exec", shlex.join(argv), window)
         if stream is None:
             raise Problem("remote.link.no_exec", ExitCode.UNREACHABLE, server=self.name)
         return stream
+
+    def expect(self, argv: Sequence[str]) -> None:
+        """Start argv now; the next `open_stream` or `run` of the same words takes it over.
+
+        A server that allows no further channel starts it then.
+        """
+        try:
+            self._expected[tuple(argv)] = self.open_stream(argv)
+        except LinkLost:
+            raise
+        except Problem as problem:
+            logging.getLogger(__name__).debug("not started ahead: %s", problem.key)
 
     def open_sftp(self, *, window: int = 4 << 20) -> Stream:
         """The raw bytes of the sftp subsystem; NoSftp where the server has none."""

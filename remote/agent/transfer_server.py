@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import IO
 
+# A pipe gives 64 kB at a time; the usual buffer would ask for eight.
+SOURCE = os.fdopen(0, "rb", 1 << 20, closefd=False)
 STAGING = ".sovdeck-push"
 NOTES = "notes"
 STEP = 1 << 20
@@ -80,10 +82,10 @@ def digest(block: str, path: str) -> None:
 
 def wanted() -> list[tuple[str, int, str]]:
     records = []
-    for line in sys.stdin.buffer.read().split(b"\n"):
-        if line:
-            hexes, size, path = line.split(b" ", 2)
-            records.append((hexes.decode(), int(size), os.fsdecode(path)))
+    # What follows the last newline is half a record, of a line that was cut.
+    for line in SOURCE.read().split(b"\n")[:-1]:
+        hexes, size, path = line.split(b" ", 2)
+        records.append((hexes.decode(), int(size), os.fsdecode(path)))
     return records
 
 
@@ -146,6 +148,8 @@ def seen(staging: str, hexes: str) -> str:
 
 def note(staging: str, contents: Iterable[str]) -> None:
     lines = "".join(seen(staging, hexes) + "\n" for hexes in contents)
+    if not lines:
+        return
     with open(staging + "/" + NOTES, "ab", 0) as file:  # one write: others note beside us
         file.write(lines.encode())
 
@@ -158,7 +162,7 @@ def store(staging: str, hexes: str, offset: int, most: int) -> tuple[str, int]:
     with open(handle, "wb", 0) as file:
         file.seek(offset)
         while left:
-            data = sys.stdin.buffer.read(min(STEP, left))
+            data = SOURCE.read(min(STEP, left))
             if not data:
                 break
             write_all(file, data)
@@ -177,7 +181,7 @@ def write_all(file: IO[bytes], data: bytes) -> None:
 
 def take(folder: str) -> None:
     """Stage what comes; a content that is not what its name says gets no note."""
-    staging, source = folder + "/" + STAGING, sys.stdin.buffer
+    staging, source = folder + "/" + STAGING, SOURCE
     good = []
     while True:
         head = source.read(BLOCK)
@@ -285,7 +289,7 @@ def names(folder: str, *parts: str) -> None:
 
 
 def asked() -> list[bytes]:
-    return sys.stdin.buffer.read().split(b"\0")[:-1]
+    return SOURCE.read().split(b"\0")[:-1]
 
 
 def sums(folder: str) -> None:

@@ -19,11 +19,15 @@ BATCH_FILES = 4000
 
 @dataclass(frozen=True)
 class Content:
-    """One content to send: where it is here, its bytes and SHA-256 (hex)."""
+    """One content to send: where it is here, how many bytes, SHA-256 (hex).
+
+    `data`: the bytes, where they were kept when they were hashed.
+    """
 
     local: Path
     size: int
     sha256: str
+    data: bytes | None = None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -29,6 +30,7 @@ from remote.transfer.upload_seats import Hold, UploadSeat
 
 REPAIRS = 3
 STRIDE = 64
+KEPT = 32 << 20  # bytes of small files held in memory between hashing and sending
 T = TypeVar("T")
 
 
@@ -87,6 +89,7 @@ class _Push:
         self._ready: deque[UploadSeat] = deque()
         self._hold: Hold | None = None
         self._limit = tuning.first_contact
+        self._kept = 0
 
     def run(self, local_files: Mapping[str, Path]) -> Pushed:
         began = monotonic()
@@ -125,7 +128,7 @@ class _Push:
                 raise cancelled()
             local = local_files[path]
             try:
-                return Content(local, local.stat().st_size, file_digest(local))
+                return self._content(local)
             except OSError as error:
                 why = error.strerror or str(error)
                 raise Problem(
@@ -137,12 +140,27 @@ class _Push:
         pool = ThreadPoolExecutor(2, thread_name_prefix="transfer-hash")
         try:
             coming = pool.map(lambda stride: [content(path) for path in stride], strides)
-            self._ask(lambda link: None)
+            self._ask(self._expect)
             found = [content for stride in coming for content in stride]
         finally:
             pool.shutdown(cancel_futures=True)
         wanted = [Wanted(p, c.size, c.sha256) for p, c in zip(paths, found, strict=True)]
         return wanted, {content.sha256: content for content in found}
+
+    def _content(self, local: Path) -> Content:
+        """Size and hash; the bytes too while few are held, so that they are read once."""
+        size = local.stat().st_size
+        if size > SMALL or self._kept > KEPT:
+            return Content(local, size, file_digest(local))
+        data = local.read_bytes()
+        self._kept += len(data)
+        return Content(local, len(data), hashlib.sha256(data).hexdigest(), data)
+
+    def _expect(self, link: Link) -> None:
+        """On a near line, what takes longest is the start of the programs there."""
+        if link.rtt < NEAR:
+            for verb in server.verbs_of_push(self._folder, self._tuning.block):
+                link.expect(verb)
 
     def _send(
         self, todo: list[Wanted], held: list[Held], contents: Mapping[str, Content], *, first: bool

@@ -67,6 +67,12 @@ def argv(verb: str, *arguments: str) -> list[str]:
     return ["sh", "-c", pick, "sovdeck", python, shell, verb, *arguments]
 
 
+def verbs_of_push(folder: str, block: int) -> tuple[list[str], ...]:
+    """What a push of small files asks, in this order."""
+    place = plain_path(folder)
+    return argv("have", str(block), place), argv("take", place), argv("place", place)
+
+
 def plain_path(path: str) -> str:
     """A path no program takes for an option; `~/` is the folder every login starts in."""
     path = path.removeprefix("~/") if path != "~" else "."

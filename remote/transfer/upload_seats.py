@@ -86,11 +86,8 @@ class UploadSeat:
         try:
             tar = bytearray()
             for content in batch:
-                with content.local.open("rb", buffering=0) as file:
-                    data = file.read(content.size)
-                if len(data) != content.size:
-                    raise _changed_here(content.local)
-                tar += _tar_head(content) + data + bytes(-content.size % tarfile.BLOCKSIZE)
+                tar += _tar_head(content) + _data(content)
+                tar += bytes(-content.size % tarfile.BLOCKSIZE)
                 if len(tar) >= PIECE:
                     self._write(hold, stream, bytes(tar), lane)
                     tar.clear()
@@ -175,6 +172,16 @@ class UploadSeat:
         for stream in (self._stream, self._session):
             if stream is not None:
                 stream.close()
+
+
+def _data(content: Content) -> bytes:
+    if content.data is not None:
+        return content.data
+    with content.local.open("rb", buffering=0) as file:
+        data = file.read(content.size)
+    if len(data) != content.size:
+        raise _changed_here(content.local)
+    return data
 
 
 def _tar_head(content: Content) -> bytes:

@@ -76,6 +76,18 @@ def test_a_stream_talks_both_ways(link: Link) -> None:
         assert stream.exit_code == 0
 
 
+def test_a_command_started_ahead_is_the_one_that_runs(link: Link) -> None:
+    argv = ["sh", "-c", "echo $$; cat"]
+    link.expect(argv)
+    with link.open_stream(argv) as stream:
+        first = stream.read()
+        link.expect(argv)
+        assert link.run(argv, stdin=b"more").out.endswith(b"more")
+        stream.close_write()
+        assert stream.read() == b""
+    assert link.run(argv).out != first, "each start serves once"
+
+
 def test_sftp_bytes_flow(link: Link) -> None:
     with link.open_sftp() as stream:
         stream.write(b"\0\0\0\5\1\0\0\0\3")

@@ -5,6 +5,7 @@ Every byte passes a Weather, which can cut, silence or delay it at an exact plac
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -126,13 +127,20 @@ class LocalLink:
         self.weather = weather
         self.rtt = 0.0
         self.streams: list[LocalStream] = []
+        self.expected: dict[tuple[str, ...], LocalStream] = {}
         self.broken = False
         self.closed = False
 
     def run(self, argv, *, stdin=b"", timeout=60.0):  # type: ignore[no-untyped-def]
         stream = self.open_stream(argv)
         out: list[bytes] = []
-        feeder = threading.Thread(target=lambda: (stream.write(stdin), stream.close_write()))
+
+        def feed() -> None:
+            with contextlib.suppress(LinkLost):  # the reader says so
+                stream.write(stdin)
+                stream.close_write()
+
+        feeder = threading.Thread(target=feed)
         feeder.start()
         while data := stream.read(1 << 16):
             out.append(data)
@@ -150,8 +158,13 @@ class LocalLink:
         return stream
 
     def open_stream(self, argv: Sequence[str], *, window: int = 0) -> LocalStream:
+        if (expected := self.expected.pop(tuple(argv), None)) is not None:
+            return expected
         self.weather.commands.append(argv)
         return self._start(argv)
+
+    def expect(self, argv: Sequence[str]) -> None:
+        self.expected[tuple(argv)] = self.open_stream(argv)
 
     def carrier(self) -> None:
         """No ssh program stands beside a pipe."""

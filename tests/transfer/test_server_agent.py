@@ -79,6 +79,18 @@ def test_it_is_nice_to_a_training(shell: Any) -> None:
     assert set((shell.home / "niceness").read_text().splitlines()) == {"-n 10"}
 
 
+def test_a_list_that_was_cut_places_nothing_under_half_a_name(shell: Any) -> None:
+    data = b"sound"
+    staging = shell.home / "set" / server.STAGING
+    staging.mkdir(parents=True)
+    (staging / sha(data)).write_bytes(data)
+    whole = Wanted("wavs/a.wav", len(data), sha(data)).line()
+    shell.run(server.argv("place", "set"), stdin=whole[:-3])
+    assert not (shell.home / "set" / "wavs").exists()
+    assert server.place(shell, "set", [Wanted("wavs/a.wav", len(data), sha(data))]) == set()
+    assert (shell.home / "set" / "wavs" / "a.wav").read_bytes() == data
+
+
 NAME = " odd 'name' $(touch x) 声\\n"
 
 
