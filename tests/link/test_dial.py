@@ -20,8 +20,6 @@ from remote.dial import dial, race
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 
-PATIENCE_S = 60.0  # what would be waited if a dead way were waited for
-
 
 @pytest.fixture
 def listener() -> Iterator[socket.socket]:
@@ -62,9 +60,9 @@ def test_a_black_hole_falls_back_within_a_moment(
     listener: socket.socket, full: tuple[str, int]
 ) -> None:
     begun = time.monotonic()
-    with race([(V4, full), (V4, listener.getsockname())], PATIENCE_S, "host") as connected:
+    with race([(V4, full), (V4, listener.getsockname())], 5.0, "host") as connected:
         assert connected.getpeername() == listener.getsockname()
-    assert time.monotonic() - begun < PATIENCE_S / 2
+    assert time.monotonic() - begun < 1.0
 
 
 @needs_loopback_net
@@ -72,7 +70,7 @@ def test_nothing_but_a_black_hole_ends_in_time(full: tuple[str, int]) -> None:
     begun = time.monotonic()
     with pytest.raises(Problem) as caught:
         race([(V4, full)], 0.4, "host port 22")
-    assert 0.3 < time.monotonic() - begun < PATIENCE_S
+    assert 0.3 < time.monotonic() - begun < 2.0
     assert "timed out" in caught.value.sentence()
     assert caught.value.exit_code is ExitCode.UNREACHABLE
 
@@ -82,9 +80,9 @@ def test_refused_or_unrouted_ipv6_falls_back_at_once(listener: socket.socket) ->
     begun = time.monotonic()
     port = listener.getsockname()[1]
     for dead in (("::1", port, 0, 0), ("fe80::1", port, 0, 0)):  # refused; no zone: no route
-        with race([(V6, dead), (V4, listener.getsockname())], PATIENCE_S, "host") as connected:
+        with race([(V6, dead), (V4, listener.getsockname())], 5.0, "host") as connected:
             assert connected.family == V4
-    assert time.monotonic() - begun < PATIENCE_S / 2
+    assert time.monotonic() - begun < 1.0
 
 
 def test_every_failure_is_named(listener: socket.socket) -> None:
