@@ -92,7 +92,7 @@ class PlainGpt:
         x = torch.cat((model.embed_text(batch.phones, batch.bert), audio), dim=1)
         seen = torch.cat((masks.valid(batch.phone_lengths, L), real), dim=1)
         allowed = masks.with_padding(masks.prefix_mask(L, audio.shape[1], x.device), seen)
-        hidden = torch.zeros(allowed.shape).masked_fill(~allowed, float("-inf"))
+        hidden = torch.zeros(allowed.shape, dtype=x.dtype).masked_fill(~allowed, float("-inf"))
         mask = hidden.expand(-1, config.head, -1, -1).reshape(-1, *hidden.shape[-2:])
         for layer in model.h.layers:
             x = self._layer(layer, x, mask)
