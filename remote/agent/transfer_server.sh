@@ -1,4 +1,4 @@
-# Runs on the server where there is no Python: the same protocol as transfer_server.py.
+# Runs on the server where there is no Python: the protocol of transfer_common.py.
 # sh -c THIS sovdeck VERB [ARGUMENT...]
 staging=.sovdeck-push
 
@@ -33,12 +33,16 @@ say_blocks() {
 
 matches() { [ -f "$1" ] && [ "$(size_of "$1")" = "$2" ] && [ "$(sha <"$1")" = "$3" ]; }
 
-# split LINE: sets hex, size and path; the path may hold spaces anywhere.
+# split FOLDER LINE: sets hex, size and path; the path may hold spaces anywhere.
 split() {
-  hex=${1%% *}
-  rest=${1#* }
+  hex=${2%% *}
+  rest=${2#* }
   size=${rest%% *}
   path=${rest#* }
+  case $hex in *=*)
+    name=${hex#*=} hex=${hex%%=*}
+    [ ! -f "$1/$staging/$name" ] || mv -f -- "$1/$staging/$name" "$1/$staging/$hex" ;;
+  esac
 }
 
 identity() {
@@ -59,7 +63,7 @@ have() {
   number=0
   present=0
   while IFS= read -r line; do
-    split "$line"
+    split "$2" "$line"
     if matches "$2/$path" "$size" "$hex"; then
       echo "present $number"
       present=$((present + 1))
@@ -87,7 +91,7 @@ place() {
   number=0
   used=
   while IFS= read -r line; do
-    split "$line"
+    split "$1" "$line"
     place_one "$1"
     used="$used $hex"
     number=$((number + 1))
@@ -106,7 +110,11 @@ take() {
   exit "$code"
 }
 
+# pour FOLDER: tar reads on beyond its end mark, so what comes is better asked verb by verb.
+pour() { echo held; }
+
 keep() {
+  mkdir -p -- "$1/$staging" || exit 1
   exec dd of="$1/$staging/$2" ibs=65536 obs=65536 seek="$(($3 / 65536))" conv=notrunc 2>/dev/null
 }
 
@@ -116,7 +124,7 @@ names() {
   shift
   for part do
     [ -e "$part" ] || continue
-    find "$part" -name "$staging" -prune -o -type f -exec sh -c '
+    find "$part" -name "$staging" ! -path "$staging" -prune -o -type f -exec sh -c '
       for path do
         mtime=$(stat -c %Y -- "$path" 2>/dev/null || stat -f %m -- "$path" 2>/dev/null || date -r "$path" +%s)
         printf "%s %s %s\0" "$(wc -c <"$path" | tr -d " ")" "$mtime" "${path#./}"
@@ -124,7 +132,7 @@ names() {
   done
   count=$(for part do
     [ -e "$part" ] || continue
-    find "$part" -name "$staging" -prune -o -type f -exec sh -c 'for path do printf .; done' x {} +
+    find "$part" -name "$staging" ! -path "$staging" -prune -o -type f -exec sh -c 'for path do printf .; done' x {} +
   done | wc -c)
   printf 'end %s\0' "$((count))"
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -72,24 +73,28 @@ class Batches:
 
 
 class Landing:
-    """Where small files are written before they have their names; `came` hears of each one."""
+    """Where small files are written before they have their names; `came` hears of each one.
+
+    Paths are plain text here: of thousands of files, pathlib would be a fifth of the time.
+    """
 
     def __init__(self, incoming: Path, came: Callable[[Item, str], None]) -> None:
         self.came = came
-        self._incoming = incoming
+        self.incoming = incoming
         self._numbers = itertools.count()
-        self._folders: set[Path] = set()
+        self._folders: set[str] = set()
         with disk_errors(incoming):
             incoming.mkdir(parents=True, exist_ok=True)
 
-    def fresh(self) -> Path:
-        return self._incoming / str(next(self._numbers))
+    def fresh(self) -> str:
+        return f"{self.incoming}{os.sep}{next(self._numbers)}"
 
-    def place(self, fresh: Path, final: Path) -> None:
-        if final.parent not in self._folders:
-            final.parent.mkdir(parents=True, exist_ok=True)
-            self._folders.add(final.parent)
-        fresh.replace(final)
+    def place(self, fresh: str, final: str) -> None:
+        parent = os.path.dirname(final)  # noqa: PTH120
+        if parent not in self._folders:
+            Path(parent).mkdir(parents=True, exist_ok=True)
+            self._folders.add(parent)
+        os.replace(fresh, final)  # noqa: PTH105
 
 
 class BatchSeat:
@@ -127,9 +132,10 @@ class BatchSeat:
             stream.write(server.path_records(item.path for item in batch))
             stream.close_write()
             inbox = _Inbox(stream, self._folder, lane)
-            for item in batch:
-                self._one(inbox, item, lane)
-                self._done += 1
+            with disk_errors(self._landing.incoming):
+                for item in batch:
+                    self._one(inbox, item, lane)
+                    self._done += 1
         finally:
             stream.close()
 
@@ -145,7 +151,7 @@ class BatchSeat:
         fresh = self._landing.fresh()
         digest = hashlib.sha256()
         left = item.size
-        with disk_errors(item.local), fresh.open("wb", buffering=0) as file:
+        with open(fresh, "wb", 0) as file:  # noqa: PTH123
             while left:
                 part = inbox.some(left)
                 digest.update(part)
@@ -155,10 +161,8 @@ class BatchSeat:
                 while part:
                     part = part[file.write(part) :]
         if digest.hexdigest() != words[0]:
-            fresh.unlink()
             raise Problem("remote.transfer.changed", ExitCode.DATA, path=item.path)
-        with disk_errors(item.local):
-            self._landing.place(fresh, item.local)
+        self._landing.place(fresh, str(item.local))
         self._landing.came(item, words[0])
         self._meter.add(item.size)
 

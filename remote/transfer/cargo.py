@@ -15,6 +15,7 @@ SMALL = 1 << 20
 # One stream: at most this is sent again when the line breaks under it.
 BATCH_BYTES, NEAR_BATCH = 32 << 20, 128 << 20
 BATCH_FILES = 4000
+PIECE = 256 << 10  # bytes written at a time
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -16,21 +14,29 @@ from typing import TypeVar
 from engine.contract.problem import ExitCode, Problem
 from remote.transfer import server
 from remote.transfer.bandwidth import Cap
-from remote.transfer.cargo import BATCH_BYTES, NEAR_BATCH, SMALL, Cargo, Content, LargeFile
+from remote.transfer.cargo import (
+    BATCH_BYTES,
+    BATCH_FILES,
+    NEAR_BATCH,
+    SMALL,
+    Cargo,
+    Content,
+    LargeFile,
+)
 from remote.transfer.channel import Connect, Link
 from remote.transfer.crew import Crew, Work
-from remote.transfer.patience import cancelled, patiently
-from remote.transfer.prefix_hash import block_digests, file_digest
+from remote.transfer.local_contents import beginning, hashing, sizes
+from remote.transfer.patience import patiently
+from remote.transfer.prefix_hash import block_digests
 from remote.transfer.progress import Meter, Report
-from remote.transfer.ramp import NEAR, Ramp, first_guess, worth_carrying
+from remote.transfer.ramp import LEAST_CARRIED, NEAR, Ramp, first_guess
 from remote.transfer.ranges import Range, RangeQueue
 from remote.transfer.server import STAGING, Held, Wanted
+from remote.transfer.trial_seats import Freight, FreightSeat, PourSeat, TrialSeat
 from remote.transfer.tuning import Tuning
 from remote.transfer.upload_seats import Hold, UploadSeat
 
 REPAIRS = 3
-STRIDE = 64
-KEPT = 32 << 20  # bytes of small files held in memory between hashing and sending
 T = TypeVar("T")
 
 
@@ -89,22 +95,24 @@ class _Push:
         self._ready: deque[UploadSeat] = deque()
         self._hold: Hold | None = None
         self._limit = tuning.first_contact
-        self._kept = 0
 
     def run(self, local_files: Mapping[str, Path]) -> Pushed:
         began = monotonic()
+        for path in local_files:
+            _check_path(path)
         self._meter.phase = "hash"
-        wanted, contents = self._read(local_files)
-        todo = wanted
-        kept = 0
+        wanted, found, done = self._look(local_files)
+        todo, kept = [item for item in wanted if item.path not in done], 0
         for turn in range(REPAIRS + 1):
-            self._meter.phase = "compare"
-            block = self._tuning.block
-            held = self._ask(partial(server.have, folder=self._folder, wanted=todo, block=block))
-            todo, held = _absent(todo, held)
-            kept = len(wanted) - len(todo) if turn == 0 else kept
             if todo:
-                self._send(todo, held, contents, first=turn == 0)
+                self._meter.phase = "compare"
+                block = self._tuning.block
+                have = partial(server.have, folder=self._folder, wanted=todo, block=block)
+                todo, held = _absent(todo, self._ask(have))
+            if turn == 0:
+                kept = len(wanted) - len(done) - len(todo)
+            if todo:
+                self._send(todo, held, found)
                 self._meter.phase = "verify"
                 bad = self._ask(partial(server.place, folder=self._folder, wanted=todo))
                 todo = [item for number, item in enumerate(todo) if number in bad]
@@ -117,44 +125,40 @@ class _Push:
                 )  # fmt: skip
         raise Problem("remote.transfer.mismatch_up", ExitCode.DATA, path=todo[0].path)
 
-    def _read(self, local_files: Mapping[str, Path]) -> tuple[list[Wanted], dict[str, Content]]:
-        """Hash every local file while the line is dialled. Hashing leaves the interpreter free."""
-        paths = sorted(local_files)
-        for path in paths:
-            _check_path(path)
+    def _look(
+        self, local_files: Mapping[str, Path]
+    ) -> tuple[list[Wanted], dict[str, Content], set[str]]:
+        """What is here, by path and by SHA-256, and the paths that have arrived meanwhile.
 
-        def content(path: str) -> Content:
-            if self._cancel.is_set():
-                raise cancelled()
-            local = local_files[path]
-            try:
-                return self._content(local)
-            except OSError as error:
-                why = error.strerror or str(error)
-                raise Problem(
-                    "remote.transfer.cannot_read", ExitCode.DATA, path=str(local), why=why
-                ) from error
-
-        # In strides: handing over each of thousands of small files would cost more than its hash.
-        strides = [paths[at : at + STRIDE] for at in range(0, len(paths), STRIDE)]
-        pool = ThreadPoolExecutor(2, thread_name_prefix="transfer-hash")
-        try:
-            coming = pool.map(lambda stride: [content(path) for path in stride], strides)
-            self._ask(self._expect)
-            found = [content for stride in coming for content in stride]
-        finally:
-            pool.shutdown(cancel_futures=True)
-        wanted = [Wanted(p, c.size, c.sha256) for p, c in zip(paths, found, strict=True)]
-        return wanted, {content.sha256: content for content in found}
-
-    def _content(self, local: Path) -> Content:
-        """Size and hash; the bytes too while few are held, so that they are read once."""
-        size = local.stat().st_size
-        if size > SMALL or self._kept > KEPT:
-            return Content(local, size, file_digest(local))
-        data = local.read_bytes()
-        self._kept += len(data)
-        return Content(local, len(data), hashlib.sha256(data).hexdigest(), data)
+        Where a near server has nothing yet, files go there while they are hashed.
+        """
+        sized = sizes(local_files)
+        heavy = [path for path, size in sized.items() if size >= LEAST_CARRIED]
+        light = {path: size for path, size in sized.items() if size < LEAST_CARRIED}
+        found: dict[str, Content] = {}
+        with hashing(local_files, light, self._cancel) as coming:
+            pours = self._cap.open and _fits_one_stream(sized.values())
+            total = sum(sized.values())
+            done = self._pour(_noting(coming, found), total) if pours else set()
+            if not done:
+                self._ask(self._expect if not heavy else lambda link: None)
+            found.update(coming)
+        names = {path: beginning(local_files[path], path, sized[path]) for path in heavy}
+        freight = [Freight(path, local_files[path], sized[path], names[path]) for path in heavy]
+        self._send_freight(freight)
+        sent = {one.path: Content(one.local, one.size, one.sha256) for one in freight if one.sha256}
+        rest = {path: sized[path] for path in heavy if path not in sent}
+        with hashing(local_files, rest, self._cancel) as coming:
+            found |= {**sent, **dict(coming)}
+        wanted = [
+            Wanted(path, found[path].size, found[path].sha256, names.get(path, ""))
+            for path in sized
+        ]
+        if sent:
+            gone = [item for item in wanted if item.path in sent]
+            bad = self._ask(partial(server.place, folder=self._folder, wanted=gone))
+            done |= {item.path for number, item in enumerate(gone) if number not in bad}
+        return wanted, {content.sha256: content for content in found.values()}, done
 
     def _expect(self, link: Link) -> None:
         """On a near line, what takes longest is the start of the programs there."""
@@ -162,32 +166,62 @@ class _Push:
             for verb in server.verbs_of_push(self._folder, self._tuning.block):
                 link.expect(verb)
 
-    def _send(
-        self, todo: list[Wanted], held: list[Held], contents: Mapping[str, Content], *, first: bool
-    ) -> None:
-        by_content = {
-            item.sha256: has for item, has in zip(todo, held, strict=True) if not has.staged
-        }
-        sizes = [contents[sha256].size for sha256 in by_content]
-        if not sizes:
+    def _pour(self, coming: Iterator[tuple[str, Content]], total: int) -> set[str]:
+        """Small files into a near folder that is empty; the paths that stand there then."""
+        near = partial(server.poured, folder=self._folder)
+        stream = self._ask(lambda link: near(link) if link.rtt < NEAR else None)
+        if stream is None:
+            return set()
+        self._meter.total = total
+        seat = PourSeat(stream, coming, self._meter.add)
+        self._try(seat)
+        return seat.done
+
+    def _send_freight(self, freight: Sequence[Freight]) -> None:
+        """Large files of which a near server has nothing yet, through the system's ssh."""
+        if not freight or not self._cap.open:
             return
-        seat = self._ask(partial(self._first_seat, sizes=sizes))
+        carrier = self._ask(lambda link: link.carrier() if link.rtt < NEAR else None)
+        if carrier is None:
+            return
+        sized = {one.path: one.size for one in freight}
+        fresh = self._ask(partial(server.untouched, folder=self._folder, sized=sized))
+        todo = [one for one in freight if one.path in fresh]
+        self._meter.total += sum(one.size for one in todo)
+        self._try(FreightSeat(carrier, self._folder, todo, self._meter.add))
+
+    def _try(self, seat: TrialSeat) -> None:
+        alone = replace(self._tuning, most_connections=1)
+        crew = Crew(lambda: seat, self._meter, self._report, self._cancel, alone)
+        self._meter.phase = "send"
+        try:
+            crew.run(Work(lambda: not seat.begun, lambda: seat.over), Ramp(1, alone))
+        finally:
+            seat.close()
+
+    def _send(self, missing: list[Wanted], held: list[Held], found: Mapping[str, Content]) -> None:
+        """Send contents that are not staged yet."""
+        by_content = {
+            item.sha256: has for item, has in zip(missing, held, strict=True) if not has.staged
+        }
+        if not by_content:
+            return
+        most = max(found[sha256].size for sha256 in by_content)
+        seat = self._ask(partial(self._first_seat, ranges=most > SMALL))
         self._ready.append(seat)
         self._meter.phase, self._meter.way = "send", seat.way
         small, large = [], []
         left = 0
         for sha256, has in by_content.items():
-            content = contents[sha256]
+            content = found[sha256]
             if content.size <= SMALL:
                 small.append(content)
                 left += content.size
             else:
-                lease = content.size if seat.carries(content.size) else self._tuning.lease
-                queue = RangeQueue(self._missing(content, has), lease)
+                queue = RangeQueue(self._missing(content, has), self._tuning.lease)
                 large.append(LargeFile(content, queue))
                 left += queue.left
-        if first:
-            self._meter.total = left
+        self._meter.total = max(self._meter.total, self._meter.moved + left)
         near = seat.link.rtt < NEAR
         cargo = Cargo(small, large, NEAR_BATCH if near else BATCH_BYTES)
         self._hold = Hold(self._folder, cargo, self._meter.add, self._cap, self._tuning)
@@ -195,13 +229,11 @@ class _Push:
         crew = Crew(self._open_seat, self._meter, self._report, self._cancel, self._tuning)
         crew.run(Work(lambda: cargo.waiting, lambda: cargo.over), Ramp(lanes, self._tuning))
 
-    def _first_seat(self, link: Link, sizes: list[int]) -> UploadSeat:
-        """A seat on the standing link for contents of `sizes` bytes."""
+    def _first_seat(self, link: Link, ranges: bool) -> UploadSeat:
+        """A seat on the standing link; `ranges`: for large files too."""
         seat = UploadSeat(link)
         seat.keeps_link = True
-        if self._cap.open and worth_carrying(link.rtt, max(sizes)):
-            seat.carrier = link.carrier()
-        if any(size > SMALL and not seat.carries(size) for size in sizes):
+        if ranges:
             seat.open_session(self._tuning)
         return seat
 
@@ -253,6 +285,20 @@ class _Push:
     def close(self) -> None:
         if self._link is not None:
             self._link.close()
+
+
+def _fits_one_stream(file_sizes: Collection[int]) -> bool:
+    few = 0 < len(file_sizes) <= BATCH_FILES and sum(file_sizes) <= NEAR_BATCH
+    return few and max(file_sizes) <= SMALL
+
+
+def _noting(
+    coming: Iterator[tuple[str, Content]], found: dict[str, Content]
+) -> Iterator[tuple[str, Content]]:
+    """The same, and each is put into `found` as it passes."""
+    for path, content in coming:
+        found[path] = content
+        yield path, content
 
 
 def _absent(todo: list[Wanted], held: Iterable[Held]) -> tuple[list[Wanted], list[Held]]:

@@ -6,7 +6,7 @@ Problem, never a guess.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -18,6 +18,7 @@ from remote.transfer.journal import Identity
 STAGING = ".sovdeck-push"
 WINDOW = 4 << 20  # bytes under way of a stream of files; see Tuning.window
 
+_STAGING_VERBS = ("have", "take", "keep", "place", "pour")
 # Seconds a question may take besides the hashing itself (slow login files, busy disks).
 PATIENCE = 60.0
 # The slowest hashing to wait for, bytes a second: coreutils on a busy rented disk.
@@ -35,14 +36,19 @@ class RemoteDigest:
 
 @dataclass(frozen=True)
 class Wanted:
-    """One content that stands, or should stand, at `path` relative to the remote folder."""
+    """One content that stands, or should stand, at `path` relative to the remote folder.
+
+    `staged_as`: the name its bytes got there while its SHA-256 was not known.
+    """
 
     path: str
     size: int
     sha256: str
+    staged_as: str = ""
 
     def line(self) -> bytes:
-        return f"{self.sha256} {self.size} ".encode() + _path_bytes(self.path) + b"\n"
+        name = f"={self.staged_as}" if self.staged_as else ""
+        return f"{self.sha256}{name} {self.size} ".encode() + _path_bytes(self.path) + b"\n"
 
 
 @dataclass(frozen=True)
@@ -61,16 +67,10 @@ def _script(name: str) -> str:
 
 def argv(verb: str, *arguments: str) -> list[str]:
     """The command that runs one verb of the agent with the best tool the server has."""
-    pick, python, shell = map(
-        _script, ("transfer_pick.sh", "transfer_server.py", "transfer_server.sh")
-    )
+    verbs = "transfer_staging.py" if verb in _STAGING_VERBS else "transfer_reading.py"
+    pick, shell = map(_script, ("transfer_pick.sh", "transfer_server.sh"))
+    python = _script("transfer_common.py") + _script(verbs)
     return ["sh", "-c", pick, "sovdeck", python, shell, verb, *arguments]
-
-
-def verbs_of_push(folder: str, block: int) -> tuple[list[str], ...]:
-    """What a push of small files asks, in this order."""
-    place = plain_path(folder)
-    return argv("have", str(block), place), argv("take", place), argv("place", place)
 
 
 def plain_path(path: str) -> str:
@@ -85,7 +85,7 @@ def digest(link: Link, path: str, size: int, block: int = 0) -> RemoteDigest:
     seen: list[Identity] = []
     blocks: list[str] = []
     whole = ""
-    for words in _lines(result):
+    for words in _lines(result.out):
         match words:
             case ["file", length, mtime]:
                 seen.append(Identity(path, _number(length), _number(mtime)))
@@ -115,10 +115,44 @@ def have(link: Link, folder: str, wanted: Sequence[Wanted], block: int) -> list[
     """What of `wanted` stands in or is staged for `folder`: one exchange for all files."""
     arguments = ["have", str(block), plain_path(folder)]
     result = _ask(link, folder, arguments, sum(w.size for w in wanted), _records(wanted))
+    return _held(result.out, len(wanted))
+
+
+def poured(link: Link, folder: str) -> Stream | None:
+    """A stream that takes a tar, the number of records and these; None: something is there.
+
+    Its answer is for `placed`.
+    """
+    stream = link.open_stream(argv("pour", plain_path(folder)))
+    try:
+        answer = bytearray()
+        while not answer.endswith(b"\n"):
+            data = read_some(stream, WINDOW)
+            if not data:
+                raise failed(stream.exit_code, folder, b"")
+            answer += data
+        if answer == b"bare\n":
+            return stream
+        if answer != b"held\n":
+            raise strange(answer.decode("ascii", "replace"))
+    except BaseException:
+        stream.close()
+        raise
+    stream.close()
+    return None
+
+
+def verbs_of_push(folder: str, block: int) -> tuple[list[str], ...]:
+    """What a push of small files asks otherwise, in this order."""
+    place = plain_path(folder)
+    return argv("have", str(block), place), argv("take", place), argv("place", place)
+
+
+def _held(answer: bytes, count: int) -> list[Held]:
     present: set[int] = set()
     staged: set[int] = set()
     blocks: dict[int, list[tuple[int, str]]] = {}
-    for words in _ended(_lines(result), len(wanted)):
+    for words in _ended(_lines(answer), count):
         match words:
             case ["present", number]:
                 present.add(_number(number))
@@ -130,24 +164,42 @@ def have(link: Link, folder: str, wanted: Sequence[Wanted], block: int) -> list[
                 raise strange(" ".join(words))
     return [
         Held(number in present, number in staged, tuple(blocks.get(number, ())))
-        for number in range(len(wanted))
+        for number in range(count)
     ]
+
+
+def untouched(link: Link, folder: str, sized: Mapping[str, int]) -> set[str]:
+    """Which of these paths (and sizes) the server has nothing of, neither in place nor staged."""
+    try:
+        found = names(link, folder, [STAGING, *sized])
+    except Problem as problem:
+        if problem.key == "remote.transfer.no_such_file":
+            return set(sized)
+        raise
+    if any(one.path.startswith(STAGING) and one.path != f"{STAGING}/notes" for one in found):
+        return set()
+    return sized.keys() - {one.path for one in found if one.size == sized.get(one.path)}
 
 
 def place(link: Link, folder: str, wanted: Sequence[Wanted]) -> set[int]:
     """Verify staged files once more and move them in place; returns the numbers that failed."""
     arguments = ["place", plain_path(folder)]
     result = _ask(link, folder, arguments, sum(w.size for w in wanted), _records(wanted))
-    placed: set[int] = set()
-    for words in _ended(_lines(result), len(wanted)):
+    return set(range(len(wanted))) - placed(result.out, len(wanted))
+
+
+def placed(answer: bytes, count: int) -> set[int]:
+    """Numbers of the records that now stand in their place, of `count`."""
+    numbers: set[int] = set()
+    for words in _ended(_lines(answer), count):
         match words:
             case ["placed", number]:
-                placed.add(_number(number))
+                numbers.add(_number(number))
             case ["bad", _]:
                 pass
             case _:
                 raise strange(" ".join(words))
-    return set(range(len(wanted))) - placed
+    return numbers
 
 
 @dataclass(frozen=True)
@@ -256,8 +308,8 @@ def _records(wanted: Sequence[Wanted]) -> bytes:
     return b"".join(item.line() for item in wanted)
 
 
-def _lines(result: Result) -> Iterator[list[str]]:
-    for line in result.out.decode("ascii", "replace").splitlines():
+def _lines(answer: bytes) -> Iterator[list[str]]:
+    for line in answer.decode("ascii", "replace").splitlines():
         yield line.split()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,16 +9,14 @@ from engine.contract.problem import ExitCode, Problem
 from remote.faults import NoSftp
 from remote.transfer import wire
 from remote.transfer.bandwidth import Cap
-from remote.transfer.cargo import Cargo, Content, LargeFile
-from remote.transfer.channel import Carrier, Link, Stream, cut, read_some
+from remote.transfer.cargo import PIECE, Cargo, Content, LargeFile
+from remote.transfer.channel import Link, Stream, cut, read_some
+from remote.transfer.content_tar import END, changed_here, member
 from remote.transfer.lane import Lane
-from remote.transfer.ramp import LEAST_CARRIED
 from remote.transfer.server import STAGING, argv, plain_path
 from remote.transfer.sftp import Session
 from remote.transfer.tuning import Tuning
 from remote.transfer.writing import Read, send
-
-PIECE = 256 << 10
 
 
 class Hold:
@@ -41,23 +38,18 @@ class UploadSeat:
     def __init__(self, link: Link) -> None:
         self.link = link
         self.keeps_link = False
-        self.carrier: Carrier | None = None
         self.hold: Hold | None = None
         self.way = "sftp"
         self._stream: Stream | None = None
         self._session: Session | None = None
 
     def open_session(self, tuning: Tuning) -> None:
-        """Needed for large files that are not carried; without SFTP plain commands do the same."""
+        """Needed for large files; without SFTP plain commands do the same."""
         try:
             self._session = Session(self.link.open_sftp(window=tuning.window))
             self._session.greet()
         except NoSftp:
             self.way = "exec"
-
-    def carries(self, size: int) -> bool:
-        """Whether a file of so many bytes goes through the carrier."""
-        return self.carrier is not None and size >= LEAST_CARRIED
 
     def work(self, lane: Lane) -> None:
         assert self.hold is not None
@@ -72,27 +64,23 @@ class UploadSeat:
                 (cargo.batch_done if sent else cargo.give_back)(batch)
         for file in cargo.large:
             while file.queue.waiting and not lane.leave.is_set():
-                if self.carrier is not None and self.carries(file.queue.left):
-                    self._send_lease(self.hold, file, lane, self.carrier)
-                elif self._session is not None:
+                if self._session is not None:
                     self._send_ranges(self.hold, self._session, file, lane)
                 else:
-                    self._send_lease(self.hold, file, lane, self.link)
+                    self._send_lease(self.hold, file, lane)
 
     def _send_batch(self, hold: Hold, batch: list[Content], lane: Lane) -> None:
-        """Send files as a tar whose member names are their SHA-256: no name can go astray."""
         lane.owe(True)
         stream = self._open(argv("take", hold.folder))
         try:
             tar = bytearray()
             for content in batch:
-                tar += _tar_head(content) + _data(content)
-                tar += bytes(-content.size % tarfile.BLOCKSIZE)
+                tar += member(content)
                 if len(tar) >= PIECE:
                     self._write(hold, stream, bytes(tar), lane)
                     tar.clear()
                 hold.moved(content.size)
-            self._write(hold, stream, bytes(tar) + bytes(tarfile.RECORDSIZE), lane)
+            self._write(hold, stream, bytes(tar) + END, lane)
             self._close(stream, hold.folder)
         finally:
             stream.close()
@@ -109,7 +97,7 @@ class UploadSeat:
             )  # fmt: skip
         session.close_file(handle)
 
-    def _send_lease(self, hold: Hold, file: LargeFile, lane: Lane, source: Link | Carrier) -> None:
+    def _send_lease(self, hold: Hold, file: LargeFile, lane: Lane) -> None:
         """One lease as a plain stream. Leases begin at block limits, so dd can seek there."""
         lease = file.queue.take()
         if lease is None:
@@ -118,7 +106,7 @@ class UploadSeat:
         sent = False
         lane.owe(True)
         try:
-            stream = self._open(argv("keep", hold.folder, file.content.sha256, str(start)), source)
+            stream = self._open(argv("keep", hold.folder, file.content.sha256, str(start)))
             with file.content.local.open("rb") as local:
                 read = _reader(local.seek, local.read, file.content.local)
                 for at in range(start, end, PIECE):
@@ -133,8 +121,8 @@ class UploadSeat:
             else:
                 file.queue.give_back([lease])
 
-    def _open(self, command: list[str], source: Link | Carrier | None = None) -> Stream:
-        self._stream = (source or self.link).open_stream(command)
+    def _open(self, command: list[str]) -> Stream:
+        self._stream = self.link.open_stream(command)
         return self._stream
 
     def _write(self, hold: Hold, stream: Stream, data: bytes, lane: Lane) -> None:
@@ -164,8 +152,6 @@ class UploadSeat:
             raise Problem("remote.transfer.server_refused", ExitCode.DATA, path=path, why=why)
 
     def close(self) -> None:
-        if self.carrier is not None:
-            self.carrier.close()
         if not self.keeps_link:
             self.link.close()
             return
@@ -174,36 +160,12 @@ class UploadSeat:
                 stream.close()
 
 
-def _data(content: Content) -> bytes:
-    if content.data is not None:
-        return content.data
-    with content.local.open("rb", buffering=0) as file:
-        data = file.read(content.size)
-    if len(data) != content.size:
-        raise _changed_here(content.local)
-    return data
-
-
-def _tar_head(content: Content) -> bytes:
-    """What tarfile writes, for thousands of files in a tenth of its time."""
-    fields = (content.sha256.encode(), b"0000644", b"%011o" % content.size, b"0" * 11)
-    name, mode, size, time = fields
-    before = name.ljust(100, b"\0") + mode + b"\0" + b"0000000\0" * 2 + size + b"\0" + time + b"\0"
-    after = b"0".ljust(101, b"\0") + b"ustar\x0000".ljust(248, b"\0") + bytes(7)
-    total = sum(before) + sum(after) + 8 * ord(" ")
-    return (before + b"%06o\0 " % total + after).ljust(tarfile.BLOCKSIZE, b"\0")
-
-
 def _reader(seek: Callable[[int], int], read: Callable[[int], bytes], path: Path) -> Read:
     def take(offset: int, count: int) -> bytes:
         seek(offset)
         data = read(count)
         if len(data) != count:
-            raise _changed_here(path)
+            raise changed_here(path)
         return data
 
     return take
-
-
-def _changed_here(path: Path) -> Problem:
-    return Problem("remote.transfer.changed_here", ExitCode.DATA, path=str(path))

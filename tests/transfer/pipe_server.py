@@ -38,6 +38,7 @@ class Weather:
     """What happens to the bytes that come from the server; counts over all connections."""
 
     sftp: bool = True
+    carries: bool = False  # whether the system's ssh could be a carrier
     most_links: int = 99  # the server turns further connections away
     most_written: int | None = None  # bytes of one file there, of 512; None: as the disk allows
     on_bytes: Callable[[LocalLink, int], None] = lambda link, total: None
@@ -166,8 +167,13 @@ class LocalLink:
     def expect(self, argv: Sequence[str]) -> None:
         self.expected[tuple(argv)] = self.open_stream(argv)
 
-    def carrier(self) -> None:
-        """No ssh program stands beside a pipe."""
+    def carrier(self) -> LocalLink | None:
+        """Another connection plays the system's ssh, when there is one."""
+        if not self.weather.carries:
+            return None
+        link = LocalLink(self.home, self.weather)
+        self.weather.links.append(link)
+        return link
 
     def open_sftp(self, *, window: int = 0) -> LocalStream:
         if not self.weather.sftp:

@@ -11,8 +11,10 @@ import pytest
 from pipe_server import CALM, QUICK, LocalLink, Server
 
 from engine.contract.problem import ExitCode, Problem
+from remote.transfer.cargo import Content
 from remote.transfer.progress import Progress
 from remote.transfer.push import Pushed, push
+from remote.transfer.ramp import LEAST_CARRIED
 
 MIB = 1 << 20
 
@@ -208,7 +210,123 @@ def test_thousands_of_small_files_take_few_exchanges(server: Server, laptop: Pat
     files = {f"wavs/{n:04}.wav": noise(500, n) for n in range(2000)}
     send(server, lay(laptop, files))
     assert there(server) == files
-    assert len(server.weather.commands) <= 3  # compare, one stream, place
+    assert verbs(server) == ["pour"], "into an empty folder: one stream, hashed as it goes"
+
+
+def test_more_small_files_for_a_folder_that_holds_some(server: Server, laptop: Path) -> None:
+    server.put("data/声 1/wavs/old.wav", b"stays")
+    files = {f"wavs/{n:04}.wav": noise(500, n) for n in range(200)}
+    assert send(server, lay(laptop, files)).sent_files == 200
+    assert there(server) == {**files, "wavs/old.wav": b"stays"}
+    assert verbs(server) == ["pour", "have", "take", "place"]
+
+
+def verbs(server: Server) -> list[str]:
+    """The verbs of the agent that the server was asked."""
+    return [argv[6] for argv in server.weather.commands if argv[0] == "sh"]
+
+
+def test_a_pour_that_is_cut_goes_on_the_usual_way(server: Server, laptop: Path) -> None:
+    files = {f"{n:03}.wav": noise(20_000, n) for n in range(200)}
+    once = [True]
+
+    def weather(link: LocalLink, total: int) -> None:
+        if once and server.weather.sent > 2 * MIB:
+            once.clear()
+            assert not there(server).keys() & files.keys(), "nothing before all of it"
+            link.cut()
+
+    server.weather.on_bytes = weather
+    done = send(server, lay(laptop, files), tuning=CALM)
+    assert there(server) == files and not once and done.retries
+    assert (done.sent_files, done.kept_files) == (200, 0)
+    # What was staged when the line broke did not go again, but for what was on its way.
+    assert server.weather.sent < 200 * 20_000 + MIB + 500_000
+
+
+def test_a_pour_damaged_on_the_way_sends_the_bad_file_again(
+    server: Server, laptop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from remote.transfer import trial_seats
+
+    true, harm = trial_seats.member, [b"b" * 600]
+
+    def member(content: Content) -> bytes:
+        tar = true(content)
+        return tar.replace(harm[0], b"x" * 600)
+
+    monkeypatch.setattr(trial_seats, "member", member)
+    files = {"a": b"a" * 600, "b": b"b" * 600, "c": b"c" * 600}
+    done = send(server, lay(laptop, files), tuning=CALM)
+    assert there(server) == files
+    assert done.sent_bytes == 4 * 600
+
+
+BIG = LEAST_CARRIED + 4_321
+
+
+def test_a_large_file_is_carried_while_it_is_hashed(server: Server, laptop: Path) -> None:
+    server.weather.carries = True
+    files = lay(laptop, {"big": noise(BIG, 1), "small": b"1"})
+    server.put("data/声 1/other", b"stays")
+    done = send(server, files, tuning=CALM)
+    assert there(server) == {"big": noise(BIG, 1), "small": b"1", "other": b"stays"}
+    assert (done.sent_files, done.sent_bytes, done.kept_files) == (2, BIG + 1, 0)
+    assert verbs(server).count("keep") == 1
+    assert not list((server.home / "data/声 1").glob(".sovdeck*"))
+    again = send(server, files, tuning=CALM)
+    assert (again.sent_files, again.sent_bytes, again.kept_files) == (0, 0, 2)
+
+
+def test_a_carrier_that_is_cut_costs_only_what_was_on_its_way(server: Server, laptop: Path) -> None:
+    server.weather.carries = True
+    cut_at = [20 * MIB]
+
+    def weather(link: LocalLink, total: int) -> None:
+        if cut_at and server.weather.sent > cut_at[0]:
+            cut_at.clear()
+            link.cut()
+
+    server.weather.on_bytes = weather
+    done = send(server, lay(laptop, {"big": noise(BIG, 2)}), tuning=CALM)
+    assert there(server) == {"big": noise(BIG, 2)} and not cut_at
+    assert done.retries == 1
+    assert server.weather.sent < BIG + 2 * CALM.block
+
+
+def test_a_push_killed_while_it_carried_goes_on_where_it_was(server: Server, laptop: Path) -> None:
+    server.weather.carries = True
+    files = lay(laptop, {"big": noise(BIG, 3)})
+    stop = threading.Event()
+
+    def weather(link: LocalLink, total: int) -> None:
+        if server.weather.sent > 20 * MIB:
+            stop.set()
+
+    server.weather.on_bytes = weather
+    with pytest.raises(Problem) as caught:
+        send(server, files, cancel=stop, tuning=CALM)
+    assert caught.value.exit_code is ExitCode.INTERRUPTED
+    assert there(server).get("big") is None
+    before, server.weather.on_bytes = server.weather.sent, lambda link, total: None
+    done = send(server, files, tuning=CALM)
+    assert there(server) == {"big": noise(BIG, 3)}
+    assert server.weather.sent - before < BIG - 20 * MIB + 2 * CALM.block
+    assert done.sent_bytes < BIG - 20 * MIB + 2 * CALM.block
+
+
+def test_the_same_large_file_under_two_names_arrives_twice(server: Server, laptop: Path) -> None:
+    server.weather.carries = True
+    files = lay(laptop, {"big": noise(BIG, 5), "twin": noise(BIG, 5)})
+    send(server, files, tuning=CALM)
+    assert there(server) == {"big": noise(BIG, 5), "twin": noise(BIG, 5)}
+
+
+def test_a_large_file_that_is_there_already_is_not_carried(server: Server, laptop: Path) -> None:
+    server.weather.carries = True
+    server.put("data/声 1/big", noise(BIG, 4))
+    done = send(server, lay(laptop, {"big": noise(BIG, 4)}), tuning=CALM)
+    assert (done.sent_bytes, done.kept_files) == (0, 1)
 
 
 def test_nothing_to_push_is_fine(server: Server) -> None:

@@ -186,6 +186,63 @@ def test_contents_are_taken_whole_and_to_the_last_byte(shell: Any) -> None:
     assert 1 in server.place(shell, "t", [*wanted[2:], Wanted("c", 3, sha(b"cut"))])
 
 
+def test_pour_fills_an_empty_folder_in_one_go(shell: Any) -> None:
+    one, two = os.urandom(70_000), b""
+    records = [Wanted("d/0", len(one), sha(one)), Wanted(NAME, 0, sha(two)),
+               Wanted("d/2", len(one), sha(one)), Wanted("bad", 3, sha(b"bad"))]  # fmt: skip
+    tar = packed({sha(one): one, sha(two): two, sha(b"bad"): b"BAD"}).rstrip(b"\0")
+    tar += b"\0" * (-len(tar) % 512 + 1024)
+    sent = tar + b"4\n" + b"".join(record.line() for record in records)
+    (shell.home / "bare").mkdir()
+    for folder in ("bare", "new/sub"):
+        said = shell.run(server.argv("pour", folder), stdin=sent)
+        if not (shell.bin / "python3").is_symlink():
+            assert said.out == b"held\n", "tar would read on into the list"
+            continue
+        answer = said.out.removeprefix(b"bare\n")
+        assert server.placed(answer, 4) == {0, 1, 2}
+        assert (shell.home / folder / "d/0").read_bytes() == one
+        assert (shell.home / folder / "d/2").read_bytes() == one
+        assert (shell.home / folder / NAME).read_bytes() == b""
+        assert not (shell.home / folder / "bad").exists()
+        assert shell.run(server.argv("pour", folder), stdin=sent).out == b"held\n"
+    for cut in (len(tar), len(tar) - 1024, len(sent) - 1, len(sent) - 70):
+        said = shell.run(server.argv("pour", f"cut{cut}"), stdin=sent[:cut])
+        assert said.out in (b"bare\n", b"held\n")
+        placed = (path for path in (shell.home / f"cut{cut}").glob("*"))
+        assert {path.name for path in placed} <= {server.STAGING}, "nothing of half a list"
+
+
+def test_what_was_kept_under_another_name_is_known_by_its_hash_from_then_on(shell: Any) -> None:
+    data, name = os.urandom(65536 + 5), "0" * 64
+    half = Wanted("half", len(data) + 9, sha(data + b"nine more"), name)
+    for verb in ("have", "place"):
+        shell.run(server.argv("keep", "d", name, "0"), stdin=data)
+        assert (shell.home / "d" / server.STAGING / name).read_bytes() == data
+        if verb == "place":
+            assert server.place(shell, "d", [Wanted("a", len(data), sha(data), name)]) == set()
+            assert (shell.home / "d/a").read_bytes() == data
+        else:
+            (held,) = server.have(shell, "d", [half], 65536)
+            assert held == Held(blocks=((0, sha(data[:65536])), (1, sha(data[65536:]))))
+            assert (shell.home / "d" / server.STAGING / half.sha256).read_bytes() == data
+            assert not (shell.home / "d" / server.STAGING / name).exists()
+
+
+def test_untouched(shell: Any) -> None:
+    sized = {"a": 3, "sub/b": 3, "-c": 3}
+    assert server.untouched(shell, "none", sized) == set(sized)
+    (shell.home / "d/sub").mkdir(parents=True)
+    (shell.home / "d/sub/b").write_bytes(b"123")
+    (shell.home / "d/a").write_bytes(b"1234")
+    (shell.home / "d/-c").write_bytes(b"321")
+    assert server.untouched(shell, "d", sized) == {"a"}, "of another size: it must go anyway"
+    (shell.home / "d" / server.STAGING).mkdir()
+    assert server.untouched(shell, "d", sized) == {"a"}
+    (shell.home / "d" / server.STAGING / sha(b"1")).write_bytes(b"1")
+    assert server.untouched(shell, "d", sized) == set(), "a push began: it may be any of them"
+
+
 def test_a_sender_is_heard_out_however_late_its_last_bytes_come(shell: Any) -> None:
     """GNU tar ends at its end mark: what was still to come broke the line, and all went again."""
     (shell.home / "t" / server.STAGING).mkdir(parents=True)
