@@ -22,6 +22,7 @@ from engine.runtime.device import Device, choose, limit_gpus
 from engine.runtime.durable import write_atomic
 from engine.runtime.journal import Journal
 from engine.runtime.memory import MemoryWatch
+from engine.runtime.memory_end import is_out_of_memory, memory_problem
 from engine.runtime.signals import StopFlag, Stopped
 from engine.runtime.stall import StallWatch
 from engine.runtime.tensorboard import TensorBoard, teed
@@ -129,8 +130,8 @@ def _device(spec: RunSpec) -> Device:
 
 def _unexpected(error: Exception, folder: Path) -> Problem:
     """A defect as a sentence with its place; the traceback goes into a file, not on a screen."""
-    if isinstance(error, torch.OutOfMemoryError):
-        return Problem("engine.run.out_of_memory", ExitCode.MEMORY, why=str(error)[:200])
+    if is_out_of_memory(error):
+        return memory_problem(error)
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
     write_atomic(folder / "traceback.txt", "".join(traceback.format_exception(error)).encode())

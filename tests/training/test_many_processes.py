@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ import pytest
 import torch
 from micro_stage import Record, make_stage, run_stage, weights
 from micro_voice import gpt_task, sovits_task, without_dropout
+from processes import free_port, together
 
 from engine.contract.fold import RunState, fold
 from engine.contract.problem import ExitCode, Problem
@@ -27,38 +26,6 @@ from engine.training.features import Clip
 
 ROOT = Path(__file__).resolve().parents[2]
 TASKS: dict[str, Callable[..., Any]] = {"sovits": sovits_task, "gpt": gpt_task}
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def together(work: Callable[[Peers], None], world: int = 2) -> list[int]:
-    """Run `work` in `world` forked processes joined by gloo; their exit codes by rank."""
-    port = free_port()
-    children = []
-    for rank in range(world):
-        child = os.fork()
-        if child == 0:
-            os.environ.update(
-                RANK=str(rank), WORLD_SIZE=str(world), LOCAL_RANK=str(rank),
-                MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port),
-            )  # fmt: skip
-            code = 0
-            try:
-                torch.set_num_threads(1)
-                with joined("cpu") as peers:
-                    work(peers)
-            except BaseException:  # noqa: BLE001  # a forked child must not return into pytest
-                traceback.print_exc()
-                code = 9
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
-        children.append(child)
-    return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
 
 
 @pytest.mark.parametrize("name", TASKS)

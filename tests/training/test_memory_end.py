@@ -11,11 +11,12 @@ from micro_stage import Record, make_stage, run_stage, weights
 from micro_voice import gpt_task, sovits_task, without_dropout
 
 from engine.contract.problem import ExitCode, Problem
+from engine.runtime.memory_end import is_out_of_memory
 from engine.runtime.signals import StopFlag
 from engine.training.features import Clip
 from engine.training.progress import Position
 from engine.training.task import Desk, LoopSettings
-from engine.training.updating import is_out_of_memory, probe, room_for_moments
+from engine.training.updating import probe, room_for_moments
 
 
 def starve(model: torch.nn.Module, largest: int, calls: list[int]) -> None:
