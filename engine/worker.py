@@ -14,17 +14,21 @@ from engine.runtime.device import choose
 from engine.runtime.distributed import Peers, joined
 from engine.runtime.journal import Journal
 from engine.runtime.memory import MemoryWatch
+from engine.runtime.memory_end import is_out_of_memory, memory_problem
 from engine.runtime.signals import StopFlag, Stopped
 from engine.runtime.stall import StallWatch
 from engine.runtime.tensorboard import TensorBoard, teed
 from engine.stages import training_stage
 from engine.training.base import open_base
 from engine.training.room import Room, StageOutcome
-from engine.workers import write_result
+from engine.workers import result_file, write_result
 
 
 def work_on(spec_file: Path, stage: str, work: Path | None) -> ExitCode:
-    """Train one stage together with the other processes; only rank 0 writes anything."""
+    """Train one stage together with the other processes; only rank 0 writes anything.
+
+    But for the sentence of a Problem that another one meets alone, which rank 0 cannot know.
+    """
     spec_file = spec_file.resolve()
     spec = RunSpec.from_json(spec_file.read_text(encoding="utf-8"))
     layout = Layout.at((work.resolve() if work else spec_file.parents[2]).as_posix())
@@ -35,8 +39,13 @@ def work_on(spec_file: Path, stage: str, work: Path | None) -> ExitCode:
             ending = _train(spec, layout, stage, stop)
         except (Problem, Stopped) as end:
             ending = end
-    if leads:
-        write_result(spec_file.parent, stage, ending)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            ending = memory_problem(error)
+    run = spec_file.parent
+    if leads or isinstance(ending, Problem) and not result_file(run, stage).exists():
+        write_result(run, stage, ending)
     return ExitCode.OK if isinstance(ending, StageOutcome) else ending.exit_code
 
 
