@@ -135,7 +135,7 @@ def _proof(room: Room, progress: Progress) -> None:
     text, language = spec.proof_text, spec.proof_language
     if not text:
         text, language = reference.text, reference.language
-    gpt = newest_weight(Path(room.layout.gpt_weights(spec.voice)))
+    gpt = newest_weight(_folder(room), Path(room.layout.gpt_weights(spec.voice)))
     out = _folder(room) / "proof.wav"
     seconds = _speak(room, base, base.content(), gpt, text, language, out)
     if seconds <= 0:
@@ -164,7 +164,7 @@ def _speak(
     # What kept a model from being used was said when the data was prepared.
     polyphones = open_polyphones(room.layout)[0] if language == "zh" else None
     return speak_proof(
-        gpt, newest_weight(Path(room.layout.sovits_weights(room.spec.voice))), content,
+        gpt, newest_weight(folder, Path(room.layout.sovits_weights(room.spec.voice))), content,
         folder / "reference" / reference.wav, reference.text, text, language, out,
         reference_language=reference.language,
         text_encoder=_text_encoder(base, "cpu") if language == "zh" else None,

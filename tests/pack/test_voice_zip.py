@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from engine import pack as packing
+from engine.chosen_pair import write_choice, write_trained
 from engine.cli import main
 from engine.contract.layout import Layout
 from engine.contract.problem import Problem
-from engine.pack import pack, weight_files
+from engine.pack import newest_weight, pack, weight_files
 
 
 @pytest.fixture
@@ -69,6 +70,22 @@ def test_the_manifest_holds_every_hash(work: Path) -> None:
     assert listed == {}
     weights = manifest["weights"]["GPT_weights/Mei/Mei-e10.ckpt"]
     assert weights["metrics"] == {"cross_entropy": 1.5}
+
+
+def test_a_voice_that_was_started_over_is_packed_as_trained_last(work: Path) -> None:
+    """The older training had more epochs, or more steps in them; its files stay where they are."""
+    features = work / "logs" / "Mei"
+    write_trained(features, "gpt", "Mei-e5.ckpt")
+    write_trained(features, "sovits", "Mei_e8_s400.pth")
+    layout = Layout.at(work.as_posix())
+    weights = {name for name in names(pack(layout, "Mei").path) if name.endswith(("kpt", "pth"))}
+    assert weights == {"GPT_weights/Mei/Mei-e5.ckpt", "SoVITS_weights/Mei/Mei_e8_s400.pth"}
+    assert newest_weight(features, work / "GPT_weights" / "Mei").name == "Mei-e5.ckpt"
+    write_choice(features, "Mei-e10.ckpt", "Mei_e12_s600.pth")
+    assert "GPT_weights/Mei/Mei-e10.ckpt" in names(pack(layout, "Mei").path)
+    (features / "chosen.json").unlink()
+    (work / "GPT_weights/Mei/Mei-e5.ckpt").unlink()
+    assert newest_weight(features, work / "GPT_weights" / "Mei").name == "Mei-e10.ckpt"
 
 
 def test_the_same_bytes_each_time(work: Path) -> None:

@@ -113,6 +113,19 @@ def test_more_epochs_go_on_where_the_voice_stands(work: Path) -> None:
     assert (work / "GPT_weights/Mei/Mei-e4.ckpt").is_file()
 
 
+def test_a_voice_started_over_speaks_with_its_new_files(work: Path) -> None:
+    """Three epochs lie there from before; the two of the new training are proved and packed."""
+    params = {**FEW, "gpt.epochs": 2, "train.seed": 7, "train.on_change": "restart"}
+    spec = write_spec(work, "over", stages=("gpt", "proof", "pack"), params=params)
+    before = set(zipfile.ZipFile(work / "packs/Mei.zip").namelist())
+    assert "GPT_weights/Mei/Mei-e3.ckpt" in before
+    execute(spec)
+    assert (work / "GPT_weights/Mei/Mei-e3.ckpt").is_file()
+    packed = set(zipfile.ZipFile(work / "packs/Mei.zip").namelist())
+    assert packed - before == {f"GPT_weights/Mei/Mei-e2.ckpt{end}" for end in ("", ".json")}
+    assert "GPT_weights/Mei/Mei-e3.ckpt" not in packed
+
+
 def test_sigterm_in_a_run_ends_it_as_preempted(work: Path) -> None:
     spec = write_spec(work, "cut", stages=("gpt",), params={**FEW, "gpt.epochs": 9})
     child = os.fork()
