@@ -28,6 +28,7 @@ from engine.training.base import (
 )
 from engine.training.crafting import gpt_stage, sovits_stage
 from engine.training.features import read_features
+from engine.training.resume import patiently
 from engine.training.room import Export, Room, StageOutcome
 from engine.training.stage import TrainingStage
 from engine.workers import run_workers
@@ -137,7 +138,10 @@ def _proof(room: Room, progress: Progress) -> None:
         text, language = reference.text, reference.language
     gpt = newest_weight(_folder(room), Path(room.layout.gpt_weights(spec.voice)))
     out = _folder(room) / "proof.wav"
-    seconds = _speak(room, base, base.content(), gpt, text, language, out)
+    seconds = patiently(
+        lambda: _speak(room, base, base.content(), gpt, text, language, out),
+        room.emit, room.stop, "proof",
+    )  # fmt: skip
     if seconds <= 0:
         raise Problem("engine.run.silent_proof", ExitCode.DATA)
     progress.proof_seconds = seconds
