@@ -184,6 +184,8 @@ def _batch(room: Room, stage: str, clips: int, newest: Any, must_match: Mapping[
         batch = max(1, batch // 2)
     if room.spec.value("train.schedule") == "fixed":
         check_batch(clips, Sizes(batch, world), f"{stage}.batch_size")
+    elif clips == 0:
+        raise Problem("engine.training.few_clips", ExitCode.DATA, clips=0, gpus=world)
     elif stage == "gpt":
         batch = gpt_batch_size(batch, clips * upstream_repeats(clips))
     return batch

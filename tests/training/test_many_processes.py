@@ -287,3 +287,26 @@ def test_torchrun_trains_a_stage(tmp_path: Path, trained: Path) -> None:
     assert (state.gaps, state.repeats, state.status) == (0, 0, "succeeded")
     stage = state.stage("gpt")
     assert stage is not None and stage.updates == 8 and stage.state == "finished"
+
+
+def test_dice_differ_also_where_a_resume_has_more_processes(
+    clips: list[Clip], tmp_path: Path
+) -> None:
+    """The saved ones are of another number of processes, so each gets its own again."""
+    run_stage(gpt_task(clips, 2), tmp_path)
+
+    def work(peers: Peers) -> None:
+        task = gpt_task(clips, 1, peers)
+        load, drawn = task.phases, []
+
+        def noted() -> Any:
+            drawn.append(torch.get_rng_state())
+            return load()
+
+        task.phases = noted  # type: ignore[method-assign]
+        make_stage(task, tmp_path, peers=peers, **{"gpt.epochs": 3}).run()
+        torch.save(drawn[0], tmp_path / f"d{peers.rank}")
+
+    assert together(work) == [0, 0]
+    first, second = (torch.load(tmp_path / f"d{rank}", weights_only=True) for rank in (0, 1))
+    assert not torch.equal(first, second)

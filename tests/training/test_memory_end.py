@@ -9,6 +9,7 @@ import pytest
 import torch
 from micro_stage import Record, make_stage, run_stage, weights
 from micro_voice import gpt_task, sovits_task, without_dropout
+from shortage import starve
 
 from engine.contract.problem import ExitCode, Problem
 from engine.runtime.memory_end import is_out_of_memory
@@ -17,19 +18,6 @@ from engine.training.features import Clip
 from engine.training.progress import Position
 from engine.training.task import Desk, LoopSettings
 from engine.training.updating import probe, room_for_moments
-
-
-def starve(model: torch.nn.Module, largest: int, calls: list[int]) -> None:
-    """Let `model` run out of memory on more than `largest` clips at once."""
-    plain = model.forward
-
-    def forward(first: torch.Tensor, *rest: Any, **options: Any) -> Any:
-        calls.append(len(first))
-        if len(first) > largest:
-            raise torch.OutOfMemoryError("CUDA out of memory (injected)")
-        return plain(first, *rest, **options)
-
-    model.forward = forward  # type: ignore[method-assign]
 
 
 def close(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor], bound: float) -> None:

@@ -10,6 +10,7 @@ import torch
 from micro_stage import Record, make_stage, run_stage, same, weights
 from micro_voice import gpt_task, sovits_task, without_dropout
 from processes import together
+from shortage import starve_once, tear
 
 from engine.contract.problem import ExitCode, Problem
 from engine.runtime import distributed
@@ -25,49 +26,6 @@ def make(which: str, clips: list[Clip], **options: Any) -> Any:
     for model in (task.model,) if which == "gpt" else (task.generator, task.discriminator):
         without_dropout(model)
     return task
-
-
-def tear(task: Any, which: str, epoch: int, update: int) -> None:
-    """Let the step of one update move every second weight and then run out of memory, once."""
-    optimizer = task.optimizer if which == "gpt" else getattr(task, f"{which}_optimizer")
-    begin, plain = task.begin_epoch, optimizer.step
-    epochs: list[int] = []
-    steps: list[int] = []
-
-    def begin_epoch(number: int) -> None:
-        begin(number)
-        epochs.append(number)
-
-    def step(*given: Any, **options: Any) -> Any:
-        # Counted in this epoch: loss scaling skips steps of the first one.
-        steps.extend([1] if epochs[-1] == epoch else [])
-        if len(steps) != update or epochs[-1] != epoch:
-            return plain(*given, **options)
-        for group in optimizer.param_groups:
-            for parameter in group["params"][::2]:
-                parameter.grad = None
-        plain(*given, **options)
-        raise torch.OutOfMemoryError("CUDA out of memory (injected)")
-
-    task.begin_epoch, optimizer.step = begin_epoch, step
-
-
-def starve_once(task: Any, which: str, epoch: int) -> None:
-    """Run out of memory in the first pass of an epoch, before anything has moved."""
-    model = task.model if which == "gpt" else task.generator
-    begin, plain, hungry = task.begin_epoch, model.forward, []
-
-    def begin_epoch(number: int) -> None:
-        begin(number)
-        hungry.extend([1] if number == epoch else [])
-
-    def forward(*inputs: Any, **options: Any) -> Any:
-        if hungry:
-            hungry.pop()
-            raise torch.OutOfMemoryError("CUDA out of memory (injected)")
-        return plain(*inputs, **options)
-
-    task.begin_epoch, model.forward = begin_epoch, forward
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
