@@ -39,6 +39,8 @@ def resynthesise(room: Room, model: Synthesizer, clips: Sequence[Clip], epoch: i
 
     with torch.random.fork_rng(), torch.no_grad():
         for number, clip in enumerate(_chosen(clips), 1):
+            if room.stop.is_set:  # everything is saved, and somebody waits
+                break
             torch.manual_seed(number)
             _announce(room, "sovits", epoch, number, clip, decoded)
     model.train()
@@ -48,6 +50,8 @@ def speak_each(room: Room, speak: Speak, gpt: Path, clips: Sequence[Clip], epoch
     """Speak the clips' texts through the whole path."""
     with torch.random.fork_rng():
         for number, clip in enumerate(_chosen(clips), 1):
+            if room.stop.is_set:
+                break
             _announce(room, "gpt", epoch, number, clip, lambda one, out: speak(gpt, one.text, out))
 
 
