@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from engine.contract.problem import ExitCode, Problem
 from engine.models.frozen.text_encoder import TextEncoder
 from engine.pack import newest_weight, pack
@@ -100,6 +102,7 @@ def _train(room: Room, progress: Progress, name: str) -> None:
     base = _made(progress)
     gpus = room.spec.value("train.gpus").split("-")
     if len(gpus) > 1:
+        torch.cuda.empty_cache()  # what preparing has left is the workers' to use
         outcome = run_workers(room, name, len(gpus))
     else:
         outcome = training_stage(name, room, base).run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -19,6 +20,8 @@ from engine.runtime.signals import StopFlag, Stopped
 from engine.training.room import Export, Room, StageOutcome
 
 _LAST_WORDS = 300  # characters of a lost worker's output
+_TORCHRUN = re.compile(r"^.*torch/distributed/elastic/", re.MULTILINE)
+_ROOT_CAUSE = re.compile(r"Root Cause.*?exitcode\s*:\s*(-?\d+)", re.DOTALL)
 _LEAVING_S = 60.0  # after a word on how it ended; a hung GPU may never let a process go
 # After the wish to stop, until rank 0 has ended an update and written a state; then one hangs.
 _STOPPING_S = 600.0
@@ -68,10 +71,10 @@ def run_workers(
         room.emit("warning", stage, **notice.as_json())
     if not result.is_file():
         room.stop.raise_if_set()
-        words = (folder / f"worker-{stage}.log").read_text("utf-8", "replace").strip()
+        words, code = _last_words((folder / f"worker-{stage}.log").read_text("utf-8", "replace"))
         raise Problem(
             "engine.run.worker_lost", ExitCode.DISTRIBUTED,
-            stage=stage, count=count, words=words[-_LAST_WORDS:],
+            stage=stage, count=count, words=words, code=code,
         )  # fmt: skip
     return _outcome(json.loads(result.read_text(encoding="utf-8")))
 
@@ -117,6 +120,13 @@ def _workers(agent: subprocess.Popen[bytes]) -> list[psutil.Process]:
         return [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
     except psutil.NoSuchProcess:
         return []
+
+
+def _last_words(log: str) -> tuple[str, str]:
+    """The end of what the workers said, before torchrun tells of it, and the exit code it saw."""
+    said = _TORCHRUN.split(log, maxsplit=1)[0].strip()
+    code = _ROOT_CAUSE.search(log)
+    return said[-_LAST_WORDS:], code[1] if code else "?"
 
 
 def result_file(folder: Path, stage: str) -> Path:

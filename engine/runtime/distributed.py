@@ -93,6 +93,11 @@ class Peers:
             dist.barrier(group=self.flags)
 
 
+def is_peer_lost(error: BaseException) -> bool:
+    """What is seen of a process that has gone; what that one said is the reason."""
+    return isinstance(error, dist.DistError) or "gloo" in str(error)
+
+
 @contextmanager
 def joined(kind: str) -> Iterator[Peers]:
     """The peers that torchrun started together with this process.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import torch
 
-from engine.contract.problem import ExitCode, Problem
-
 _NO_MEMORY = (
     "can't allocate memory",  # the CPU's allocator
     "CUDA error: out of memory",  # outside torch's own allocator
@@ -19,8 +17,3 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     said = str(error)
     return isinstance(error, RuntimeError) and any(words in said for words in _NO_MEMORY)
-
-
-def memory_problem(error: BaseException) -> Problem:
-    """The end of a run that nothing smaller could save."""
-    return Problem("engine.run.out_of_memory", ExitCode.MEMORY, why=str(error)[:200])

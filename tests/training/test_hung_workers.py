@@ -13,15 +13,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import torch
 from micro_stage import Record
-from micro_voice import CPU
+from micro_voice import CPU, GPT, SOVITS
 
-from engine import worker
+from engine import stages, worker
 from engine.contract.layout import Layout
 from engine.contract.problem import ExitCode, Problem
 from engine.contract.spec import RunSpec
-from engine.runtime.memory_end import memory_problem
+from engine.defect import unforeseen
 from engine.runtime.signals import StopFlag, Stopped
+from engine.training.base import Base
 from engine.training.room import Export, Room, StageOutcome
 from engine.workers import run_workers, write_result
 
@@ -171,30 +173,102 @@ while not asked: time.sleep(0.02)
 
 def test_what_ended_one_worker_is_what_the_run_ends_with(workers: Workers) -> None:
     """Rank 0 only sees a closed connection; the sentence of the other one is the reason."""
-    workers.ends_with(memory_problem(RuntimeError("CUDA out of memory: 2 GiB")))
+    workers.ends_with(unforeseen(torch.OutOfMemoryError("2 GiB"), workers.work))
     workers.write("ready()\nsys.exit(1)", "ready()\nsay()\nsys.exit(4)")
     with pytest.raises(Problem) as problem:
         workers.run(lambda _: None)
     assert problem.value.exit_code is ExitCode.MEMORY and not workers.hung
 
 
+def test_a_lost_worker_is_told_with_its_own_last_words(workers: Workers) -> None:
+    """And not with the table that torchrun makes of it."""
+    workers.write(FOR_EVER, "print('boom', flush=True)\nos.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(Problem) as problem:
+        workers.run(lambda _: None)
+    assert problem.value.key == "engine.run.worker_lost"
+    assert problem.value.facts["words"].endswith("boom") and problem.value.facts["code"] == "-9"
+    assert problem.value.exit_code is ExitCode.DISTRIBUTED
+
+
+def failing_worker(
+    error: Exception, work: Path, rank: int, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], ExitCode]:
+    """`python -m engine worker` in this process, whose training ends with `error`."""
+
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(worker, "_train", fails)
+    monkeypatch.setenv("RANK", str(rank))
+    spec = work / "runs" / "r1" / "spec.json"
+    spec.parent.mkdir(parents=True)
+    spec.write_text(RunSpec("r1", "micro", "tiny").to_json())
+    return lambda: worker.work_on(spec, "gpt", None)
+
+
+@pytest.mark.parametrize(
+    ("error", "key"),
+    [
+        (ZeroDivisionError("a defect"), "engine.run.unexpected"),
+        (RuntimeError("gloo/transport/tcp/pair.cc: Connection closed by peer"), None),
+    ],
+    ids=["defect", "lost-peer"],
+)
+def test_a_defect_is_told_and_a_closed_connection_is_none(
+    error: Exception, key: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work_on, run = failing_worker(error, tmp_path, 0, monkeypatch), tmp_path / "runs" / "r1"
+    if key is None:
+        with pytest.raises(RuntimeError):
+            work_on()
+        assert not (run / "worker-gpt.json").exists()
+    else:
+        assert work_on() is ExitCode.INTERNAL
+        assert json.loads((run / "worker-gpt.json").read_text())["problem"] == key
+        assert "ZeroDivisionError" in (run / "traceback.txt").read_text()
+
+
 @pytest.mark.parametrize("rank", [0, 1])
 def test_memory_that_ends_in_one_worker_is_told_by_it(
     rank: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(*_: object) -> None:
-        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 GiB")
-
-    monkeypatch.setattr(worker, "_train", fails)
-    monkeypatch.setenv("RANK", str(rank))
-    spec = tmp_path / "runs" / "r1" / "spec.json"
-    spec.parent.mkdir(parents=True)
-    spec.write_text(RunSpec("r1", "micro", "tiny").to_json())
-    assert worker.work_on(spec, "gpt", None) is ExitCode.MEMORY
-    told = json.loads((spec.parent / "worker-gpt.json").read_text())
+    """The first of what nobody foresaw stands: what follows may come of it."""
+    work_on = failing_worker(
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 GiB"),
+        tmp_path, rank, monkeypatch,
+    )  # fmt: skip
+    result = tmp_path / "runs" / "r1" / "worker-gpt.json"
+    assert work_on() is ExitCode.MEMORY
+    told = json.loads(result.read_text())
     assert told["problem"] == "engine.run.out_of_memory" and "9 GiB" in told["facts"]["why"]
-    # What rank 0 says is the last word: a later one of another process changes nothing.
-    (spec.parent / "worker-gpt.json").write_text("{}")
-    worker.work_on(spec, "gpt", None)
-    kept = (spec.parent / "worker-gpt.json").read_text() == "{}"
-    assert kept is (rank != 0)
+    result.write_text("{}")
+    work_on()
+    assert result.read_text() == "{}"
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_what_rank_0_foresaw_is_the_last_word(
+    rank: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = Problem("engine.training.no_updates", ExitCode.NO_OP, stage="gpt")
+    work_on = failing_worker(problem, tmp_path, rank, monkeypatch)
+    result = tmp_path / "runs" / "r1" / "worker-gpt.json"
+    result.write_text("{}")
+    work_on()
+    assert (result.read_text() == "{}") is (rank != 0)
+
+
+def test_workers_get_the_memory_that_preparing_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process keeps what torch has cached on a GPU that its workers are to train on."""
+    done: list[str] = []
+
+    def run(*_: object) -> StageOutcome:
+        done.append("workers")
+        return StageOutcome("gpt", 8, 1.0, 3.0, 2.0, 3.0, 2.0, 0.5, Export(Path(), "gpt", 5, "0"))
+
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: done.append("memory"))
+    monkeypatch.setattr(stages, "run_workers", run)
+    spec = RunSpec("r1", "micro", "tiny", params={"train.gpus": "0-1"})
+    room = Room(spec, Layout.at("/work"), Record(), StopFlag(), CPU)
+    stages.run_stage("gpt", room, stages.Progress(Base(Path(), True, SOVITS, GPT, 1, "x")))
+    assert done == ["memory", "workers"]
