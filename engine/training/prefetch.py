@@ -10,13 +10,13 @@ Batch = TypeVar("Batch")
 
 
 def prefetched(places: Sequence[int], load: Callable[[int], Batch]) -> Iterator[tuple[int, Batch]]:
-    """Yield (place, load(place)) for each place, one ahead, in one thread.
+    """Yield (place, load(place)) for each of different places, one ahead, in one thread.
 
     Loading is reading files and a Fourier transform, both outside Python's lock.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="prefetch") as pool:
         ahead = None
-        for place, following in zip(places, [*places[1:], None], strict=True):
+        for number, place in enumerate(places):
             now = ahead or pool.submit(load, place)
-            ahead = pool.submit(load, following) if following is not None else None
+            ahead = pool.submit(load, places[number + 1]) if place != places[-1] else None
             yield place, now.result()
