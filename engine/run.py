@@ -18,9 +18,10 @@ from engine.contract.spec import RunSpec
 from engine.defect import unforeseen
 from engine.readiness import check_ready
 from engine.run_plan import planned_stages
-from engine.runtime.device import Device, choose, limit_gpus
+from engine.runtime.device import Device, choose, limit_gpus, require_gpus
 from engine.runtime.journal import Journal
 from engine.runtime.memory import MemoryWatch
+from engine.runtime.nvml import gpu_count
 from engine.runtime.signals import StopFlag, Stopped
 from engine.runtime.stall import StallWatch
 from engine.runtime.tensorboard import TensorBoard, teed
@@ -122,7 +123,9 @@ def _read_spec(path: Path) -> RunSpec:
 def _device(spec: RunSpec) -> Device:
     wanted = spec.value("train.device")
     if wanted != "cpu" and not torch.cuda.is_initialized():
-        limit_gpus(spec.value("train.gpus"))
+        gpus = spec.value("train.gpus")
+        limit_gpus(gpus)
+        require_gpus(gpus, torch.cuda.device_count(), gpu_count())
     return choose(wanted)
 
 
