@@ -68,12 +68,13 @@ def probe(
 ) -> Position:
     """Compute the heaviest update without applying it, to meet the memory's end beforehand.
 
-    Returns `position` with the micro-batch that fits; the dice are as before.
+    Returns `position` with the micro-batch that fits, measured anew: what was saved may come
+    from a smaller GPU. The dice are as before.
     """
     dice = chance.capture()
     # Held while it computes: without it the first update would fit and the second not.
     moments = room_for_moments(task.optimizers)
-    micro = position.micro or settings.batch
+    micro = settings.batch
     for phase in task.phases():
         _, micro = _compute(phase, task, worst, micro, position, settings, desk)
     task.forget()

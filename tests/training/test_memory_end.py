@@ -109,6 +109,14 @@ def test_the_probe_finds_what_fits_without_training(clips: list[Clip], tmp_path:
     assert all(torch.equal(value, weights(task)[name]) for name, value in before.items())
 
 
+def test_the_probe_gives_a_larger_gpu_the_whole_batch_again(clips: list[Clip]) -> None:
+    task, record = sovits_task(clips, batch=4), Record()
+    desk = Desk(record, StopFlag(), lambda: False, print, Position, lambda *_: None)
+    saved = Position(epoch=2, index=1, step=5, micro=1)
+    position = probe(task, task.load(1, 0, ((0, 1, 2, 3),)), saved, LoopSettings(1, 4), desk)
+    assert position == Position(epoch=2, index=1, step=5, micro=0)
+
+
 def test_the_probe_leaves_room_for_the_moments(clips: list[Clip]) -> None:
     task = sovits_task(clips)
     trained = [*task.discriminator.parameters(), *task.generator.parameters()]
