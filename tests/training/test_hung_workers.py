@@ -95,7 +95,7 @@ def test_a_worker_that_never_leaves_is_ended_after_the_others(workers: Workers) 
     outcome = StageOutcome("gpt", 8, 1.0, 3.0, 2.0, 3.0, 2.0, 0.5, export)
     workers.ends_with(outcome)
     workers.write("ready()\nsay()", f"{DEAF}\nready()\n{FOR_EVER}")
-    assert workers.run(lambda _: None, leaving_s=0.5) == outcome
+    assert workers.run(lambda _: None, leaving_s=2) == outcome
     assert workers.hung == ["1 of the 2 processes of gpt would not end and had to be killed."]
 
 
@@ -182,7 +182,11 @@ def test_what_ended_one_worker_is_what_the_run_ends_with(workers: Workers) -> No
 
 def test_a_lost_worker_is_told_with_its_own_last_words(workers: Workers) -> None:
     """And not with the table that torchrun makes of it."""
-    workers.write(FOR_EVER, "print('boom', flush=True)\nos.kill(os.getpid(), signal.SIGKILL)")
+    workers.write(
+        f"signal.signal(signal.SIGTERM, signal.SIG_DFL)\nready()\n{FOR_EVER}",
+        "ready()\nwhile not here.joinpath('ready-0').is_file(): time.sleep(0.02)\n"
+        "print('boom', flush=True)\nos.kill(os.getpid(), signal.SIGKILL)",
+    )
     with pytest.raises(Problem) as problem:
         workers.run(lambda _: None)
     assert problem.value.key == "engine.run.worker_lost"
