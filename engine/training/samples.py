@@ -12,6 +12,7 @@ from engine.audio.spectrogram import spectrogram
 from engine.contract.problem import ExitCode, Problem
 from engine.models.sovits.synthesizer import Synthesizer
 from engine.runtime.durable import is_no_space, write_atomic
+from engine.runtime.memory_end import is_out_of_memory
 from engine.speaking.sound import wav_bytes
 from engine.training.features import RATE, Clip
 from engine.training.room import Room
@@ -71,11 +72,11 @@ def _announce(
         seconds = write(clip, out)
     except Problem as problem:
         room.emit("warning", stage, **problem.as_json())
-    except OSError as error:
-        if not is_no_space(error):
+    except (OSError, RuntimeError) as error:
+        if not is_no_space(error) and not is_out_of_memory(error):
             raise
         notice = Problem(
-            "engine.training.sample_lost", ExitCode.DATA, file=out.name, why=str(error)
+            "engine.training.sample_lost", ExitCode.DATA, file=out.name, why=str(error)[:200]
         )
         room.emit("warning", stage, **notice.as_json())
     else:

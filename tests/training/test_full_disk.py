@@ -107,15 +107,18 @@ def test_a_sample_that_does_not_fit_is_only_a_warning(
     assert task.generator.training
 
 
-def test_only_a_full_disk_makes_a_spoken_sample_a_warning(
+def test_only_a_full_disk_or_memory_makes_a_spoken_sample_a_warning(
     clips: list[Clip], tmp_path: Path
 ) -> None:
     record = Record()
+    faults = [OSError(errno.ENOSPC, "full"), torch.OutOfMemoryError("full"), RuntimeError("defect")]
 
     def speak(gpt: Path, text: str, out: Path) -> float:
-        raise OSError(faults.pop(), "no")
+        raise faults.pop(0)
 
-    faults = [errno.EACCES, errno.ENOSPC, errno.ENOSPC]
-    with pytest.raises(PermissionError):
+    with pytest.raises(RuntimeError, match="defect"):
         samples.speak_each(room_in(tmp_path, record), speak, tmp_path, clips, 3)
     assert record.codes() == ["engine.training.sample_lost"] * 2
+    with pytest.raises(PermissionError):
+        faults.append(PermissionError(errno.EACCES, "no"))
+        samples.speak_each(room_in(tmp_path, record), speak, tmp_path, clips, 3)
