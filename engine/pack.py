@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import engine
-from engine.chosen_pair import preferred
+from engine.chosen_pair import last_trained, preferred
 from engine.contract.layout import Layout
 from engine.contract.problem import ExitCode, Problem
 from engine.runtime.durable import fsync_folder, sha256
@@ -119,7 +119,7 @@ _JSON: dict[str, Any] = {"ensure_ascii": False, "indent": 1, "sort_keys": True}
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """Exported weights of one kind, by epoch and step, the last trained one last."""
+    """Exported weights of one kind, by epoch and step."""
     if not folder.is_dir():
         return []
     named = ((_EPOCH.search(path.name), path) for path in folder.iterdir())
@@ -127,14 +127,14 @@ def weight_files(folder: Path) -> list[Path]:
     return [path for _, path in sorted(found)]
 
 
-def newest_weight(folder: Path) -> Path:
-    """The last trained weight of a voice. Problem when there is none yet."""
+def newest_weight(features: Path, folder: Path) -> Path:
+    """The last trained weight of a voice in `folder`. Problem when there is none yet."""
     weights = weight_files(folder)
     if not weights:
         raise Problem(
             "engine.pack.no_voice", ExitCode.DATA, folder=folder.parent.name, voice=folder.name
         )
-    return weights[-1]
+    return last_trained(features, weights)
 
 
 def _members(layout: Layout, voice: str, contents: str) -> dict[str, Path]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,12 +15,13 @@ import engine
 from engine.contract.layout import Layout
 from engine.contract.problem import ExitCode, Problem
 from engine.contract.spec import RunSpec
+from engine.defect import unforeseen
 from engine.readiness import check_ready
 from engine.run_plan import planned_stages
-from engine.runtime.device import Device, choose, limit_gpus
-from engine.runtime.durable import write_atomic
+from engine.runtime.device import Device, choose, limit_gpus, require_gpus
 from engine.runtime.journal import Journal
 from engine.runtime.memory import MemoryWatch
+from engine.runtime.nvml import gpu_count
 from engine.runtime.signals import StopFlag, Stopped
 from engine.runtime.stall import StallWatch
 from engine.runtime.tensorboard import TensorBoard, teed
@@ -78,7 +78,7 @@ def execute(spec_file: Path, work: Path | None = None) -> Ending:
         except Problem as problem:
             ending = Ending("failed", problem.exit_code, problem)
         except Exception as error:  # noqa: BLE001  # a defect of ours must still end the stream
-            ending = Ending("failed", ExitCode.INTERNAL, _unexpected(error, spec_file.parent))
+            ending = Ending("failed", ExitCode.INTERNAL, unforeseen(error, spec_file.parent))
         _finish(journal, ending, progress, layout, time.monotonic() - started)
     return ending
 
@@ -123,19 +123,10 @@ def _read_spec(path: Path) -> RunSpec:
 def _device(spec: RunSpec) -> Device:
     wanted = spec.value("train.device")
     if wanted != "cpu" and not torch.cuda.is_initialized():
-        limit_gpus(spec.value("train.gpus"))
+        gpus = spec.value("train.gpus")
+        limit_gpus(gpus)
+        require_gpus(gpus, torch.cuda.device_count(), gpu_count())
     return choose(wanted)
-
-
-def _unexpected(error: Exception, folder: Path) -> Problem:
-    """A defect as a sentence with its place; the traceback goes into a file, not on a screen."""
-    if isinstance(error, torch.OutOfMemoryError):
-        return Problem("engine.run.out_of_memory", ExitCode.MEMORY, why=str(error)[:200])
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
-    write_atomic(folder / "traceback.txt", "".join(traceback.format_exception(error)).encode())
-    why = f"{type(error).__name__}: {error}"[:300]
-    return Problem("engine.run.unexpected", ExitCode.INTERNAL, place=place, why=why)
 
 
 def _finish(

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from engine.contract.problem import ExitCode, Problem
 from engine.models.frozen.text_encoder import TextEncoder
 from engine.pack import newest_weight, pack
@@ -28,6 +30,7 @@ from engine.training.base import (
 )
 from engine.training.crafting import gpt_stage, sovits_stage
 from engine.training.features import read_features
+from engine.training.resume import patiently
 from engine.training.room import Export, Room, StageOutcome
 from engine.training.stage import TrainingStage
 from engine.workers import run_workers
@@ -99,6 +102,7 @@ def _train(room: Room, progress: Progress, name: str) -> None:
     base = _made(progress)
     gpus = room.spec.value("train.gpus").split("-")
     if len(gpus) > 1:
+        torch.cuda.empty_cache()  # what preparing has left is the workers' to use
         outcome = run_workers(room, name, len(gpus))
     else:
         outcome = training_stage(name, room, base).run()
@@ -135,9 +139,12 @@ def _proof(room: Room, progress: Progress) -> None:
     text, language = spec.proof_text, spec.proof_language
     if not text:
         text, language = reference.text, reference.language
-    gpt = newest_weight(Path(room.layout.gpt_weights(spec.voice)))
+    gpt = newest_weight(_folder(room), Path(room.layout.gpt_weights(spec.voice)))
     out = _folder(room) / "proof.wav"
-    seconds = _speak(room, base, base.content(), gpt, text, language, out)
+    seconds = patiently(
+        lambda: _speak(room, base, base.content(), gpt, text, language, out),
+        room.emit, room.stop, "proof",
+    )  # fmt: skip
     if seconds <= 0:
         raise Problem("engine.run.silent_proof", ExitCode.DATA)
     progress.proof_seconds = seconds
@@ -164,7 +171,7 @@ def _speak(
     # What kept a model from being used was said when the data was prepared.
     polyphones = open_polyphones(room.layout)[0] if language == "zh" else None
     return speak_proof(
-        gpt, newest_weight(Path(room.layout.sovits_weights(room.spec.voice))), content,
+        gpt, newest_weight(folder, Path(room.layout.sovits_weights(room.spec.voice))), content,
         folder / "reference" / reference.wav, reference.text, text, language, out,
         reference_language=reference.language,
         text_encoder=_text_encoder(base, "cpu") if language == "zh" else None,

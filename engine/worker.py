@@ -10,8 +10,9 @@ from typing import Any
 from engine.contract.layout import Layout
 from engine.contract.problem import ExitCode, Problem
 from engine.contract.spec import RunSpec
+from engine.defect import unforeseen
 from engine.runtime.device import choose
-from engine.runtime.distributed import Peers, joined
+from engine.runtime.distributed import Peers, is_peer_lost, joined
 from engine.runtime.journal import Journal
 from engine.runtime.memory import MemoryWatch
 from engine.runtime.signals import StopFlag, Stopped
@@ -20,23 +21,32 @@ from engine.runtime.tensorboard import TensorBoard, teed
 from engine.stages import training_stage
 from engine.training.base import open_base
 from engine.training.room import Room, StageOutcome
-from engine.workers import write_result
+from engine.workers import result_file, write_result
 
 
 def work_on(spec_file: Path, stage: str, work: Path | None) -> ExitCode:
-    """Train one stage together with the other processes; only rank 0 writes anything."""
+    """Train one stage together with the other processes; only rank 0 writes anything.
+
+    But for the sentence of what another one meets alone: rank 0 only sees a closed connection.
+    """
     spec_file = spec_file.resolve()
     spec = RunSpec.from_json(spec_file.read_text(encoding="utf-8"))
     layout = Layout.at((work.resolve() if work else spec_file.parents[2]).as_posix())
-    leads = os.environ["RANK"] == "0"
+    run, leads = spec_file.parent, os.environ["RANK"] == "0"
     ending: StageOutcome | Problem | Stopped
     with StopFlag() as stop:
         try:
             ending = _train(spec, layout, stage, stop)
+            last_word = leads
         except (Problem, Stopped) as end:
-            ending = end
-    if leads:
-        write_result(spec_file.parent, stage, ending)
+            ending, last_word = end, leads
+        except Exception as error:  # the process that started this one reads no traceback
+            if is_peer_lost(error):
+                raise
+            ending, last_word = unforeseen(error, run), False
+    first_word = isinstance(ending, Problem) and not result_file(run, stage).exists()
+    if last_word or first_word:
+        write_result(run, stage, ending)
     return ExitCode.OK if isinstance(ending, StageOutcome) else ending.exit_code
 
 

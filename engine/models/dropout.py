@@ -23,9 +23,10 @@ class Dropout(nn.Dropout):
 
 def dropped(x: Tensor, p: float) -> Tensor:
     """Zero each number of `x` with probability `p` and scale the others, as in training."""
-    if x.device.type != "cpu" or not 0 < p < 1:
+    kept = round((1 - p) * _STEPS)
+    if x.device.type != "cpu" or not 0 < kept < _STEPS:  # or a share sixteen bits cannot hold
         return nn.functional.dropout(x, p)
-    out: Tensor = _Dropped.apply(x, round((1 - p) * _STEPS))
+    out: Tensor = _Dropped.apply(x, kept)
     return out
 
 

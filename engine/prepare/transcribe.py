@@ -53,7 +53,7 @@ class Remembered:
         self._path = path
         self._heard: dict[str, Transcript] = {}
         if path.exists():
-            for line in path.read_text(encoding="utf-8").splitlines():
+            for line in path.read_bytes().splitlines():
                 try:
                     raw = json.loads(line)
                     transcript = Transcript(str(raw["text"]), str(raw["language"]))

@@ -74,7 +74,7 @@ class Checkpoints:
             raise
         fsync_folder(self.folder)
         self._sweep()
-        self._prune()
+        self._prune(step)
         return SavedState(place, step, dict(facts))
 
     def newest(self) -> tuple[SavedState | None, tuple[Fault, ...]]:
@@ -98,10 +98,13 @@ class Checkpoints:
         named = ((_STATE.match(place.name), place) for place in self.folder.iterdir())
         return sorted(((int(hit[1]), place) for hit, place in named if hit), reverse=True)
 
-    def _prune(self) -> None:
-        if self._keep_all:
-            return
-        for _, place in self._states()[_KEPT:]:
+    def _prune(self, step: int) -> None:
+        # Whoever saves a step has gone back from all later ones, as they did not verify: they
+        # would stand in the place of whole ones.
+        states = self._states()
+        later = [place for number, place in states if number > step]
+        whole = [place for number, place in states if number <= step]
+        for place in later + ([] if self._keep_all else whole[_KEPT:]):
             shutil.rmtree(place)
 
     def _sweep(self) -> None:

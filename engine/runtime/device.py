@@ -51,6 +51,16 @@ def limit_gpus(numbers: str, environment: dict[str, str] | None = None) -> tuple
     return chosen
 
 
+def require_gpus(numbers: str, visible: int, installed: int) -> None:
+    """Problem when a GPU of `train.gpus` is not there.
+
+    CUDA leaves such a number out without a word, and the run would train on the CPU. `visible`
+    is what torch counts after `limit_gpus`, `installed` what the driver does (0: it says nothing).
+    """
+    if installed and visible < len(numbers.split("-")):
+        raise Problem("engine.run.no_such_gpu", ExitCode.CONFIG, gpus=numbers, count=installed)
+
+
 def choose(wanted: str, index: int = 0) -> Device:
     """`wanted` is train.device: auto, cuda or cpu. Problem when cuda is asked for in vain."""
     if wanted != "cpu" and torch.cuda.is_available():

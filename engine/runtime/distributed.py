@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from engine.contract.problem import ExitCode, Problem
+from engine.runtime.memory_end import is_out_of_memory
 
 _PREFLIGHT = timedelta(seconds=30)
 _STEP = timedelta(minutes=10)
@@ -50,23 +51,25 @@ class Peers:
         return tuple(bool(vote) for vote in votes.tolist())
 
     def sum_gradients(self, parameters: Iterable[Parameter]) -> None:
-        """Replace each gradient by its sum over the processes, bucket by bucket."""
+        """Replace each gradient by its sum over the processes, bucket by bucket.
+
+        Raises torch.OutOfMemoryError in every process when one has no room for a bucket.
+        """
         if self.world == 1:
             return
-        bucket: list[Tensor] = []
-        size = 0
-        for parameter in parameters:
-            if not parameter.requires_grad:
-                continue
-            if parameter.grad is None:  # every process must bring the same tensors
-                parameter.grad = torch.zeros_like(parameter)
-            bucket.append(parameter.grad)
-            size += parameter.grad.numel()
-            if size >= _BUCKET:
-                _sum_bucket(bucket, self.tensors)
-                bucket, size = [], 0
-        if bucket:
-            _sum_bucket(bucket, self.tensors)
+        flat, buckets = None, []
+        try:
+            buckets = list(_buckets(_gradients(parameters)))
+            flat = buckets[0][0].new_empty(max(_size(bucket) for bucket in buckets))
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+        # Asked before the first sum: in it, those who have the room would wait for the others.
+        (failed,) = self.any(flat is None)
+        if flat is None or failed:
+            raise torch.OutOfMemoryError("no room in which to sum the gradients")
+        for bucket in buckets:
+            _sum_bucket(bucket, flat[: _size(bucket)], self.tensors)
 
     def sum(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
         """Sum each scalar over the processes, for the record."""
@@ -88,6 +91,11 @@ class Peers:
         """Until every process is here: rank 0 writes files the others go on from."""
         if self.world > 1:
             dist.barrier(group=self.flags)
+
+
+def is_peer_lost(error: BaseException) -> bool:
+    """What is seen of a process that has gone; what that one said is the reason."""
+    return isinstance(error, dist.DistError) or "gloo" in str(error)
 
 
 @contextmanager
@@ -142,8 +150,31 @@ def _waiting_in_the_open() -> Iterator[None]:
             os.environ[_BLOCKING_WAIT] = before
 
 
-def _sum_bucket(gradients: list[Tensor], group: Any) -> None:
-    flat = torch.cat([gradient.flatten() for gradient in gradients])
+def _gradients(parameters: Iterable[Parameter]) -> Iterator[Tensor]:
+    for parameter in parameters:
+        if parameter.requires_grad:
+            if parameter.grad is None:  # every process must bring the same tensors
+                parameter.grad = torch.zeros_like(parameter)
+            yield parameter.grad
+
+
+def _buckets(gradients: Iterable[Tensor]) -> Iterator[list[Tensor]]:
+    bucket: list[Tensor] = []
+    for gradient in gradients:
+        bucket.append(gradient)
+        if _size(bucket) >= _BUCKET:
+            yield bucket
+            bucket = []
+    if bucket:
+        yield bucket
+
+
+def _size(bucket: list[Tensor]) -> int:
+    return sum(gradient.numel() for gradient in bucket)
+
+
+def _sum_bucket(gradients: list[Tensor], flat: Tensor, group: Any) -> None:
+    torch.cat([gradient.flatten() for gradient in gradients], out=flat)
     dist.all_reduce(flat, group=group)
     for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
         gradient.copy_(part.view_as(gradient))

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ class Journal:
         self._file = _open(path)
         self._size, last = _repair(self._file)
         self._lock = threading.Lock()
-        self._waiting: deque[bytes] = deque()
+        self._waiting: deque[Event] = deque()
         self.run = run
         self.seq = last.seq + 1 if last else 0
         before = last.attempt if last else 0
@@ -45,7 +46,7 @@ class Journal:
             now = time.time_ns() // 1_000_000
             event = Event(self.seq, now, self.run, type, self.attempt, stage, payload)
             self.seq += 1
-            self._waiting.append((event.line() + "\n").encode("utf-8"))
+            self._waiting.append(event)
             if self._write_waiting() and type in _DURABLE:
                 os.fsync(self._file)
 
@@ -61,6 +62,10 @@ class Journal:
                 self._file = _open(self.path)
                 self._size, last = _repair(self._file)
                 self.seq = last.seq + 1 if last else 0
+                # What the disk had no space for before comes after what the other one wrote.
+                for place, event in enumerate(self._waiting):
+                    self._waiting[place] = replace(event, seq=self.seq)
+                    self.seq += 1
 
     @property
     def waiting(self) -> int:
@@ -80,7 +85,7 @@ class Journal:
 
     def _write_waiting(self) -> bool:
         while self._waiting:
-            line = self._waiting[0]
+            line = (self._waiting[0].line() + "\n").encode("utf-8")
             try:
                 _write_all(self._file, line)
             except OSError as error:

@@ -43,6 +43,22 @@ def gpu_figures(uuid: str, library: Any = None) -> dict[str, int] | None:
         library.nvmlShutdown()
 
 
+def gpu_count(library: Any = None) -> int:
+    """GPUs the driver knows, whatever CUDA_VISIBLE_DEVICES says; 0 where it says nothing."""
+    if library is None:
+        import pynvml
+
+        library = pynvml
+    try:
+        library.nvmlInit()
+    except library.NVMLError:
+        return 0
+    try:
+        return int(_asked(library, library.nvmlDeviceGetCount) or 0)
+    finally:
+        library.nvmlShutdown()
+
+
 def _asked(library: Any, question: Callable[[], Any]) -> Any:
     # MIG slices and unified memory answer some questions with "not supported" (remote.md 3).
     try:

@@ -50,7 +50,11 @@ class TensorBoard:
 
     def close(self) -> None:
         for file in self._files.values():
-            file.close()
+            try:
+                file.close()
+            except OSError as error:  # what had no space before has none now
+                if not is_no_space(error):
+                    raise
         self._files.clear()
 
     def _write(self, stage: str, step: int, numbers: Mapping[str, float]) -> None:

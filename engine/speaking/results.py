@@ -112,7 +112,7 @@ def _ranked(row: dict[str, Any]) -> bool:
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """JSON objects of a file, one a line; Problem when there is no such file."""
     try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [json.loads(line) for line in path.read_bytes().splitlines()]
     except (OSError, ValueError) as error:
         raise Problem(
             "engine.speaking.no_table", ExitCode.DATA, file=str(path), why=str(error)

@@ -44,7 +44,7 @@ def _voice(spec: Path) -> str:
 
 def _samples(events: Path, work: Path) -> list[SavedSample]:
     found = []
-    for line in events.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in events.read_bytes().splitlines():
         event = parse(line)
         if event is None or event.type != "sample" or "epoch" not in event.payload:
             continue

@@ -164,8 +164,9 @@ class Studio:
 
     def _chosen(self, folder: Path, name: str) -> Path:
         if not name:
-            newest_weight(folder)  # says so where there is none
-            return preferred(Path(self.layout.features(self.voice)), weight_files(folder))
+            features = Path(self.layout.features(self.voice))
+            newest_weight(features, folder)  # says so where there is none
+            return preferred(features, weight_files(folder))
         inside, given = folder / name, Path(name)
         return inside if inside.is_file() or not given.is_file() else given
 

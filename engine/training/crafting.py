@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from engine import interop
+from engine.chosen_pair import write_trained
 from engine.contract.catalogue import LANGUAGES, text
 from engine.contract.params import PARAMS
 from engine.contract.problem import ExitCode, Problem
@@ -76,7 +77,7 @@ def sovits_stage(room: Room, base: Base, features: Features) -> TrainingStage:
             folder, room.spec.voice, epoch, position.step, task.generator.state_dict(),
             base.sovits, _facts(room, "sovits", ground, metrics),
         )  # fmt: skip
-        return Export(written.path, "sovits", written.bytes, written.sha256)
+        return _noted(room, "sovits", written)
 
     def change(path: Path) -> float:
         return moved(interop.read_sovits(path).state, base.weights("sovits"))
@@ -112,7 +113,7 @@ def gpt_stage(room: Room, base: Base, features: Features, speak: samples.Speak) 
             folder, room.spec.voice, epoch, task.model.state_dict(), base.gpt,
             _facts(room, "gpt", ground, metrics),
         )  # fmt: skip
-        return Export(written.path, "gpt", written.bytes, written.sha256)
+        return _noted(room, "gpt", written)
 
     def change(path: Path) -> float:
         return moved(interop.read_gpt(path).state, base.weights("gpt"))
@@ -127,6 +128,11 @@ def gpt_stage(room: Room, base: Base, features: Features, speak: samples.Speak) 
         lambda: validation.gpt_metrics(task.model, few, device)["cross_entropy"],
     )  # fmt: skip
     return TrainingStage(room, craft, ground.newest, ground.checkpoints)
+
+
+def _noted(room: Room, stage: str, written: interop.ExportedFile) -> Export:
+    write_trained(Path(room.layout.features(room.spec.voice)), stage, written.path.name)
+    return Export(written.path, stage, written.bytes, written.sha256)
 
 
 def moved(trained: State, start: State) -> float:
@@ -178,6 +184,8 @@ def _batch(room: Room, stage: str, clips: int, newest: Any, must_match: Mapping[
         batch = max(1, batch // 2)
     if room.spec.value("train.schedule") == "fixed":
         check_batch(clips, Sizes(batch, world), f"{stage}.batch_size")
+    elif clips == 0:
+        raise Problem("engine.training.few_clips", ExitCode.DATA, clips=0, gpus=world)
     elif stage == "gpt":
         batch = gpt_batch_size(batch, clips * upstream_repeats(clips))
     return batch

@@ -49,6 +49,7 @@ def reject(
     for row, length in zip(tokens, lengths.tolist(), strict=True):
         n = len(row) if upstream else length
         repeat = int(torch.randint(0, 2, (1,), generator=generator)) == 0
+        repeat |= n == 1 and not upstream  # without its one token nothing would be left
         if upstream:
             a, b = torch.randint(0, n, (2,), generator=generator).sort().values.tolist()
         else:
@@ -60,9 +61,9 @@ def reject(
 
 
 def _span(n: int, repeat: bool, generator: torch.Generator | None) -> tuple[int, int]:
-    """A span 0 <= a < b <= n; a dropped one leaves at least one token where n allows."""
+    """A span 0 <= a < b <= n; a dropped one leaves at least one token."""
     first = int(torch.randint(0, n, (1,), generator=generator))
-    longest = n - first if repeat or first > 0 else max(1, n - 1)
+    longest = n - first if repeat or first > 0 else n - 1
     return first, first + 1 + int(torch.randint(0, longest, (1,), generator=generator))
 
 

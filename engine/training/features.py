@@ -72,11 +72,11 @@ def read_features(folder: Path) -> Features:
     codes = folder / "6-name2semantic.tsv"
     if not names.is_file() or not codes.is_file():
         raise Problem("engine.training.not_prepared", ExitCode.DATA, folder=folder.name)
-    tokens = dict(_token_rows(codes.read_text(encoding="utf-8").splitlines()[1:]))
+    tokens = dict(_token_rows(codes.read_text(encoding="utf-8").split("\n")[1:]))
     digest = hashlib.sha256()
     clips: list[Clip] = []
     incomplete: list[LeftOut] = []
-    for name, phones, spoken in _text_rows(names.read_text(encoding="utf-8").splitlines()):
+    for name, phones, spoken in _text_rows(names.read_text(encoding="utf-8").split("\n")):
         wav, ssl = folder / "5-wav32k" / name, folder / "4-cnhubert" / f"{name}.pt"
         if name not in tokens or not wav.is_file() or not ssl.is_file():
             incomplete.append(LeftOut(name, text("engine.training.left_incomplete")))

@@ -11,8 +11,9 @@ from engine.training.order import Update
 from engine.training.prefetch import prefetched
 from engine.training.progress import Meter, Pace, Position, Reading, Trend
 from engine.training.task import Desk, LoopSettings, Task
-from engine.training.updating import update_once
+from engine.training.updating import TornUpdate, recover, update_once
 
+Order = tuple[Update, ...]
 NORMS = ("grad_norm", "grad_norm_d")  # read with the losses, told beside them
 _MOST_LEFT_OUT = 3
 _MANY_UPDATES = 50  # an epoch with more is logged every tenth update
@@ -38,23 +39,30 @@ def train(
     while position.epoch <= settings.epochs:
         epoch = position.epoch
         updates = task.order(epoch)
-        reading = None
+        reading = torn = None
         task.begin_epoch(epoch)
 
-        def load(index: int, update: Update, epoch: int = epoch) -> Sequence[Any]:
-            return task.load(epoch, index, update)
+        ahead = [
+            index for index in range(position.index, len(updates))
+            if (epoch, index) not in position.left_out
+        ]  # fmt: skip
 
-        for index, batches in prefetched(updates, position.index, load):
-            if (epoch, index) in position.left_out:
-                position = replace(position, index=index + 1)
-                continue
-            losses, micro = update_once(task, batches, position, settings, desk)
+        def load(index: int, epoch: int = epoch, updates: Order = updates) -> Sequence[Any]:
+            return task.load(epoch, index, updates[index])
+
+        for index, batches in prefetched(ahead, load):
+            position = replace(position, index=index)
+            try:
+                losses, micro = update_once(task, batches, position, settings, desk)
+            except TornUpdate as update:
+                torn = update.with_traceback(None)  # whose frames would keep tensors alive
+                break
             meter.add(position, losses)
             position = position.after_update(micro)
             pace.tick()
 
             stop, save = desk.peers.any(desk.stop.is_set, desk.save_due())
-            if stop or save or len(meter) >= log_every or position.index == len(updates):
+            if stop or save or len(meter) >= log_every or index == ahead[-1]:
                 reading = meter.read()
                 if reading.bad:
                     break
@@ -66,13 +74,16 @@ def train(
             if stop:
                 raise desk.stop.ending()
 
-        if reading is not None and reading.bad:
+        if torn is not None:
+            position = recover(task, torn, position, settings, desk)
+        elif reading is not None and reading.bad:
             position = _roll_back(task, reading.bad[0], position, desk)
-            meter.clear()
+        else:
+            position = position.after_epoch()
+            desk.emit("epoch", task.name, epoch=epoch, epochs=settings.epochs, step=position.step)
+            desk.finish_epoch(epoch, position)
             continue
-        position = position.after_epoch()
-        desk.emit("epoch", task.name, epoch=epoch, epochs=settings.epochs, step=position.step)
-        desk.finish_epoch(epoch, position)
+        meter.clear()
     return position
 
 
@@ -106,7 +117,7 @@ def _roll_back(task: Task, bad: Position, position: Position, desk: Desk) -> Pos
         raise Problem("engine.training.not_finite", ExitCode.DATA, **facts)
     notice = Problem("engine.training.rolled_back", ExitCode.DATA, **facts)
     desk.emit("warning", task.name, step=back.step, **notice.as_json())
-    return replace(back, left_out=left_out)
+    return replace(back, micro=position.micro, left_out=left_out)
 
 
 def _clips_of(task: Task, place: Position) -> str:

@@ -18,6 +18,8 @@ class LossScale(GradScaler):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a saved scale; a state saved in another format has none."""
+        if self.is_enabled():
+            self._per_optimizer_states.clear()  # the marks of an update that was broken off
         if state_dict:
             super().load_state_dict(state_dict)
 

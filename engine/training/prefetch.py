@@ -6,20 +6,17 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-Work = TypeVar("Work")
 Batch = TypeVar("Batch")
 
 
-def prefetched(
-    work: Sequence[Work], start: int, load: Callable[[int, Work], Batch]
-) -> Iterator[tuple[int, Batch]]:
-    """Yield (index, load(index, work[index])) from `start` on, one ahead, in one thread.
+def prefetched(places: Sequence[int], load: Callable[[int], Batch]) -> Iterator[tuple[int, Batch]]:
+    """Yield (place, load(place)) for each of different places, one ahead, in one thread.
 
     Loading is reading files and a Fourier transform, both outside Python's lock.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="prefetch") as pool:
         ahead = None
-        for index in range(start, len(work)):
-            now = ahead or pool.submit(load, index, work[index])
-            ahead = pool.submit(load, index + 1, work[index + 1]) if index + 1 < len(work) else None
-            yield index, now.result()
+        for number, place in enumerate(places):
+            now = ahead or pool.submit(load, place)
+            ahead = pool.submit(load, places[number + 1]) if place != places[-1] else None
+            yield place, now.result()

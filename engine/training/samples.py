@@ -9,8 +9,11 @@ import soundfile
 import torch
 
 from engine.audio.spectrogram import spectrogram
-from engine.contract.problem import Problem
+from engine.contract.problem import ExitCode, Problem
 from engine.models.sovits.synthesizer import Synthesizer
+from engine.runtime.durable import is_no_space, write_atomic
+from engine.runtime.memory_end import is_out_of_memory
+from engine.speaking.sound import wav_bytes
 from engine.training.features import RATE, Clip
 from engine.training.room import Room
 
@@ -24,45 +27,65 @@ _MOST_SECONDS = 8.0
 def resynthesise(room: Room, model: Synthesizer, clips: Sequence[Clip], epoch: int) -> None:
     """Speak the clips' own tokens: SoVITS alone, before there is a GPT to choose tokens."""
     model.eval()
+    device = room.device.torch
+
+    def decoded(clip: Clip, out: Path) -> float:
+        samples, _ = soundfile.read(clip.wav, dtype="float32")
+        reference = spectrogram(torch.from_numpy(samples)[None]).to(device)
+        codes = torch.tensor(clip.tokens, device=device)[None, None]
+        phones = torch.tensor(clip.phones, device=device)[None]
+        wav = model.decode(codes, phones, [reference])[0, 0].float().cpu().numpy()
+        write_atomic(out, wav_bytes(wav))
+        return len(wav) / RATE
+
     with torch.random.fork_rng(), torch.no_grad():
         for number, clip in enumerate(_chosen(clips), 1):
+            if room.stop.is_set:  # everything is saved, and somebody waits
+                break
             torch.manual_seed(number)
-            samples, _ = soundfile.read(clip.wav, dtype="float32")
-            reference = spectrogram(torch.from_numpy(samples)[None]).to(room.device.torch)
-            codes = torch.tensor(clip.tokens, device=room.device.torch)[None, None]
-            phones = torch.tensor(clip.phones, device=room.device.torch)[None]
-            wav = model.decode(codes, phones, [reference])[0, 0].float().cpu()
-            out = _place(room, "sovits", epoch, number)
-            out.parent.mkdir(parents=True, exist_ok=True)
-            soundfile.write(out, wav.clamp(-1, 1).numpy(), RATE, subtype="PCM_16")
-            _announce(room, "sovits", out, clip.text, len(wav) / RATE, epoch)
+            _announce(room, "sovits", epoch, number, clip, decoded)
     model.train()
 
 
 def speak_each(room: Room, speak: Speak, gpt: Path, clips: Sequence[Clip], epoch: int) -> None:
-    """Speak the clips' texts through the whole path. A sample that fails is only a warning."""
+    """Speak the clips' texts through the whole path."""
     with torch.random.fork_rng():
         for number, clip in enumerate(_chosen(clips), 1):
-            out = _place(room, "gpt", epoch, number)
-            out.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                seconds = speak(gpt, clip.text, out)
-            except Problem as problem:
-                room.emit("warning", "gpt", **problem.as_json())
-                continue
-            _announce(room, "gpt", out, clip.text, seconds, epoch)
+            if room.stop.is_set:
+                break
+            _announce(room, "gpt", epoch, number, clip, lambda one, out: speak(gpt, one.text, out))
+
+
+def _announce(
+    room: Room,
+    stage: str,
+    epoch: int,
+    number: int,
+    clip: Clip,
+    write: Callable[[Clip, Path], float],
+) -> None:
+    """Let `write` make one sample and tell of it. One that fails is only a warning."""
+    folder = Path(room.layout.run(room.spec.run).path) / "samples"
+    out = folder / f"{stage}-e{epoch}-{number}.wav"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        seconds = write(clip, out)
+    except Problem as problem:
+        room.emit("warning", stage, **problem.as_json())
+    except (OSError, RuntimeError) as error:
+        if not is_no_space(error) and not is_out_of_memory(error):
+            raise
+        notice = Problem(
+            "engine.training.sample_lost", ExitCode.DATA, file=out.name, why=str(error)[:200]
+        )
+        room.emit("warning", stage, **notice.as_json())
+    else:
+        room.emit(
+            "sample", stage, path=room.relative(out), text=clip.text, seconds=seconds, epoch=epoch
+        )
 
 
 def _chosen(clips: Sequence[Clip]) -> list[Clip]:
     """The same clips at every save; long ones would hold the training up."""
     fitting = [clip for clip in clips if clip.seconds <= _MOST_SECONDS] or list(clips)
     return fitting[:COUNT]
-
-
-def _place(room: Room, stage: str, epoch: int, number: int) -> Path:
-    folder = Path(room.layout.run(room.spec.run).path) / "samples"
-    return folder / f"{stage}-e{epoch}-{number}.wav"
-
-
-def _announce(room: Room, stage: str, out: Path, text: str, seconds: float, epoch: int) -> None:
-    room.emit("sample", stage, path=room.relative(out), text=text, seconds=seconds, epoch=epoch)

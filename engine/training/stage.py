@@ -96,8 +96,8 @@ class TrainingStage:
                 self._checkpoints.drop()
             room.peers.wait()
             self._before = self._craft.fixed_loss()
-            if room.peers.rank:  # every process drops other activations
-                chance.seed_all(int(room.spec.value("train.seed")) + room.peers.rank)
+            if room.peers.rank:
+                self._own_dice()
             self._save(Position())  # proves that the disk holds one; what to roll back to
             return Position()
         self._load(found.state)
@@ -164,6 +164,12 @@ class TrainingStage:
         dice = state.load("dice")
         if len(dice) == self._room.peers.world:
             chance.restore(dice[self._room.peers.rank])
+        else:
+            self._own_dice()
+
+    def _own_dice(self) -> None:
+        """Every process drops other activations."""
+        chance.seed_all(int(self._room.spec.value("train.seed")) + self._room.peers.rank)
 
     def _roll_back(self) -> Position:
         state, faults = self._checkpoints.newest()

@@ -11,15 +11,20 @@ from torch import Tensor
 
 from engine.contract.problem import ExitCode, Problem
 from engine.runtime import chance
+from engine.runtime.memory_end import is_out_of_memory
 from engine.training.progress import Position
 from engine.training.task import BatchLike, Desk, LoopSettings, Phase, Task
 
 B = TypeVar("B", bound=BatchLike)
-_NO_MEMORY = (
-    "can't allocate memory",  # the CPU's allocator
-    "CUDA error: out of memory",  # outside torch's own allocator
-    "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED",
-)  # fmt: skip
+
+
+class TornUpdate(Exception):
+    """Memory ran out while weights were being moved: some have moved, some have not."""
+
+    def __init__(self, batches: Sequence[BatchLike], micro: int) -> None:
+        super().__init__(f"after passes of {micro} clips at once")
+        self.batches = batches
+        self.micro = micro
 
 
 def update_once(
@@ -28,15 +33,34 @@ def update_once(
     """One optimiser update; halves the micro-batch when memory runs out and goes on.
 
     Returns the losses and the micro-batch it came to (0: the whole). A phase that was broken
-    off is computed again; one that was applied is not.
+    off is computed again; one that was applied is not. Raises TornUpdate when memory runs out
+    in a step itself: nothing may go on from those weights, see `recover`.
     """
     micro = position.micro or settings.batch
     losses: dict[str, Tensor] = {}
     for phase in task.phases():
         computed, micro = _compute(phase, task, batches, micro, position, settings, desk)
         losses.update(desk.peers.sum(dict(computed)))
-        losses.update(phase.apply())
+        losses.update(_apply(phase, task, batches, micro, desk))
     return losses, micro if micro < settings.batch else 0
+
+
+def recover(
+    task: Task, torn: TornUpdate, position: Position, settings: LoopSettings, desk: Desk
+) -> Position:
+    """Put the newest state back after a torn update, to go on from there in smaller pieces.
+
+    Problem when there are no smaller ones; what is on the disk is whole then too.
+    """
+    facts = {"stage": task.name, "epoch": position.epoch, "update": position.index + 1}
+    largest = _largest(torn.batches, torn.micro)
+    if largest == 1 or settings.on_oom == "stop":
+        raise Problem("engine.training.no_room_to_step", ExitCode.MEMORY, **facts)
+    smaller = _halved(largest, position, settings, desk, task)
+    back = desk.roll_back()
+    notice = Problem("engine.training.step_undone", ExitCode.MEMORY, batch=smaller, **facts)
+    desk.emit("warning", task.name, step=back.step, **notice.as_json())
+    return replace(back, micro=smaller, left_out=position.left_out)
 
 
 def probe(
@@ -44,12 +68,13 @@ def probe(
 ) -> Position:
     """Compute the heaviest update without applying it, to meet the memory's end beforehand.
 
-    Returns `position` with the micro-batch that fits; the dice are as before.
+    Returns `position` with the micro-batch that fits, measured anew: what was saved may come
+    from a smaller GPU. The dice are as before.
     """
     dice = chance.capture()
     # Held while it computes: without it the first update would fit and the second not.
     moments = room_for_moments(task.optimizers)
-    micro = position.micro or settings.batch
+    micro = settings.batch
     for phase in task.phases():
         _, micro = _compute(phase, task, worst, micro, position, settings, desk)
     task.forget()
@@ -91,6 +116,22 @@ def _compute(
         micro = _smaller(batches, micro, position, settings, desk, task)
 
 
+def _apply(
+    phase: Phase, task: Task, batches: Sequence[B], micro: int, desk: Desk
+) -> Mapping[str, Tensor]:
+    applied = None
+    try:
+        applied = phase.apply()
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+    (torn,) = desk.peers.any(applied is None)
+    if applied is not None and not torn:
+        return applied
+    task.forget()
+    raise TornUpdate(batches, micro)
+
+
 def _smaller(
     batches: Sequence[B],
     micro: int,
@@ -99,13 +140,24 @@ def _smaller(
     desk: Desk,
     task: Task,
 ) -> int:
-    largest = min(micro, max(len(batch) for batch in batches))
+    largest = _largest(batches, micro)
     if largest == 1 or settings.on_oom == "stop":
         clips = sorted({clip for batch in batches for clip in batch.clips})
         raise Problem(
             "engine.training.out_of_memory", ExitCode.MEMORY,
             stage=task.name, batch=largest, clips=", ".join(clips[:8]),
         )  # fmt: skip
+    return _halved(largest, position, settings, desk, task)
+
+
+def _largest(batches: Sequence[BatchLike], micro: int) -> int:
+    """Clips that were computed at once."""
+    return min(micro, max(len(batch) for batch in batches))
+
+
+def _halved(
+    largest: int, position: Position, settings: LoopSettings, desk: Desk, task: Task
+) -> int:
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     smaller = largest // 2
@@ -122,9 +174,3 @@ def _split(batches: Sequence[B], micro: int) -> list[B]:
         for batch in batches
         for start in range(0, len(batch), micro)
     ]
-
-
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """CUDA raises torch.OutOfMemoryError; the CPU's allocator and CUDA's libraries others."""
-    said = str(error)
-    return isinstance(error, torch.OutOfMemoryError) or any(words in said for words in _NO_MEMORY)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -24,6 +26,40 @@ def test_the_share_and_the_mean_are_kept(p: float, dtype: torch.dtype) -> None:
     places = zeros.flatten()[: 301 * 1003 // 4 * 4].view(-1, 4)
     assert places.mean(0).tolist() == pytest.approx([p] * 4, abs=0.01)
     assert torch.corrcoef(places.T).fill_diagonal_(0).abs().max() < 0.02
+
+
+@pytest.mark.parametrize("p", [0.001, 0.1, 0.5, 0.9])
+def test_masks_of_several_steps_are_binomial(p: float) -> None:
+    """Five deviations either way, and as many draws alike between steps as chance makes so."""
+    module, x = Dropout(p).train(), torch.ones(64, 17, 93)  # no multiple of four numbers
+    kept = round((1 - p) * 65536) / 65536
+    n = x.numel()
+    torch.manual_seed(11)
+    steps = [module(x) for _ in range(6)]
+    for out in steps:
+        assert abs((out != 0).sum() - n * kept) < 5 * (n * kept * (1 - kept)) ** 0.5
+        assert out.unique().tolist() == pytest.approx([0.0, 1 / kept])
+    # The expectation is what went in: the scale is one over the share, not over 1 - p.
+    mean = torch.stack(steps).double().mean()
+    assert abs(mean - 1) < 5 * ((1 - kept) / kept / (n * len(steps))) ** 0.5
+    alike = kept**2 + (1 - kept) ** 2
+    for one, other in combinations(steps, 2):
+        assert not torch.equal(one, other)
+        same = ((one != 0) == (other != 0)).sum()
+        assert abs(same - n * alike) < 5 * (n * alike * (1 - alike)) ** 0.5
+    torch.manual_seed(11)
+    assert all(torch.equal(module(x), out) for out in steps)
+    torch.manual_seed(12)
+    assert not torch.equal(module(x), steps[0])
+
+
+@pytest.mark.parametrize("p", [1e-6, 7e-6, 1 - 1e-6], ids=["least", "rounded", "nearly-all"])
+def test_shares_that_sixteen_bits_cannot_hold_are_torchs(p: float) -> None:
+    torch.manual_seed(5)
+    out = dropped(torch.ones(4000), p)
+    torch.manual_seed(5)
+    assert torch.equal(out, F.dropout(torch.ones(4000), p))
+    assert (out != 0).float().mean().item() == pytest.approx(1 - p, abs=0.002)
 
 
 def test_gradients_follow_what_was_kept() -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from engine import pack as packing
+from engine.chosen_pair import write_choice, write_trained
 from engine.cli import main
 from engine.contract.layout import Layout
 from engine.contract.problem import Problem
-from engine.pack import pack, weight_files
+from engine.pack import newest_weight, pack, weight_files
+from engine.runtime.durable import sha256
 
 
 @pytest.fixture
@@ -71,6 +74,22 @@ def test_the_manifest_holds_every_hash(work: Path) -> None:
     assert weights["metrics"] == {"cross_entropy": 1.5}
 
 
+def test_a_voice_that_was_started_over_is_packed_as_trained_last(work: Path) -> None:
+    """The older training had more epochs, or more steps in them; its files stay where they are."""
+    features = work / "logs" / "Mei"
+    write_trained(features, "gpt", "Mei-e5.ckpt")
+    write_trained(features, "sovits", "Mei_e8_s400.pth")
+    layout = Layout.at(work.as_posix())
+    weights = {name for name in names(pack(layout, "Mei").path) if name.endswith(("kpt", "pth"))}
+    assert weights == {"GPT_weights/Mei/Mei-e5.ckpt", "SoVITS_weights/Mei/Mei_e8_s400.pth"}
+    assert newest_weight(features, work / "GPT_weights" / "Mei").name == "Mei-e5.ckpt"
+    write_choice(features, "Mei-e10.ckpt", "Mei_e12_s600.pth")
+    assert "GPT_weights/Mei/Mei-e10.ckpt" in names(pack(layout, "Mei").path)
+    (features / "chosen.json").unlink()
+    (work / "GPT_weights/Mei/Mei-e5.ckpt").unlink()
+    assert newest_weight(features, work / "GPT_weights" / "Mei").name == "Mei-e10.ckpt"
+
+
 def test_the_same_bytes_each_time(work: Path) -> None:
     layout = Layout.at(work.as_posix())
     first = pack(layout, "Mei").sha256
@@ -98,6 +117,40 @@ def test_more_than_four_gigabytes(work: Path, monkeypatch: pytest.MonkeyPatch) -
     assert packed.bytes > 2000 and b"PK\x06\x06" in packed.path.read_bytes()
     with zipfile.ZipFile(packed.path) as archive:
         assert archive.read("GPT_weights/Mei/Mei-e10.ckpt") == b"g10" * 999
+
+
+@pytest.mark.long
+def test_a_weight_of_more_than_four_gigabytes_really(work: Path) -> None:
+    """The larger form where it is needed: one member's size, and all that lies behind it."""
+    size = (4 << 30) + 12345
+    big = work / "SoVITS_weights" / "Mei" / "Mei_e12_s600.pth"
+    places = {0: b"head", (4 << 30) - 2: b"over", size - 4: b"tail"}
+    with big.open("wb") as sparse:
+        sparse.truncate(size)
+        for place, mark in places.items():
+            sparse.seek(place)
+            sparse.write(mark)
+    packed = pack(Layout.at(work.as_posix()), "Mei")
+    assert packed.bytes == packed.path.stat().st_size > size
+    name = "SoVITS_weights/Mei/Mei_e12_s600.pth"
+    with zipfile.ZipFile(packed.path) as archive:
+        assert archive.testzip() is None  # every CRC, those of the big member's 4 GiB too
+        assert archive.getinfo(name).file_size == archive.getinfo(name).compress_size == size
+        start = archive.getinfo(name).header_offset
+        behind = [info for info in archive.infolist() if info.header_offset > start]
+        assert all(info.header_offset > 4 << 30 for info in behind) and len(behind) >= 3
+        listed = {
+            entry["path"]: entry for entry in json.loads(archive.read("manifest.json"))["files"]
+        }
+    assert listed[name]["bytes"] == size and listed[name]["sha256"] == sha256(big)
+    # Stored: the member is the file itself, at a place any tool can compute.
+    with packed.path.open("rb") as file:
+        file.seek(start + 26)
+        lengths = struct.unpack("<HH", file.read(4))
+        for place, mark in places.items():
+            file.seek(start + 30 + sum(lengths) + place)
+            assert file.read(4) == mark
+    packed.path.unlink()  # pytest would keep all of it
 
 
 def test_no_voice_yet(work: Path) -> None:

@@ -35,6 +35,13 @@ def write(folder: Path, text: str | bytes) -> Path:
     return path
 
 
+def test_a_text_is_one_line_for_every_reader(tmp_path: Path, wavs: Path) -> None:
+    """Pasted text brings Unicode's own ends of lines with it, which our files may not hold."""
+    path = write(tmp_path, "a.wav|V|zh|\u2028早\u2028上\x85好\v你\t好\u2029\n")
+    (item,) = read_list(path, wavs).items
+    assert item.text == "早 上 好 你 好" and len(item.text.splitlines()) == 1
+
+
 def test_every_fault_has_its_line_and_reason(tmp_path: Path, wavs: Path) -> None:
     lines = [
         "a.wav|V|JP|おはよう",

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import torch
 
 from engine.contract.problem import Problem
-from engine.runtime.device import Device, _best_format, choose, choose_precision, limit_gpus
+from engine.contract.spec import RunSpec
+from engine.run import execute
+from engine.runtime.device import (
+    Device,
+    _best_format,
+    choose,
+    choose_precision,
+    limit_gpus,
+    require_gpus,
+)
 from engine.runtime.memory import MemoryWatch, figures
 
 
@@ -52,6 +64,27 @@ def test_a_gpu_that_is_not_there_is_named() -> None:
     with pytest.raises(Problem) as problem:
         limit_gpus("3", {"CUDA_VISIBLE_DEVICES": "0,1"})
     assert problem.value.facts == {"gpus": "3", "count": 2}
+
+
+@pytest.mark.parametrize(("numbers", "visible"), [("1", 0), ("0-1", 1)], ids=["only", "one-of-two"])
+def test_a_run_does_not_fall_back_to_the_cpu_for_a_wrong_number(
+    numbers: str, visible: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One GPU, and a number CUDA does not know: it then sees fewer, or none, and says nothing."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: visible)
+    monkeypatch.setattr("engine.run.gpu_count", lambda: 1)
+    spec = tmp_path / "runs" / "r1" / "spec.json"
+    spec.parent.mkdir(parents=True)
+    spec.write_text(RunSpec("r1", "Mei", "tiny", params={"train.gpus": numbers}).to_json())
+    ending = execute(spec)
+    assert ending.problem is not None and ending.problem.key == "engine.run.no_such_gpu"
+    assert ending.problem.facts == {"gpus": numbers, "count": 1}
+
+
+def test_a_machine_without_a_driver_trains_on_its_cpu() -> None:
+    require_gpus("0-1", visible=0, installed=0)
+    require_gpus("0-1", visible=2, installed=8)
 
 
 def test_memory_figures_say_their_source() -> None:

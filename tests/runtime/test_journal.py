@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import resource
 import signal
@@ -100,3 +101,30 @@ def test_numbers_that_json_lacks_become_null(tmp_path: Path) -> None:
         journal.emit("step", "gpt", step=1, total=2, losses={"total": float("nan")})
     line = json.loads((tmp_path / "e.jsonl").read_text())
     assert line["losses"] == {"total": None}
+
+
+def test_lines_that_waited_for_space_follow_what_another_process_wrote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "events.jsonl"
+
+    def full(file: int, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with Journal(path, "r") as journal:
+        journal.emit("epoch", "sovits", epoch=1, epochs=9)
+        with monkeypatch.context() as no_space:
+            no_space.setattr("engine.runtime.journal._write_all", full)
+            journal.emit("epoch", "sovits", epoch=2, epochs=9)
+            lent = journal.lent()
+            lent.__enter__()
+        with Journal(path, "r", same_attempt=True) as other:
+            other.emit("epoch", "gpt", epoch=1, epochs=9)
+        lent.__exit__(None, None, None)
+        journal.emit("epoch", "gpt", epoch=3, epochs=9)
+    told = read(path)
+    assert [(e.stage, e.payload["epoch"]) for e in told] == [
+        ("sovits", 1), ("gpt", 1), ("sovits", 2), ("gpt", 3),
+    ]  # fmt: skip
+    state = fold(RunState(), told)
+    assert (state.gaps, state.repeats) == (0, 0)

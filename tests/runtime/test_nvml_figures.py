@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.runtime.memory import gpu_event
-from engine.runtime.nvml import gpu_figures
+from engine.runtime.nvml import gpu_count, gpu_figures
 
 GIB = 1 << 30
 
@@ -36,6 +36,9 @@ class Library:
     def nvmlInit(self) -> None:  # noqa: N802 - the library's own name
         self._answer("init")
         self.open += 1
+
+    def nvmlDeviceGetCount(self) -> int:  # noqa: N802
+        return self._answer("count", 3)
 
     def nvmlShutdown(self) -> None:  # noqa: N802
         self.open -= 1
@@ -96,3 +99,11 @@ def test_the_real_library_says_there_is_no_gpu_here() -> None:
     else:
         pynvml.nvmlShutdown()
         pytest.skip("this machine has an NVIDIA driver")
+
+
+def test_the_driver_counts_its_gpus_or_says_nothing() -> None:
+    library = Library()
+    assert gpu_count(library) == 3 and library.open == 0
+    assert gpu_count(Library("init")) == 0
+    silent = Library("count")
+    assert gpu_count(silent) == 0 and silent.open == 0

@@ -30,6 +30,22 @@ def test_two_are_kept_and_the_newest_is_read(tmp_path: Path) -> None:
     assert state.load("model").tolist() == [10.0] * 64
 
 
+@pytest.mark.parametrize("keep_all", [False, True], ids=["latest", "all"])
+def test_a_damaged_state_does_not_stand_in_for_a_whole_one(tmp_path: Path, keep_all: bool) -> None:
+    """Training goes on from the one before it, and again has two to fall back on."""
+    checkpoints = Checkpoints(tmp_path, keep_all=keep_all)
+    for step in (4, 8):
+        save(checkpoints, step)
+    (tmp_path / "step-00000008" / "model.pt").write_bytes(b"")
+    for step in (5, 6):
+        save(checkpoints, step)
+        (tmp_path / f"step-{step:08d}" / "manifest.json").rename(tmp_path / "aside")
+        state, _ = checkpoints.newest()
+        assert state is not None and state.step == {5: 4, 6: 5}[step]
+        (tmp_path / "aside").rename(tmp_path / f"step-{step:08d}" / "manifest.json")
+    assert checkpoints.newest()[1] == ()
+
+
 def test_all_are_kept_when_asked(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path, keep_all=True)
     for step in range(4):

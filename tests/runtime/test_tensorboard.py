@@ -109,3 +109,23 @@ def test_a_full_disk_costs_the_picture_not_the_training(
     monkeypatch.setattr(Path, "mkdir", full)
     board.add("step", "gpt", {"step": 1, "losses": {"total": 1.0}})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_stays_full_does_not_end_a_run_at_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full:
+        """A file whose buffered bytes find no space."""
+
+        def write(self, data: bytes) -> int:
+            return len(data)
+
+        def flush(self) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        close = flush
+
+    board = TensorBoard(tmp_path)
+    monkeypatch.setattr(Path, "open", lambda *_: Full())
+    board.add("step", "gpt", {"step": 1, "losses": {"total": 1.0}})
+    board.close()

@@ -20,7 +20,7 @@ from engine.speaking import audition_command
 from engine.speaking.audition import Audition, Grid, Sentence
 from engine.speaking.pipeline import Speaker
 from engine.speaking.request import SpeakRequest
-from engine.speaking.results import Results
+from engine.speaking.results import Results, read_lines
 from engine.speaking.saved_samples import saved_samples
 from engine.speaking.studio import Studio
 
@@ -318,3 +318,9 @@ def test_what_an_earlier_audition_rendered_is_not_rendered_again(
     assert list(audition.run(grid)) == rows and len(opened) == 4
     assert [r["cell"] for r in audition.run(replace(grid, seed=9))] == [r["cell"] for r in rows]
     assert len(opened) == 6
+
+
+def test_unicodes_own_ends_of_lines_do_not_break_a_table(tmp_path: Path) -> None:
+    row = {"sentence": "Good\u2028morning\x85"}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row, ensure_ascii=False) + "\n", "utf-8")
+    assert read_lines(tmp_path / "rows.jsonl") == [row]

@@ -9,6 +9,7 @@ import pytest
 import torch
 from micro_stage import Record, run_stage, weights
 from micro_voice import gpt_task, sovits_task
+from shortage import starve, tear
 
 from engine.contract.problem import ExitCode, Problem
 from engine.training.features import Clip
@@ -69,6 +70,50 @@ def test_many_bad_batches_end_the_run(clips: list[Clip], tmp_path: Path) -> None
     assert problem.value.key == "engine.training.not_finite"
     assert problem.value.exit_code is ExitCode.DATA
     assert all(value.isfinite().all() for value in weights(task).values())
+
+
+def test_a_left_out_last_update_hides_none_before_it(
+    clips: list[Clip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a long epoch losses are read every tenth update, and at its end: whichever it is."""
+    monkeypatch.setattr("engine.training.loop._MANY_UPDATES", 0)
+    task, record = gpt_task(clips), Record()
+    last = len(task.order(1)) - 1
+    bad, forget = {(1, last)}, task.forget
+    poison(task, bad)
+
+    def rolled_back() -> None:
+        forget()
+        bad.add((1, last - 1))
+
+    task.forget = rolled_back  # type: ignore[method-assign]
+    run_stage(task, tmp_path, record=record)
+    told = [notice["message"]["en"] for notice in record.of("warning")]
+    assert all(
+        f"update {number}" in text for number, text in zip((last + 1, last), told, strict=True)
+    )
+    assert all(value.isfinite().all() for value in weights(task).values())
+    for state in (tmp_path / "states" / "gpt").iterdir():
+        model = torch.load(state / "model.pt", weights_only=True)
+        assert all(value.isfinite().all() for value in model.values())
+
+
+def test_a_roll_back_keeps_what_was_learnt_about_memory(clips: list[Clip], tmp_path: Path) -> None:
+    """The state that comes back was saved before the batch had to be halved."""
+    task, record = gpt_task(clips), Record()
+    poison(task, {(1, 2)})
+    starve(task.model, 1, [])
+    run_stage(task, tmp_path, record=record)
+    assert record.codes() == ["engine.training.rolled_back"]
+    assert len(record.of("oom_recovered")) == 1
+
+
+def test_a_torn_update_keeps_what_was_left_out(clips: list[Clip], tmp_path: Path) -> None:
+    task, record = gpt_task(clips), Record()
+    poison(task, {(1, 1)})
+    tear(task, "gpt", epoch=1, update=4)  # counted over the roll-back: after the bad one
+    run_stage(task, tmp_path, record=record)
+    assert record.codes() == ["engine.training.rolled_back", "engine.training.step_undone"]
 
 
 def test_a_state_is_never_saved_from_bad_numbers(clips: list[Clip], tmp_path: Path) -> None:

@@ -90,17 +90,22 @@ def test_eight_updates_equal_five_a_kill_and_three(
     assert [step["step"] for step in record.of("step")] == list(range(6, 2 * per_epoch + 1))
 
 
-def test_sigterm_saves_at_the_next_border_and_resumes(clips: list[Clip], tmp_path: Path) -> None:
+@pytest.mark.parametrize("whole", [2, 3, 7], ids=["inside", "end-of-epoch", "end-of-all"])
+def test_sigterm_saves_at_the_next_border_and_resumes(
+    whole: int, clips: list[Clip], tmp_path: Path
+) -> None:
     straight = gpt_task(clips)
     run_stage(straight, tmp_path / "straight")
     task = gpt_task(clips)
     with StopFlag() as stop:
-        stop_after(task, 2, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        stop_after(task, whole, lambda: os.kill(os.getpid(), signal.SIGTERM))
         with pytest.raises(Stopped) as stopped:
             run_stage(task, tmp_path / "cut", stop=stop)
     assert stopped.value.exit_code is ExitCode.PREEMPTED
+    assert len(straight.order(1)) == 4
     resumed = gpt_task(clips)
-    run_stage(resumed, tmp_path / "cut")
+    outcome = run_stage(resumed, tmp_path / "cut")
+    assert outcome.updates == 8 and outcome.export.path.name == "gpt-e2.pt"
     assert same(weights(straight), weights(resumed))
 
 

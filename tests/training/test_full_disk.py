@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 import torch
 from micro_stage import Record, make_stage, weights
-from micro_voice import gpt_task
+from micro_voice import CPU, gpt_task, sovits_task
 
+from engine.contract.layout import Layout
+from engine.contract.spec import RunSpec
 from engine.runtime.checkpoint import Checkpoints
 from engine.runtime.signals import StopFlag, Stopped
-from engine.training import resume
+from engine.training import resume, samples
 from engine.training.features import Clip
+from engine.training.room import Room
 
 
 @pytest.fixture
@@ -85,3 +88,37 @@ def test_other_errors_are_not_waited_for() -> None:
 
     with pytest.raises(PermissionError):
         resume.patiently(refused, Record(), StopFlag(), "gpt", sleep=lambda _: None)
+
+
+def room_in(folder: Path, record: Record) -> Room:
+    layout = Layout.at(folder.as_posix())
+    return Room(RunSpec("r1", "micro", "tiny"), layout, record, StopFlag(), CPU)
+
+
+def test_a_sample_that_does_not_fit_is_only_a_warning(
+    clips: list[Clip], tmp_path: Path, small_files: object
+) -> None:
+    task, record = sovits_task(clips), Record()
+    longest = sorted(clips, key=lambda clip: clip.frames)[-2:]  # above 64 KiB
+    small_files()  # type: ignore[operator]
+    samples.resynthesise(room_in(tmp_path, record), task.generator, longest, 3)
+    assert record.codes() == ["engine.training.sample_lost"] * 2 and not record.of("sample")
+    assert not list((tmp_path / "runs" / "r1" / "samples").iterdir())
+    assert task.generator.training
+
+
+def test_only_a_full_disk_or_memory_makes_a_spoken_sample_a_warning(
+    clips: list[Clip], tmp_path: Path
+) -> None:
+    record = Record()
+    faults = [OSError(errno.ENOSPC, "full"), torch.OutOfMemoryError("full"), RuntimeError("defect")]
+
+    def speak(gpt: Path, text: str, out: Path) -> float:
+        raise faults.pop(0)
+
+    with pytest.raises(RuntimeError, match="defect"):
+        samples.speak_each(room_in(tmp_path, record), speak, tmp_path, clips, 3)
+    assert record.codes() == ["engine.training.sample_lost"] * 2
+    with pytest.raises(PermissionError):
+        faults.append(PermissionError(errno.EACCES, "no"))
+        samples.speak_each(room_in(tmp_path, record), speak, tmp_path, clips, 3)

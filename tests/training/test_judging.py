@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from micro_stage import Record, run_stage
-from micro_voice import gpt_task, sovits_task
+from micro_voice import CPU, gpt_task, sovits_task
 
-from engine.training import stage
+from engine.contract.layout import Layout
+from engine.contract.spec import RunSpec
+from engine.runtime.signals import StopFlag
+from engine.training import samples, stage
 from engine.training.features import Clip
+from engine.training.room import Room
 
 
 def test_the_best_epoch_is_marked_and_an_earlier_one_suggested(
@@ -91,3 +96,19 @@ def test_a_state_is_saved_every_few_minutes(
     assert [event["step"] for event in record.of("checkpoint")] == [0, *range(3, last + 1, 3)] + (
         [last] if last % 3 else []
     )
+
+
+def test_samples_keep_no_stop_waiting(clips: list[Clip], tmp_path: Path) -> None:
+    record, stop = Record(), StopFlag()
+    layout = Layout.at(tmp_path.as_posix())
+    room = Room(RunSpec("r1", "micro", "tiny"), layout, record, stop, CPU)
+
+    def speak(gpt: Path, text: str, out: Path) -> float:
+        stop.signal = signal.SIGTERM
+        return 1.0
+
+    samples.speak_each(room, speak, tmp_path, clips, 2)
+    assert len(record.of("sample")) == 1
+    task = sovits_task(clips)
+    samples.resynthesise(room, task.generator, clips, 2)
+    assert len(record.of("sample")) == 1 and task.generator.training

@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ import pytest
 import torch
 from micro_stage import Record, make_stage, run_stage, weights
 from micro_voice import gpt_task, sovits_task, without_dropout
+from processes import free_port, together
 
 from engine.contract.fold import RunState, fold
 from engine.contract.problem import ExitCode, Problem
@@ -27,38 +26,6 @@ from engine.training.features import Clip
 
 ROOT = Path(__file__).resolve().parents[2]
 TASKS: dict[str, Callable[..., Any]] = {"sovits": sovits_task, "gpt": gpt_task}
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def together(work: Callable[[Peers], None], world: int = 2) -> list[int]:
-    """Run `work` in `world` forked processes joined by gloo; their exit codes by rank."""
-    port = free_port()
-    children = []
-    for rank in range(world):
-        child = os.fork()
-        if child == 0:
-            os.environ.update(
-                RANK=str(rank), WORLD_SIZE=str(world), LOCAL_RANK=str(rank),
-                MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port),
-            )  # fmt: skip
-            code = 0
-            try:
-                torch.set_num_threads(1)
-                with joined("cpu") as peers:
-                    work(peers)
-            except BaseException:  # noqa: BLE001  # a forked child must not return into pytest
-                traceback.print_exc()
-                code = 9
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
-        children.append(child)
-    return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -320,3 +287,26 @@ def test_torchrun_trains_a_stage(tmp_path: Path, trained: Path) -> None:
     assert (state.gaps, state.repeats, state.status) == (0, 0, "succeeded")
     stage = state.stage("gpt")
     assert stage is not None and stage.updates == 8 and stage.state == "finished"
+
+
+def test_dice_differ_also_where_a_resume_has_more_processes(
+    clips: list[Clip], tmp_path: Path
+) -> None:
+    """The saved ones are of another number of processes, so each gets its own again."""
+    run_stage(gpt_task(clips, 2), tmp_path)
+
+    def work(peers: Peers) -> None:
+        task = gpt_task(clips, 1, peers)
+        load, drawn = task.phases, []
+
+        def noted() -> Any:
+            drawn.append(torch.get_rng_state())
+            return load()
+
+        task.phases = noted  # type: ignore[method-assign]
+        make_stage(task, tmp_path, peers=peers, **{"gpt.epochs": 3}).run()
+        torch.save(drawn[0], tmp_path / f"d{peers.rank}")
+
+    assert together(work) == [0, 0]
+    first, second = (torch.load(tmp_path / f"d{rank}", weights_only=True) for rank in (0, 1))
+    assert not torch.equal(first, second)

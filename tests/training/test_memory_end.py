@@ -9,26 +9,15 @@ import pytest
 import torch
 from micro_stage import Record, make_stage, run_stage, weights
 from micro_voice import gpt_task, sovits_task, without_dropout
+from shortage import starve
 
 from engine.contract.problem import ExitCode, Problem
+from engine.runtime.memory_end import is_out_of_memory
 from engine.runtime.signals import StopFlag
 from engine.training.features import Clip
 from engine.training.progress import Position
 from engine.training.task import Desk, LoopSettings
-from engine.training.updating import is_out_of_memory, probe, room_for_moments
-
-
-def starve(model: torch.nn.Module, largest: int, calls: list[int]) -> None:
-    """Let `model` run out of memory on more than `largest` clips at once."""
-    plain = model.forward
-
-    def forward(first: torch.Tensor, *rest: Any, **options: Any) -> Any:
-        calls.append(len(first))
-        if len(first) > largest:
-            raise torch.OutOfMemoryError("CUDA out of memory (injected)")
-        return plain(first, *rest, **options)
-
-    model.forward = forward  # type: ignore[method-assign]
+from engine.training.updating import probe, room_for_moments
 
 
 def close(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor], bound: float) -> None:
@@ -118,6 +107,14 @@ def test_the_probe_finds_what_fits_without_training(clips: list[Clip], tmp_path:
     assert position.micro == 1 and len(record.of("oom_recovered")) == 2
     assert torch.equal(dice, torch.get_rng_state())
     assert all(torch.equal(value, weights(task)[name]) for name, value in before.items())
+
+
+def test_the_probe_gives_a_larger_gpu_the_whole_batch_again(clips: list[Clip]) -> None:
+    task, record = sovits_task(clips, batch=4), Record()
+    desk = Desk(record, StopFlag(), lambda: False, print, Position, lambda *_: None)
+    saved = Position(epoch=2, index=1, step=5, micro=1)
+    position = probe(task, task.load(1, 0, ((0, 1, 2, 3),)), saved, LoopSettings(1, 4), desk)
+    assert position == Position(epoch=2, index=1, step=5, micro=0)
 
 
 def test_the_probe_leaves_room_for_the_moments(clips: list[Clip]) -> None:

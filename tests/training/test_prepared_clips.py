@@ -150,6 +150,17 @@ def test_a_batch_that_is_too_large_names_the_one_that_works(tmp_path: Path) -> N
     assert "gpt.batch_size = 9" in problem.value.message.en
 
 
+@pytest.mark.parametrize("schedule", ["fixed", "upstream"])
+def test_nothing_but_left_out_clips_is_a_sentence(schedule: str, tmp_path: Path) -> None:
+    folder = prepared(tmp_path / "logs" / "Mei", [0.3] * 3)
+    room = make_room(tmp_path, Record(), **{"train.schedule": schedule})
+    base = open_base(room.spec, room.layout)
+    base = make_base(base, unmade_synthesizer(base))
+    with pytest.raises(Problem) as problem:
+        sovits_stage(room, base, read_features(folder))
+    assert problem.value.key == "engine.training.few_clips"
+
+
 def test_a_base_from_nothing_is_kept(tmp_path: Path) -> None:
     room = make_room(tmp_path, Record())
     base = make_base(

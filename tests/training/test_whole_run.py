@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -15,12 +16,13 @@ import soundfile
 import torch
 from whole_run import FEW, events, write_spec
 
-from engine import interop
+from engine import interop, stages
 from engine.cli import main
 from engine.contract.fold import RunState, fold
 from engine.contract.problem import ExitCode
 from engine.run import execute
 from engine.runtime.durable import sha256
+from engine.training import resume
 
 
 @pytest.fixture
@@ -111,6 +113,35 @@ def test_more_epochs_go_on_where_the_voice_stands(work: Path) -> None:
     stage = fold(RunState(), events(work, "more")).stage("gpt")
     assert stage is not None and stage.updates == 4
     assert (work / "GPT_weights/Mei/Mei-e4.ckpt").is_file()
+
+
+def test_a_voice_started_over_speaks_with_its_new_files(work: Path) -> None:
+    """Three epochs lie there from before; the two of the new training are proved and packed."""
+    params = {**FEW, "gpt.epochs": 2, "train.seed": 7, "train.on_change": "restart"}
+    spec = write_spec(work, "over", stages=("gpt", "proof", "pack"), params=params)
+    before = set(zipfile.ZipFile(work / "packs/Mei.zip").namelist())
+    assert "GPT_weights/Mei/Mei-e3.ckpt" in before
+    execute(spec)
+    assert (work / "GPT_weights/Mei/Mei-e3.ckpt").is_file()
+    packed = set(zipfile.ZipFile(work / "packs/Mei.zip").namelist())
+    assert packed - before == {f"GPT_weights/Mei/Mei-e2.ckpt{end}" for end in ("", ".json")}
+    assert "GPT_weights/Mei/Mei-e3.ckpt" not in packed
+
+
+def test_the_proof_waits_for_a_full_disk(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    speak, fails = stages._speak, [OSError(errno.ENOSPC, "No space left on device")]
+
+    def spoken(*given: Any) -> float:
+        if fails:
+            raise fails.pop()
+        return speak(*given)
+
+    monkeypatch.setattr(stages, "_speak", spoken)
+    monkeypatch.setattr(resume.patiently, "__kwdefaults__", {"sleep": lambda _: None})
+    ending = execute(write_spec(work, "proof", stages=("proof",)))
+    assert ending.status == "succeeded", ending.problem
+    codes = [event.payload["code"] for event in events(work, "proof") if event.type == "warning"]
+    assert "engine.training.disk_full" in codes
 
 
 def test_sigterm_in_a_run_ends_it_as_preempted(work: Path) -> None:

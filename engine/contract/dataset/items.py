@@ -6,6 +6,7 @@ dropped silently.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ LANGUAGES = {
     "ko": "ko", "KO": "ko", "Ko": "ko",
     "yue": "yue", "YUE": "yue", "Yue": "yue",
 }  # fmt: skip
+# What ends a field of 2-name2text.txt, or its line for a reader that knows Unicode's ways.
+_BREAKS = re.compile("[\t\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 
 @dataclass(frozen=True)
@@ -114,8 +117,7 @@ def _item(source: Path, number: int, line: bytes, wav_folder: Path | None) -> It
     language = LANGUAGES.get(tag.strip())
     if language is None:
         raise _fault("unknown_language", source, number, language=tag.strip())
-    # A tab would end the field in 2-name2text.txt.
-    text = text.replace("\t", " ").strip()
+    text = _BREAKS.sub(" ", text).strip()
     if not any(letter.isalnum() for letter in text):
         raise _fault("empty_text", source, number, name=name)
     wav = source.parent / path
