@@ -17,6 +17,7 @@ from tui.screens.voice_room import VoiceSeeker
 from tui.state import wishes
 from tui.state.ages import freshness
 from tui.state.arrangement import Value
+from tui.state.runs import RunKey, saved_loss
 from tui.state.state import State, Topics
 from tui.state.work import Checkpoint, Voice
 from tui.widgets.empty_state import EmptyState
@@ -30,14 +31,19 @@ COLUMNS = {
     "size": "tui.voices.size", "home": "tui.voices.home",
 }  # fmt: skip
 _ROWS_SHOWN = 8
+_RUNS_READ = 3  # newest runs of a voice that are read for the losses of its saved epochs
 
 
 class VoicesScreen(VoiceSeeker, ArrangedRoom):
     TAB = "voices"
     COLUMNS = COLUMNS
-    TOPICS: ClassVar[tuple[str, ...]] = ("voices", "transfers", "ages", "servers")
+    TOPICS: ClassVar[tuple[str, ...]] = ("voices", "transfers", "ages", "servers", "run")
     BINDINGS = bindings("voices")
     CSS_PATH = "../styles/voices.tcss"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._read: set[RunKey] = set()  # ended runs that were asked for their losses
 
     def body(self) -> Iterable[Widget]:
         with Vertical(id="list"):
@@ -60,6 +66,9 @@ class VoicesScreen(VoiceSeeker, ArrangedRoom):
         self.call_after_refresh(self.show_all)
 
     def show(self, state: State, topics: Topics | None) -> None:
+        if topics is not None and all(topic.startswith("run") for topic in topics):
+            self._checkpoints(state)
+            return
         self.seek_voices(state)
         voices = state.all_voices()
         self.set_class(not voices and not state.transfers, "-empty")
@@ -95,20 +104,32 @@ class VoicesScreen(VoiceSeeker, ArrangedRoom):
         at = state.voices_at.get(voice.server)
         stale = freshness(at, state.now) != "live"
         panel.border_subtitle = age_words(self, at, state.now) if stale else ""
-        lines = [self._checkpoint(point) for point in _newest_first(voice)[:_ROWS_SHOWN]]
+        shown = _newest_first(voice)[:_ROWS_SHOWN]
+        losses = [saved_loss(state.runs.values(), voice.server, point.path) for point in shown]
+        if None in losses:
+            self._seek_losses(state, voice)
+        lines = [self._checkpoint(*row) for row in zip(shown, losses, strict=True)]
         if voice.home:
             where = Content.assemble((self.say("tui.voices.folder"), "$faint"), " ", voice.home)
             lines.append(where)
         nothing = Content.styled(self.say("tui.voices.none_saved"), "$faint")
         panel.update(Content("\n").join(lines or [nothing]))
 
-    def _checkpoint(self, point: Checkpoint) -> Content:
+    def _seek_losses(self, state: State, voice: Voice) -> None:
+        """Read the newest runs of the voice that nobody has looked at: only they know."""
+        runs = [run for run in state.runs_of(voice.server) if run.voice == voice.name]
+        for run in sorted(runs, key=lambda run: run.run)[-_RUNS_READ:]:
+            if run.state.seq < 0 and run.key not in self._read:
+                self._read.add(run.key)
+                self.ask(wishes.ReadRun(*run.key))
+
+    def _checkpoint(self, point: Checkpoint, value: float | None) -> Content:
         name = point.path.rsplit("/", 1)[-1]
         return Content.assemble(
             (f"{stage_name(self, point.stage):<7}", "bold $secondary"),
             f"{self.say('tui.voices.epoch', epoch=point.epoch):<10} ",
             f"{size(point.bytes):>8}  ",
-            (f"{self.say('tui.voices.loss', loss=loss(point.loss)):<14} ", "$foreground"),
+            (f"{self.say('tui.voices.loss', loss=loss(value)):<14} ", "$foreground"),
             (name, "$faint"),
         )
 
