@@ -11,8 +11,11 @@ from rich.cells import cell_len
 from textual.widgets import Input, Static
 
 from engine.contract.problem import Problem
+from tui.actions import PARTS
 from tui.app import SovdeckApp
 from tui.keymap import check_keymap
+from tui.screens.columns import ColumnsScreen
+from tui.screens.confirm import Confirm
 from tui.screens.help import HelpScreen
 from tui.screens.jump import JumpScreen
 from tui.services.fake_world import FakeWorld
@@ -45,6 +48,37 @@ async def test_a_binding_of_a_room_is_moved_by_its_id(make_app: Make, world: Fak
         assert app.current_mode == "dataset"
         await pilot.press("t")
         await until(pilot, lambda: app.current_mode == "train")
+
+
+async def test_a_key_of_a_dialog_is_moved_by_its_id(make_app: Make, world: FakeWorld) -> None:
+    keys = {"confirm.yes": "f9", "columns.leave": "f8", "choice.next_value": "n"}
+    app = make_app(world, keys=keys)
+    async with app.run_test(size=SIZE) as pilot:
+        await settled(pilot, app, world)
+        await pilot.press("v")
+        await until(pilot, lambda: isinstance(app.screen, ColumnsScreen), "the columns")
+        await pilot.press("l")
+        assert not app.settings.tables
+        await pilot.press("n", "escape")
+        assert app.settings.tables and isinstance(app.screen, ColumnsScreen)
+        await pilot.press("f8")
+        await until(pilot, lambda: not isinstance(app.screen, ColumnsScreen), "it closed")
+        await pilot.press("delete", "y")
+        assert isinstance(app.screen, Confirm)
+        await pilot.press("f9")
+        await until(pilot, lambda: "tokyo-4090" not in app.state.servers, "the answer")
+
+
+async def test_the_ids_of_dialogs_can_be_read_in_the_help_of_settings(
+    make_app: Make, world: FakeWorld
+) -> None:
+    app = make_app(world, start="settings")
+    async with app.run_test(size=SIZE) as pilot:
+        await settled(pilot, app, world)
+        await pilot.press("f1")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen), "the help")
+        shown = {str(one.content) for one in app.screen.query(".id").results(Static)}
+        assert {action.id for action in PARTS} <= shown
 
 
 def test_an_id_that_no_binding_has_is_named_with_its_file(tmp_path: Path) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Static
 
+from tui.actions import bindings
 from tui.language import say, say_hint
 from tui.screens.question_modal import QuestionModal
 
@@ -18,11 +18,7 @@ class Confirm(QuestionModal[bool]):
     """True for yes. The safe answer has the focus; y and n answer at once."""
 
     CSS_PATH = "../styles/modal.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "answer(True)", show=False),
-        Binding("n,escape", "answer(False)", show=False),
-        Binding("left,right,h,l", "app.focus_next", show=False),
-    ]
+    BINDINGS = bindings("confirm")
 
     def __init__(self, words: str, facts: Mapping[str, Any]) -> None:
         super().__init__()

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
-from tui.actions import Action, of_scope
+from tui.actions import PARTS, Action, bindings, of_scope
 from tui.language import say, tell
 from tui.widgets.key_bar import key_name
 
@@ -34,11 +33,7 @@ class HelpScreen(ModalScreen[None]):
     """Made from the action table, so it can neither lag behind nor lie."""
 
     CSS_PATH = "../styles/help.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,f1,question_mark", "leave", show=False),
-        Binding("j,down", "scroll(1)", show=False),
-        Binding("k,up", "scroll(-1)", show=False),
-    ]
+    BINDINGS = bindings("help")
 
     def __init__(self, about: Screen[Any]) -> None:
         super().__init__()
@@ -54,6 +49,9 @@ class HelpScreen(ModalScreen[None]):
                 yield from self._keys(here)
             yield Static(say(self, "tui.help.everywhere"), classes="head")
             yield from self._keys(of_scope("app"))
+            if self.scope == "settings":  # where keys are a matter of taste
+                yield Static(say(self, "tui.help.parts"), classes="head")
+                yield from self._keys(PARTS)
             yield Static(say(self, "tui.help.leave"), classes="head")
 
     def _keys(self, actions: tuple[Action, ...]) -> Iterator[Horizontal]:
