@@ -214,7 +214,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("tui.actions.apply_deploy", "ctrl+s", "apply", "deploy", risky=True),
     Action("tui.actions.plan_again", "r", "plan", "deploy"),
     Action("tui.actions.back", "q,escape", "back", "deploy"),
-    Action("tui.actions.leave_field", "escape", "leave_field", "room", footer=False),
+    Action("tui.actions.leave_field", "escape", "leave_field", "room"),
     *PARTS,
 )
 

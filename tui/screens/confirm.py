@@ -9,9 +9,10 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Static
 
-from tui.actions import bindings
+from tui.actions import BY_ID, bindings
 from tui.language import say, say_hint
 from tui.screens.question_modal import QuestionModal
+from tui.widgets.key_bar import keys_of
 
 
 class Confirm(QuestionModal[bool]):
@@ -32,8 +33,12 @@ class Confirm(QuestionModal[bool]):
             if more:
                 yield Static(more, classes="more", markup=False)
             with Horizontal(classes="buttons"):
-                yield Button(say(self, "tui.chrome.no"), id="no", variant="default")
-                yield Button(say(self, "tui.chrome.yes"), id="yes", variant="warning")
+                yield Button(self._label("no"), id="no", variant="default")
+                yield Button(self._label("yes"), id="yes", variant="warning")
+
+    def _label(self, answer: str) -> str:
+        key = keys_of(self.app, BY_ID[f"confirm.{answer}"])[0]
+        return f"{key}  {say(self, f'tui.chrome.{answer}')}"
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         self.dismiss(event.button.id == "yes")

@@ -13,7 +13,7 @@ from textual.widgets import Static
 
 from tui.actions import PARTS, Action, bindings, of_scope
 from tui.language import say, tell
-from tui.widgets.key_bar import key_name
+from tui.widgets.key_bar import keys_of
 
 ABOUT = {
     "servers": "tui.help.servers",
@@ -40,6 +40,8 @@ class HelpScreen(ModalScreen[None]):
         self.about = about
         tab = getattr(about, "TAB", "servers")
         self.scope = "deploy" if type(about).__name__ == "DeployScreen" else tab
+        self.with_ids = self.scope == "settings"  # there it is told how a key is changed
+        self.set_class(self.with_ids, "-ids")
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="sheet"):
@@ -49,16 +51,14 @@ class HelpScreen(ModalScreen[None]):
                 yield from self._keys(here)
             yield Static(say(self, "tui.help.everywhere"), classes="head")
             yield from self._keys(of_scope("app"))
-            if self.scope == "settings":  # where keys are a matter of taste
+            if self.with_ids:
                 yield Static(say(self, "tui.help.parts"), classes="head")
                 yield from self._keys(PARTS)
             yield Static(say(self, "tui.help.leave"), classes="head")
 
     def _keys(self, actions: tuple[Action, ...]) -> Iterator[Horizontal]:
-        keymap = self.app._keymap
         for action in actions:
-            keys = keymap.get(action.id, action.keys)
-            shown = " ".join(key_name(key) for key in keys.split(","))
+            shown = " ".join(keys_of(self.app, action))
             meaning = Content.assemble(
                 (tell(self, action.title), "bold"), f"  {tell(self, action.help)}"
             )

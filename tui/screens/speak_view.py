@@ -112,6 +112,7 @@ class SpeakView(VoiceRoom):
         voice, waited = self.voice, self.has_class("-empty")
         self.set_class(voice is None, "-empty")
         if voice is None:
+            self.set_focus(None)  # or the hidden text would take the key that is proposed
             return
         if waited and self.is_current and self.focused is None:
             self.set_focus(self.query_one("#words"))  # hidden when the room was opened

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
+from rich.cells import cell_len, set_cell_size
 from textual.containers import Vertical
 from textual.content import Content
 from textual.widget import Widget
@@ -31,12 +32,16 @@ COLUMNS = {
     "size": "tui.voices.size", "home": "tui.voices.home",
 }  # fmt: skip
 _ROWS_SHOWN = 8
+_EPOCH_CELLS, _LOSS_CELLS = 10, 15
+_EPOCHS_LISTED = 6
+_NAMES_FROM = 76  # narrower, a file name would take a row of its own
 _RUNS_READ = 3  # newest runs of a voice that are read for the losses of its saved epochs
 
 
 class VoicesScreen(VoiceSeeker, ArrangedRoom):
     TAB = "voices"
     COLUMNS = COLUMNS
+    SPARE = ("size", "epochs", "server")
     TOPICS: ClassVar[tuple[str, ...]] = ("voices", "transfers", "ages", "servers", "run")
     BINDINGS = bindings("voices")
     CSS_PATH = "../styles/voices.tcss"
@@ -72,9 +77,8 @@ class VoicesScreen(VoiceSeeker, ArrangedRoom):
         self.seek_voices(state)
         voices = state.all_voices()
         self.set_class(not voices and not state.transfers, "-empty")
-        shown = [name for name in COLUMNS if self.app.size.width >= 80 or name != "size"]
         rows = self.arrangement.rows(voices, _figure)
-        self.table.fill(self.columns(shown), [(voice.key, self._cells(voice)) for voice in rows])
+        self.fill(COLUMNS, [(voice.key, self._cells(voice)) for voice in rows])
         self._checkpoints(state)
         self._transfers(state)
 
@@ -89,7 +93,7 @@ class VoicesScreen(VoiceSeeker, ArrangedRoom):
         return {
             "voice": Content.styled(voice.name, "bold"),
             "server": voice.server,
-            "epochs": ", ".join(map(str, epochs)) or NONE,
+            "epochs": _listed(epochs),
             "size": size(_bytes(voice)),
             "home": home,
         }
@@ -124,12 +128,13 @@ class VoicesScreen(VoiceSeeker, ArrangedRoom):
                 self.ask(wishes.ReadRun(*run.key))
 
     def _checkpoint(self, point: Checkpoint, value: float | None) -> Content:
-        name = point.path.rsplit("/", 1)[-1]
+        name = point.path.rsplit("/", 1)[-1] if self.app.size.width >= _NAMES_FROM else ""
+        epoch = self.say("tui.voices.epoch", epoch=point.epoch)
         return Content.assemble(
             (f"{stage_name(self, point.stage):<7}", "bold $secondary"),
-            f"{self.say('tui.voices.epoch', epoch=point.epoch):<10} ",
-            f"{size(point.bytes):>8}  ",
-            (f"{self.say('tui.voices.loss', loss=loss(value)):<14} ", "$foreground"),
+            set_cell_size(epoch, max(_EPOCH_CELLS, cell_len(epoch))),
+            f" {size(point.bytes):>8}  ",
+            set_cell_size(self.say("tui.voices.loss", loss=loss(value)), _LOSS_CELLS),
             (name, "$faint"),
         )
 
@@ -178,6 +183,13 @@ class VoicesScreen(VoiceSeeker, ArrangedRoom):
 
 def _newest_first(voice: Voice) -> list[Checkpoint]:
     return sorted(voice.checkpoints, key=lambda point: (-point.epoch, point.stage), reverse=False)
+
+
+def _listed(epochs: list[int]) -> str:
+    """All of a few; of many the first and last, and how many."""
+    if len(epochs) <= _EPOCHS_LISTED:
+        return ", ".join(map(str, epochs)) or NONE
+    return f"{epochs[0]} … {epochs[-1]} ({len(epochs)})"
 
 
 def _bytes(voice: Voice) -> int | None:

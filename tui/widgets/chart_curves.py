@@ -41,8 +41,14 @@ def other_curves(others: Sequence[RunView], stage: str) -> list[Curve]:
     for other, colour in zip(others, free, strict=False):
         losses = other.curves.get(stage, {})
         if "total" in losses:
-            curves.append(Curve(f"{other.voice} {other.run}", losses["total"], colour))
+            curves.append(Curve(_run_name(other), losses["total"], colour, beneath=True))
     return curves
+
+
+def _run_name(run: RunView) -> str:
+    """Most ids of runs end with the voice already."""
+    known = run.run.casefold().endswith(run.voice.casefold())
+    return run.run if known else f"{run.voice} {run.run}"
 
 
 def has_parts(run: RunView) -> bool:
