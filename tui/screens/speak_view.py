@@ -49,7 +49,7 @@ class SpeakView(VoiceRoom):
     """On a small screen one page is shown at a time: the one that has the focus."""
 
     TOPICS: ClassVar[tuple[str, ...]] = (
-        "voices", "voice", "shelves", "takes", "playing", "chosen", "servers", "auditions",
+        "voices", "voice", "saves", "shelves", "takes", "playing", "chosen", "servers", "auditions",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -112,6 +112,7 @@ class SpeakView(VoiceRoom):
         voice, waited = self.voice, self.has_class("-empty")
         self.set_class(voice is None, "-empty")
         if voice is None:
+            self.say_why_none(self.query_one(EmptyState), state, "tui.talk.no_voice")
             self.set_focus(None)  # or the hidden text would take the key that is proposed
             return
         if waited and self.is_current and self.focused is None:

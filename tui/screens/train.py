@@ -87,8 +87,9 @@ class TrainScreen(DeckScreen):
 
     def on_screen_resume(self) -> None:
         """To the name of the voice while there is none; then nothing needs typing first."""
+        named = self.voice or self.deck.state.dataset is not None
         if self.focused is None:
-            self.query_one("#preset" if self.voice else "#voice").focus()
+            self.query_one("#preset" if named else "#voice").focus()
 
     def show(self, state: State, topics: Topics | None) -> None:
         self.set_class(state.server is None, "-empty")

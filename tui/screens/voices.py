@@ -31,6 +31,7 @@ COLUMNS = {
     "voice": "tui.voices.voice", "server": "tui.voices.server", "epochs": "tui.voices.epochs",
     "size": "tui.voices.size", "home": "tui.voices.home",
 }  # fmt: skip
+_OF_A_VOICE = ("download", "cancel_transfer", "copy_path", "speak", "audition", "columns")
 _ROWS_SHOWN = 8
 _EPOCH_CELLS, _LOSS_CELLS = 10, 15
 _EPOCHS_LISTED = 6
@@ -42,7 +43,7 @@ class VoicesScreen(VoiceSeeker, ArrangedRoom):
     TAB = "voices"
     COLUMNS = COLUMNS
     SPARE = ("size", "epochs", "server")
-    TOPICS: ClassVar[tuple[str, ...]] = ("voices", "transfers", "ages", "servers", "run")
+    TOPICS: ClassVar[tuple[str, ...]] = ("voices", "transfers", "ages", "servers", "saves")
     BINDINGS = bindings("voices")
     CSS_PATH = "../styles/voices.tcss"
 
@@ -71,12 +72,11 @@ class VoicesScreen(VoiceSeeker, ArrangedRoom):
         self.call_after_refresh(self.show_all)
 
     def show(self, state: State, topics: Topics | None) -> None:
-        if topics is not None and all(topic.startswith("run") for topic in topics):
-            self._checkpoints(state)
-            return
         self.seek_voices(state)
         voices = state.all_voices()
         self.set_class(not voices and not state.transfers, "-empty")
+        self.say_why_none(self.query_one(EmptyState), state, "tui.voices.empty")
+        self.refresh_bindings()
         rows = self.arrangement.rows(voices, _figure)
         self.fill(COLUMNS, [(voice.key, self._cells(voice)) for voice in rows])
         self._checkpoints(state)
@@ -147,6 +147,9 @@ class VoicesScreen(VoiceSeeker, ArrangedRoom):
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         self._checkpoints(self.deck.state)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action not in _OF_A_VOICE or not self.has_class("-empty")
 
     def action_cursor(self, by: int) -> None:
         self.table.move_cursor(row=self.table.cursor_row + by)
