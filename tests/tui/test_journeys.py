@@ -282,6 +282,11 @@ async def test_logs_find_and_follow(make_app: Make, world: FakeWorld) -> None:
         assert view.hits() == [4] and view.scroll_offset.y == 4 and not view.follow
         await pilot.press("G")
         await until(pilot, lambda: view.follow and view.scroll_offset.y == view.max_scroll_y)
+        await pilot.press("slash", "x")
+        assert app.screen.query_one("#word").region.area
+        await pilot.press("escape")
+        await until(pilot, lambda: not app.screen.query_one("#word").region.area, "it closed")
+        assert app.focused is view
 
 
 async def test_a_keymap_renames_keys(make_app: Make, world: FakeWorld) -> None:

@@ -41,7 +41,6 @@ class HelpScreen(ModalScreen[None]):
         tab = getattr(about, "TAB", "servers")
         self.scope = "deploy" if type(about).__name__ == "DeployScreen" else tab
         self.with_ids = self.scope == "settings"  # there it is told how a key is changed
-        self.set_class(self.with_ids, "-ids")
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="sheet"):
@@ -62,6 +61,8 @@ class HelpScreen(ModalScreen[None]):
             meaning = Content.assemble(
                 (tell(self, action.title), "bold"), f"  {tell(self, action.help)}"
             )
+            if self.with_ids and self.app.size.width < 100:  # no room for a column of ids
+                meaning = Content.assemble(meaning, (f"\n{action.id}", "$faint"))
             yield Horizontal(
                 Static(Content.styled(shown, "bold $primary"), classes="keys"),
                 Static(meaning, classes="meaning"),
