@@ -9,7 +9,6 @@ from typing import Any
 from textual.app import App
 from textual.content import Content
 from textual.keys import format_key
-from textual.widgets import Input, TextArea
 
 from tui.actions import BY_ID, Action
 from tui.language import tell
@@ -52,13 +51,15 @@ class KeyBar(ClickRow):
         self.redraw()
 
     def redraw(self) -> None:
+        focused = self.screen.focused
+        typing = focused is not None and focused.check_consume_key("a", "a")
         own: list[Part] = []
         everywhere: list[Part] = []
         for key, action, enabled in self._shown():
             group = everywhere if action.scope == "app" else own
             if action.id != LEAVE_FIELD:
                 group.append(self._part(key, action, enabled))
-            elif isinstance(self.screen.focused, (Input, TextArea)):  # letters are no keys here
+            elif typing:
                 group.insert(0, self._part(key, action, enabled))
         # The way to help is never what falls off the end: its own keys find the rest there.
         room = self.size.width or self.app.size.width
