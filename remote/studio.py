@@ -107,6 +107,13 @@ class Studio:
         timeout = self.config.network.timeout
         return self._welcome.connect(self.spec(), self.trust(), ask, timeout=timeout)
 
+    def renew(self, server: Server, config: Config) -> None:
+        """Go by an entry and a file that were edited; the link stays while the way is the same."""
+        wished = self.wish()
+        self.server, self.config = server, config
+        if self.wish() != wished:
+            self._deployed = None  # another work folder, perhaps
+
     def spec(self) -> HostSpec:
         """Its address; Problem for the embedded server, which has none of its own."""
         return saved_spec(self.name, self.server, self.config.network.family)
@@ -116,17 +123,17 @@ class Studio:
 
         A server that refused us raises that refusal again, unasked, until `retry`.
         """
-        self._pool.add(self.name, self.server, self.connect)
+        self._pool.add(self.name, self.server.way_there(), self.connect)
         return self._pool.link(self.name)
 
     def status(self) -> Status:
         """How the shared link stands."""
-        self._pool.add(self.name, self.server, self.connect)
+        self._pool.add(self.name, self.server.way_there(), self.connect)
         return self._pool.status(self.name)
 
     def retry(self) -> None:
         """A person asks for it: forget that the server refused us."""
-        self._pool.add(self.name, self.server, self.connect)
+        self._pool.add(self.name, self.server.way_there(), self.connect)
         self._pool.retry(self.name)
 
     def settle(self, offer: Offer, *, wanted: bool = False) -> Outcome:
@@ -174,9 +181,10 @@ class Studio:
 
     def standing(self) -> Deployed | None:
         """The deployment that fits this program; None when there is none yet."""
-        if self._deployed is None:
-            self._deployed = ready(self.link(), self.wish())
-        return self._deployed
+        deployed = self._deployed
+        if deployed is None:
+            deployed = self._deployed = ready(self.link(), self.wish())
+        return deployed
 
     def start(self, spec: RunSpec, *, queue: bool = False) -> Started:
         """Launch a run, and the watch that [autostop] asks for where there is none yet."""

@@ -14,7 +14,8 @@ from engine.contract.catalogue import Text, hint, text
 
 @dataclass(frozen=True)
 class Action:
-    """`do` is a Textual action; `scope` the screen that has it, or `app` for everywhere.
+    """`do` is a Textual action; `scope` the room that has it, `app` for everywhere, `room` for
+    all rooms, or the dialog or widget it belongs to.
 
     `risky` actions ask before they act, and none of them sits on a bare letter.
     """
@@ -38,6 +39,64 @@ class Action:
     def help(self) -> Text:
         return hint(self.words)
 
+
+def _part(scope: str, words: str, keys: str, do: str) -> Action:
+    return Action(f"tui.actions.{words}", keys, do, scope, footer=False)
+
+
+# Dialogs, and widgets with keys of their own: these hold where the focus is, before a room's.
+PARTS: tuple[Action, ...] = (
+    _part("confirm", "yes", "y", "answer(True)"),
+    _part("confirm", "no", "n,escape", "answer(False)"),
+    _part("confirm", "other_button", "left,right,h,l", "app.focus_next"),
+    _part("host_key", "refuse", "escape", "refuse"),
+    _part("host_key", "other_button", "left,right,h,l", "app.focus_next"),
+    _part("secret", "leave", "escape", "leave"),
+    _part("name", "leave", "escape", "leave"),
+    _part("add", "leave", "escape", "leave"),
+    _part("columns", "leave", "escape,q", "leave"),
+    _part("compare", "leave", "escape,q,o", "leave"),
+    _part("compare", "tick", "space", "tick"),
+    _part("compare", "down", "j", "cursor(1)"),
+    _part("compare", "up", "k", "cursor(-1)"),
+    _part("jump", "leave", "escape,ctrl+o", "leave"),
+    _part("help", "leave", "escape,q,f1,question_mark", "leave"),
+    _part("help", "scroll_down", "j,down", "scroll(1)"),
+    _part("help", "scroll_up", "k,up", "scroll(-1)"),
+    _part("lend", "leave", "escape", "leave"),
+    _part("lend", "send", "ctrl+s", "send"),
+    _part("lend", "play_clip", "space", "hear"),
+    _part("new_audition", "leave", "escape", "leave"),
+    _part("new_audition", "render", "ctrl+s", "start"),
+    _part("new_audition", "tick", "space", "tick"),
+    _part("vote", "hear_a", "a", "hear('a')"),
+    _part("vote", "hear_b", "b", "hear('b')"),
+    _part("vote", "hear_both", "space", "both"),
+    _part("vote", "a_better", "1", "vote('a')"),
+    _part("vote", "b_better", "2", "vote('b')"),
+    _part("vote", "neither", "0", "vote('')"),
+    _part("vote", "leave", "escape", "leave"),
+    _part("choice", "next_value", "right,l,space,enter", "step(1)"),
+    _part("choice", "previous_value", "left,h", "step(-1)"),
+    _part("choice", "next_field", "down,j", "app.focus_next"),
+    _part("choice", "previous_field", "up,k", "app.focus_previous"),
+    _part("trim", "start_earlier", "left,h", "trim('start', -1)"),
+    _part("trim", "start_later", "right,l", "trim('start', 1)"),
+    _part("trim", "end_earlier", "shift+left,H", "trim('end', -1)"),
+    _part("trim", "end_later", "shift+right,L", "trim('end', 1)"),
+    _part("trim", "both_earlier", "left_square_bracket", "trim('both', -5)"),
+    _part("trim", "both_later", "right_square_bracket", "trim('both', 5)"),
+    _part("grid", "left", "left,h", "move(-1, 0)"),
+    _part("grid", "right", "right,l", "move(1, 0)"),
+    _part("grid", "up", "up,k", "move(0, -1)"),
+    _part("grid", "down", "down,j", "move(0, 1)"),
+    _part("clips", "up", "up", "cursor(-1)"),
+    _part("clips", "down", "down", "cursor(1)"),
+    _part("clips", "page_up", "pageup", "page(-1)"),
+    _part("clips", "page_down", "pagedown", "page(1)"),
+    _part("clips", "first_row", "home,g", "cursor(-1000000)"),
+    _part("clips", "last_row", "end,G", "cursor(1000000)"),
+)
 
 ACTIONS: tuple[Action, ...] = (
     Action("tui.actions.servers", "1", "go('servers')", footer=False),
@@ -155,13 +214,15 @@ ACTIONS: tuple[Action, ...] = (
     Action("tui.actions.apply_deploy", "ctrl+s", "apply", "deploy", risky=True),
     Action("tui.actions.plan_again", "r", "plan", "deploy"),
     Action("tui.actions.back", "q,escape", "back", "deploy"),
+    Action("tui.actions.leave_field", "escape", "leave_field", "room"),
+    *PARTS,
 )
 
 BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
 
 
 def bindings(scope: str) -> list[BindingType]:
-    """The bindings of one screen, or of the app; ids are what a keymap renames."""
+    """The bindings of one scope; ids are what a keymap renames."""
     return [
         Binding(
             action.keys, action.do, action.title.en,

@@ -10,7 +10,7 @@ from engine.contract.catalogue import hint, text
 from engine.contract.problem import Problem
 from tui.desk import Asking, Desk, Post
 from tui.grants_dataset import DATASET_GRANTS
-from tui.grants_speech import SPEECH_GRANTS
+from tui.grants_speech import SPEECH_GRANTS, speak_listed
 from tui.jobs import Work
 from tui.services.protocols import Cancel, Emit
 from tui.services.services import Services
@@ -52,6 +52,7 @@ class Controller(Desk):
         topics = self.store.apply(events)
         if "servers" in topics or "runs" in topics:
             self._keep_watches()
+        speak_listed(self, self.store.state, events)
         return topics, events
 
     # Wishes

@@ -17,6 +17,7 @@ from tui.services.protocols import Cancel, HostKeyQuestion, OfferQuestion, Secre
 from tui.services.services import Services
 from tui.sounding import Sounding
 from tui.state.events import NoticeRaised, StoreEvent
+from tui.unlisted import Unlisted
 
 Answer = TypeVar("Answer")
 
@@ -35,6 +36,7 @@ class Desk:
         self.services = services
         self.jobs = Jobs(self.emit, self._refused, self._crashed)
         self.sound = Sounding(self.jobs, services.player)
+        self.unlisted = Unlisted()
         self._queue: deque[StoreEvent] = deque()
         self._announced = threading.Event()
         self._takes = count(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from engine.contract.catalogue import text
@@ -14,6 +14,8 @@ from tui.state import wishes
 from tui.state.events import (
     AuditionEnded,
     NoticeRaised,
+    ShelfRefused,
+    StoreEvent,
     TakeChanged,
     TakeEnded,
     VoiceChosen,
@@ -21,6 +23,7 @@ from tui.state.events import (
 from tui.state.facts import Remark
 from tui.state.pair_grid import label
 from tui.state.speech import Take
+from tui.state.state import State
 
 
 def choose_voice(desk: Desk, wish: wishes.ChooseVoice) -> None:
@@ -29,10 +32,20 @@ def choose_voice(desk: Desk, wish: wishes.ChooseVoice) -> None:
 
 def read_shelf(desk: Desk, wish: wishes.ReadShelf) -> None:
     speech = desk.services.speech
-    desk.jobs.run(
-        f"shelf:{wish.server}/{wish.voice}",
-        lambda emit, cancel: speech.shelf(wish.server, wish.voice, emit, cancel),
-    )
+
+    def look(emit: Emit, cancel: Cancel) -> None:
+        try:
+            speech.shelf(wish.server, wish.voice, emit, cancel)
+        except Problem as problem:
+            why = Remark("bad", problem.message, problem.hint)
+            emit(ShelfRefused(wish.server, wish.voice, why))
+            raise
+
+    desk.jobs.run(_listing(wish.server, wish.voice), look)
+
+
+def _listing(server: str, voice: str) -> str:
+    return f"shelf:{server}/{voice}"
 
 
 def measure_clip(desk: Desk, wish: wishes.MeasureClip) -> None:
@@ -67,11 +80,45 @@ def hear_reference(desk: Desk, wish: wishes.HearReference) -> None:
 
 def speak(desk: Desk, wish: wishes.Speak) -> None:
     """One take at a time on a server: a second press while one sounds asks for nothing."""
-    speech, draft = desk.services.speech, wish.draft
-    group = f"speak:{draft.server}"
-    if desk.jobs.busy(group):
+    if not _speaks(desk, wish.draft.server) and wish.draft.server not in desk.unlisted:
+        _begin(desk, Take(desk.next_take(), wish.draft, desk.services.now()))
+
+
+def speak_once_listed(desk: Desk, wish: wishes.SpeakOnceListed) -> None:
+    """A second press before the weights are known changes what waits: it is spoken once."""
+    draft = wish.laid.draft()
+    if _speaks(desk, draft.server):
         return
-    take = Take(desk.next_take(), draft, desk.services.now())
+    now = desk.services.now()
+    take = desk.unlisted.lay(wish.laid, lambda: Take(desk.next_take(), draft, now))
+    if take is not None:
+        desk.emit(TakeChanged(take))
+    if not desk.jobs.busy(_listing(draft.server, draft.voice)):
+        read_shelf(desk, wishes.ReadShelf(draft.server, draft.voice))
+
+
+def speak_listed(desk: Desk, state: State, events: Iterable[StoreEvent]) -> None:
+    """Begin the takes whose weights are known now; end those whose weights cannot be."""
+    for take in desk.unlisted.listed(state):
+        if "gpt_weight" in take.draft.params and "sovits_weight" in take.draft.params:
+            _begin(desk, take)
+        else:
+            words = text("tui.talk.no_pair")
+            desk.emit(TakeEnded(take.id, "failed", Remark("bad", words)))
+            desk.emit(NoticeRaised("warning", words, desk.services.now()))
+    for event in events:
+        if isinstance(event, ShelfRefused):
+            lost = desk.unlisted.take_back(event.server, event.voice)
+            if lost is not None:
+                desk.emit(TakeEnded(lost.id, "failed", event.why))
+
+
+def _speaks(desk: Desk, server: str) -> bool:
+    return desk.jobs.busy(f"speak:{server}")
+
+
+def _begin(desk: Desk, take: Take) -> None:
+    speech, draft = desk.services.speech, take.draft
 
     def work(emit: Emit, cancel: Cancel) -> None:
         emit(TakeChanged(take))
@@ -84,10 +131,13 @@ def speak(desk: Desk, wish: wishes.Speak) -> None:
         finally:  # no effect on a take that has come to its own end
             emit(TakeEnded(take.id, "cancelled" if cancel.is_set() else "failed", why))
 
-    desk.jobs.run(group, work)
+    desk.jobs.run(f"speak:{draft.server}", work)
 
 
 def cancel_take(desk: Desk, wish: wishes.CancelTake) -> None:
+    waiting = desk.unlisted.take_back(wish.server)
+    if waiting is not None:
+        desk.emit(TakeEnded(waiting.id, "cancelled"))
     desk.jobs.cancel(f"speak:{wish.server}")
 
 
@@ -163,6 +213,7 @@ SPEECH_GRANTS: dict[type, Callable[[Any, Any], None]] = {
     wishes.LendClip: lend_clip,
     wishes.HearReference: hear_reference,
     wishes.Speak: speak,
+    wishes.SpeakOnceListed: speak_once_listed,
     wishes.CancelTake: cancel_take,
     wishes.SaveTake: save_take,
     wishes.RecallAudition: recall_audition,

@@ -24,6 +24,7 @@ from remote.config.sections import (
 from remote.config.unfit import Unfit, said, unfit
 from remote.hostspec import parse_hops, parse_typed
 
+_NOT_ON_THE_WAY = ("profile", "price_per_hour", "currency")
 SERVER_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
 
 
@@ -47,6 +48,12 @@ class Server(Section):
     )
     price_per_hour: float | None = Field(None, ge=0, description="Shown times the hours used.")
     currency: str = Field("USD", max_length=8, description="Shown beside the price.")
+
+    def way_there(self) -> Server:
+        """Only what a connection depends on: two entries with the same way share a link."""
+        return self.model_copy(
+            update={name: Server.model_fields[name].default for name in _NOT_ON_THE_WAY}
+        )
 
     @model_validator(mode="after")
     def one_address(self) -> Server:

@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 import tomllib
 
 from remote.config.published import schema_text
@@ -47,3 +48,18 @@ def test_the_shipped_file_explains_every_key_of_a_server() -> None:
         k for k in Server.model_fields if not re.search(rf"^(# )?{k} = ", SHIPPED, re.MULTILINE)
     ]
     assert missing == []
+
+
+NEITHER_HERE_NOR_THERE = {"profile": "vast", "price_per_hour": 2.0, "currency": "EUR"}
+ON_THE_WAY = {
+    "ssh": "ssh me@other", "host": "other", "port": 2222, "user": "me", "identity": "~/.ssh/k",
+    "jump": "me@gate", "family": "ipv6", "host_key": "SHA256:" + "A" * 43, "embedded": True,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("field", sorted(Server.model_fields))
+def test_a_link_depends_on_the_way_there_alone(field: str) -> None:
+    before = Server(host="box")
+    value = {**NEITHER_HERE_NOR_THERE, **ON_THE_WAY}[field]
+    after = before.model_copy(update={field: value})
+    assert (before.way_there() == after.way_there()) == (field in NEITHER_HERE_NOR_THERE)

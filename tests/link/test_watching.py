@@ -121,7 +121,7 @@ def test_without_an_answer_the_server_waits_for_a_person(house: Build, studios: 
     assert watched.states()[-1] == "auth_needed" and here.rules.offered == []
 
 
-def test_a_changed_entry_ends_the_old_link(house: Build, studios: Studios) -> None:
+def test_only_another_address_ends_the_old_link(house: Build, studios: Studios) -> None:
     here = house(Rules(password=PASSWORD))
     server = Server(ssh=here.spec().format(), host_key=here.fingerprint)
     book.add(studios.places, "box", server)
@@ -129,8 +129,20 @@ def test_a_changed_entry_ends_the_old_link(house: Build, studios: Studios) -> No
     wait_until(lambda: "up" in old.states(), 30)
     link = studios.get("box").link()
     old.end()
-    changed = server.model_copy(update={"price_per_hour": 2.0})
-    book.add(studios.places, "box", changed, replace=True)
+    dearer = server.model_copy(
+        update={"price_per_hour": 2.0, "currency": "EUR", "profile": "vast"}
+    )  # fmt: skip
+    book.add(studios.places, "box", dearer, replace=True)
+    studio = studios.get("box")
+    assert studio.link() is link and studio.status().state == "up"
+    assert studio.server.price_per_hour == 2.0 and studio.wish().profile == "vast"
+    again = Watched(studios, Person(PASSWORD))
+    wait_until(lambda: bool(again.told), 30)
+    again.end()
+    told = next(event for event in again.told if isinstance(event, ev.ServersLoaded))
+    assert told.servers[0].price_per_hour == 2.0 and link.alive
+    elsewhere = dearer.model_copy(update={"identity": "~/.ssh/another"})
+    book.add(studios.places, "box", elsewhere, replace=True)
     studio = studios.get("box")
     assert studio.status().state == "offline" and not link.alive
 

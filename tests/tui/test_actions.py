@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Iterator
+from importlib import import_module
+from pkgutil import iter_modules
 
-from tui.actions import ACTIONS, BY_ID, Action, of_scope
+import pytest
+from textual.binding import Binding
+from textual.dom import DOMNode
+
+import tui.screens
+import tui.widgets
+from tui.actions import ACTIONS, BY_ID, PARTS, Action, of_scope
 from tui.app import SovdeckApp
-from tui.screens.deploy import DeployScreen
 from tui.screens.help import ABOUT
-from tui.screens.index import make_screen
 
 SCOPES = sorted({action.scope for action in ACTIONS})
+OF_PARTS = {action.scope for action in PARTS}
+
+
+def with_keys() -> Iterator[type[DOMNode]]:
+    """Every class of ours, on any screen, that has keys of its own."""
+    for package in (tui.screens, tui.widgets):
+        for module in iter_modules(package.__path__, f"{package.__name__}."):
+            for found in vars(import_module(module.name)).values():
+                ours = isinstance(found, type) and found.__module__ == module.name
+                if ours and issubclass(found, DOMNode) and "BINDINGS" in vars(found):
+                    yield found
+
+
+OWNERS = {type_.__name__: type_ for type_ in (SovdeckApp, *with_keys())}
+
+
+def bound(type_: type[DOMNode]) -> set[str]:
+    assert all(isinstance(one, Binding) for one in type_.BINDINGS), type_
+    return {str(one.id) for one in type_.BINDINGS if isinstance(one, Binding)}
 
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda a: a.id)
@@ -26,7 +51,7 @@ def test_ids_are_unique() -> None:
 
 @pytest.mark.parametrize("scope", SCOPES)
 def test_no_key_clash_within_a_screen(scope: str) -> None:
-    everywhere = of_scope("app") if scope != "app" else ()
+    everywhere = of_scope("app") if scope != "app" and scope not in OF_PARTS else ()
     keys = [key for action in (*of_scope(scope), *everywhere) for key in action.keys.split(",")]
     assert sorted(keys) == sorted(set(keys))
 
@@ -40,12 +65,16 @@ def test_nothing_risky_on_a_bare_letter_and_nothing_on_alt() -> None:
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda a: a.id)
 def test_its_handler_exists(action: Action) -> None:
-    name = "action_" + action.do.split("(")[0]
-    if action.scope == "app":
-        owner: object = SovdeckApp
-    else:
-        owner = DeployScreen if action.scope == "deploy" else type(make_screen(action.scope))
-    assert hasattr(owner, name)
+    where, _, do = action.do.split("(")[0].rpartition(".")
+    owners = [type_ for type_ in OWNERS.values() if action.id in bound(type_)]
+    assert owners, "no class has this binding"
+    for owner in owners:
+        assert hasattr(SovdeckApp if where == "app" else owner, f"action_{do}"), owner
+
+
+@pytest.mark.parametrize("name", sorted(OWNERS))
+def test_every_key_has_an_id_that_a_keymap_can_name(name: str) -> None:
+    assert bound(OWNERS[name]) <= set(BY_ID)
 
 
 def test_every_screen_explains_itself() -> None:

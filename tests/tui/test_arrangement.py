@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,30 @@ async def test_servers_by_price_and_without_their_disk(
         assert "disk" not in titles and titles["price"].endswith("▼")
         assert app.state.server == chosen == shown(app).chosen_key
     assert load(app.settings_path).tables == {"servers": {"sort": "-price", "hidden": ["disk"]}}
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("room", ["servers", "voices"])
+@pytest.mark.parametrize("width", [60, 80, 100, 130])
+async def test_no_column_is_cut_off(
+    make_app: Make, world: FakeWorld, room: str, language: str, width: int
+) -> None:
+    mika = world.voices["lab-a100"][0]
+    many = tuple(
+        replace(mika.checkpoints[0], path=f"SoVITS_weights/Mika/{n}", epoch=n) for n in range(50)
+    )
+    world.voices["lab-a100"] = (replace(mika, checkpoints=many),)
+    app = make_app(world, start=room, language=language)
+    async with app.run_test(size=(width, 24)) as pilot:
+        await settled(pilot, app, world)
+        await until(pilot, lambda: len(shown(app).keys) > 1, "the rows")
+        table = shown(app)
+        await until(pilot, lambda: table.virtual_size.width <= table.size.width, "all columns")
+        columns = [str(column.key.value) for column in table.ordered_columns]
+        last = {"voices": "home", "servers": "price" if width > 60 else "job"}[room]
+        assert columns[0] in ("name", "voice") and last in columns
+        if room == "voices" and "epochs" in columns:
+            assert str(table.get_cell("lab-a100/Mika", "epochs")) == "0 … 49 (50)"
 
 
 @pytest.mark.parametrize("room", ["servers", "voices"])

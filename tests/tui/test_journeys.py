@@ -196,18 +196,6 @@ async def test_monitor_keys_change_the_charts(make_app: Make, world: FakeWorld) 
         await until(pilot, lambda: app.state.run == ("lab-a100", "1121-0902-mika"))
 
 
-async def test_other_runs_are_laid_over_this_one(make_app: Make, world: FakeWorld) -> None:
-    app = make_app(world, start="monitor")
-    async with app.run_test(size=SIZE) as pilot:
-        await settled(pilot, app, world)
-        chart = app.screen.query_one("#chart-sovits", LineChart)
-        await pilot.press("o")
-        await until(pilot, lambda: any("Mika" in curve.name for curve in chart.curves))
-        assert len({curve.colour for curve in chart.curves}) == len(chart.curves) == 3
-        await pilot.press("o")
-        assert not any("Mika" in curve.name for curve in chart.curves)
-
-
 async def test_stop_asks_names_the_voice_and_does_it(make_app: Make, world: FakeWorld) -> None:
     app = make_app(world, start="monitor")
     async with app.run_test(size=SIZE) as pilot:
@@ -294,6 +282,11 @@ async def test_logs_find_and_follow(make_app: Make, world: FakeWorld) -> None:
         assert view.hits() == [4] and view.scroll_offset.y == 4 and not view.follow
         await pilot.press("G")
         await until(pilot, lambda: view.follow and view.scroll_offset.y == view.max_scroll_y)
+        await pilot.press("slash", "x")
+        assert app.screen.query_one("#word").region.area
+        await pilot.press("escape")
+        await until(pilot, lambda: not app.screen.query_one("#word").region.area, "it closed")
+        assert app.focused is view
 
 
 async def test_a_keymap_renames_keys(make_app: Make, world: FakeWorld) -> None:

@@ -8,14 +8,18 @@ from pathlib import Path
 import pytest
 from pilot_waits import settled, until
 from rich.cells import cell_len
-from textual.widgets import Input, Static
+from textual.widgets import Button, Input, Static
 
 from engine.contract.problem import Problem
+from tui.actions import PARTS
 from tui.app import SovdeckApp
 from tui.keymap import check_keymap
+from tui.screens.columns import ColumnsScreen
+from tui.screens.confirm import Confirm
 from tui.screens.help import HelpScreen
 from tui.screens.jump import JumpScreen
 from tui.services.fake_world import FakeWorld
+from tui.services.fakes import make_world
 from tui.tabs import TABS
 from tui.widgets.choice import Choice
 from tui.widgets.click_row import ClickRow
@@ -45,6 +49,40 @@ async def test_a_binding_of_a_room_is_moved_by_its_id(make_app: Make, world: Fak
         assert app.current_mode == "dataset"
         await pilot.press("t")
         await until(pilot, lambda: app.current_mode == "train")
+
+
+async def test_a_key_of_a_dialog_is_moved_by_its_id(make_app: Make, world: FakeWorld) -> None:
+    keys = {"confirm.yes": "f9", "columns.leave": "f8", "choice.next_value": "n"}
+    app = make_app(world, keys=keys)
+    async with app.run_test(size=SIZE) as pilot:
+        await settled(pilot, app, world)
+        await pilot.press("v")
+        await until(pilot, lambda: isinstance(app.screen, ColumnsScreen), "the columns")
+        await pilot.press("l")
+        assert not app.settings.tables
+        await pilot.press("n", "escape")
+        assert app.settings.tables and isinstance(app.screen, ColumnsScreen)
+        await pilot.press("f8")
+        await until(pilot, lambda: not isinstance(app.screen, ColumnsScreen), "it closed")
+        await pilot.press("delete", "y")
+        assert isinstance(app.screen, Confirm)
+        assert "F9" in str(app.screen.query_one("#yes", Button).label)
+        await pilot.press("f9")
+        await until(pilot, lambda: "tokyo-4090" not in app.state.servers, "the answer")
+
+
+@pytest.mark.parametrize("width", [60, 120])
+async def test_the_ids_of_dialogs_can_be_read_in_the_help_of_settings(
+    make_app: Make, world: FakeWorld, width: int
+) -> None:
+    app = make_app(world, start="settings")
+    async with app.run_test(size=(width, 36)) as pilot:
+        await settled(pilot, app, world)
+        await pilot.press("f1")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen), "the help")
+        shown = [str(one.content) for one in app.screen.query(Static) if one.display]
+        words = " ".join(shown).split()
+        assert all(words.count(action.id) == 1 for action in PARTS)
 
 
 def test_an_id_that_no_binding_has_is_named_with_its_file(tmp_path: Path) -> None:
@@ -100,6 +138,40 @@ async def test_the_way_to_help_never_falls_off_the_footer(
         column = cell_len(str(footer.content)[:at])
         await pilot.click(KeyBar, offset=(column, 0))
         await until(pilot, lambda: isinstance(app.screen, HelpScreen), "help by mouse")
+
+
+async def test_in_a_text_field_the_way_out_of_it_is_shown(make_app: Make, world: FakeWorld) -> None:
+    app = make_app(world, start="train")
+    async with app.run_test(size=(60, 16)) as pilot:
+        await settled(pilot, app, world)
+        await until(pilot, lambda: isinstance(app.focused, Input), "the name of the voice")
+        footer = app.screen.query_one(KeyBar)
+        await until(pilot, lambda: str(footer.content).startswith(" Esc Leave field"))
+        await pilot.press("escape")
+        await until(pilot, lambda: "Esc" not in str(footer.content), "the room's own keys")
+        await pilot.press("2")
+        await until(pilot, lambda: app.current_mode == "monitor")
+
+
+async def test_a_room_whose_name_is_given_types_nothing_by_itself(
+    make_app: Make, world: FakeWorld
+) -> None:
+    app = make_app(world, start="train")
+    async with app.run_test(size=SIZE) as pilot:
+        await settled(pilot, app, world)
+        app.screen.query_one("#voice", Input).value = "ATRI"
+        await pilot.press("escape", "2", "4")
+        await until(pilot, lambda: isinstance(app.focused, Choice), "a field without letters")
+        await pilot.press("3")
+        await until(pilot, lambda: app.current_mode == "voices")
+
+
+async def test_without_a_voice_the_proposed_key_is_not_typed(make_app: Make) -> None:
+    app = make_app(make_world(empty=True), start="speak")
+    async with app.run_test(size=SIZE) as pilot:
+        await until(pilot, lambda: app.controller.idle and app.screen.has_class("-empty"))
+        await pilot.press("4")
+        await until(pilot, lambda: app.current_mode == "train", "the way to a voice")
 
 
 async def test_every_room_is_a_click_away(make_app: Make, world: FakeWorld) -> None:

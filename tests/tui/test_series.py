@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tui.state.raster import GRIDS, MARKERS, Window, patterns
@@ -108,6 +108,8 @@ def test_ticks_one_would_write_by_hand() -> None:
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
+@example(-0.0078125)
+@example(0.00012345)
 def test_labels_fit_the_margin(value: float) -> None:
     assert len(label(value)) <= 8
 

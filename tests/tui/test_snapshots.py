@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pilot_waits import settled, until
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from tui.app import SovdeckApp
 from tui.screens.add_server import AddServerScreen
@@ -18,6 +18,7 @@ from tui.services.fake_world import FakeWorld
 from tui.services.fakes import make_world
 from tui.widgets.choice import Choice
 from tui.widgets.clip_list import ClipList
+from tui.widgets.line_chart import LineChart
 from tui.widgets.param_field import ParamField
 
 Make = Callable[..., SovdeckApp]
@@ -138,9 +139,25 @@ def test_a_download_under_the_table(snap_compare: Any, make_app: Make, world: Fa
     async def more(pilot: Pilot[None]) -> None:
         await pilot.press("j", "d")
         await until(pilot, lambda: any(v.safe for v in app.state.all_voices()))
+        epochs = app.screen.query_one("#checkpoints", Static)
+        await until(pilot, lambda: "loss –" not in str(epochs.content), "the run's losses")
         app.clear_notifications()
 
     assert snap_compare(app, terminal_size=(120, 36), run_before=still(app, world, more))
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_choosing_runs_to_compare(
+    snap_compare: Any, make_app: Make, world: FakeWorld, language: str
+) -> None:
+    app = make_app(world, start="monitor", language=language)
+
+    async def more(pilot: Pilot[None]) -> None:
+        await pilot.press("o", "space")
+        charts = app.screen_stack[0].query(LineChart)
+        await until(pilot, lambda: all(chart.curves for chart in charts), "the other run")
+
+    assert snap_compare(app, terminal_size=(100, 30), run_before=still(app, world, more))
 
 
 def test_add_server(snap_compare: Any, make_app: Make, world: FakeWorld) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from engine.contract.problem import Problem
+from tui.actions import bindings
 from tui.deck import deck_of
 from tui.language import language_of, say, say_hint
 from tui.messages import Asked
@@ -22,7 +20,7 @@ class AddServerScreen(ModalScreen[None]):
     """Everything typed is judged at once; nothing is dialled before Connect."""
 
     CSS_PATH = "../styles/modal.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False)]
+    BINDINGS = bindings("add")
 
     def __init__(self, line: str = "") -> None:
         super().__init__()

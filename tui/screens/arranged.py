@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from textual.widgets import DataTable
@@ -10,12 +10,19 @@ from textual.widgets import DataTable
 from tui.screens.columns import ColumnsScreen
 from tui.screens.deck_screen import DeckScreen
 from tui.state.arrangement import Arrangement
+from tui.widgets.fact_table import FactTable, Row, fitting
+
+_MARGINS = 4  # cells beside the table
 
 
 class ArrangedRoom(DeckScreen):
-    """COLUMNS are key and title in their order; the first cannot be hidden."""
+    """COLUMNS are key and title in their order; the first cannot be hidden.
+
+    SPARE are those that go first where there is no room for all.
+    """
 
     COLUMNS: ClassVar[Mapping[str, str]] = {}
+    SPARE: ClassVar[Sequence[str]] = ()
 
     @property
     def arrangement(self) -> Arrangement:
@@ -29,6 +36,12 @@ class ArrangedRoom(DeckScreen):
             for name in fitting
             if name not in now.hidden
         }
+
+    def fill(self, names: Iterable[str], rows: Sequence[Row], chosen: str | None = None) -> None:
+        """Fill the table with as many of these columns as there is room for."""
+        room = self.app.size.width - _MARGINS
+        shown = fitting(self.columns(names), rows, room, self.SPARE)
+        self.query_one(FactTable).fill(shown, rows, chosen)
 
     def keep_arrangement(self, arrangement: Arrangement) -> None:
         tables = {**self.deck.settings.tables, self.TAB: arrangement.kept()}

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from tui.actions import bindings
 from tui.language import say, say_hint
 
 
@@ -18,7 +17,7 @@ class AskName(ModalScreen[str | None]):
     """`fault` says what is wrong with a name, or nothing; None when the person leaves."""
 
     CSS_PATH = "../styles/modal.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False)]
+    BINDINGS = bindings("name")
 
     def __init__(self, words: str, name: str, fault: Callable[[str], str]) -> None:
         super().__init__()

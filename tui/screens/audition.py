@@ -35,7 +35,7 @@ _PARTS = ("grid", "cells", "standings")
 class AuditionScreen(VoiceRoom):
     TAB = "audition"
     TOPICS: ClassVar[tuple[str, ...]] = (
-        "voices", "voice", "auditions", "shelves", "playing", "chosen", "servers",
+        "voices", "voice", "saves", "auditions", "shelves", "playing", "chosen", "servers",
     )  # fmt: skip
     BINDINGS = bindings("audition")
     CSS_PATH = "../styles/audition.tcss"
@@ -69,6 +69,7 @@ class AuditionScreen(VoiceRoom):
         bare = audition is None or not (audition.cells or audition.running)
         self.set_class(voice is not None and bare, "-empty")
         if voice is None:
+            self.say_why_none(self.query_one("#no-voice", EmptyState), state, "tui.talk.no_voice")
             return
         if voice.key != self._recalled:
             self._recalled = voice.key

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
@@ -13,12 +10,14 @@ from textual.widgets import Button, DataTable, Input, Static, TextArea
 
 from engine.contract.params import PARAMS
 from engine.contract.speak_table import LANGUAGES
+from tui.actions import bindings
 from tui.figures import size
 from tui.language import say, say_hint
 from tui.state.pair_grid import label
 from tui.state.speech import AuditionDraft, Shelf, Weight
 from tui.widgets.choice import Choice
 from tui.widgets.fact_table import Cell, FactTable
+from tui.widgets.states import tick_mark
 
 NEWEST = 3  # epochs of each stage that are taken unless the person says otherwise
 REROLLS = tuple(str(times) for times in range(int(PARAMS["infer.max_rerolls"].high or 0) + 1))
@@ -29,11 +28,7 @@ class AuditionStart(ModalScreen[AuditionDraft | None]):
     """The size of the grid is told as it changes, since every rendering takes GPU time."""
 
     CSS_PATH = ["../styles/modal.tcss", "../styles/audition_start.tcss"]
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", show=False),
-        Binding("ctrl+s", "start", show=False),
-        Binding("space", "tick", show=False),
-    ]
+    BINDINGS = bindings("new_audition")
 
     def __init__(self, shelf: Shelf) -> None:
         super().__init__()
@@ -83,7 +78,7 @@ class AuditionStart(ModalScreen[AuditionDraft | None]):
     def _row(self, weight: Weight) -> dict[str, Cell]:
         ticked = weight.name in self.ticked
         return {
-            "mark": Content.styled("✓" if ticked else "·", "bold $success" if ticked else "$faint"),
+            "mark": tick_mark(ticked),
             "epoch": Content.styled(label(weight.name), "bold" if ticked else "$faint"),
             "size": Content.styled(size(weight.bytes or None), "$faint"),
         }

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
+from tui.actions import bindings
 from tui.language import say
 from tui.state.arrangement import Arrangement
 from tui.widgets.choice import Choice
@@ -25,7 +24,7 @@ class ColumnsScreen(ModalScreen[None]):
     """`titles` by column; the first is always shown."""
 
     CSS_PATH = ["../styles/modal.tcss", "../styles/columns.tcss"]
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "leave", show=False)]
+    BINDINGS = bindings("columns")
 
     def __init__(
         self,

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widget import Widget
 
+from tui.actions import bindings
 from tui.deck import Deck, deck_of
 from tui.language import say
 from tui.messages import Asked
@@ -28,7 +28,7 @@ class DeckScreen(Screen[None]):
     TAB: ClassVar[str] = ""
     TOPICS: ClassVar[tuple[str, ...]] = ()
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave_field", show=False)]
+    BINDINGS = bindings("room")
 
     def compose(self) -> ComposeResult:
         yield TopBar(self.TAB)

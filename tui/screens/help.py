@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
-from tui.actions import Action, of_scope
+from tui.actions import PARTS, Action, bindings, of_scope
 from tui.language import say, tell
-from tui.widgets.key_bar import key_name
+from tui.widgets.key_bar import keys_of
 
 ABOUT = {
     "servers": "tui.help.servers",
@@ -34,17 +33,14 @@ class HelpScreen(ModalScreen[None]):
     """Made from the action table, so it can neither lag behind nor lie."""
 
     CSS_PATH = "../styles/help.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,f1,question_mark", "leave", show=False),
-        Binding("j,down", "scroll(1)", show=False),
-        Binding("k,up", "scroll(-1)", show=False),
-    ]
+    BINDINGS = bindings("help")
 
     def __init__(self, about: Screen[Any]) -> None:
         super().__init__()
         self.about = about
         tab = getattr(about, "TAB", "servers")
         self.scope = "deploy" if type(about).__name__ == "DeployScreen" else tab
+        self.with_ids = self.scope == "settings"  # there it is told how a key is changed
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="sheet"):
@@ -54,16 +50,19 @@ class HelpScreen(ModalScreen[None]):
                 yield from self._keys(here)
             yield Static(say(self, "tui.help.everywhere"), classes="head")
             yield from self._keys(of_scope("app"))
+            if self.with_ids:
+                yield Static(say(self, "tui.help.parts"), classes="head")
+                yield from self._keys(PARTS)
             yield Static(say(self, "tui.help.leave"), classes="head")
 
     def _keys(self, actions: tuple[Action, ...]) -> Iterator[Horizontal]:
-        keymap = self.app._keymap
         for action in actions:
-            keys = keymap.get(action.id, action.keys)
-            shown = " ".join(key_name(key) for key in keys.split(","))
+            shown = " ".join(keys_of(self.app, action))
             meaning = Content.assemble(
                 (tell(self, action.title), "bold"), f"  {tell(self, action.help)}"
             )
+            if self.with_ids and self.app.size.width < 100:  # no room for a column of ids
+                meaning = Content.assemble(meaning, (f"\n{action.id}", "$faint"))
             yield Horizontal(
                 Static(Content.styled(shown, "bold $primary"), classes="keys"),
                 Static(meaning, classes="meaning"),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 from textual.widgets import Static
+
+from tui.actions import bindings
 
 LETTERS = "asdfghjklqwertyuiopzxcvbnm"
 
@@ -27,7 +28,7 @@ class JumpScreen(ModalScreen[None]):
     """Targets are the focusable widgets on screen, in reading order."""
 
     CSS_PATH = "../styles/jump.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,ctrl+o", "leave", show=False)]
+    BINDINGS = bindings("jump")
 
     def __init__(self, below: Screen[Any]) -> None:
         super().__init__()

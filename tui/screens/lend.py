@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Button, Input, Static
 
+from tui.actions import bindings
 from tui.deck import deck_of
 from tui.language import say, say_hint
 from tui.messages import Asked
@@ -35,11 +34,7 @@ class LendScreen(WatchingModal[Loan]):
     """
 
     CSS_PATH = ["../styles/modal.tcss", "../styles/lend.tcss"]
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", show=False),
-        Binding("ctrl+s", "send", show=False),
-        Binding("space", "hear", show=False),
-    ]
+    BINDINGS = bindings("lend")
 
     def __init__(self, bring: wishes.BringClip | None = None) -> None:
         super().__init__()

@@ -66,6 +66,10 @@ class LogsScreen(DeckScreen):
         self.add_class("-finding")
         self.set_focus(self.query_one("#word", Input))
 
+    def action_leave_field(self) -> None:
+        self.remove_class("-finding")
+        self.log_view.focus()
+
     def action_find_next(self, by: int) -> None:
         self.log_view.go_to_hit(by)
 

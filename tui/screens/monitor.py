@@ -12,6 +12,7 @@ from textual.widgets import Static
 
 from tui.actions import bindings
 from tui.language import say_hint
+from tui.screens.compare import CompareScreen
 from tui.screens.confirm import Confirm
 from tui.screens.deck_screen import DeckScreen
 from tui.screens.monitor_parts import (
@@ -22,7 +23,7 @@ from tui.screens.monitor_parts import (
     head_line,
 )
 from tui.state import wishes
-from tui.state.runs import RunView
+from tui.state.runs import RunKey, RunView
 from tui.state.state import State, Topics
 from tui.widgets.chart_curves import has_parts, other_curves, stage_curves, validation_marks
 from tui.widgets.empty_state import EmptyState
@@ -33,7 +34,6 @@ from tui.widgets.stage_list import stage_line
 from tui.widgets.states import stage_name
 
 STAGES = ("sovits", "gpt")
-COMPARED = 2
 SMOOTHINGS = (0.0, 0.6, 0.9, 0.97)
 
 
@@ -50,7 +50,7 @@ class MonitorScreen(DeckScreen):
         super().__init__()
         self.front: str | None = None  # the chart a small screen shows; None follows the run
         self.parts = False
-        self.compare = False
+        self.compared: tuple[RunKey, ...] = ()  # other runs that lie under the one on show
 
     def body(self) -> Iterable[Widget]:
         with Vertical(id="run"):
@@ -136,8 +136,8 @@ class MonitorScreen(DeckScreen):
             chart = self.query_one(f"#chart-{stage}", LineChart)
             chart.display = stage in known if wide else stage == front
             curves = stage_curves(self, run, stage, self.parts)
-            if self.compare and not self.parts:
-                curves = other_curves(self._others(run), stage) + curves
+            if not self.parts:
+                curves = other_curves(self._beneath(run), stage) + curves
             what = "tui.monitor.parts" if self.parts else "tui.monitor.total"
             chart.border_title = f"{stage_name(self, stage)} · {self.say(what)}"
             chart.border_subtitle = self._view_words(chart)
@@ -214,8 +214,16 @@ class MonitorScreen(DeckScreen):
             self.parts = not self.parts
             self.show_all()
 
+    def _beneath(self, run: RunView) -> list[RunView]:
+        """The compared runs that are still known, in the order they were ticked."""
+        runs = self.deck.state.runs
+        return [runs[key] for key in self.compared if key in runs and key != run.key]
+
     def _others(self, run: RunView) -> list[RunView]:
-        return [other for other in self.deck.state.runs.values() if other is not run][-COMPARED:]
+        """What may be compared: runs of the same voice first, the newest first."""
+        others = [other for other in self.deck.state.runs.values() if other.key != run.key]
+        newest = sorted(others, key=lambda other: other.run, reverse=True)
+        return sorted(newest, key=lambda other: other.voice != run.voice)
 
     def action_compare(self) -> None:
         run = self.deck.state.chosen_run
@@ -225,11 +233,15 @@ class MonitorScreen(DeckScreen):
         if not others:
             self.notify(self.say("tui.monitor.nothing_to_compare"))
             return
-        self.compare = not self.compare or self.parts  # the parts of a loss hide other runs
-        self.parts = False
-        for other in others:
-            self.ask(wishes.ReadRun(other.server, other.run))
-        self.show_all()
+
+        def changed(ticked: tuple[RunKey, ...]) -> None:
+            self.compared = ticked
+            self.parts = False  # the parts of a loss hide other runs
+            for key in ticked:
+                self.ask(wishes.ReadRun(*key))
+            self.show_all()
+
+        self.app.push_screen(CompareScreen(run.voice, others, self.compared, changed))
 
     def action_next_run(self, by: int) -> None:
         keys = list(self.deck.state.runs)

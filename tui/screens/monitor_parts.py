@@ -34,7 +34,8 @@ def head_line(node: MessagePump, state: State, run: RunView, width: int) -> Cont
     facts = []
     elapsed = _elapsed(state, run)
     if elapsed is not None:
-        facts.append(say(node, "tui.monitor.elapsed", time=duration(elapsed)))
+        words = "tui.monitor.took" if run.ended else "tui.monitor.elapsed"
+        facts.append(say(node, words, time=duration(elapsed)))
         cost = _cost(server, elapsed)
         if cost is not None:
             facts.append(cost)

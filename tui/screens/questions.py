@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Input, Static
 
+from tui.actions import bindings
 from tui.language import say, say_hint
 from tui.screens.question_modal import QuestionModal
 from tui.services.protocols import HostKeyQuestion, SecretQuestion
@@ -19,10 +17,7 @@ class HostKeyScreen(QuestionModal[bool]):
 
     CSS_PATH = "../styles/modal.tcss"
     # No letter trusts a key: that takes two steps.
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "refuse", show=False),
-        Binding("left,right,h,l", "app.focus_next", show=False),
-    ]
+    BINDINGS = bindings("host_key")
 
     def __init__(self, question: HostKeyQuestion) -> None:
         super().__init__()
@@ -60,7 +55,7 @@ class SecretScreen(QuestionModal[str]):
     """Asks for a password; what is typed is never shown, kept or logged here."""
 
     CSS_PATH = "../styles/modal.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False)]
+    BINDINGS = bindings("secret")
 
     def __init__(self, question: SecretQuestion) -> None:
         super().__init__()

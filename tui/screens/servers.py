@@ -42,6 +42,7 @@ _NARROW = ("name", "link", "job", "price")
 class ServersScreen(ArrangedRoom):
     TAB = "servers"
     COLUMNS = COLUMNS
+    SPARE = ("disk", "memory", "gpu", "price")
     TOPICS: ClassVar[tuple[str, ...]] = ("servers", "runs", "ages", "chosen")
     BINDINGS = bindings("servers")
     CSS_PATH = "../styles/servers.tcss"
@@ -78,7 +79,7 @@ class ServersScreen(ArrangedRoom):
         shown = _NARROW if self.app.size.width < 100 else tuple(COLUMNS)
         servers = self.arrangement.rows(servers, partial(_figure, state))
         rows = [(server.name, self._cells(state, server)) for server in servers]
-        self.table.fill(self.columns(shown), rows, state.server)
+        self.fill(shown, rows, state.server)
         self._detail(state)
         if self._trying and state.run is not None:
             self._trying = False

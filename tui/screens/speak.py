@@ -91,7 +91,8 @@ class SpeakScreen(SpeakView):
     def _ready(self) -> bool:
         """Whether a take can be asked for; where not, the reason is said and the place shown.
 
-        A voice without a listed clip may still have the reference it was trained with.
+        A voice without a listed clip may still have the reference it was trained with. Before
+        its weights are listed a take can be asked for as well, and asked for otherwise.
         """
         voice, faults = self.voice, self.faults
         if voice is None:
@@ -99,13 +100,12 @@ class SpeakScreen(SpeakView):
         if faults:
             self.notify(faults[0].sentence(language_of(self)), severity="error", markup=False)
             return False
+        listed = self.shelf is not None
         if not self.desk.text.strip():
             self._point("tui.talk.no_text", "words")
-        elif self.shelf is None:
-            self.notify(self.say("tui.talk.no_shelf"), severity="warning")
-        elif not (self.desk.weight("gpt") and self.desk.weight("sovits")):
+        elif listed and not (self.desk.weight("gpt") and self.desk.weight("sovits")):
             self._point("tui.talk.no_pair", "pair")
-        elif any(not take.ended for take in self.takes):
+        elif any(listed or not take.unlisted or take not in self.takes for take in self.at_work):
             self.notify(self.say("tui.talk.busy"), severity="warning")
         else:
             return True
@@ -117,7 +117,12 @@ class SpeakScreen(SpeakView):
 
     def action_speak(self) -> None:
         if self._ready():
-            self.ask(wishes.Speak(self.desk.draft()))
+            listed = self.shelf is not None
+            self.ask(
+                wishes.Speak(self.desk.draft())
+                if listed
+                else wishes.SpeakOnceListed(self.desk.copy())
+            )
 
     def action_rerender(self) -> None:
         """The last take again, its delivery kept: only speed and timbre follow the settings."""
@@ -127,9 +132,8 @@ class SpeakScreen(SpeakView):
             self.ask(wishes.Speak(self.desk.draft(again=True)))
 
     def action_cancel_take(self) -> None:
-        for take in self.takes:
-            if not take.ended:
-                self.ask(wishes.CancelTake(take.draft.server))
+        for take in self.at_work:
+            self.ask(wishes.CancelTake(take.draft.server))
 
     def action_play(self) -> None:
         """Play the clip or take under the cursor, else the newest take; again: silence."""

@@ -141,7 +141,7 @@ def now_line(node: MessagePump, take: Take, width: int) -> Content:
     """The take at work: how much of its text is spoken, and how soon the first sound came."""
     whole = max(1, len(str(take.draft.params.get("text", ""))))
     spoken = sum(len(piece.text) for piece in take.pieces)
-    words = say(node, "tui.talk.loading")
+    words = say(node, "tui.talk.once_listed" if take.unlisted else "tui.talk.loading")
     if take.pieces:
         words = say(node, "tui.talk.speaking", count=len(take.pieces))
     elif take.state == "speaking":

@@ -49,7 +49,7 @@ class SpeakView(VoiceRoom):
     """On a small screen one page is shown at a time: the one that has the focus."""
 
     TOPICS: ClassVar[tuple[str, ...]] = (
-        "voices", "voice", "shelves", "takes", "playing", "chosen", "servers", "auditions",
+        "voices", "voice", "saves", "shelves", "takes", "playing", "chosen", "servers", "auditions",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -112,6 +112,8 @@ class SpeakView(VoiceRoom):
         voice, waited = self.voice, self.has_class("-empty")
         self.set_class(voice is None, "-empty")
         if voice is None:
+            self.say_why_none(self.query_one(EmptyState), state, "tui.talk.no_voice")
+            self.set_focus(None)  # or the hidden text would take the key that is proposed
             return
         if waited and self.is_current and self.focused is None:
             self.set_focus(self.query_one("#words"))  # hidden when the room was opened
@@ -157,11 +159,15 @@ class SpeakView(VoiceRoom):
             columns = {"mark": " ", "epoch": self.say("tui.talk.epoch"), "size": ""}
             columns["size"] = self.say("tui.voices.size")
             table = self.query_one(f"#{kind}", FactTable)
-            table.border_subtitle = (
-                self.say("tui.voices.none_saved") if shelf is not None and not weights else ""
-            )
+            table.border_subtitle = "" if weights else self._why_empty()
             rows = [(w.name, weight_cells(self, w, w.name == chosen)) for w in weights]
             table.fill(columns, rows, chosen or None)
+
+    def _why_empty(self) -> str:
+        if self.shelf is not None:
+            return self.say("tui.voices.none_saved")
+        refused = self.voice is not None and self.voice.key in self.deck.state.unlisted
+        return self.say("tui.talk.not_listed" if refused else "tui.talk.listing")
 
     def _clips(self, state: State) -> None:
         shelf = self.shelf
@@ -213,7 +219,7 @@ class SpeakView(VoiceRoom):
         newest = takes[0].id if takes else None
         table.fill(columns, rows, newest if newest not in table.keys else None)
         table.border_subtitle = "" if takes else self.say("tui.talk.no_take")
-        working = next((take for take in takes if not take.ended), None)
+        working = next(iter(self.at_work), None)
         now = self.query_one("#now", Panel)
         now.display = working is not None
         if working is not None:
@@ -229,6 +235,16 @@ class SpeakView(VoiceRoom):
             take
             for take in reversed(tuple(self.deck.state.takes.values()))
             if (take.draft.server, take.draft.voice) == (voice.server, voice.name)
+        ]
+
+    @property
+    def at_work(self) -> list[Take]:
+        """What waits or is being spoken on the server of this voice, of whichever voice."""
+        voice = self.voice
+        return [
+            take
+            for take in self.deck.state.takes.values()
+            if voice is not None and take.draft.server == voice.server and not take.ended
         ]
 
     @property

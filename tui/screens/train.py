@@ -42,6 +42,7 @@ class TrainScreen(DeckScreen):
     TOPICS: ClassVar[tuple[str, ...]] = ("plan", "chosen", "servers", "dataset")
     BINDINGS = bindings("train")
     CSS_PATH = "../styles/train.tcss"
+    AUTO_FOCUS = ""
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,6 +84,12 @@ class TrainScreen(DeckScreen):
 
     def on_mount(self) -> None:
         self.query_one("#help", Static).update(self.say("tui.train.start_here"))
+
+    def on_screen_resume(self) -> None:
+        """To the name of the voice while there is none; then nothing needs typing first."""
+        named = self.voice or self.deck.state.dataset is not None
+        if self.focused is None:
+            self.query_one("#preset" if named else "#voice").focus()
 
     def show(self, state: State, topics: Topics | None) -> None:
         self.set_class(state.server is None, "-empty")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
+from rich.cells import cell_len, set_cell_size
 from textual.containers import Vertical
 from textual.content import Content
 from textual.widget import Widget
@@ -17,6 +18,7 @@ from tui.screens.voice_room import VoiceSeeker
 from tui.state import wishes
 from tui.state.ages import freshness
 from tui.state.arrangement import Value
+from tui.state.runs import RunKey, saved_loss
 from tui.state.state import State, Topics
 from tui.state.work import Checkpoint, Voice
 from tui.widgets.empty_state import EmptyState
@@ -29,15 +31,25 @@ COLUMNS = {
     "voice": "tui.voices.voice", "server": "tui.voices.server", "epochs": "tui.voices.epochs",
     "size": "tui.voices.size", "home": "tui.voices.home",
 }  # fmt: skip
+_OF_A_VOICE = ("download", "cancel_transfer", "copy_path", "speak", "audition", "columns")
 _ROWS_SHOWN = 8
+_EPOCH_CELLS, _LOSS_CELLS = 10, 15
+_EPOCHS_LISTED = 6
+_NAMES_FROM = 76  # narrower, a file name would take a row of its own
+_RUNS_READ = 3  # newest runs of a voice that are read for the losses of its saved epochs
 
 
 class VoicesScreen(VoiceSeeker, ArrangedRoom):
     TAB = "voices"
     COLUMNS = COLUMNS
-    TOPICS: ClassVar[tuple[str, ...]] = ("voices", "transfers", "ages", "servers")
+    SPARE = ("size", "epochs", "server")
+    TOPICS: ClassVar[tuple[str, ...]] = ("voices", "transfers", "ages", "servers", "saves")
     BINDINGS = bindings("voices")
     CSS_PATH = "../styles/voices.tcss"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._read: set[RunKey] = set()  # ended runs that were asked for their losses
 
     def body(self) -> Iterable[Widget]:
         with Vertical(id="list"):
@@ -63,9 +75,10 @@ class VoicesScreen(VoiceSeeker, ArrangedRoom):
         self.seek_voices(state)
         voices = state.all_voices()
         self.set_class(not voices and not state.transfers, "-empty")
-        shown = [name for name in COLUMNS if self.app.size.width >= 80 or name != "size"]
+        self.say_why_none(self.query_one(EmptyState), state, "tui.voices.empty")
+        self.refresh_bindings()
         rows = self.arrangement.rows(voices, _figure)
-        self.table.fill(self.columns(shown), [(voice.key, self._cells(voice)) for voice in rows])
+        self.fill(COLUMNS, [(voice.key, self._cells(voice)) for voice in rows])
         self._checkpoints(state)
         self._transfers(state)
 
@@ -80,7 +93,7 @@ class VoicesScreen(VoiceSeeker, ArrangedRoom):
         return {
             "voice": Content.styled(voice.name, "bold"),
             "server": voice.server,
-            "epochs": ", ".join(map(str, epochs)) or NONE,
+            "epochs": _listed(epochs),
             "size": size(_bytes(voice)),
             "home": home,
         }
@@ -95,20 +108,33 @@ class VoicesScreen(VoiceSeeker, ArrangedRoom):
         at = state.voices_at.get(voice.server)
         stale = freshness(at, state.now) != "live"
         panel.border_subtitle = age_words(self, at, state.now) if stale else ""
-        lines = [self._checkpoint(point) for point in _newest_first(voice)[:_ROWS_SHOWN]]
+        shown = _newest_first(voice)[:_ROWS_SHOWN]
+        losses = [saved_loss(state.runs.values(), voice.server, point.path) for point in shown]
+        if None in losses:
+            self._seek_losses(state, voice)
+        lines = [self._checkpoint(*row) for row in zip(shown, losses, strict=True)]
         if voice.home:
             where = Content.assemble((self.say("tui.voices.folder"), "$faint"), " ", voice.home)
             lines.append(where)
         nothing = Content.styled(self.say("tui.voices.none_saved"), "$faint")
         panel.update(Content("\n").join(lines or [nothing]))
 
-    def _checkpoint(self, point: Checkpoint) -> Content:
-        name = point.path.rsplit("/", 1)[-1]
+    def _seek_losses(self, state: State, voice: Voice) -> None:
+        """Read the newest runs of the voice that nobody has looked at: only they know."""
+        runs = [run for run in state.runs_of(voice.server) if run.voice == voice.name]
+        for run in sorted(runs, key=lambda run: run.run)[-_RUNS_READ:]:
+            if run.state.seq < 0 and run.key not in self._read:
+                self._read.add(run.key)
+                self.ask(wishes.ReadRun(*run.key))
+
+    def _checkpoint(self, point: Checkpoint, value: float | None) -> Content:
+        name = point.path.rsplit("/", 1)[-1] if self.app.size.width >= _NAMES_FROM else ""
+        epoch = self.say("tui.voices.epoch", epoch=point.epoch)
         return Content.assemble(
             (f"{stage_name(self, point.stage):<7}", "bold $secondary"),
-            f"{self.say('tui.voices.epoch', epoch=point.epoch):<10} ",
-            f"{size(point.bytes):>8}  ",
-            (f"{self.say('tui.voices.loss', loss=loss(point.loss)):<14} ", "$foreground"),
+            set_cell_size(epoch, max(_EPOCH_CELLS, cell_len(epoch))),
+            f" {size(point.bytes):>8}  ",
+            set_cell_size(self.say("tui.voices.loss", loss=loss(value)), _LOSS_CELLS),
             (name, "$faint"),
         )
 
@@ -121,6 +147,9 @@ class VoicesScreen(VoiceSeeker, ArrangedRoom):
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         self._checkpoints(self.deck.state)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action not in _OF_A_VOICE or not self.has_class("-empty")
 
     def action_cursor(self, by: int) -> None:
         self.table.move_cursor(row=self.table.cursor_row + by)
@@ -157,6 +186,13 @@ class VoicesScreen(VoiceSeeker, ArrangedRoom):
 
 def _newest_first(voice: Voice) -> list[Checkpoint]:
     return sorted(voice.checkpoints, key=lambda point: (-point.epoch, point.stage), reverse=False)
+
+
+def _listed(epochs: list[int]) -> str:
+    """All of a few; of many the first and last, and how many."""
+    if len(epochs) <= _EPOCHS_LISTED:
+        return ", ".join(map(str, epochs)) or NONE
+    return f"{epochs[0]} … {epochs[-1]} ({len(epochs)})"
 
 
 def _bytes(voice: Voice) -> int | None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Button, Static
 
 from engine.contract.audition import AuditionCell
+from tui.actions import bindings
 from tui.figures import bar
 from tui.language import say, say_hint
 from tui.messages import Asked
@@ -31,15 +31,7 @@ class VoteScreen(WatchingModal[None]):
 
     CSS_PATH = ["../styles/modal.tcss", "../styles/vote.tcss"]
     AUTO_FOCUS = ""
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("a", "hear('a')", show=False),
-        Binding("b", "hear('b')", show=False),
-        Binding("space", "both", show=False),
-        Binding("1", "vote('a')", show=False),
-        Binding("2", "vote('b')", show=False),
-        Binding("0", "vote('')", show=False),
-        Binding("escape", "leave", show=False),
-    ]
+    BINDINGS = bindings("vote")
 
     def __init__(self, audition: Audition, found: Sequence[Duel]) -> None:
         super().__init__()

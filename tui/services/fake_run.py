@@ -25,7 +25,7 @@ class _Writer:
     """Numbers events as the engine's journal does."""
 
     def __init__(self, run: str, voice: str, start: int) -> None:
-        self.run, self.t, self.seq = run, start, 0
+        self.run, self.voice, self.t, self.seq = run, voice, start, 0
         self.events: list[Event] = []
         self.add(
             "run_started", None, voice=voice, stages=["prepare", "sovits", "gpt", "proof", "pack"],
@@ -59,10 +59,25 @@ def _train(writer: _Writer, stage: str, until: int, draw: random.Random) -> None
     for step in range(1, until + 1):
         writer.t += _STEP_MS
         writer.add("step", stage, **step_payload(stage, step, draw))
+        saved = _saved_at(writer.voice, stage, step)
+        if saved is not None:
+            writer.add("export", stage, kind=stage, **saved, sha256="ab" * 32)
         if step % (every * 4) == 0:
             low, fall = (21.5, 40) if stage == "sovits" else (640.0, 1800)
             values = {"total": low + fall * math.exp(-step / 230)}
             writer.add("validation", stage, epoch=step // every, metrics=values, step=step)
+
+
+def _saved_at(voice: str, stage: str, step: int) -> dict[str, Any] | None:
+    """The weight that is saved after this update: every fourth epoch of SoVITS, fifth of GPT."""
+    every = TOTAL[stage] // EPOCHS[stage]
+    epoch, rest = divmod(step, every)
+    if rest or epoch % (4 if stage == "sovits" else 5):
+        return None
+    if stage == "gpt":
+        return {"path": f"GPT_weights/{voice}/{voice}-e{epoch}.ckpt", "bytes": 155_284_200}
+    path = f"SoVITS_weights/{voice}/{voice}_e{epoch}_s{step}.pth"
+    return {"path": path, "bytes": 84_913_114}
 
 
 def step_payload(stage: str, step: int, draw: random.Random) -> dict[str, Any]:
@@ -95,9 +110,6 @@ def running_run(now: int, run: str = LIVE_RUN, voice: str = "ATRI") -> list[Even
     _train(writer, "sovits", until, draw)
     writer.add("oom_recovered", "sovits", batch_before=16, batch_after=12)
     writer.add("warning", "sovits", code="engine.x", message=_OOM, hint=_OOM_HINT)
-    for epoch in (4, 8):
-        path = f"SoVITS_weights/{voice}/{voice}_e{epoch}_s{epoch * 140}.pth"
-        writer.add("export", "sovits", path=path, kind="sovits", bytes=84_900_000, sha256="ab" * 32)
     return writer.events
 
 

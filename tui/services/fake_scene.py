@@ -73,15 +73,12 @@ def sample(server: str, t: int) -> Telemetry:
 def _points(voice: str) -> tuple[Checkpoint, ...]:
     sovits = [
         Checkpoint(
-            f"SoVITS_weights/{voice}/{voice}_e{e}_s{e * 140}.pth", "sovits", e, 84_913_114,
-            e * 140, 24.4 + 12 / e,
+            f"SoVITS_weights/{voice}/{voice}_e{e}_s{e * 140}.pth", "sovits", e, 84_913_114, e * 140
         )
         for e in (4, 8, 12, 16)
     ]  # fmt: skip
     gpt = [
-        Checkpoint(
-            f"GPT_weights/{voice}/{voice}-e{e}.ckpt", "gpt", e, 155_284_200, None, 600 + 900 / e
-        )
+        Checkpoint(f"GPT_weights/{voice}/{voice}-e{e}.ckpt", "gpt", e, 155_284_200)
         for e in (5, 10, 15)
     ]
     return tuple(sovits + gpt)

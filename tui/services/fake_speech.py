@@ -25,6 +25,7 @@ from tui.state.speech import (
 )
 
 _PIECE_S = 0.7
+_LISTING_S = 2.0
 _SENTENCE = re.compile(r"[^。！？.!?\n]+[。！？.!?]*")
 
 
@@ -37,6 +38,13 @@ class FakeSpeech:
 
     def shelf(self, server: str, voice: str, emit: Emit, cancel: Cancel) -> None:
         self.world.call("shelf", server, voice)
+        while not self.world.listing.wait(0.01):
+            if cancel.is_set():
+                return
+        if self.world.live and cancel.wait(_LISTING_S):
+            return
+        if self.world.shelf_problem is not None:
+            raise self.world.shelf_problem
         found = self.world.shelves.get(f"{server}/{voice}", Shelf(server, voice))
         emit(ev.ShelfSeen(found, self.world.now()))
 

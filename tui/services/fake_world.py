@@ -32,8 +32,10 @@ class FakeWorld:
     shelves: dict[str, Shelf] = field(default_factory=dict)
     auditions: dict[str, Audition] = field(default_factory=dict)
     votes: list[tuple[str, str]] = field(default_factory=list)
+    shelf_problem: Problem | None = None
     speech_problem: Problem | None = None
     gate: threading.Event = field(default_factory=threading.Event)  # cleared: takes wait
+    listing: threading.Event = field(default_factory=threading.Event)  # cleared: shelves wait
     calls: list[str] = field(default_factory=list)
     answers: list[bool] = field(default_factory=list)
     dataset: FakeDataset = field(default_factory=FakeDataset)

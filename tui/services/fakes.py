@@ -43,6 +43,7 @@ def fake_services(*, live: bool = False, empty: bool = False, more: int = 0) -> 
 def make_world(*, live: bool = False, empty: bool = False) -> FakeWorld:
     world = FakeWorld(live=live)
     world.gate.set()
+    world.listing.set()
     world.player.lasts = 2.0 if live else None
     if not empty:
         world.saved = list(scene.SAVED)

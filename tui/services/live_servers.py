@@ -64,6 +64,7 @@ class LiveServers:
             why = status.problem.message if status.problem else None
             emit(ev.LinkChanged(server, _LINK_STATES[status.state], now_ms(), why))
 
+        self.load(emit)  # an entry may have been edited: its price, for one
         studio = self._studios.get(server, asks)
         with self._studios.listening(server, tell):
             studio.retry()

@@ -77,7 +77,7 @@ class Studios:
         self._listeners: list[tuple[str, Listener]] = []
         self._settled: dict[str, Link] = {}
         self._pool = Pool(on_change=self._changed)
-        self._open: dict[str, tuple[Server, Studio, AskingDialog]] = {}
+        self._open: dict[str, tuple[Studio, AskingDialog]] = {}
 
     def config(self) -> Config:
         """deploy.toml as it is now: a person may edit it while the dashboard is open."""
@@ -95,20 +95,22 @@ class Studios:
         _, server = book.pick(config, name)
         with self._lock:
             held = self._open.get(name)
-            if held is None or held[0] != server:
-                if held is not None:  # its address was changed meanwhile
-                    held[1].close()
+            if held is not None and held[0].server.way_there() != server.way_there():
+                held[0].close()
+                held = None
+            if held is None:
                 dialog = AskingDialog(name)
                 studio = Studio(name, server, config, self.places, dialog, pool=self._pool)
-                held = (server, studio, dialog)
-                self._open[name] = held
+                held = self._open[name] = (studio, dialog)
+            else:
+                held[0].renew(server, config)
             if asks is not None:
-                held[2].asks = asks
-            return held[1]
+                held[1].asks = asks
+            return held[0]
 
     def settle(self, name: str) -> None:
         """After a log-in by password: offer what spares the next one, once a link."""
-        _, studio, dialog = self._open[name]
+        studio, dialog = self._open[name]
         link = studio.link()
         with self._lock:
             if self._settled.get(name) is link:
@@ -134,7 +136,7 @@ class Studios:
         with self._lock:
             held = self._open.pop(name, None)
         if held is not None:
-            held[1].close()
+            held[0].close()
 
     def move(self, project: Path | None, places: Places) -> None:
         """Work from another project and address book; links to the old servers end."""

@@ -162,6 +162,15 @@ class ShelfSeen:
 
 
 @dataclass(frozen=True)
+class ShelfRefused:
+    """The weights and references of one voice could not be listed."""
+
+    server: str
+    voice: str
+    why: Remark
+
+
+@dataclass(frozen=True)
 class VoiceChosen:
     """The voice that the rooms of speaking are about."""
 
@@ -257,6 +266,7 @@ StoreEvent = (
     | TransferChanged
     | TransferEnded
     | ShelfSeen
+    | ShelfRefused
     | VoiceChosen
     | ClipMeasured
     | TakeChanged

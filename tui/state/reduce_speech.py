@@ -14,7 +14,13 @@ TAKES = 100
 
 def shelf_seen(state: State, event: ev.ShelfSeen) -> Changed:
     shelves = {**state.shelves, event.shelf.key: event.shelf}
-    return replace(state, shelves=shelves), {"shelves"}
+    refused = {key: why for key, why in state.unlisted.items() if key != event.shelf.key}
+    return replace(state, shelves=shelves, unlisted=refused), {"shelves"}
+
+
+def shelf_refused(state: State, event: ev.ShelfRefused) -> Changed:
+    unlisted = {**state.unlisted, f"{event.server}/{event.voice}": event.why}
+    return replace(state, unlisted=unlisted), {"shelves"}
 
 
 def take_changed(state: State, event: ev.TakeChanged) -> Changed:
@@ -57,6 +63,7 @@ def audition_ended(state: State, event: ev.AuditionEnded) -> Changed:
 
 SPEECH_REDUCERS: dict[type, Callable[[Any, Any], Changed]] = {
     ev.ShelfSeen: shelf_seen,
+    ev.ShelfRefused: shelf_refused,
     ev.VoiceChosen: voice_chosen,
     ev.ClipMeasured: clip_measured,
     ev.TakeChanged: take_changed,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from engine.contract.events import Event
 from engine.contract.fold import LossPoint, RunState, StageState, fold
+from tui.state.saved_losses import SavedLosses, with_saves
 from tui.state.series import Series
 from tui.state.work import ENDED, JobStatus
 
@@ -25,6 +26,7 @@ class RunView:
     state: RunState = field(default_factory=RunState)
     job: JobStatus | None = None
     curves: Curves = field(default_factory=dict)
+    saved: SavedLosses = field(default_factory=SavedLosses)
     log: tuple[str, ...] = ()
     log_dropped: int = 0
     heard_at: int | None = None
@@ -68,9 +70,11 @@ class RunView:
 
 
 def with_events(view: RunView, events: Iterable[Event], at: int) -> RunView:
+    events = tuple(events)
     state = fold(view.state, events)
     curves = with_points(view.curves, state.points)
-    return replace(view, state=replace(state, points=()), curves=curves, heard_at=at)
+    saved = with_saves(view.saved, (event for event in events if event.seq > view.state.seq))
+    return replace(view, state=replace(state, points=()), curves=curves, saved=saved, heard_at=at)
 
 
 def with_points(curves: Curves, points: Iterable[LossPoint]) -> Curves:
@@ -88,6 +92,13 @@ def with_points(curves: Curves, points: Iterable[LossPoint]) -> Curves:
         for name, batch in losses.items():
             kept[name] = kept.get(name, Series()).extended(batch)
     return grown
+
+
+def saved_loss(runs: Iterable[RunView], server: str, path: str) -> float | None:
+    """The loss at which the newest run that wrote `path` had saved it; None while unknown."""
+    wrote = [run for run in runs if run.server == server and path in run.saved.at]
+    newest = max(wrote, key=lambda run: run.state.as_of, default=None)
+    return newest.saved.at[path] if newest is not None else None
 
 
 def with_log(view: RunView, lines: tuple[str, ...], at: int) -> RunView:

@@ -6,6 +6,7 @@ else the newest weights; the best reference, its words and its language.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from engine.contract.params import PARAMS
@@ -31,6 +32,10 @@ class SpeakDesk:
         self._touched: set[str] = set()
         self._known_clips: frozenset[str] | None = None
         self._news: list[str] = []
+
+    def copy(self) -> SpeakDesk:
+        """All that lies here now, for a take that has to wait."""
+        return deepcopy(self)
 
     def begin(self, key: str, shelf: Shelf | None, audition: Audition | None) -> bool:
         """Take up a voice and what is known of it; True when the voice is another than before."""

@@ -111,6 +111,11 @@ class Take:
     def ended(self) -> bool:
         return self.state in ("done", "failed", "cancelled")
 
+    @property
+    def unlisted(self) -> bool:
+        """Waits until the server has told which weights there are."""
+        return self.state == "waiting" and "gpt_weight" not in self.draft.params
+
 
 @dataclass(frozen=True)
 class AuditionDraft:

@@ -34,6 +34,7 @@ class State:
     voices_at: Mapping[str, int] = field(default_factory=dict)
     transfers: Mapping[str, Transfer] = field(default_factory=dict)
     shelves: Mapping[str, Shelf] = field(default_factory=dict)
+    unlisted: Mapping[str, Remark] = field(default_factory=dict)
     takes: Mapping[str, Take] = field(default_factory=dict)
     auditions: Mapping[str, Audition] = field(default_factory=dict)
     voice: tuple[str, str] | None = None

@@ -111,19 +111,27 @@ def _job_seen(state: State, event: ev.JobSeen) -> Changed:
     job = event.job
     if job.server not in state.servers:
         return state, set()
-    view = replace(_run(state, job.server, job.run), job=job, heard_at=event.at)
+    before = _run(state, job.server, job.run)
+    view = replace(before, job=job, heard_at=event.at)
     state = _with_run(state, view)
     jobs = {**state.servers[job.server].jobs, job.run: job.state}
     state = _with_server(state, job.server, jobs=jobs, heard_at=event.at)
-    return state, {"servers", "runs", run_topic(view.key)}
+    return state, {"servers", "runs", run_topic(view.key)} | _saves(before, view)
 
 
 def _run_events(state: State, event: ev.RunEvents) -> Changed:
     if event.server not in state.servers:
         return state, set()
-    view = with_events(_run(state, event.server, event.run), event.events, event.at)
+    before = _run(state, event.server, event.run)
+    view = with_events(before, event.events, event.at)
     state = _with_server(_with_run(state, view), event.server, heard_at=event.at)
-    return state, {"runs", run_topic(view.key)}
+    return state, {"runs", run_topic(view.key)} | _saves(before, view)
+
+
+def _saves(before: RunView, after: RunView) -> set[str]:
+    """A topic for when a run has saved a weight, or has ended: other files lie there now."""
+    same = before.ended == after.ended and before.saved.at.keys() == after.saved.at.keys()
+    return set() if same else {"saves"}
 
 
 def _log_lines(state: State, event: ev.LogLines) -> Changed:

@@ -41,7 +41,7 @@ def log_ticks(low: float, high: float, count: int) -> list[float]:
 
 
 def label(value: float) -> str:
-    """A tick in at most seven cells: 0.05, 12.5, 1200, 40k, 1e-05."""
+    """A tick in at most seven cells and a sign: 0.05, 12.5, 1200, 40k, 1e-05."""
     if value == 0:
         return "0"
     size = abs(value)
@@ -51,4 +51,4 @@ def label(value: float) -> str:
         return f"{value / 1e3:.4g}k"
     if size < 1e-4:
         return f"{value:.0e}"
-    return f"{value:.4g}"
+    return f"{value:.4g}" if size >= 0.01 else f"{value:.2g}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from engine.contract.audition import AuditionCell
 from engine.contract.dataset.edits import Edit
 from tui.services.protocols import ServerDraft
+from tui.state.speak_desk import SpeakDesk
 from tui.state.speech import AuditionDraft, Loan, SpeakDraft
 from tui.state.work import TrainDraft
 
@@ -194,6 +195,13 @@ class Speak:
 
 
 @dataclass(frozen=True)
+class SpeakOnceListed:
+    """Speak what lies on this desk as soon as the weights of its voice are known."""
+
+    laid: SpeakDesk
+
+
+@dataclass(frozen=True)
 class CancelTake:
     server: str
 
@@ -271,6 +279,7 @@ Wish = (
     | LendClip
     | HearReference
     | Speak
+    | SpeakOnceListed
     | CancelTake
     | SaveTake
     | RecallAudition

@@ -139,7 +139,6 @@ class Checkpoint:
     epoch: int
     bytes: int
     step: int | None = None
-    loss: float | None = None
 
 
 @dataclass(frozen=True)

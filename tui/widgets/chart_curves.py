@@ -13,6 +13,7 @@ from tui.widgets.chart_frame import COLOURS
 from tui.widgets.line_chart import Curve
 
 _FIRST_COLOUR = {"sovits": 0, "gpt": 1}
+_HELD_OUT = 2
 
 
 def stage_curves(node: MessagePump, run: RunView, stage: str, parts: bool) -> list[Curve]:
@@ -28,19 +29,26 @@ def stage_curves(node: MessagePump, run: RunView, stage: str, parts: bool) -> li
     curves = [Curve(say(node, "tui.monitor.total"), losses[name], first)]
     checked = validation_series(run, stage, name)
     if len(checked):
-        curves.append(Curve(say(node, "tui.monitor.validation"), checked, 2))
+        curves.append(Curve(say(node, "tui.monitor.validation"), checked, _HELD_OUT))
     return curves
 
 
 def other_curves(others: Sequence[RunView], stage: str) -> list[Curve]:
     """The totals of other runs, in the colours the run on show does not take."""
+    taken = (_FIRST_COLOUR.get(stage, 0), _HELD_OUT)
+    free = [colour for colour in reversed(range(COLOURS)) if colour not in taken]
     curves = []
-    for index, other in enumerate(others):
+    for other, colour in zip(others, free, strict=False):
         losses = other.curves.get(stage, {})
         if "total" in losses:
-            name = f"{other.voice} {other.run}"
-            curves.append(Curve(name, losses["total"], COLOURS - 1 - index))
+            curves.append(Curve(_run_name(other), losses["total"], colour, beneath=True))
     return curves
+
+
+def _run_name(run: RunView) -> str:
+    """Most ids of runs end with the voice already."""
+    known = run.run.casefold().endswith(run.voice.casefold())
+    return run.run if known else f"{run.voice} {run.run}"
 
 
 def has_parts(run: RunView) -> bool:

@@ -26,13 +26,17 @@ _AXIS = 2
 
 @dataclass(frozen=True)
 class Trace:
-    """What is drawn of a curve: x, y (N,) and whether it stands back (raw behind smoothed)."""
+    """What is drawn of a curve: x, y (N,) and whether it stands back (raw behind smoothed).
+
+    `beneath`: of another run, drawn below and named after the run on show.
+    """
 
     name: str
     x: NDArray[np.float64]
     y: NDArray[np.float64]
     colour: int
     dim: bool = False
+    beneath: bool = False
 
 
 class Charted(Protocol):
@@ -251,11 +255,10 @@ def _x_axis(chart: Charted, window: Window, width: int) -> list[Strip]:
 def legend_row(chart: Charted, frame: Frame, width: int) -> Strip:
     """Names and newest values, each in its line's colour."""
     segments = [Segment(" ", chart.rich_style)]
-    for trace in chart.traces():
-        if not trace.dim:
-            value = _newest(trace.y)
-            segments.append(Segment(f" {_bullet(chart)} ", chart.style_of(trace.colour)))
-            segments.append(Segment(f"{trace.name} {value} ", chart.part_style("axis")))
+    for trace in _named(chart):
+        value = _newest(trace.y)
+        segments.append(Segment(f" {_bullet(chart)} ", chart.style_of(trace.colour)))
+        segments.append(Segment(f"{trace.name} {value} ", chart.part_style("axis")))
     return Strip(segments).adjust_cell_length(width, chart.rich_style)
 
 
@@ -265,15 +268,18 @@ def cursor_row(chart: Charted, frame: Frame, width: int) -> Strip:
 
     x = chart.cursor or 0.0
     segments = [Segment(f"  {label(x)} ", chart.part_style("cursor"))]
-    for trace in chart.traces():
-        if trace.dim:
-            continue
+    for trace in _named(chart):
         index = int(np.clip(np.searchsorted(trace.x, x), 0, len(trace.x) - 1))
         segments.append(Segment(f" {_bullet(chart)} ", chart.style_of(trace.colour)))
         segments.append(
             Segment(f"{trace.name} {_value(float(trace.y[index]))} ", chart.part_style("cursor"))
         )
     return Strip(segments).adjust_cell_length(width, chart.rich_style)
+
+
+def _named(chart: Charted) -> list[Trace]:
+    """In the order in which they are named: what does not fit is another run's."""
+    return sorted((one for one in chart.traces() if not one.dim), key=lambda one: one.beneath)
 
 
 def _bullet(chart: Charted) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
 
 from textual import events
-from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
+
+from tui.actions import bindings
 
 
 class Choice(Static, can_focus=True):
@@ -19,12 +19,7 @@ class Choice(Static, can_focus=True):
     Choice { width: 18; height: 1; background: $surface; padding: 0 1; }
     Choice:focus { background: $primary 30%; text-style: bold; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right,l,space,enter", "step(1)", show=False),
-        Binding("left,h", "step(-1)", show=False),
-        Binding("down,j", "app.focus_next", show=False),
-        Binding("up,k", "app.focus_previous", show=False),
-    ]
+    BINDINGS = bindings("choice")
 
     class Changed(Message):
         """Another value was chosen."""

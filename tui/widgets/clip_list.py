@@ -9,12 +9,12 @@ from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from tui.actions import bindings
 from tui.figures import NONE
 from tui.state.clips import ClipRow
 from tui.widgets.states import LEVEL_LOOK
@@ -41,14 +41,7 @@ class ClipList(ScrollView, can_focus=True):
         "clip-list--row", "clip-list--faint", "clip-list--cursor", "clip-list--good",
         "clip-list--note", "clip-list--warning", "clip-list--bad",
     }  # fmt: skip
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "cursor(-1)", show=False),
-        Binding("down", "cursor(1)", show=False),
-        Binding("pageup", "page(-1)", show=False),
-        Binding("pagedown", "page(1)", show=False),
-        Binding("home,g", "cursor(-1000000)", show=False),
-        Binding("end,G", "cursor(1000000)", show=False),
-    ]
+    BINDINGS = bindings("clips")
 
     class Moved(Message):
         """The cursor stands on another row."""

@@ -23,13 +23,13 @@ class EmptyState(Static):
         self.words = words
 
     def on_mount(self) -> None:
-        self.redraw()
+        self.show(self.words)
 
-    def redraw(self) -> None:
+    def show(self, words: str, **facts: object) -> None:
         self.update(
             Content.assemble(
-                (say(self, self.words), "bold $primary"),
+                (say(self, words, **facts), "bold $primary"),
                 "\n\n",
-                (say_hint(self, self.words), "$faint"),
+                (say_hint(self, words, **facts), "$faint"),
             )
         )

@@ -8,6 +8,7 @@ from rich.cells import cell_len
 from textual.content import Content
 from textual.widgets import DataTable
 
+_PADDING = 2  # a blank on either side of a cell
 Cell = Content | str
 Row = tuple[str, Mapping[str, Cell]]
 
@@ -57,6 +58,18 @@ class FactTable(DataTable[Cell]):
             for name in columns:
                 if self.get_cell(key, name) != cells[name]:
                     self.update_cell(key, name, cells[name])
+
+
+def fitting(
+    columns: Mapping[str, str], rows: Sequence[Row], room: int, spare: Sequence[str]
+) -> dict[str, str]:
+    """`columns` without as many of `spare`, in this order, as must go to fit `room` cells."""
+    kept = dict(columns)
+    for name in spare:
+        if sum(_width(title, key, rows) + _PADDING for key, title in kept.items()) <= room:
+            break
+        kept.pop(name, None)
+    return kept
 
 
 def _width(title: str, column: str, rows: Sequence[Row]) -> int:

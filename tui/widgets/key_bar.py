@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import accumulate
+from typing import Any
 
+from textual.app import App
 from textual.content import Content
 from textual.keys import format_key
 
@@ -12,6 +14,7 @@ from tui.actions import BY_ID, Action
 from tui.language import tell
 from tui.widgets.click_row import ClickRow, Part
 
+LEAVE_FIELD = "room.leave_field"
 _NAMES = {
     "question_mark": "?", "slash": "/", "right_square_bracket": "]", "left_square_bracket": "[",
     "plus": "+", "minus": "-", "equals_sign": "=", "delete": "Del", "enter": "⏎",
@@ -26,6 +29,11 @@ def key_name(key: str) -> str:
     if key[:1] == "f" and key[1:].isdigit():
         return key.upper()
     return _NAMES.get(key, format_key(key))
+
+
+def keys_of(app: App[Any], action: Action) -> list[str]:
+    """The keys of an action as people write them, after the person's keymap."""
+    return [key_name(key) for key in app._keymap.get(action.id, action.keys).split(",")]
 
 
 class KeyBar(ClickRow):
@@ -43,11 +51,16 @@ class KeyBar(ClickRow):
         self.redraw()
 
     def redraw(self) -> None:
+        focused = self.screen.focused
+        typing = focused is not None and focused.check_consume_key("a", "a")
         own: list[Part] = []
         everywhere: list[Part] = []
         for key, action, enabled in self._shown():
             group = everywhere if action.scope == "app" else own
-            group.append(self._part(key, action, enabled))
+            if action.id != LEAVE_FIELD:
+                group.append(self._part(key, action, enabled))
+            elif typing:
+                group.insert(0, self._part(key, action, enabled))
         # The way to help is never what falls off the end: its own keys find the rest there.
         room = self.size.width or self.app.size.width
         kept = _fitting(everywhere[::-1], room if not own else room // 3)[::-1]

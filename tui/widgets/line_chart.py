@@ -28,11 +28,12 @@ SMOOTHED_FROM = 20  # fewer points (held-out values) are shown as they are
 
 @dataclass(frozen=True)
 class Curve:
-    """One line: its name, points, and which of the chart's colours it takes."""
+    """One line: its name, points, which of the chart's colours it takes; see `Trace`."""
 
     name: str
     series: Series
     colour: int = 0
+    beneath: bool = False
 
 
 class LineChart(Widget):
@@ -151,9 +152,9 @@ class LineChart(Widget):
             x = np.frombuffer(curve.series.xs(), dtype=np.float64)
             y = np.frombuffer(curve.series.ys(), dtype=np.float64)
             if self.smoothing > 0 and len(x) >= SMOOTHED_FROM:
-                behind.append(Trace(curve.name, x, y, curve.colour, dim=True))
+                behind.append(Trace(curve.name, x, y, curve.colour, True, curve.beneath))
                 y = ema(y, self.smoothing)
-            front.append(Trace(curve.name, x, y, curve.colour))
+            front.append(Trace(curve.name, x, y, curve.colour, False, curve.beneath))
         return behind + front
 
     def extent(self) -> tuple[float, float] | None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from textual import events
-from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.geometry import clamp
 from textual.message import Message
 from textual.widgets import Static
 
+from tui.actions import bindings
 from tui.language import say
 from tui.state.pair_grid import Pair, PairGrid, label
 
@@ -28,12 +26,7 @@ class PairTable(Static, can_focus=True):
     DEFAULT_CSS = """
     PairTable { width: 1fr; height: auto; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "move(-1, 0)", show=False),
-        Binding("right,l", "move(1, 0)", show=False),
-        Binding("up,k", "move(0, -1)", show=False),
-        Binding("down,j", "move(0, 1)", show=False),
-    ]
+    BINDINGS = bindings("grid")
 
     class Moved(Message):
         """The cursor stands on another pair."""

@@ -64,6 +64,10 @@ def level_mark(level: str) -> Content:
     return Content.styled(mark, f"bold {colour}")
 
 
+def tick_mark(ticked: bool) -> Content:
+    return Content.styled("✓" if ticked else "·", "bold $success" if ticked else "$faint")
+
+
 def age_words(node: MessagePump, at: int | None, now: int) -> str:
     """Empty while live; else how long ago it was heard."""
     age = seconds_since(at, now)

@@ -20,6 +20,9 @@ from tui.widgets.states import age_words, link_pill
 _FORMS = ((True, " ", 99), (False, " ", 99), (False, "", 99), (False, "", 4), (False, " ", 0))
 
 
+_WORDS_FROM = 112  # narrower, the room names are worth more than the word beside the link's mark
+
+
 class TopBar(Horizontal):
     """A click on a tab does what the number key does."""
 
@@ -84,7 +87,7 @@ class TopBar(Horizontal):
             fresh = server_freshness(server, state.now)
             age = "" if fresh == "live" else age_words(self, server.heard_at, state.now)
             pill = link_pill(self, server.link, fresh)
-            if self.app.size.width < 100:
+            if self.app.size.width < _WORDS_FROM:
                 pill = pill[:1]
             parts.append(
                 Content.assemble(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, cast
+from typing import cast
 
 from textual import events
-from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
+from tui.actions import bindings
 from tui.state import outline
 from tui.state.outline import LONGEST_S, SHORTEST_S, Edge, Window
 from tui.state.raster import GRIDS, Marker
@@ -99,14 +99,7 @@ class TrimBar(Waveform, can_focus=True):
     DEFAULT_CSS = """
     TrimBar:focus { background: $primary 8%; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "trim('start', -1)", show=False),
-        Binding("right,l", "trim('start', 1)", show=False),
-        Binding("shift+left,H", "trim('end', -1)", show=False),
-        Binding("shift+right,L", "trim('end', 1)", show=False),
-        Binding("left_square_bracket", "trim('both', -5)", show=False),
-        Binding("right_square_bracket", "trim('both', 5)", show=False),
-    ]
+    BINDINGS = bindings("trim")
 
     class Trimmed(Message):
         """The person moved the window."""
