@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import threading
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from remote.link import Link
 from remote.pack_question import PackQuestion
 from remote.pool import Connect
 from remote.take_file import KEPT
+from remote.transfer.part_file import disk_errors
+from remote.transfer.prefix_hash import file_digest
 from remote.transfer.progress import Report
 from remote.transfer.pull import pull
 from remote.transfer.tuning import Tuning
@@ -77,25 +80,43 @@ def bring_home(
     }  # fmt: skip
     if contents is None and link.run(["test", "-f", str(path)]).code == 0:
         pulled = pull(connect, str(path), outputs, verify=verify, **moving)
+        whole = None
     else:
         question = PackQuestion(connect, link, deployed, voice, contents or "voice")
         with question as plan:
             work = str(deployed.layout.work)
             pulled = pull_virtual(question.connect, plan, question.outline, work, outputs, **moving)
+        whole = _hashed(pulled.path)
     folder = outputs / voice
     files = archive.extract(pulled.path, folder, replace=True, keep=KEPT, cancel=cancel)
-    if pulled.sha256 is not None:
+    with disk_errors(pulled.path):
+        sha256 = pulled.sha256 if whole is None else whole.result()
+    if sha256 is not None:
         if pulled.mtime is not None:
             ledger, version = Ledger(outputs), version_of(pulled.bytes, pulled.mtime)
             there = path.relative_to(deployed.layout.work).as_posix()
-            facts = (there, version, pulled.bytes, pulled.sha256, pulled.path)
+            facts = (there, version, pulled.bytes, sha256, pulled.path)
             ledger.note(ledger.entry(link.name, *facts))
         # a server that waits for this may switch itself off now
         ask(link, connect, lambda there: watchman.mark_pulled(there, deployed.layout))
     return Home(
-        pulled.path, pulled.bytes, pulled.sha256, pulled.seconds, pulled.resumed_bytes,
+        pulled.path, pulled.bytes, sha256, pulled.seconds, pulled.resumed_bytes,
         folder, tuple(files),
     )  # fmt: skip
+
+
+def _hashed(path: Path) -> Future[str]:
+    """The SHA-256 of an archive whose files were verified, computed while it is unpacked."""
+    digest: Future[str] = Future()
+
+    def work() -> None:
+        try:
+            digest.set_result(file_digest(path))
+        except OSError as error:
+            digest.set_exception(error)
+
+    threading.Thread(target=work, name="archive-hash", daemon=True).start()
+    return digest
 
 
 def engine_command(

@@ -1,4 +1,4 @@
-"""Sums of an archive and its members while these arrive: a thread that follows the bytes."""
+"""Sums of an archive's members while these arrive: a thread that follows the bytes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class PackHash:
     """Follows the members of an archive in order as `path` gets them, once the outline is known.
 
     `reach` tells where what has come from an offset on without a gap ends. The bytes are read back
-    from the file: what is hashed is what was written. `found`: numbers of members that are not
-    what the outline says, and the SHA-256 (hex) of the whole archive.
+    from the file: what is hashed is what was written. `bad`: numbers of the members that are not
+    what the outline says.
     """
 
     def __init__(self, path: Path, reach: Callable[[int], int], outline: Future[Outline]) -> None:
@@ -27,29 +27,26 @@ class PackHash:
         self._reach = reach
         self._outline = outline
         self._stop = threading.Event()
-        self.found: Future[tuple[list[int], str]] = Future()
+        self.bad: Future[list[int]] = Future()
         self._thread = threading.Thread(target=self._work, name="transfer-hash", daemon=True)
         self._thread.start()
 
     def _work(self) -> None:
         try:
-            self.found.set_result(self._follow(self._outline.result()))
+            self.bad.set_result(self._follow(self._outline.result()))
         except BaseException as error:  # noqa: BLE001 - handed to whoever waits
-            self.found.set_exception(error)
+            self.bad.set_exception(error)
 
-    def _follow(self, outline: Outline) -> tuple[list[int], str]:
+    def _follow(self, outline: Outline) -> list[int]:
         layout = StoredZip([(member.name, member.size) for member in outline.members])
-        whole, bad = hashlib.sha256(), []
-        for number, (member, slot) in enumerate(zip(outline.members, layout.slots, strict=True)):
-            whole.update(layout.header(slot, member.crc))
-            if member.source is None:
-                whole.update(member.text)
-            elif self._member(slot, whole) != member.sha256:
-                bad.append(number)
-        whole.update(layout.directory([member.crc for member in outline.members]))
-        return bad, whole.hexdigest()
+        pairs = enumerate(zip(outline.members, layout.slots, strict=True))
+        return [
+            number
+            for number, (member, slot) in pairs
+            if member.source is not None and self._member(slot) != member.sha256
+        ]
 
-    def _member(self, slot: Slot, whole: hashlib._Hash) -> str:
+    def _member(self, slot: Slot) -> str:
         digest, at = hashlib.sha256(), slot.data
         with self._path.open("rb", buffering=0) as file:
             file.seek(at)
@@ -62,7 +59,6 @@ class PackHash:
                     continue
                 data = file.read(min(STEP, ready - at))
                 digest.update(data)
-                whole.update(data)
                 at += len(data)
         return digest.hexdigest()
 

@@ -32,7 +32,7 @@ REPAIRS = 3
 
 @dataclass(frozen=True)
 class Pulled:
-    """A file that is here. `sha256` is hex, None when it was not verified; `seconds` in all.
+    """A file that is here. `sha256` is hex, None when it was not computed; `seconds` in all.
 
     `resumed_bytes` were here before this call. `way`: "sftp", or "exec" without SFTP. `mtime` is
     the remote file's, Unix seconds; None for what was put together here.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from time import monotonic
@@ -29,7 +29,6 @@ from remote.transfer.pack_hash import PackHash
 from remote.transfer.pack_seat import PackSeat, Piece, Shifted
 from remote.transfer.part_file import PartFile, disk_errors
 from remote.transfer.patience import awaited, patiently
-from remote.transfer.prefix_hash import file_digest
 from remote.transfer.progress import Meter, Report
 from remote.transfer.pull import REPAIRS, Pulled
 from remote.transfer.ramp import Ramp, first_guess, worth_carrying
@@ -56,7 +55,8 @@ def pull_virtual(
     """Fetch the members of `plan` straight into a local stored zip; whole or absent.
 
     `outline` is called in a thread and may take as long as the server's hashing; every member is
-    compared with its SHA-256 there. Raises Problem; what came is kept and the next call goes on.
+    compared with its SHA-256 there. The archive's own nobody has computed yet: `sha256` is None.
+    Raises Problem; what came is kept and the next call goes on.
     """
     tuning = tuning or Tuning()
     with disk_errors(dest_folder):
@@ -98,10 +98,10 @@ class _VirtualPull:
         ).start()
         # The plan's own mark stands where a file has its time: files written anew, other number.
         wanted = sum(member.size for member in self._plan.members)
-        if resume and (whole := self._already_here()) is not None:
+        if resume and self._already_here():
             self._part.discard()
             self._meter.total = wanted
-            return self._done(whole, wanted, began)
+            return self._done(wanted, began)
         identity = Identity(f"plan of {self._plan.name}", self._zip.directory_at, self._plan.mark)
         self._part.begin(identity, self._kept(identity) if resume else RangeSet(), None)
         self._pieces = tuple(self._make_pieces())
@@ -111,33 +111,37 @@ class _VirtualPull:
         self._meter.way, rtt = first.way, first.link.rtt
         self._hash = PackHash(self._part.path, self._part.reach, self._outline)
         self._receive(rtt)
-        whole = self._verified(rtt)
-        self._write_frame(self._outline.result())
+        self._verify(rtt)
+        for at, data in _frame(self._outline.result()):
+            self._part.write(at, memoryview(data))
         self._part.finish()
-        return self._done(whole, wanted - left, began)
+        return self._done(wanted - left, began)
 
-    def _done(self, whole: str, resumed: int, began: float) -> Pulled:
+    def _done(self, resumed: int, began: float) -> Pulled:
         self._meter.held, self._meter.phase = self._meter.total, "done"
         self._report(self._meter.progress())
         final = self._part.final
         return Pulled(
-            final, final.stat().st_size, whole, monotonic() - began, resumed, self._meter.way,
+            final, final.stat().st_size, None, monotonic() - began, resumed, self._meter.way,
             self._meter.retries,
         )  # fmt: skip
 
-    def _already_here(self) -> str | None:
-        """The SHA-256 of the archive that stands here, if it is what the server would make."""
+    def _already_here(self) -> bool:
+        """Whether the archive that stands here is what the server would make."""
         final = self._part.final
         if not final.is_file():
-            return None
+            return False
         outline = self._awaited(self._outline)
         size = StoredZip([(member.name, member.size) for member in outline.members]).size
         if final.stat().st_size != size:
-            return None
+            return False
         self._hash = PackHash(final, lambda at: size, self._outline)
-        with disk_errors(final):
-            bad, whole = self._awaited(self._hash.found)
-            return whole if not bad and file_digest(final) == whole else None
+        with disk_errors(final), final.open("rb") as file:
+            for at, data in _frame(outline):
+                file.seek(at)
+                if file.read(len(data)) != data:
+                    return False
+            return not self._awaited(self._hash.bad)
 
     def _ask(self, outline: Callable[[], Outline]) -> None:
         try:
@@ -216,16 +220,16 @@ class _VirtualPull:
         )
         crew.run(work, Ramp(lanes, self._tuning))
 
-    def _verified(self, rtt: float) -> str:
-        """The archive's SHA-256, once every member has the one it should; bad blocks come again."""
+    def _verify(self, rtt: float) -> None:
+        """Wait until every member has the SHA-256 it should; bad blocks come again."""
         assert self._hash is not None
         for _ in range(REPAIRS):
             self._meter.phase = "verify"
             outline = self._awaited(self._outline)
             with disk_errors(self._part.path):
-                bad, whole = self._awaited(self._hash.found)
+                bad = self._awaited(self._hash.bad)
             if not bad:
-                return whole
+                return
             for number in bad:
                 self._repair(self._pieces[number], outline.members[number].sha256)
             self._hash = PackHash(self._part.path, self._part.reach, self._outline)
@@ -259,15 +263,6 @@ class _VirtualPull:
         self._meter.held -= sum(end - start for start, end in bad)
         piece.feed.queue.add(bad)
 
-    def _write_frame(self, outline: Outline) -> None:
-        """Headers, texts and directory around the files: what makes it an archive."""
-        whole = StoredZip([(member.name, member.size) for member in outline.members])
-        for member, slot in zip(outline.members, whole.slots, strict=True):
-            self._part.write(slot.header, memoryview(whole.header(slot, member.crc)))
-            self._part.write(slot.data, memoryview(member.text))
-        directory = whole.directory([member.crc for member in outline.members])
-        self._part.write(whole.directory_at, memoryview(directory))
-
     def _again(self, action: Callable[[], T], limit: float) -> T:
         return patiently(action, self._tuning, self._cancel, self._meter, limit=limit)
 
@@ -278,3 +273,13 @@ class _VirtualPull:
         for seat in self._ready:
             seat.close()
         self._part.close()
+
+
+def _frame(outline: Outline) -> Iterator[tuple[int, bytes]]:
+    """Headers, texts and directory around the files, by offset: what makes it an archive."""
+    whole = StoredZip([(member.name, member.size) for member in outline.members])
+    for member, slot in zip(outline.members, whole.slots, strict=True):
+        yield slot.header, whole.header(slot, member.crc)
+        if member.source is None:
+            yield slot.data, member.text
+    yield whole.directory_at, whole.directory([member.crc for member in outline.members])

@@ -1,6 +1,8 @@
 """A pull in a process of its own that kills itself with SIGKILL at a given byte.
 
-python killed_pull.py SERVER_FOLDER LAPTOP_FOLDER NAME BYTE
+python killed_pull.py SERVER_FOLDER LAPTOP_FOLDER NAME BYTE [voice]
+
+With `voice`, NAME is a voice of the server's folder `work`, and its archive is put together here.
 """
 
 from __future__ import annotations
@@ -10,13 +12,18 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 from pipe_server import QUICK, LocalLink, Server
 
+from engine.contract.layout import Layout
+from engine.pack import outline, plan
+from remote.transfer.outline import parse, parse_plan
 from remote.transfer.pull import pull
+from remote.transfer.virtual_zip import pull_virtual
 
 
-def main(home: str, laptop: str, name: str, at: str) -> None:
+def main(home: str, laptop: str, name: str, at: str, what: str = "file") -> None:
     server = Server(Path(home))
 
     def weather(link: LocalLink, total: int) -> None:
@@ -27,8 +34,13 @@ def main(home: str, laptop: str, name: str, at: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     server.weather.on_bytes = weather
-    pull(server.connect, name, Path(laptop), report=lambda p: None, cancel=threading.Event(),
-         tuning=QUICK)  # fmt: skip
+    how: Any = {"report": lambda p: None, "cancel": threading.Event(), "tuning": QUICK}
+    if what == "voice":
+        layout = Layout.at(f"{home}/work")
+        members = parse_plan(plan(layout, name)), lambda: parse(outline(layout, name))
+        pull_virtual(server.connect, *members, "work/", Path(laptop), **how)
+    else:
+        pull(server.connect, name, Path(laptop), **how)
 
 
 if __name__ == "__main__":
