@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from concurrent.futures import Future
 from typing import Any
 
 from engine.contract.problem import ExitCode, Problem
 from remote.deployed import Deployed
 from remote.link import Link, Stream
 from remote.pool import Connect
+from remote.transfer.dialled_ahead import DialledAhead
 from remote.transfer.outline import Outline, Plan, parse, parse_plan
+from remote.transfer.ramp import first_guess
+from remote.transfer.tuning import MIB, Tuning
+
+VOICE = 64 * MIB  # a voice has more, but for a practice one
 
 
 class PackQuestion:
     """One `pack --outline` on the server. Entering it gives the plan, at once.
 
     `outline` waits for the sums; a line that broke meanwhile is asked again, over a new one.
-    `connect` gives new links; the first is dialled while the engine starts.
+    `connect` gives new links; those a voice will want are dialled while the engine starts.
     """
 
     def __init__(
@@ -33,8 +36,7 @@ class PackQuestion:
         self._argv = deployed.engine(command)
         self._stream = link.open_stream(self._argv)
         self._lines = self._stream.lines()
-        self._ahead: Future[Link] | None = Future()
-        threading.Thread(target=self._dial, args=(self._ahead,), name="dial", daemon=True).start()
+        self._ahead = DialledAhead(connect, first_guess(link.rtt, VOICE, Tuning.most_connections))
 
     def __enter__(self) -> Plan:
         try:
@@ -45,20 +47,11 @@ class PackQuestion:
 
     def __exit__(self, *exc: object) -> None:
         self._stream.close()
-        ahead, self._ahead = self._ahead, None
-        if ahead is not None:  # nobody wanted it
-            ahead.add_done_callback(_hang_up)
+        self._ahead.close()
 
     def connect(self) -> Link:
         """A new link, which is the caller's."""
-        ahead, self._ahead = self._ahead, None
-        return self._connect() if ahead is None else ahead.result()
-
-    def _dial(self, ahead: Future[Link]) -> None:
-        try:
-            ahead.set_result(self._connect())
-        except BaseException as error:  # noqa: BLE001 - handed to whoever asks for the link
-            ahead.set_exception(error)
+        return self._ahead.connect()
 
     def outline(self) -> Outline:
         """Every member with its sums; may take as long as reading the voice takes there."""
@@ -93,8 +86,3 @@ class PackQuestion:
         command = "python -m engine pack"
         facts = {"server": self._server, "command": command, "why": why}
         raise Problem("remote.job.bad_answer", ExitCode.INTERNAL, **facts)
-
-
-def _hang_up(dialled: Future[Link]) -> None:
-    if dialled.exception() is None:
-        dialled.result().close()

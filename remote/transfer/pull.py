@@ -14,6 +14,7 @@ from remote.transfer import server
 from remote.transfer.bandwidth import Cap
 from remote.transfer.channel import Carrier, Connect, Link
 from remote.transfer.crew import Crew, Work
+from remote.transfer.dialled_ahead import DialledAhead
 from remote.transfer.digest_question import DigestQuestion, expect_same
 from remote.transfer.download_seats import CommandSeat, DownloadSeat, Feed, take_seat
 from remote.transfer.journal import Identity
@@ -28,6 +29,7 @@ from remote.transfer.tuning import Tuning
 
 # A second repair finds nothing on a sound line; a third says that the disk or memory lies.
 REPAIRS = 3
+LIKELY = 32 << 20  # bytes of a file, before its size is known
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class _Pull:
         self._ready: deque[DownloadSeat] = deque()
         self._carrier: Carrier | None = None
         self._first_link: Link | None = None
+        self._ahead: DialledAhead[Link] | None = None
         self._identity = Identity(path, 0, 0)
         self._feed: Feed | None = None
         self._digest = DigestQuestion(connect, path, tuning, cancel, report, self._meter)
@@ -144,9 +147,13 @@ class _Pull:
     def _first_seat(self) -> tuple[DownloadSeat, Identity]:
         link = self._connect()
         try:
+            lanes = first_guess(link.rtt, LIKELY, self._tuning.most_connections)
+            self._ahead = DialledAhead(self._connect, lanes - 1)
             seat = take_seat(link, self._path, self._tuning)
             identity = seat.identity or seat.look()
         except BaseException:
+            if self._ahead is not None:
+                self._ahead.close()
             link.close()
             raise
         # The digest runs on this link too and must not end with the seat.
@@ -166,7 +173,7 @@ class _Pull:
         elif self._ready:
             seat = self._ready.popleft()
         else:
-            link = self._connect()
+            link = self._ahead.connect() if self._ahead is not None else self._connect()
             try:
                 seat = take_seat(link, self._path, self._tuning)
                 expect_same(self._identity, seat.identity or seat.look())
@@ -223,7 +230,7 @@ class _Pull:
         """Without a digest, at least look whether it is still the same file."""
 
         def look() -> Identity:
-            link = self._connect()
+            link, self._first_link = self._first_link or self._connect(), None
             try:
                 return server.identity(link, self._path)
             finally:
@@ -250,6 +257,8 @@ class _Pull:
 
     def close(self) -> None:
         """End every thread and connection; keep what was received."""
+        if self._ahead is not None:
+            self._ahead.close()
         if self._first_link is not None:
             self._first_link.close()
         if self._hash is not None:
