@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import tarfile
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from engine.contract.problem import ExitCode, Problem
-from remote.transfer.cargo import Content
+from remote.transfer.cargo import PIECE, Content
 
 END = bytes(2 * tarfile.BLOCKSIZE)
 
 
-def member(content: Content) -> bytes:
-    """One content with its header, filled up to whole blocks."""
-    return _head(content) + _data(content) + bytes(-content.size % tarfile.BLOCKSIZE)
+def pieces(contents: Iterable[Content], moved: Callable[[int], None]) -> Iterator[bytes]:
+    """The contents as members of a tar, some at a time; `moved` hears of the bytes of each."""
+    parts: list[bytes] = []
+    size = 0
+    for content in contents:
+        parts += member(content)
+        size += content.size
+        moved(content.size)
+        if size >= PIECE:
+            yield b"".join(parts)
+            parts, size = [], 0
+    yield b"".join(parts)
+
+
+def member(content: Content) -> tuple[bytes, bytes, bytes]:
+    """Header, data, and what fills them up to whole blocks."""
+    return _head(content), _data(content), bytes(-content.size % tarfile.BLOCKSIZE)
 
 
 def changed_here(path: Path) -> Problem:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.contract.problem import ExitCode, Problem
 from remote.transfer.cargo import PIECE, Content
 from remote.transfer.channel import Carrier, Stream, cut, read_some
-from remote.transfer.content_tar import END, changed_here, member
+from remote.transfer.content_tar import END, changed_here, pieces
 from remote.transfer.lane import Lane
 from remote.transfer.local_contents import reading
 from remote.transfer.server import Wanted, argv, placed, plain_path
@@ -58,27 +58,26 @@ class PourSeat(TrialSeat):
 
     def _work(self, lane: Lane) -> None:
         wanted: list[Wanted] = []
-        sent: set[str] = set()
-        tar = bytearray()
-        for path, content in self._coming:
-            wanted.append(Wanted(path, content.size, content.sha256))
-            if content.sha256 in sent:
-                continue
-            sent.add(content.sha256)
-            tar += member(content)
-            self._moved(content.size)
-            if len(tar) >= PIECE:
-                self._stream.write(bytes(tar))
-                tar.clear()
-                lane.mark()
+        for piece in pieces(self._fresh(wanted), self._moved):
+            self._stream.write(piece)
+            lane.mark()
             if lane.leave.is_set():
                 return
         records = b"".join(item.line() for item in wanted)
-        self._stream.write(bytes(tar) + END + b"%d\n" % len(wanted) + records)
+        self._stream.write(END + b"%d\n" % len(wanted) + records)
         lane.owe(False)  # how long its disk takes is not the line's fault
         answer = ended(self._stream)
         numbers = placed(answer, len(wanted))
         self.done = {item.path for number, item in enumerate(wanted) if number in numbers}
+
+    def _fresh(self, wanted: list[Wanted]) -> Iterator[Content]:
+        """Each content once; every file is noted in `wanted`."""
+        sent: set[str] = set()
+        for path, content in self._coming:
+            wanted.append(Wanted(path, content.size, content.sha256))
+            if content.sha256 not in sent:
+                sent.add(content.sha256)
+                yield content
 
     def close(self) -> None:
         self._stream.close()

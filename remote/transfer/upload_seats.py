@@ -11,7 +11,7 @@ from remote.transfer import wire
 from remote.transfer.bandwidth import Cap
 from remote.transfer.cargo import PIECE, Cargo, Content, LargeFile
 from remote.transfer.channel import Link, Stream, cut, read_some
-from remote.transfer.content_tar import END, changed_here, member
+from remote.transfer.content_tar import END, changed_here, pieces
 from remote.transfer.lane import Lane
 from remote.transfer.server import STAGING, argv, plain_path
 from remote.transfer.sftp import Session
@@ -73,14 +73,9 @@ class UploadSeat:
         lane.owe(True)
         stream = self._open(argv("take", hold.folder))
         try:
-            tar = bytearray()
-            for content in batch:
-                tar += member(content)
-                if len(tar) >= PIECE:
-                    self._write(hold, stream, bytes(tar), lane)
-                    tar.clear()
-                hold.moved(content.size)
-            self._write(hold, stream, bytes(tar) + END, lane)
+            for piece in pieces(batch, hold.moved):
+                self._write(hold, stream, piece, lane)
+            self._write(hold, stream, END, lane)
             self._close(stream, hold.folder)
         finally:
             stream.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -249,13 +250,12 @@ def test_a_pour_damaged_on_the_way_sends_the_bad_file_again(
 ) -> None:
     from remote.transfer import trial_seats
 
-    true, harm = trial_seats.member, [b"b" * 600]
+    true = trial_seats.pieces
 
-    def member(content: Content) -> bytes:
-        tar = true(content)
-        return tar.replace(harm[0], b"x" * 600)
+    def pieces(contents: Iterator[Content], moved: Callable[[int], None]) -> Iterator[bytes]:
+        return (piece.replace(b"b" * 600, b"x" * 600) for piece in true(contents, moved))
 
-    monkeypatch.setattr(trial_seats, "member", member)
+    monkeypatch.setattr(trial_seats, "pieces", pieces)
     files = {"a": b"a" * 600, "b": b"b" * 600, "c": b"c" * 600}
     done = send(server, lay(laptop, files), tuning=CALM)
     assert there(server) == files
