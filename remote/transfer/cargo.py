@@ -30,6 +30,9 @@ class Content:
     sha256: str
     data: bytes | None = None
 
+    def without_data(self) -> Content:
+        return Content(self.local, self.size, self.sha256)
+
 
 @dataclass(frozen=True)
 class LargeFile:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 from engine.contract.problem import ExitCode, Problem
@@ -14,8 +16,7 @@ from remote.transfer.cargo import SMALL, Content
 from remote.transfer.patience import cancelled
 from remote.transfer.prefix_hash import STEP, file_digest
 
-STRIDE = 64
-KEPT = 32 << 20  # bytes of small files held in memory between hashing and sending
+STRIDE, AHEAD = 64, 8  # files hashed in one go; how many such goes before they are taken
 
 
 def sizes(local_files: Mapping[str, Path]) -> dict[str, int]:
@@ -28,20 +29,20 @@ def sizes(local_files: Mapping[str, Path]) -> dict[str, int]:
 def hashing(
     local_files: Mapping[str, Path], sized: Mapping[str, int], cancel: threading.Event
 ) -> Iterator[Iterator[tuple[str, Content]]]:
-    """The contents of the keys of `sized` in this order, hashed ahead in threads meanwhile."""
-    kept = 0
+    """The contents of the keys of `sized` in this order, hashed ahead in threads meanwhile.
+
+    Small files come with their bytes.
+    """
 
     def content(path: str) -> tuple[str, Content]:
-        nonlocal kept
         if cancel.is_set():
             raise cancelled()
         local = local_files[path]
-        if sized[path] > SMALL or kept > KEPT:
+        if sized[path] > SMALL:
             return path, Content(local, local.stat().st_size, file_digest(local))
-        # The bytes too while few are held, so that they are read once.
+        # The bytes too, so that they are read once.
         with open(local, "rb", 0) as file:  # noqa: PTH123 - thousands, each at half the price
             data = file.read()
-        kept += len(data)
         return path, Content(local, len(data), hashlib.sha256(data).hexdigest(), data)
 
     def contents(stride: list[str]) -> list[tuple[str, Content]]:
@@ -50,13 +51,21 @@ def hashing(
 
     # In strides: handing over each of thousands of small files would cost more than its hash.
     paths = list(sized)
-    strides = [paths[at : at + STRIDE] for at in range(0, len(paths), STRIDE)]
+    strides = (paths[at : at + STRIDE] for at in range(0, len(paths), STRIDE))
     # Of many small files most is Python's own work, where a second thread only gets in the way.
     threads = 2 if max(sized.values(), default=0) > SMALL else 1
     pool = ThreadPoolExecutor(threads, thread_name_prefix="transfer-hash")
+    # Not all at once: memory that is used again costs less than memory that is asked for.
+    under_way = deque(pool.submit(contents, stride) for stride in islice(strides, AHEAD))
+
+    def coming() -> Iterator[tuple[str, Content]]:
+        while under_way:
+            found = under_way.popleft().result()
+            under_way.extend(pool.submit(contents, stride) for stride in islice(strides, 1))
+            yield from found
+
     try:
-        coming = pool.map(contents, strides)
-        yield (one for stride in coming for one in stride)
+        yield coming()
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -37,6 +37,7 @@ from remote.transfer.tuning import Tuning
 from remote.transfer.upload_seats import Hold, UploadSeat
 
 REPAIRS = 3
+KEPT = 32 << 20  # bytes of small files held in memory between hashing and sending
 T = TypeVar("T")
 
 
@@ -142,14 +143,14 @@ class _Push:
             done = self._pour(_noting(coming, found), total) if pours else set()
             if not done:
                 self._ask(self._expect if not heavy else lambda link: None)
-            found.update(coming)
+            found.update(_kept(coming))
         names = {path: beginning(local_files[path], path, sized[path]) for path in heavy}
         freight = [Freight(path, local_files[path], sized[path], names[path]) for path in heavy]
         self._send_freight(freight)
         sent = {one.path: Content(one.local, one.size, one.sha256) for one in freight if one.sha256}
         rest = {path: sized[path] for path in heavy if path not in sent}
         with hashing(local_files, rest, self._cancel) as coming:
-            found |= {**sent, **dict(coming)}
+            found |= {**sent, **dict(_kept(coming))}
         wanted = [
             Wanted(path, found[path].size, found[path].sha256, names.get(path, ""))
             for path in sized
@@ -295,10 +296,18 @@ def _fits_one_stream(file_sizes: Collection[int]) -> bool:
 def _noting(
     coming: Iterator[tuple[str, Content]], found: dict[str, Content]
 ) -> Iterator[tuple[str, Content]]:
-    """The same, and each is put into `found` as it passes."""
+    """The same, and each is put into `found` as it passes, where its bytes do not stay."""
     for path, content in coming:
-        found[path] = content
+        found[path] = content.without_data()
         yield path, content
+
+
+def _kept(coming: Iterator[tuple[str, Content]]) -> Iterator[tuple[str, Content]]:
+    """The same, with the bytes of only so many as may stay in memory."""
+    size = 0
+    for path, content in coming:
+        size += len(content.data or b"")
+        yield path, content if size <= KEPT else content.without_data()
 
 
 def _absent(todo: list[Wanted], held: Iterable[Held]) -> tuple[list[Wanted], list[Held]]:
