@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psutil
@@ -49,11 +50,16 @@ def run_workers(
     folder = Path(room.layout.run(room.spec.run).path)
     result = result_file(folder, stage)
     result.unlink(missing_ok=True)
-    with room.lend(), (folder / f"worker-{stage}.log").open("wb") as log:
+    with (
+        room.lend(),
+        (folder / f"worker-{stage}.log").open("wb") as log,
+        TemporaryDirectory(prefix="sovdeck-torchrun-") as scratch,  # torchrun never tidies its own
+    ):
         agent = subprocess.Popen(  # noqa: S603  # our own interpreter, arguments in a list
             [
                 *_DEAF, sys.executable, "-m", "torch.distributed.run", "--standalone",
-                f"--nproc-per-node={count}", f"--signals-to-handle={_HEARD}", "-m", "engine",
+                f"--nproc-per-node={count}", f"--signals-to-handle={_HEARD}",
+                f"--log-dir={scratch}", "-m", "engine",
                 "worker", str(folder / "spec.json"), "--stage", stage, "--work", str(room.work),
             ],
             stdout=log, stderr=subprocess.STDOUT,

@@ -254,7 +254,10 @@ def test_a_signal_reaches_the_workers_themselves(
     shutil.rmtree(work / "logs" / "Mei" / "states")
     params = {**FEW, "train.gpus": "0-1", "gpt.epochs": 100}
     spec = write_spec(work, "pair", stages=("gpt",), params=params)
-    run = subprocess.Popen([sys.executable, "-m", "engine", "run", str(spec)], cwd=ROOT)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    argv = [sys.executable, "-m", "engine", "run", str(spec)]
+    run = subprocess.Popen(argv, cwd=ROOT, env={**os.environ, "TMPDIR": str(temporary)})
     log = work / "runs/pair/events.jsonl"
     while not log.is_file() or log.read_bytes().count(b'"type": "step"') < 2:
         assert run.poll() is None, "it ended by itself"
@@ -268,6 +271,7 @@ def test_a_signal_reaches_the_workers_themselves(
     saved = [event.payload["step"] for event in told if event.type == "checkpoint"]
     assert saved[-1] == steps[-1], "saved at the border it stopped at"
     assert "death signal" not in (work / "runs/pair/worker-gpt.log").read_text()
+    assert not list(temporary.glob("*torch*")), "a server's temporary folder is left as it was"
 
 
 @pytest.mark.slow
