@@ -18,12 +18,12 @@ from remote.ledger import Entry, Ledger
 from remote.link import Link
 from remote.pool import Connect
 from remote.transfer import policy
+from remote.transfer.agent_reading import Named
 from remote.transfer.batches import Item
 from remote.transfer.policy import SwitchOff, When, safe_to_switch_off, to_pull
 from remote.transfer.progress import Meter, Report
 from remote.transfer.pull_files import LARGE, pull_files
 from remote.transfer.pull_folder import absent
-from remote.transfer.server import Named
 from remote.transfer.tuning import Tuning
 from remote.voice_files import VoiceFiles, save_of, version_of
 

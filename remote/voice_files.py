@@ -11,9 +11,9 @@ from engine.contract.fold import RunState, fold
 from engine.contract.layout import Layout, check_name
 from remote import local_names
 from remote.link import Link
-from remote.transfer import server
+from remote.transfer import agent_reading
+from remote.transfer.agent_reading import Named
 from remote.transfer.policy import Save
-from remote.transfer.server import Named
 
 # No voice is called that: names begin with a letter or a digit.
 SAVES = "_saves"
@@ -40,7 +40,7 @@ def look(link: Link, layout: Layout, voice: str) -> VoiceFiles:
     runs = tuple(run for run, name in _runs(link, layout) if name == voice)
     parts = [f"GPT_weights/{voice}", f"SoVITS_weights/{voice}", f"packs/{voice}.zip"]
     parts += [f"runs/{run}/samples" for run in runs]
-    found = server.names(link, str(layout.work), parts)
+    found = agent_reading.names(link, str(layout.work), parts)
     finished = [one for one in found if not one.path.rpartition("/")[2].startswith(".")]
     order = sorted(finished, key=lambda one: (one.mtime, one.path))
     return VoiceFiles(voice, runs, tuple(order))
@@ -49,7 +49,7 @@ def look(link: Link, layout: Layout, voice: str) -> VoiceFiles:
 def voices(link: Link, layout: Layout) -> tuple[str, ...]:
     """Every voice that has a weight or a pack on the server."""
     parts = ("GPT_weights", "SoVITS_weights", "packs")
-    found = {voice_of(one.path) for one in server.names(link, str(layout.work), parts)}
+    found = {voice_of(one.path) for one in agent_reading.names(link, str(layout.work), parts)}
     return tuple(sorted(voice for voice in found if voice))
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.contract.problem import ExitCode, Problem
-from remote.transfer import server
+from remote.transfer.agent_call import WINDOW, argv, failed, path_records, plain_path, strange
 from remote.transfer.bandwidth import Cap
 from remote.transfer.channel import Link, Stream, read_some
 from remote.transfer.lane import Lane
@@ -100,7 +100,7 @@ class Landing:
 class BatchSeat:
     """One connection that receives batches: every file with its SHA-256 before it.
 
-    `stream`: one that waits to be asked already, of `server.offered`.
+    `stream`: one that waits to be asked already, of `agent_reading.offered`.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class BatchSeat:
     ) -> None:  # fmt: skip
         self.link = link
         self._stream = stream
-        self._folder = server.plain_path(folder)
+        self._folder = plain_path(folder)
         self._batches = batches
         self._landing = landing
         self._meter = meter
@@ -129,7 +129,7 @@ class BatchSeat:
         lane.owe(True)
         stream, self._stream = self._stream or self._open(), None
         try:
-            stream.write(server.path_records(item.path for item in batch))
+            stream.write(path_records(item.path for item in batch))
             stream.close_write()
             inbox = _Inbox(stream, self._folder, lane)
             with disk_errors(self._landing.incoming):
@@ -140,12 +140,12 @@ class BatchSeat:
             stream.close()
 
     def _open(self) -> Stream:
-        return self.link.open_stream(server.argv("send", self._folder), window=server.WINDOW)
+        return self.link.open_stream(argv("send", self._folder), window=WINDOW)
 
     def _one(self, inbox: _Inbox, item: Item, lane: Lane) -> None:
         words = inbox.line().decode("ascii", "replace").split()
         if len(words) != 2:
-            raise server.strange(" ".join(words))
+            raise strange(" ".join(words))
         if words[0] == "-" or words[1] != str(item.size):  # since it was named
             raise Problem("remote.transfer.changed", ExitCode.DATA, path=item.path)
         fresh = self._landing.fresh()
@@ -182,14 +182,14 @@ class _Inbox:
     def _more(self) -> bytes:
         data = read_some(self._stream, CHUNK)
         if not data:
-            raise server.failed(self._stream.exit_code, self._folder, b"")
+            raise failed(self._stream.exit_code, self._folder, b"")
         self._lane.mark()
         return data
 
     def line(self) -> bytes:
         while (end := bytes(self._rest[:_LONGEST_HEAD]).find(b"\n")) < 0:
             if len(self._rest) >= _LONGEST_HEAD:
-                raise server.strange(bytes(self._rest[:_LONGEST_HEAD]).decode("ascii", "replace"))
+                raise strange(bytes(self._rest[:_LONGEST_HEAD]).decode("ascii", "replace"))
             self._rest = memoryview(bytes(self._rest) + self._more())
         line, self._rest = bytes(self._rest[:end]), self._rest[end + 1 :]
         return line

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from engine.contract.problem import ExitCode, Problem
-from remote.transfer import server
+from remote.transfer import agent_reading
+from remote.transfer.agent_reading import RemoteDigest
 from remote.transfer.channel import Connect, Link
 from remote.transfer.journal import Identity
 from remote.transfer.patience import awaited, patiently
 from remote.transfer.progress import Meter, Report
-from remote.transfer.server import RemoteDigest
 from remote.transfer.tuning import Tuning
 
 
@@ -49,7 +49,7 @@ class DigestQuestion:
 
         def work() -> None:
             try:
-                digest = server.digest(link, self._path, identity.size)
+                digest = agent_reading.digest(link, self._path, identity.size)
                 known(digest.whole)
                 self._future.set_result(digest)
             except BaseException as error:  # noqa: BLE001 - handed to whoever waits
@@ -77,7 +77,7 @@ class DigestQuestion:
         def ask() -> RemoteDigest:
             link = self._connect()
             try:
-                return server.digest(link, self._path, self._identity.size, block)
+                return agent_reading.digest(link, self._path, self._identity.size, block)
             finally:
                 link.close()
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from remote.faults import NoSftp
-from remote.transfer import server, wire
+from remote.transfer import agent_call, agent_reading, wire
+from remote.transfer.agent_call import plain_path
 from remote.transfer.bandwidth import Cap
 from remote.transfer.channel import Carrier, Link, Stream, cut, read_some
 from remote.transfer.journal import Identity
 from remote.transfer.lane import Lane
 from remote.transfer.ranges import RangeQueue
 from remote.transfer.reading import Sink, receive
-from remote.transfer.server import plain_path
 from remote.transfer.sftp import CHUNK, Session
 from remote.transfer.tuning import Tuning
 
@@ -90,7 +90,7 @@ class CommandSeat:
 
     def look(self) -> Identity:
         """What the file at the path is now."""
-        return server.identity(self.link, self._path)
+        return agent_reading.identity(self.link, self._path)
 
     def work(self, lane: Lane) -> None:
         assert self.feed is not None
@@ -105,7 +105,7 @@ class CommandSeat:
     def _slice(self, feed: Feed, lane: Lane, end: int) -> None:
         """Receive from `self._at` up to `end`."""
         start = self._at
-        path = server.plain_path(self._path)
+        path = agent_call.plain_path(self._path)
         script = _REST if end == self._whole else _SLICE
         argv = ["sh", "-c", script, "sovdeck", path, str(start), str(end - start)]
         lane.owe(True)

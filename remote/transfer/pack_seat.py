@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from engine.contract.problem import ExitCode, Problem
 from remote.faults import NoSftp
-from remote.transfer import server, wire
+from remote.transfer import agent_call, wire
 from remote.transfer.channel import Carrier, Link, cut, read_some
 from remote.transfer.download_seats import CommandSeat, Feed
 from remote.transfer.lane import Lane
@@ -99,7 +99,7 @@ class PackSeat:
         words = []
         for piece, (start, end) in leases:
             length = "all" if end - start == piece.member.size else str(end - start)
-            words += [server.plain_path(piece.feed.path), str(start), length]
+            words += [agent_call.plain_path(piece.feed.path), str(start), length]
         lane.owe(True)
         try:
             stream = carrier.open_stream(["sh", "-c", _SLICES, "sovdeck", *words])
@@ -127,7 +127,7 @@ class PackSeat:
     def _receive(self, session: Session, piece: Piece, lane: Lane) -> None:
         session.heard = lane.mark
         feed = piece.feed
-        handle, now = session.open(server.plain_path(feed.path), wire.FOR_READING)
+        handle, now = session.open(agent_call.plain_path(feed.path), wire.FOR_READING)
         if now is not None and now.size not in (None, piece.member.size):
             raise Problem("remote.transfer.changed", ExitCode.DATA, path=feed.path)
         receive(

@@ -10,7 +10,8 @@ from time import monotonic
 
 from engine.contract.problem import ExitCode, Problem
 from remote import local_names
-from remote.transfer import server
+from remote.transfer import agent_reading
+from remote.transfer.agent_reading import RemoteDigest
 from remote.transfer.bandwidth import Cap
 from remote.transfer.channel import Carrier, Connect, Link
 from remote.transfer.crew import Crew, Work
@@ -24,7 +25,6 @@ from remote.transfer.prefix_hash import PrefixHash, block_digests, file_digest
 from remote.transfer.progress import Meter, Report
 from remote.transfer.ramp import Ramp, first_guess, worth_carrying
 from remote.transfer.ranges import Range, RangeQueue, RangeSet
-from remote.transfer.server import RemoteDigest
 from remote.transfer.tuning import Tuning
 
 # A second repair finds nothing on a sound line; a third says that the disk or memory lies.
@@ -232,7 +232,7 @@ class _Pull:
         def look() -> Identity:
             link, self._first_link = self._first_link or self._connect(), None
             try:
-                return server.identity(link, self._path)
+                return agent_reading.identity(link, self._path)
             finally:
                 link.close()
 

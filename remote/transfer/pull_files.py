@@ -49,7 +49,7 @@ def pull_files(
     """Fetch `items` of the remote `folder` to their places below `dest`; raises Problem.
 
     `first` is an open link of the caller's, which may be used up, and `stream` one of its streams
-    that waits to be asked for small files, see `server.offered`.
+    that waits to be asked for small files, see `agent_reading.offered`.
     """
     need = sum(item.size for item in items)
     meter.total = need

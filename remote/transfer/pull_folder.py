@@ -10,7 +10,8 @@ from time import monotonic
 
 from engine.contract.problem import ExitCode, Problem
 from remote import local_names
-from remote.transfer import server
+from remote.transfer import agent_reading
+from remote.transfer.agent_reading import Named
 from remote.transfer.batches import Item
 from remote.transfer.channel import Connect, Link, Stream
 from remote.transfer.part_file import disk_errors
@@ -18,7 +19,6 @@ from remote.transfer.patience import patiently
 from remote.transfer.prefix_hash import file_digest
 from remote.transfer.progress import Meter, Report
 from remote.transfer.pull_files import INCOMING, pull_files
-from remote.transfer.server import Named
 from remote.transfer.tuning import Tuning
 
 
@@ -55,7 +55,7 @@ def pull_folder(
 
     def look() -> tuple[list[Item], list[Item], Stream]:
         links.append(connect())
-        found, stream = server.offered(links[-1], remote_folder)
+        found, stream = agent_reading.offered(links[-1], remote_folder)
         items = placed(found, dest)
         return items, absent(links[-1], remote_folder, found, items)[0], stream
 
@@ -99,7 +99,7 @@ def absent(
     """
     likely = {item.path: item for item in items if _same_size(item)}
     named = [one for one in found if one.path in likely]
-    theirs = server.sums(link, folder, named) if named else {}
+    theirs = agent_reading.sums(link, folder, named) if named else {}
     same: dict[str, tuple[Item, str]] = {}
     for path, item in likely.items():
         with disk_errors(item.local):

@@ -12,7 +12,8 @@ from time import monotonic
 from typing import TypeVar
 
 from engine.contract.problem import ExitCode, Problem
-from remote.transfer import server
+from remote.transfer import agent_staging
+from remote.transfer.agent_staging import STAGING, Held, Wanted
 from remote.transfer.bandwidth import Cap
 from remote.transfer.cargo import (
     BATCH_BYTES,
@@ -31,7 +32,6 @@ from remote.transfer.prefix_hash import block_digests
 from remote.transfer.progress import Meter, Report
 from remote.transfer.ramp import LEAST_CARRIED, NEAR, Ramp, first_guess
 from remote.transfer.ranges import Range, RangeQueue
-from remote.transfer.server import STAGING, Held, Wanted
 from remote.transfer.trial_seats import Freight, FreightSeat, PourSeat, TrialSeat
 from remote.transfer.tuning import Tuning
 from remote.transfer.upload_seats import Hold, UploadSeat
@@ -108,14 +108,14 @@ class _Push:
             if todo:
                 self._meter.phase = "compare"
                 block = self._tuning.block
-                have = partial(server.have, folder=self._folder, wanted=todo, block=block)
+                have = partial(agent_staging.have, folder=self._folder, wanted=todo, block=block)
                 todo, held = _absent(todo, self._ask(have))
             if turn == 0:
                 kept = len(wanted) - len(done) - len(todo)
             if todo:
                 self._send(todo, held, found)
                 self._meter.phase = "verify"
-                bad = self._ask(partial(server.place, folder=self._folder, wanted=todo))
+                bad = self._ask(partial(agent_staging.place, folder=self._folder, wanted=todo))
                 todo = [item for number, item in enumerate(todo) if number in bad]
             if not todo:
                 self._meter.phase, self._meter.held = "done", self._meter.total
@@ -157,19 +157,19 @@ class _Push:
         ]
         if sent:
             gone = [item for item in wanted if item.path in sent]
-            bad = self._ask(partial(server.place, folder=self._folder, wanted=gone))
+            bad = self._ask(partial(agent_staging.place, folder=self._folder, wanted=gone))
             done |= {item.path for number, item in enumerate(gone) if number not in bad}
         return wanted, {content.sha256: content for content in found.values()}, done
 
     def _expect(self, link: Link) -> None:
         """On a near line, what takes longest is the start of the programs there."""
         if link.rtt < NEAR:
-            for verb in server.verbs_of_push(self._folder, self._tuning.block):
+            for verb in agent_staging.verbs_of_push(self._folder, self._tuning.block):
                 link.expect(verb)
 
     def _pour(self, coming: Iterator[tuple[str, Content]], total: int) -> set[str]:
         """Small files into a near folder that is empty; the paths that stand there then."""
-        near = partial(server.poured, folder=self._folder)
+        near = partial(agent_staging.poured, folder=self._folder)
         stream = self._ask(lambda link: near(link) if link.rtt < NEAR else None)
         if stream is None:
             return set()
@@ -186,7 +186,7 @@ class _Push:
         if carrier is None:
             return
         sized = {one.path: one.size for one in freight}
-        fresh = self._ask(partial(server.untouched, folder=self._folder, sized=sized))
+        fresh = self._ask(partial(agent_staging.untouched, folder=self._folder, sized=sized))
         todo = [one for one in freight if one.path in fresh]
         self._meter.total += sum(one.size for one in todo)
         self._try(FreightSeat(carrier, self._folder, todo, self._meter.add))

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.contract.problem import ExitCode, Problem
+from remote.transfer.agent_call import argv, plain_path
+from remote.transfer.agent_staging import Wanted, placed
 from remote.transfer.cargo import PIECE, Content
 from remote.transfer.channel import Carrier, Stream, cut, read_some
 from remote.transfer.content_tar import END, changed_here, pieces
 from remote.transfer.lane import Lane
 from remote.transfer.local_contents import reading
-from remote.transfer.server import Wanted, argv, placed, plain_path
 
 
 class TrialSeat:
@@ -45,7 +46,7 @@ class TrialSeat:
 class PourSeat(TrialSeat):
     """Small files for a folder that is empty: one stream, each sent as soon as it is hashed.
 
-    `stream` is one of `server.poured`. `done`: paths that stand in their place.
+    `stream` is one of `agent_staging.poured`. `done`: paths that stand in their place.
     """
 
     def __init__(

@@ -8,12 +8,13 @@ from pathlib import Path
 from engine.contract.problem import ExitCode, Problem
 from remote.faults import NoSftp
 from remote.transfer import wire
+from remote.transfer.agent_call import argv, plain_path
+from remote.transfer.agent_staging import STAGING
 from remote.transfer.bandwidth import Cap
 from remote.transfer.cargo import PIECE, Cargo, Content, LargeFile
 from remote.transfer.channel import Link, Stream, cut, read_some
 from remote.transfer.content_tar import END, changed_here, pieces
 from remote.transfer.lane import Lane
-from remote.transfer.server import STAGING, argv, plain_path
 from remote.transfer.sftp import Session
 from remote.transfer.tuning import Tuning
 from remote.transfer.writing import Read, send

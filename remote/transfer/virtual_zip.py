@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from engine.contract.problem import ExitCode, Problem
 from remote import local_names
-from remote.transfer import server
+from remote.transfer import agent_reading
 from remote.transfer.bandwidth import Cap
 from remote.transfer.channel import Connect
 from remote.transfer.crew import Crew, Work
@@ -240,10 +240,10 @@ class _VirtualPull:
         """Put the blocks that differ back into the queue."""
         path, size = piece.feed.path, piece.member.size
 
-        def ask() -> server.RemoteDigest:
+        def ask() -> agent_reading.RemoteDigest:
             link = self._connect()
             try:
-                return server.digest(link, path, size, self._tuning.block)
+                return agent_reading.digest(link, path, size, self._tuning.block)
             finally:
                 link.close()
 

@@ -83,7 +83,7 @@ def test_a_file_that_changes_after_it_was_named_is_noticed(
     server: Server, laptop: Path, then: bytes | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lay(server, {"a": b"1" * 100, "b": b"2" * 100})
-    from remote.transfer import server as questions
+    from remote.transfer import agent_reading as questions
 
     path = server.home / "out/a"
     true_offered = questions.offered

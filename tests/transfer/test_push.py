@@ -119,7 +119,7 @@ def test_a_push_that_was_stopped_goes_on_where_it_was(server: Server, laptop: Pa
 def test_what_was_damaged_on_the_way_is_sent_again(
     server: Server, laptop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from remote.transfer import server as questions
+    from remote.transfer import agent_staging as questions
 
     files = lay(laptop, {"big": noise(9 * MIB, 6), "small": noise(100, 7)})
     true_place = questions.place

@@ -15,9 +15,9 @@ from remote.homecoming import bring_home
 from remote.ledger import Ledger
 from remote.studio import Studio
 from remote.sync import AUTO, Synced, Way, sync
+from remote.transfer.agent_reading import Named, names
 from remote.transfer.policy import When
 from remote.transfer.progress import Progress
-from remote.transfer.server import Named, names
 from remote.voice_files import version_of, voice_of
 from tui.moving import limit, tuning
 from tui.services.protocols import Cancel, Emit
