@@ -16,7 +16,8 @@ from remote.transfer.cargo import SMALL, Content
 from remote.transfer.patience import cancelled
 from remote.transfer.prefix_hash import STEP, file_digest
 
-STRIDE, AHEAD = 64, 8  # files hashed in one go; how many such goes before they are taken
+# Hashed in one go: so many files, or bytes of them. AHEAD: such goes before they are taken.
+STRIDE, STRIDE_BYTES, AHEAD = 64, 4 << 20, 8
 
 
 def sizes(local_files: Mapping[str, Path]) -> dict[str, int]:
@@ -50,8 +51,7 @@ def hashing(
             return [content(path) for path in stride]
 
     # In strides: handing over each of thousands of small files would cost more than its hash.
-    paths = list(sized)
-    strides = (paths[at : at + STRIDE] for at in range(0, len(paths), STRIDE))
+    strides = _strides(sized)
     # Of many small files most is Python's own work, where a second thread only gets in the way.
     threads = 2 if max(sized.values(), default=0) > SMALL else 1
     pool = ThreadPoolExecutor(threads, thread_name_prefix="transfer-hash")
@@ -68,6 +68,19 @@ def hashing(
         yield coming()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _strides(sized: Mapping[str, int]) -> Iterator[list[str]]:
+    stride: list[str] = []
+    size = 0
+    for path in sized:
+        stride.append(path)
+        size += sized[path]
+        if len(stride) == STRIDE or size >= STRIDE_BYTES:
+            yield stride
+            stride, size = [], 0
+    if stride:
+        yield stride
 
 
 def beginning(local: Path, path: str, size: int) -> str:
