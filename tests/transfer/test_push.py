@@ -227,6 +227,16 @@ def verbs(server: Server) -> list[str]:
     return [argv[6] for argv in server.weather.commands if argv[0] == "sh"]
 
 
+def test_small_files_beyond_what_stays_in_memory_are_read_again(
+    server: Server, laptop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("remote.transfer.push.KEPT", 5000)
+    server.put("data/声 1/old.txt", b"stays")  # so that nothing goes while it is hashed
+    files = {f"{number}.wav": noise(1000 + number, number) for number in range(20)}
+    assert send(server, lay(laptop, files)).sent_bytes == sum(map(len, files.values()))
+    assert there(server) == {**files, "old.txt": b"stays"}
+
+
 def test_a_pour_that_is_cut_goes_on_the_usual_way(server: Server, laptop: Path) -> None:
     files = {f"{n:03}.wav": noise(20_000, n) for n in range(200)}
     once = [True]
