@@ -50,7 +50,7 @@ VERBS: dict[str, str] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; the return value is the process's exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given = common_first(sys.argv[1:] if arguments is None else arguments)
     language = chosen_language(given)
     parser, module = build_parser(given, language)
     args = parser.parse_args(given)
@@ -121,6 +121,25 @@ def build_parser(
         if verb == wanted and module is not None:
             module.add_arguments(sub)
     return parser, module
+
+
+def common_first(given: Sequence[str]) -> list[str]:
+    """Options of the command itself may stand anywhere before `--`; argparse wants them first."""
+    end = given.index("--") if "--" in given else len(given)
+    first: list[str] = []
+    rest: list[str] = []
+    words = iter(given[:end])
+    for word in words:
+        name, _, value = word.partition("=")
+        if word == "--debug":
+            first.append(word)
+        elif name not in ("--config", "--lang"):
+            rest.append(word)
+        elif value := value or next(words, ""):
+            first += [name, value]
+        else:
+            rest.append(word)
+    return [*first, *rest, *given[end:]]
 
 
 def asked_verb(given: Sequence[str]) -> str | None:

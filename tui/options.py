@@ -71,11 +71,16 @@ class Parser(argparse.ArgumentParser):
         self._rest = name
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        if not self._rest or args is None or "--" not in args:
-            return super().parse_known_args(args, namespace)
-        at = args.index("--")
-        namespace, unknown = super().parse_known_args(args[:at], namespace)
-        setattr(namespace, self._rest, [*getattr(namespace, self._rest), *args[at + 1 :]])
+        rest: list[str] = []
+        if self._rest and args is not None and "--" in args:
+            at = args.index("--")
+            args, rest = args[:at], args[at + 1 :]
+        namespace, unknown = super().parse_known_args(args, namespace)
+        if rest:
+            setattr(namespace, self._rest, [*getattr(namespace, self._rest), *rest])
+        if unknown and self._subparsers is None:
+            # Said here, it names the verb whose help tells what there is instead.
+            self.error(self.told("too_much", words=" ".join(unknown)))
         return namespace, unknown
 
     def error(self, message: str) -> NoReturn:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tui.cli import VERBS, asked_verb, chosen_language, main
+from tui.cli import VERBS, asked_verb, chosen_language, common_first, main
 from tui.console import cells, duration, size
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,6 +94,29 @@ def test_a_verb_is_not_taken_from_an_options_value() -> None:
     assert asked_verb(["--config", "data", "ps"]) == "ps"
     assert asked_verb(["--lang", "zh"]) is None
     assert chosen_language(["--lang", "zh", "ps"]) == "zh"
+
+
+def test_options_of_the_command_itself_may_stand_behind_the_verb() -> None:
+    given = ["ps", "--lang=zh", "box", "--debug", "--config", "my.toml"]
+    assert common_first(given) == ["--lang", "zh", "--debug", "--config", "my.toml", "ps", "box"]
+    assert common_first(["ssh", "box", "--", "--lang", "en"]) == [
+        "ssh",
+        "box",
+        "--",
+        "--lang",
+        "en",
+    ]
+    assert common_first(["ps", "--lang"]) == ["ps", "--lang"], "left for the parser to complain of"
+
+
+def test_a_word_too_many_names_the_verb_whose_help_tells(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["server", "add", "box", "ssh -p 22 root@host", "--lang", "en"])
+    said = capsys.readouterr().err
+    assert left.value.code == 2 and "sovdeck server add --help" in said
+    assert "ssh -p 22 root@host" in said
 
 
 def test_widths_and_units_read_well() -> None:
