@@ -137,7 +137,8 @@ class LocalLink:
         out: list[bytes] = []
 
         def feed() -> None:
-            with contextlib.suppress(LinkLost):  # the reader says so
+            # As in remote.command: the reader says so, or the exit code of what ended early.
+            with contextlib.suppress(Problem):
                 stream.write(stdin)
                 stream.close_write()
 
