@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -51,6 +52,25 @@ async def ask_for(pilot: Pilot[None], app: SovdeckApp, words: str) -> None:
     await pilot.press("ctrl+s")
 
 
+@asynccontextmanager
+async def one_waiting(app: SovdeckApp, world: FakeWorld) -> AsyncIterator[Pilot[None]]:
+    """The app, with a take asked for before the weights are listed."""
+    async with app.run_test(size=SIZE) as pilot:
+        await at_unlisted_mika(pilot, app, world)
+        await ask_for(pilot, app, "一。")
+        await until(pilot, lambda: bool(takes(app)))
+        yield pilot
+
+
+async def why_it_failed(pilot: Pilot[None], app: SovdeckApp, world: FakeWorld) -> str:
+    """Let the list come; what the take's end says then."""
+    world.listing.set()
+    await until(pilot, lambda: takes(app)[0].state == "failed", "its end")
+    why = takes(app)[0].why
+    assert why is not None
+    return why.text.en
+
+
 async def test_it_is_spoken_once_with_the_newest_words(make_app: Make, world: FakeWorld) -> None:
     app = make_app(world)
     async with app.run_test(size=SIZE) as pilot:
@@ -74,10 +94,7 @@ async def test_it_is_spoken_once_with_the_newest_words(make_app: Make, world: Fa
 
 async def test_it_can_be_taken_back(make_app: Make, world: FakeWorld) -> None:
     app = make_app(world)
-    async with app.run_test(size=SIZE) as pilot:
-        await at_unlisted_mika(pilot, app, world)
-        await ask_for(pilot, app, "一。")
-        await until(pilot, lambda: bool(takes(app)))
+    async with one_waiting(app, world) as pilot:
         await pilot.press("escape", "x")
         await until(pilot, lambda: takes(app)[0].state == "cancelled", "taken back")
         world.listing.set()
@@ -90,10 +107,7 @@ async def test_it_can_be_taken_back(make_app: Make, world: FakeWorld) -> None:
 
 async def test_it_is_spoken_also_when_the_room_was_left(make_app: Make, world: FakeWorld) -> None:
     app = make_app(world)
-    async with app.run_test(size=SIZE) as pilot:
-        await at_unlisted_mika(pilot, app, world)
-        await ask_for(pilot, app, "一。")
-        await until(pilot, lambda: bool(takes(app)))
+    async with one_waiting(app, world) as pilot:
         await pilot.press("escape", "2")
         await until(pilot, lambda: app.current_mode == "monitor")
         world.listing.set()
@@ -128,13 +142,8 @@ async def test_a_list_that_does_not_come_ends_it_with_the_reason(
 ) -> None:
     world.shelf_problem = Problem("tui.notices.nothing_found", ExitCode.UNREACHABLE, word="x")
     app = make_app(world)
-    async with app.run_test(size=SIZE) as pilot:
-        await at_unlisted_mika(pilot, app, world)
-        await ask_for(pilot, app, "一。")
-        await until(pilot, lambda: bool(takes(app)))
-        world.listing.set()
-        await until(pilot, lambda: takes(app)[0].state == "failed", "its end")
-        assert takes(app)[0].why is not None and "x" in takes(app)[0].why.text.en
+    async with one_waiting(app, world) as pilot:
+        assert "x" in await why_it_failed(pilot, app, world)
         assert app.screen.query_one("#gpt").border_subtitle == "not listed: r asks again"
         world.shelf_problem = None
         await pilot.press("ctrl+s")
@@ -145,11 +154,6 @@ async def test_a_list_that_does_not_come_ends_it_with_the_reason(
 async def test_a_voice_without_weights_says_so(make_app: Make, world: FakeWorld) -> None:
     world.shelves.clear()
     app = make_app(world)
-    async with app.run_test(size=SIZE) as pilot:
-        await at_unlisted_mika(pilot, app, world)
-        await ask_for(pilot, app, "一。")
-        await until(pilot, lambda: bool(takes(app)))
-        world.listing.set()
-        await until(pilot, lambda: takes(app)[0].state == "failed", "its end")
-        assert takes(app)[0].why is not None and "SoVITS" in takes(app)[0].why.text.en
+    async with one_waiting(app, world) as pilot:
+        assert "SoVITS" in await why_it_failed(pilot, app, world)
         assert asked(world) == []
