@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from pilot_waits import settled, until
+from speak_pilot import go_to_mika, say, takes
 from textual.pilot import Pilot
 from textual.widgets import Input, Static, TextArea
 
@@ -20,7 +21,6 @@ from tui.screens.speak import SpeakScreen
 from tui.screens.vote import VoteScreen
 from tui.services.fake_world import FakeWorld
 from tui.services.fakes import make_world
-from tui.state.speech import Take
 from tui.widgets.fact_table import FactTable
 from tui.widgets.pair_table import PairTable
 from tui.widgets.param_field import ParamField
@@ -40,26 +40,9 @@ def audition_room(app: SovdeckApp) -> AuditionScreen:
     return app.screen
 
 
-def takes(app: SovdeckApp) -> list[Take]:
-    return list(app.state.takes.values())
-
-
 async def at_mika(pilot: Pilot[None], app: SovdeckApp, world: FakeWorld, key: str) -> None:
-    """Open a room by its key and go to the voice that has everything."""
-    await settled(pilot, app, world)
-    await pilot.press(key)
-    await until(pilot, lambda: len(app.state.all_voices()) == 2, "both voices")
-    await pilot.press("escape", "right_square_bracket")
-    await until(pilot, lambda: app.state.voice == ("lab-a100", "Mika"), "the other voice")
+    await go_to_mika(pilot, app, world, key)
     await until(pilot, lambda: "lab-a100/Mika" in app.state.shelves, "its shelf")
-
-
-async def say(pilot: Pilot[None], app: SovdeckApp, words: str) -> None:
-    area = app.screen.query_one("#words", TextArea)
-    area.focus()
-    area.text = words
-    await pilot.pause()
-    await pilot.press("ctrl+s")
 
 
 async def test_from_a_voice_to_a_take_that_sounds_and_back_to_its_settings(make_app: Make) -> None:

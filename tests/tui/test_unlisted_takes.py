@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from pilot_waits import settled, until
+from speak_pilot import go_to_mika, say, takes
 from textual.pilot import Pilot
 from textual.widgets import Static, TextArea
 
@@ -16,15 +17,9 @@ from engine.contract.problem import ExitCode, Problem
 from tui.app import SovdeckApp
 from tui.screens.speak import SpeakScreen
 from tui.services.fake_world import FakeWorld
-from tui.state.speech import Take
 
 Make = Callable[..., SovdeckApp]
 SIZE = (120, 36)
-MIKA = ("lab-a100", "Mika")
-
-
-def takes(app: SovdeckApp) -> list[Take]:
-    return list(app.state.takes.values())
 
 
 def asked(world: FakeWorld) -> list[dict[str, Any]]:
@@ -36,20 +31,8 @@ def asked(world: FakeWorld) -> list[dict[str, Any]]:
 
 async def at_unlisted_mika(pilot: Pilot[None], app: SovdeckApp, world: FakeWorld) -> None:
     world.listing.clear()
-    await settled(pilot, app, world)
-    await pilot.press("6")
-    await until(pilot, lambda: len(app.state.all_voices()) == 2, "both voices")
-    await pilot.press("escape", "right_square_bracket")
-    await until(pilot, lambda: app.state.voice == MIKA, "the other voice")
+    await go_to_mika(pilot, app, world, "6")
     await until(pilot, lambda: "shelf lab-a100 Mika" in world.calls, "the question")
-
-
-async def ask_for(pilot: Pilot[None], app: SovdeckApp, words: str) -> None:
-    area = app.screen.query_one("#words", TextArea)
-    area.focus()
-    area.text = words
-    await pilot.pause()
-    await pilot.press("ctrl+s")
 
 
 @asynccontextmanager
@@ -57,7 +40,7 @@ async def one_waiting(app: SovdeckApp, world: FakeWorld) -> AsyncIterator[Pilot[
     """The app, with a take asked for before the weights are listed."""
     async with app.run_test(size=SIZE) as pilot:
         await at_unlisted_mika(pilot, app, world)
-        await ask_for(pilot, app, "一。")
+        await say(pilot, app, "一。")
         await until(pilot, lambda: bool(takes(app)))
         yield pilot
 
@@ -75,12 +58,12 @@ async def test_it_is_spoken_once_with_the_newest_words(make_app: Make, world: Fa
     app = make_app(world)
     async with app.run_test(size=SIZE) as pilot:
         await at_unlisted_mika(pilot, app, world)
-        await ask_for(pilot, app, "一。")
+        await say(pilot, app, "一。")
         await until(pilot, lambda: [take.unlisted for take in takes(app)] == [True], "it waits")
         now = app.screen.query_one("#now", Static)
         assert now.display and "once the server has listed its weights" in str(now.content)
         assert app.screen.query_one("#gpt").border_subtitle == "being listed"
-        await ask_for(pilot, app, "二。")
+        await say(pilot, app, "二。")
         await until(pilot, lambda: takes(app)[0].draft.params["text"] == "二。", "the new words")
         app.screen.query_one("#words", TextArea).text = "三。"  # typed, not asked for
         world.listing.set()
@@ -128,7 +111,7 @@ async def test_another_voice_of_the_server_waits_for_its_turn(
         await settled(pilot, app, world)
         await pilot.press("6")
         await until(pilot, lambda: len(app.state.all_voices()) == 2, "both voices")
-        await ask_for(pilot, app, "一。")
+        await say(pilot, app, "一。")
         await until(pilot, lambda: bool(takes(app)))
         await pilot.press("escape", "right_square_bracket")
         await until(pilot, lambda: app.state.voice == ("tokyo-4090", "Mika"), "the other voice")
