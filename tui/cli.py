@@ -135,7 +135,7 @@ def common_first(given: Sequence[str]) -> list[str]:
             first.append(word)
         elif name not in ("--config", "--lang"):
             rest.append(word)
-        elif value := value or next(words, ""):
+        elif value := value if "=" in word else next(words, ""):
             first += [name, value]
         else:
             rest.append(word)
