@@ -23,43 +23,64 @@ import numpy as np
 import soundfile
 import torch
 
-from engine.audio.spectrogram import spectrogram
-from engine.contract.layout import Layout
-from engine.contract.spec import RunSpec
-from engine.contract.updates import GPT_ACCUMULATE
-from engine.models.gpt.config import GptConfig
-from engine.models.gpt.sampling import Sampling
-from engine.models.gpt.text2semantic import Text2Semantic
-from engine.models.sovits.config import SovitsConfig
-from engine.models.sovits.synthesizer import Synthesizer
-from engine.practice.dataset import make
-from engine.prepare.pipeline import prepare
-from engine.runtime.device import Device, Precision
-from engine.runtime.distributed import Peers
-from engine.speaking.marks import edit_distance
-from engine.speaking.pipeline import Speaker
-from engine.speaking.recognise import Listener
-from engine.speaking.request import SpeakRequest
-from engine.speaking.verify import spoken_error
-from engine.training.base import Base, make_base, unmade_synthesizer
-from engine.training.features import RATE, Clip, Features, read_features
-from engine.training.gpt_task import GptSettings, GptTask
-from engine.training.order import Sizes
-from engine.training.sovits_task import SovitsSettings, SovitsTask
-from engine.training.validation import gpt_metrics, sovits_metrics
+from sovdeck.engine.audio.pcm import SPEECH_SAMPLE_RATE
+from sovdeck.engine.audio.spectrogram import spectrogram
+from sovdeck.engine.contract.layout import Layout
+from sovdeck.engine.contract.spec import RunSpec
+from sovdeck.engine.contract.updates import GPT_ACCUMULATION_STEPS
+from sovdeck.engine.models.gpt.config import GptConfig
+from sovdeck.engine.models.gpt.sampling import Sampling
+from sovdeck.engine.models.gpt.text2semantic import Text2Semantic
+from sovdeck.engine.models.sovits.config import SovitsConfig
+from sovdeck.engine.models.sovits.synthesizer import Synthesizer
+from sovdeck.engine.practice.dataset import make_practice_set
+from sovdeck.engine.prepare.pipeline import prepare
+from sovdeck.engine.runtime.device import Device, Precision
+from sovdeck.engine.runtime.distributed import Peers
+from sovdeck.engine.speaking.asr import SpeechRecogniser
+from sovdeck.engine.speaking.asr_check import recognised_phone_error
+from sovdeck.engine.speaking.metrics import edit_distance
+from sovdeck.engine.speaking.pipeline import SpeechPipeline
+from sovdeck.engine.speaking.request import SpeakRequest
+from sovdeck.engine.training.batch_schedule import BatchSizes
+from sovdeck.engine.training.features import Features, TrainingClip, read_features
+from sovdeck.engine.training.gpt_task import GptSettings, GptTask
+from sovdeck.engine.training.initial_weights import (
+    InitialWeights,
+    write_initial_weights,
+)
+from sovdeck.engine.training.sovits_task import SovitsSettings, SovitsTask
+from sovdeck.engine.training.validation import gpt_metrics, sovits_metrics
 
 CLIPS, BATCH, SOVITS_SHARE = 8, 2, 0.93
 _CPU = Device("cpu", "CPU", 1 << 34)
 # Small where time goes: few channels at full rate, few judges; no dropout, since eight clips are
 # to be known by heart. What counts in an hour of one core is the number of updates.
 SOVITS = SovitsConfig(
-    inter_channels=64, hidden_channels=64, filter_channels=256, n_layers=2, n_layers_content=1,
-    p_dropout=0.0, upsample_rates=(10, 8, 8), upsample_kernel_sizes=(20, 16, 16),
-    upsample_initial_channel=128, resblock_kernel_sizes=(3, 7),
-    resblock_dilation_sizes=((1, 3), (1, 3)), gin_channels=64, ssl_dim=64, ref_channels=64,
-    mrte_channels=64, mrte_heads=4, posterior_layers=4, flow_count=2, flow_layers=2,
-    scale_channels=(4, 8, 16, 16), period_channels=(8, 16, 32), periods=(3,),
-)  # fmt: skip
+    inter_channels=64,
+    hidden_channels=64,
+    filter_channels=256,
+    n_layers=2,
+    n_layers_content=1,
+    p_dropout=0.0,
+    ref_dropout=0.0,
+    upsample_rates=(10, 8, 8),
+    upsample_kernel_sizes=(20, 16, 16),
+    upsample_initial_channel=128,
+    resblock_kernel_sizes=(3, 7),
+    resblock_dilation_sizes=((1, 3), (1, 3)),
+    gin_channels=64,
+    ssl_dim=64,
+    ref_channels=64,
+    mrte_channels=64,
+    mrte_heads=4,
+    posterior_layers=4,
+    flow_count=2,
+    flow_layers=2,
+    scale_channels=(4, 8, 16, 16),
+    period_channels=(8, 16, 32),
+    periods=(3,),
+)
 GPT = GptConfig(hidden_dim=128, head=4, n_layer=4)
 _GREEDY = Sampling(top_k=1, repetition_penalty=1.0)
 
@@ -91,21 +112,24 @@ def main() -> int:
 def learn(work: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
     base, features = prepared(work, options.quick)
     device = torch.device("cpu")
-    untrained = Voice("untrained", base.text2semantic(), base.synthesizer())
+    untrained = Voice("untrained", base.build_text2semantic(), base.build_synthesizer())
     trained, updates = trained_voice(base, features, options.minutes * 60)
     clips = features.clips
     rows = [
         _row("SoVITS updates", updates[0], "updates"),
         _row("GPT updates", updates[1], "updates"),
         _row(
-            "SoVITS mel distance, no dice", sovits_metrics(trained.sovits, clips, device)["mel"],
-            "log mel", "untrained", sovits_metrics(untrained.sovits, clips, device)["mel"],
+            "SoVITS mel distance, no dice",
+            sovits_metrics(trained.sovits, clips, device)["mel"],
+            "log mel",
+            "untrained",
+            sovits_metrics(untrained.sovits, clips, device)["mel"],
         ),
-    ]  # fmt: skip
+    ]
     after, before = (gpt_metrics(voice.gpt, clips, device) for voice in (trained, untrained))
     for name in ("cross_entropy", "accuracy"):
         rows.append(_row(f"GPT {name}, teacher-forced", after[name], "", "untrained", before[name]))
-    content = base.content()
+    content = base.encoders("cpu").content
     texts = {item.name: item.text for item in clips}
     clip = min(clips, key=lambda clip: clip.seconds)
     spoken = {
@@ -117,62 +141,93 @@ def learn(work: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
         for name, (tokens, _) in spoken.items()
     }
     rows.append(
-        _row("tokens chosen for a training sentence, edits", errors["trained"], "of the clip's",
-             "untrained", errors["untrained"])
-    )  # fmt: skip
+        _row(
+            "tokens chosen for a training sentence, edits",
+            errors["trained"],
+            "of the clip's",
+            "untrained",
+            errors["untrained"],
+        )
+    )
     original, _ = soundfile.read(clip.wav, dtype="float32")
     sounds = {
-        "original clip": original, "SoVITS-only path": resynthesised(trained.sovits, clip),
-        "whole path": spoken["trained"][1], "untrained": spoken["untrained"][1],
-    }  # fmt: skip
+        "original clip": original,
+        "SoVITS-only path": resynthesised(trained.sovits, clip),
+        "whole path": spoken["trained"][1],
+        "untrained": spoken["untrained"][1],
+    }
     if options.keep:
         for name, samples in sounds.items():
-            soundfile.write(work / f"{name.replace(' ', '-')}.wav", samples, RATE)
+            soundfile.write(work / f"{name.replace(' ', '-')}.wav", samples, SPEECH_SAMPLE_RATE)
     if options.asr is None:
         print("no --asr: the recogniser's rows are left out", file=sys.stderr)
         return rows
-    recogniser = Listener(options.asr)
+    recogniser = SpeechRecogniser(options.asr)
     heard = {
-        name: spoken_error(recogniser, samples, texts[clip.name], "ja")
+        name: recognised_phone_error(recogniser, samples, texts[clip.name], "ja")
         for name, samples in sounds.items()
     }
     for name, error in heard.items():
-        rows.append(_row(f"phone error heard, {name}", error, "of phones", "original clip",
-                         heard["original clip"]))  # fmt: skip
+        rows.append(
+            _row(
+                f"phone error heard, {name}",
+                error,
+                "of phones",
+                "original clip",
+                heard["original clip"],
+            )
+        )
     return rows
 
 
-def prepared(work: Path, quick: bool) -> tuple[Base, Features]:
+def prepared(work: Path, quick: bool) -> tuple[InitialWeights, Features]:
     """Eight practice clips as features, and weights from nothing."""
-    make(work / "data" / "Mei", "Mei", clips=CLIPS)
+    make_practice_set(work / "data" / "Mei", "Mei", clips=CLIPS)
     spec, layout = RunSpec("learns", "Mei", "tiny"), Layout.at(work.as_posix())
     sizes = (SovitsConfig.tiny(), GptConfig.tiny()) if quick else (SOVITS, GPT)
     folder = Path(layout.features("Mei")) / "base"
-    base = Base(folder, False, *sizes, seed=1234, identity="")
-    synthesizer = unmade_synthesizer(base)
+    base = InitialWeights(folder, False, *sizes, seed=1234, identity="")
+    synthesizer = base.defer_synthesizer(torch.device("cpu"))
 
     def silent(*_: Any, **__: Any) -> None:
         """Progress of a few seconds of preparation is of no interest here."""
 
     prepare(
-        spec, layout, content=base.content(), base_sovits=synthesizer, emit=silent,
+        spec,
+        layout,
+        encoders=base.encoders("cpu"),
+        synthesizer=synthesizer,
+        emit=silent,
         fit_seed=base.seed,
-    )  # fmt: skip
-    return make_base(base, synthesizer), read_features(Path(layout.features("Mei")))
+    )
+    return write_initial_weights(base, synthesizer.get()), read_features(
+        Path(layout.features("Mei"))
+    )
 
 
-def trained_voice(base: Base, features: Features, seconds: float) -> tuple[Voice, tuple[int, int]]:
+def trained_voice(
+    base: InitialWeights, features: Features, seconds: float
+) -> tuple[Voice, tuple[int, int]]:
     """Train both stages for their shares of `seconds` of CPU time."""
     fp32, alone = Precision("fp32", "cpu"), Peers()
     sovits = SovitsTask(
-        base.synthesizer(), base.discriminator(), features.clips,
-        SovitsSettings(Sizes(BATCH), text_lr_scale=1.0, rate=1e-3), _CPU, fp32, alone,
-    )  # fmt: skip
+        base.build_synthesizer(),
+        base.build_discriminator(),
+        features.clips,
+        SovitsSettings(BatchSizes(BATCH), text_lr_scale=1.0, learning_rate=1e-3),
+        _CPU,
+        fp32,
+        alone,
+    )
     first = run_for(sovits, seconds * SOVITS_SHARE)
     gpt = GptTask(
-        base.text2semantic(), features.clips,
-        GptSettings(Sizes(2, accumulate=GPT_ACCUMULATE), rate=0.01), _CPU, fp32, alone,
-    )  # fmt: skip
+        base.build_text2semantic(),
+        features.clips,
+        GptSettings(BatchSizes(2, accumulation_steps=GPT_ACCUMULATION_STEPS), learning_rate=0.01),
+        _CPU,
+        fp32,
+        alone,
+    )
     second = run_for(gpt, seconds * (1 - SOVITS_SHARE))
     return Voice("trained", gpt.model, sovits.generator), (first, second)
 
@@ -182,10 +237,10 @@ def run_for(task: Any, seconds: float) -> int:
     begun, updates, epoch = time.process_time(), 0, 0
     while epoch == 0 or time.process_time() - begun < seconds:
         epoch += 1
-        task.begin_epoch(epoch)
+        task.set_learning_rate(epoch)
         cool(task, (time.process_time() - begun) / seconds)
-        for index, update in enumerate(task.order(epoch)):
-            batches = task.load(epoch, index, update)
+        for index, update in enumerate(task.epoch_updates(epoch)):
+            batches = task.load_batches(epoch, index, update)
             losses = {}
             for phase in task.phases():
                 losses |= phase.compute(batches)
@@ -205,9 +260,11 @@ def cool(task: Any, spent: float) -> None:
             group["lr"] *= share
 
 
-def speak(voice: Voice, content: Any, clip: Clip, text: str) -> tuple[list[int], np.ndarray]:
+def speak(
+    voice: Voice, content: Any, clip: TrainingClip, text: str
+) -> tuple[list[int], np.ndarray]:
     """A training sentence through text, GPT and SoVITS; the clip lends its timbre only."""
-    speaker = Speaker(voice.gpt, voice.sovits, content)
+    speaker = SpeechPipeline(voice.gpt, voice.sovits, content)
     take = speaker.speak(
         SpeakRequest(
             text=text,
@@ -219,14 +276,14 @@ def speak(voice: Voice, content: Any, clip: Clip, text: str) -> tuple[list[int],
             seed=1,
             max_tokens=2 * len(clip.tokens),
             any_length=True,
-        )  # fmt: skip
+        )
     )
-    tokens = [int(t) for piece in take.pieces for t in piece.tokens]
+    tokens = [int(t) for piece in take.chunks for t in piece.tokens]
     return tokens, np.asarray(take.samples, dtype=np.float32)
 
 
 @torch.no_grad()
-def resynthesised(sovits: Synthesizer, clip: Clip) -> np.ndarray:
+def resynthesised(sovits: Synthesizer, clip: TrainingClip) -> np.ndarray:
     """The clip's own tokens through SoVITS."""
     sovits.eval()
     samples, _ = soundfile.read(clip.wav, dtype="float32")
@@ -240,9 +297,13 @@ def _row(
 ) -> dict[str, Any]:
     ratio = value / peer_value if peer_value else None
     return {
-        "name": name, "value": value, "unit": unit, "peer": peer, "peer_value": peer_value,
+        "name": name,
+        "value": value,
+        "unit": unit,
+        "peer": peer,
+        "peer_value": peer_value,
         "ratio": ratio,
-    }  # fmt: skip
+    }
 
 
 def _options() -> argparse.Namespace:

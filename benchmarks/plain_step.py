@@ -14,16 +14,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.audio.spectrogram import mel, spectrogram
-from engine.models.gpt import masks
-from engine.models.gpt.text2semantic import Text2Semantic
-from engine.models.sovits.discriminator import Discriminator
-from engine.models.sovits.masks import length_mask, take_slices
-from engine.models.sovits.synthesizer import Synthesizer
-from engine.training import losses
-from engine.training.features import HOP
-from engine.training.gpt_data import GptBatch
-from engine.training.sovits_data import SovitsBatch
+from sovdeck.engine.audio.spectrogram import mel_spectrogram, spectrogram
+from sovdeck.engine.models.gpt import masks
+from sovdeck.engine.models.gpt.text2semantic import Text2Semantic
+from sovdeck.engine.models.sovits.discriminator import Discriminator
+from sovdeck.engine.models.sovits.masks import length_mask, take_slices
+from sovdeck.engine.models.sovits.synthesizer import Synthesizer
+from sovdeck.engine.training import losses
+from sovdeck.engine.training.features import HOP_LENGTH
+from sovdeck.engine.training.gpt_data import GptBatch
+from sovdeck.engine.training.sovits_data import SovitsBatch
 
 
 class PlainSovits:
@@ -43,10 +43,16 @@ class PlainSovits:
         frames = self.generator.config.segment_frames
         with self.autocast():
             output = self.generator(
-                batch.ssl, batch.spec, batch.lengths, batch.text, batch.text_lengths,
-                posterior_noise=batch.noise, slice_uniform=batch.uniform,
-            )  # fmt: skip
-            real = take_slices(batch.wav, output.ids_slice * HOP, frames * HOP)
+                batch.ssl,
+                batch.spec,
+                batch.lengths,
+                batch.text,
+                batch.text_lengths,
+                speaker=batch.speaker,
+                posterior_noise=batch.noise,
+                slice_uniform=batch.uniform,
+            )
+            real = take_slices(batch.wav, output.ids_slice * HOP_LENGTH, frames * HOP_LENGTH)
             real_side = self.discriminator(real)
             fake_side = self.discriminator(output.wav.detach())
         judged = losses.discriminator_loss([s for s, _ in real_side], [s for s, _ in fake_side])
@@ -58,12 +64,12 @@ class PlainSovits:
 
         with self.autocast():
             real_side, fake_side = self.discriminator(real), self.discriminator(output.wav)
-        target = take_slices(mel(batch.spec), output.ids_slice, frames)
+        target = take_slices(mel_spectrogram(batch.spec), output.ids_slice, frames)
         mask = length_mask(batch.lengths, batch.spec.shape[-1])
         terms = losses.GeneratorLosses(
             adversarial=losses.adversarial_loss([s for s, _ in fake_side]),
             features=losses.feature_loss([m for _, m in real_side], [m for _, m in fake_side]),
-            mel=losses.mel_loss(target, mel(spectrogram(output.wav.float()[:, 0]))),
+            mel=losses.mel_loss(target, mel_spectrogram(spectrogram(output.wav.float()[:, 0]))),
             kl=losses.kl_loss(output.z_p, output.logs_q, output.m_p, output.logs_p, mask),
         )
         self.generator_optimizer.zero_grad()
@@ -86,11 +92,11 @@ class PlainGpt:
         model, config = self.model, self.model.config
         model.zero_grad(set_to_none=True)
         B, L = batch.phones.shape
-        real = masks.valid(batch.token_lengths, batch.tokens.shape[1])
+        real = masks.right_padded_mask(batch.token_lengths, batch.tokens.shape[1])
         targets = F.pad(batch.tokens.masked_fill(~real, config.eos), (0, 1), value=config.eos)
         audio = model.embed_audio(targets[:, :-1])
         x = torch.cat((model.embed_text(batch.phones, batch.bert), audio), dim=1)
-        seen = torch.cat((masks.valid(batch.phone_lengths, L), real), dim=1)
+        seen = torch.cat((masks.right_padded_mask(batch.phone_lengths, L), real), dim=1)
         allowed = masks.with_padding(masks.prefix_mask(L, audio.shape[1], x.device), seen)
         hidden = torch.zeros(allowed.shape, dtype=x.dtype).masked_fill(~allowed, float("-inf"))
         mask = hidden.expand(-1, config.head, -1, -1).reshape(-1, *hidden.shape[-2:])
@@ -109,10 +115,22 @@ class PlainGpt:
         own, config = layer.self_attn, self.model.config
         rows = x.transpose(0, 1)  # (T, B, C), as the call wants it
         attended, _ = F.multi_head_attention_forward(
-            rows, rows, rows, config.hidden_dim, config.head, own.in_proj_weight, own.in_proj_bias,
-            None, None, False, own.dropout, own.out_proj.weight, own.out_proj.bias,
-            attn_mask=mask, need_weights=False,
-        )  # fmt: skip
+            rows,
+            rows,
+            rows,
+            config.hidden_dim,
+            config.head,
+            own.in_proj_weight,
+            own.in_proj_bias,
+            None,
+            None,
+            False,
+            own.dropout,
+            own.out_proj.weight,
+            own.out_proj.bias,
+            attn_mask=mask,
+            need_weights=False,
+        )
         x = layer.norm1(x + layer.dropout(attended.transpose(0, 1)))
         hidden = layer.dropout(F.relu(layer.linear1(x)))
         return layer.norm2(x + layer.dropout(layer.linear2(hidden)))

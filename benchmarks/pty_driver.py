@@ -50,9 +50,11 @@ class PtyProgram:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         for number in (signal.SIGTERM, signal.SIGKILL):
             if self.exit_code() is None:
                 os.kill(self.pid, number)

@@ -60,8 +60,10 @@ class Peer:
         self.sovits = SynthesizerTrn(
             data["filter_length"] // 2 + 1,
             stored["config"]["train"]["segment_size"] // data["hop_length"],
-            n_speakers=data["n_speakers"], version="v2", **model,
-        ).eval()  # fmt: skip
+            n_speakers=data["n_speakers"],
+            version="v2",
+            **model,
+        ).eval()
         weights = {key: value.float() for key, value in stored["weight"].items()}
         self.sovits.load_state_dict(weights, strict=False)
 

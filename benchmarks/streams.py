@@ -31,10 +31,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from servers import CutProxy, Place, start_sshd, stop_sshd  # noqa: E402
 
-from remote import deploy as deploy_room  # noqa: E402 - the paths above come first
-from remote.code_archive import CodeArchive, code_archive  # noqa: E402
-from remote.link import Link  # noqa: E402
-from remote.tail import EventTail, Tail  # noqa: E402
+from sovdeck.remote import deploy as deploy_steps  # noqa: E402 - the paths above come first
+from sovdeck.remote.agent.code_archive import CodeArchive, build_code_archive  # noqa: E402
+from sovdeck.remote.ssh.client import SSHConnection  # noqa: E402
+from sovdeck.remote.ssh.remote_tail import EventTail, RemoteTail  # noqa: E402
 
 # The server's side of a stream: ten events a second, each with the time it was written.
 WRITER = """
@@ -98,17 +98,27 @@ def percentiles(delays: list[float]) -> tuple[float, float]:
 def ssh_argv(place: Place, *options: str) -> list[str]:
     spec = place.spec
     return [
-        "ssh", "-p", str(spec.port), "-i", spec.identity[0], "-o", "StrictHostKeyChecking=no",
-        "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", *options,
+        "ssh",
+        "-p",
+        str(spec.port),
+        "-i",
+        spec.identity[0],
+        "-o",
+        "StrictHostKeyChecking=no",
+        "-o",
+        "UserKnownHostsFile=/dev/null",
+        "-o",
+        "LogLevel=ERROR",
+        *options,
         f"{spec.user}@{spec.host}",
-    ]  # fmt: skip
+    ]
 
 
 def our_delays(place: Place, path: Path, seconds: float) -> list[float]:
     """Milliseconds from the write on the server to the event in our hands."""
     delays: list[float] = []
     with place.connect() as link:
-        tail = Tail(lambda: link, str(path))
+        tail = RemoteTail(lambda: link, str(path))
         ready = threading.Event()
         threading.Thread(target=lambda: (ready.wait(), feed(path, seconds, tail.close))).start()
         ready.set()
@@ -160,7 +170,8 @@ def cpu_share(place: Place, folder: Path, servers: int, seconds: float) -> float
         path.touch()
     links = [place.connect() for _ in paths]
     tails = [
-        Tail(lambda link=link: link, str(path)) for link, path in zip(links, paths, strict=True)
+        RemoteTail(lambda link=link: link, str(path))
+        for link, path in zip(links, paths, strict=True)
     ]
     counts = [0] * servers
 
@@ -209,10 +220,13 @@ for seq in range(int(float(seconds) * float(rate))):
 def load(place: Place, folder: Path, quick: bool) -> list[Row]:
     seconds = 5.0 if quick else 12.0
     return [
-        Row(f"CPU of {count} servers at 10 events/s",
-            round(cpu_share(place, folder, count, seconds), 2), "% of a core")
+        Row(
+            f"CPU of {count} servers at 10 events/s",
+            round(cpu_share(place, folder, count, seconds), 2),
+            "% of a core",
+        )
         for count in ((1, 8) if quick else (1, 8, 32))
-    ]  # fmt: skip
+    ]
 
 
 def deploys(place: Place, proxy: CutProxy, folder: Path, quick: bool) -> list[Row]:
@@ -235,13 +249,13 @@ def deploys(place: Place, proxy: CutProxy, folder: Path, quick: bool) -> list[Ro
 
 def our_deploys(place: Place, work: Path, repeats: int) -> dict[str, float]:
     """Median seconds on a standing connection, as the dashboard and every verb use it."""
-    config = deploy_room.DeployConfig(work=str(work), python=sys.executable)
+    config = deploy_steps.DeployOptions(work=str(work), python=sys.executable)
     with place.connect() as link:
-        deploy_room.deploy(link, config, lambda _: None)
+        deploy_steps.deploy(link, config, lambda _: None)
         same = [
-            timed(lambda: deploy_room.deploy(link, config, lambda _: None)) for _ in range(repeats)
+            timed(lambda: deploy_steps.deploy(link, config, lambda _: None)) for _ in range(repeats)
         ]
-        whole = code_archive()
+        whole = build_code_archive()
         changed = []
         for number in range(repeats):
             other = CodeArchive(f"{number:032d}", whole.data, whole.data_sha, whole.requirements)
@@ -249,14 +263,14 @@ def our_deploys(place: Place, work: Path, repeats: int) -> dict[str, float]:
     return {"no change": statistics.median(same), "one file changed": statistics.median(changed)}
 
 
-def with_code(code: CodeArchive, link: Link, config: deploy_room.DeployConfig) -> None:
+def with_code(code: CodeArchive, link: SSHConnection, config: deploy_steps.DeployOptions) -> None:
     """Deploy as if this were the program's code."""
-    standing = deploy_room.code_archive
-    deploy_room.code_archive = lambda: code  # type: ignore[assignment]
+    standing = deploy_steps.build_code_archive
+    deploy_steps.build_code_archive = lambda: code  # type: ignore[assignment]
     try:
-        deploy_room.deploy(link, config, lambda _: None)
+        deploy_steps.deploy(link, config, lambda _: None)
     finally:
-        deploy_room.code_archive = standing
+        deploy_steps.build_code_archive = standing
 
 
 def rsync_deploys(
@@ -286,8 +300,11 @@ def rsync_deploys(
             (source / "engine" / "__init__.py").write_text(f"# {number}{label}\n")
             times.append(timed(once))
         found[f"one file changed{label}"] = statistics.median(times)
-    subprocess.run([*ssh_argv(place, "-O", "exit", "-o", f"ControlPath={socket}")],
-                   check=False, stderr=subprocess.DEVNULL)  # fmt: skip
+    subprocess.run(
+        [*ssh_argv(place, "-O", "exit", "-o", f"ControlPath={socket}")],
+        check=False,
+        stderr=subprocess.DEVNULL,
+    )
     return found, ""
 
 

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engine.training.features import HOP
-from engine.training.gpt_data import GptBatch
-from engine.training.sovits_data import SovitsBatch
+from sovdeck.engine.training.features import HOP_LENGTH
+from sovdeck.engine.training.gpt_data import GptBatch
+from sovdeck.engine.training.sovits_data import SovitsBatch
 
 _GAINS = {"enc_p.proj.weight": 0.3, "enc_q.proj.weight": 0.3, "model.ar_predict_layer.weight": 3.0}
 
@@ -65,22 +65,37 @@ def fill(model: nn.Module, prefix: str = "") -> None:
 
 
 def sovits_batch(
-    clips: int = 4, frames: int = 220, phones: int = 80, ssl: int = 768, channels: int = 192
+    clips: int = 4,
+    frames: int = 220,
+    phones: int = 80,
+    ssl: int = 768,
+    channels: int = 192,
+    speaker_numbers: int = 0,
 ) -> SovitsBatch:
-    """Clips of falling length around `frames`, as a bucket of like lengths gives."""
+    """Clips of falling length around `frames`, as a bucket of like lengths gives.
+
+    `speaker_numbers` is how long the speaker vectors of v2Pro are; 0 for v2.
+    """
     lengths = torch.tensor([frames - 6 * row for row in range(clips)])
     text_lengths = torch.tensor([phones - 4 * row for row in range(clips)])
     whole = 2 * (frames // 2 + 1)
     mask = (torch.arange(whole) < lengths[:, None])[:, None]
     text_mask = torch.arange(phones) < text_lengths[:, None]
     return SovitsBatch(
-        tuple(f"clip{row}" for row in range(clips)), (clips, int(lengths.sum())),
+        tuple(f"clip{row}" for row in range(clips)),
+        (clips, int(lengths.sum())),
         normal("bench_ssl", clips, ssl, whole) * mask,
-        normal("bench_spec", clips, 1025, whole).abs() * mask, lengths,
-        0.1 * normal("bench_wav", clips, 1, whole * HOP) * mask.repeat_interleave(HOP, dim=-1),
-        integers("bench_text", (clips, phones), 0, 732) * text_mask, text_lengths,
-        normal("bench_noise", clips, channels, whole), torch.linspace(0.1, 0.9, clips),
-    )  # fmt: skip
+        normal("bench_spec", clips, 1025, whole).abs() * mask,
+        lengths,
+        0.1
+        * normal("bench_wav", clips, 1, whole * HOP_LENGTH)
+        * mask.repeat_interleave(HOP_LENGTH, dim=-1),
+        integers("bench_text", (clips, phones), 0, 732) * text_mask,
+        text_lengths,
+        normal("bench_noise", clips, channels, whole),
+        torch.linspace(0.1, 0.9, clips),
+        normal("bench_speaker", clips, speaker_numbers).abs() if speaker_numbers else None,
+    )
 
 
 def gpt_batch(
@@ -93,8 +108,11 @@ def gpt_batch(
     text = torch.arange(phones) < phone_lengths[:, None]
     codes = integers("bench_tokens", (clips, tokens), 0, 1024)
     return GptBatch(
-        tuple(f"clip{row}" for row in range(clips)), (clips, clips * (tokens + 1)),
-        integers("bench_phones", (clips, phones), 0, 732) * text, phone_lengths,
-        torch.where(real, codes, 1024), token_lengths,
+        tuple(f"clip{row}" for row in range(clips)),
+        (clips, clips * (tokens + 1)),
+        integers("bench_phones", (clips, phones), 0, 732) * text,
+        phone_lengths,
+        torch.where(real, codes, 1024),
+        token_lengths,
         0.5 * normal("bench_bert", clips, bert_dim, phones) * text[:, None],
-    )  # fmt: skip
+    )

@@ -2,6 +2,7 @@
 
     python -m benchmarks.train_step [--quick] [--json] [--stage sovits gpt] [--threads 1 2]
                                     [--precision fp32 bf16] [--repeat 3]
+                                    [--version v2 v2Pro v2ProPlus]
 
 Lean and plain take turns on one fixed batch; medians of CPU time, which other work on the
 machine disturbs less than wall time. In fp32 the gradients of both are asserted equal.
@@ -22,18 +23,18 @@ import torch
 
 from benchmarks.plain_step import PlainGpt, PlainSovits, StackedScaledAdam
 from benchmarks.synthetic import fill, gpt_batch, sovits_batch
-from engine.models.gpt.config import GptConfig
-from engine.models.gpt.text2semantic import Text2Semantic
-from engine.models.sovits.config import SovitsConfig
-from engine.models.sovits.discriminator import Discriminator
-from engine.models.sovits.synthesizer import Synthesizer
-from engine.runtime.device import Device, Precision
-from engine.runtime.distributed import Peers
-from engine.training.gpt_data import GptBatch
-from engine.training.gpt_task import GptSettings, GptTask
-from engine.training.order import Sizes
-from engine.training.scaled_adam import ScaledAdam
-from engine.training.sovits_task import SovitsSettings, SovitsTask
+from sovdeck.engine.models.gpt.config import GptConfig
+from sovdeck.engine.models.gpt.text2semantic import Text2Semantic
+from sovdeck.engine.models.sovits.config import VERSIONS, SovitsConfig
+from sovdeck.engine.models.sovits.discriminator import Discriminator
+from sovdeck.engine.models.sovits.synthesizer import Synthesizer
+from sovdeck.engine.runtime.device import Device, Precision
+from sovdeck.engine.runtime.distributed import Peers
+from sovdeck.engine.training.batch_schedule import BatchSizes
+from sovdeck.engine.training.gpt_data import GptBatch
+from sovdeck.engine.training.gpt_task import GptSettings, GptTask
+from sovdeck.engine.training.scaled_adam import ScaledAdam
+from sovdeck.engine.training.sovits_task import SovitsSettings, SovitsTask
 
 Row = dict[str, Any]
 _CPU = Device("cpu", "CPU", 1 << 34)
@@ -48,7 +49,7 @@ def main() -> int:
         for precision in options.precision:
             name = f"{precision}, {threads} thread{'s' if threads > 1 else ''}"
             if "sovits" in options.stage:
-                rows += sovits_rows(name, precision, options)
+                rows += version_rows(name, precision, options)
             if "gpt" in options.stage:
                 rows += gpt_rows(name, precision, options)
     if options.json:
@@ -61,17 +62,41 @@ def main() -> int:
     return 0
 
 
-def sovits_rows(name: str, precision: str, options: argparse.Namespace) -> list[Row]:
-    config = SovitsConfig.tiny() if options.quick else SovitsConfig.v2()
+def version_rows(name: str, precision: str, options: argparse.Namespace) -> list[Row]:
+    """The step of each version, then each one's whole step beside the first one's."""
+    found = {
+        version: sovits_rows(f"{version}, {name}", version, precision, options)
+        for version in options.version
+    }
+    first, *others = options.version
+    beside = [
+        row(f"SoVITS step, {version}, {name}", [found[version][0]["value"]], first, [one["value"]])
+        for version in others
+        for one in found[first][:1]
+    ]
+    return [*(one for rows in found.values() for one in rows), *beside]
+
+
+def sovits_rows(name: str, version: str, precision: str, options: argparse.Namespace) -> list[Row]:
+    config = SovitsConfig.of(version)
+    if options.quick:
+        config = SovitsConfig.tiny_pro() if config.takes_speaker else SovitsConfig.tiny()
     batch = sovits_batch(
-        options.batch, 60 if options.quick else 220, ssl=config.ssl_dim,
+        options.batch,
+        60 if options.quick else 220,
+        ssl=config.ssl_dim,
         channels=config.inter_channels,
-    )  # fmt: skip
+        speaker_numbers=config.speaker_numbers if config.takes_speaker else 0,
+    )
     number_format = Precision(precision, "cpu")
     lean = SovitsTask(
-        *_sovits_networks(config), [], SovitsSettings(Sizes(options.batch)), _CPU, number_format,
+        *_sovits_networks(config),
+        [],
+        SovitsSettings(BatchSizes(options.batch)),
+        _CPU,
+        number_format,
         Peers(),
-    )  # fmt: skip
+    )
     # Upstream's CPU path is float32 whatever is asked, so that is the peer of bf16 too.
     plain = PlainSovits(*_sovits_networks(config), Precision("fp32", "cpu").autocast)
     for model in (lean.generator, plain.generator):
@@ -83,14 +108,16 @@ def sovits_rows(name: str, precision: str, options: argparse.Namespace) -> list[
     worst = difference(lean.generator, plain.generator)
     if precision == "fp32":
         assert worst < _GRADIENT_BOUND, f"gradients differ by {worst:.2e}"
-    lean.forget()
+    lean.discard_gradients()
 
     spent: dict[str, list[float]] = {}
     for _ in range(options.repeat):
         parts = {
-            "judge": phases[0].compute, "judge AdamW": lambda _: phases[0].apply(),
-            "imitate": phases[1].compute, "generator AdamW": lambda _: phases[1].apply(),
-        }  # fmt: skip
+            "judge": phases[0].compute,
+            "judge AdamW": lambda _: phases[0].apply(),
+            "imitate": phases[1].compute,
+            "generator AdamW": lambda _: phases[1].apply(),
+        }
         whole = 0.0
         for part, act in parts.items():
             with cpu_time() as took:
@@ -122,9 +149,11 @@ def gpt_rows(name: str, precision: str, options: argparse.Namespace) -> list[Row
     worst = gpt_difference(task, plain, batch)
     spent: dict[str, list[float]] = {}
     turns = {
-        "passes": lambda: phase.compute([batch]), "update": phase.apply,
-        "plain passes": lambda: plain.passes(batch), "plain update": plain.optimizer.step,
-    }  # fmt: skip
+        "passes": lambda: phase.compute([batch]),
+        "update": phase.apply,
+        "plain passes": lambda: plain.passes(batch),
+        "plain update": plain.optimizer.step,
+    }
     for _ in range(options.repeat):
         for part, act in turns.items():
             with cpu_time() as took:
@@ -152,7 +181,7 @@ def gpt_pair(
         fill(model, "model.")
         if double:
             model.double()
-    settings = GptSettings(Sizes(batch))
+    settings = GptSettings(BatchSizes(batch))
     task = GptTask(models[0], [], settings, _CPU, Precision(precision, "cpu"), Peers())
     return task, PlainGpt(models[1])
 
@@ -171,7 +200,7 @@ def gpt_difference(task: GptTask, plain: PlainGpt, batch: GptBatch) -> float:
     task.phases()[0].compute([batch])
     plain.passes(batch)
     worst = difference(task.model, plain.model)
-    task.forget()
+    task.discard_gradients()
     for module, name in dropped:
         setattr(module, name, task.model.config.dropout)
     return worst
@@ -234,9 +263,13 @@ def row(name: str, values: list[float], peer: str | None = None, peers: Any = No
     peer_value = statistics.median(peers) if peers else None
     ratio = peer_value / value if peer_value is not None else None
     return {
-        "name": name, "value": value, "unit": "CPU s", "peer": peer, "peer_value": peer_value,
+        "name": name,
+        "value": value,
+        "unit": "CPU s",
+        "peer": peer,
+        "peer_value": peer_value,
         "ratio": ratio,
-    }  # fmt: skip
+    }
 
 
 def _sovits_networks(config: SovitsConfig) -> tuple[Synthesizer, Discriminator]:
@@ -255,6 +288,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--precision", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"]
     )
+    parser.add_argument("--version", nargs="+", choices=VERSIONS, default=["v2", "v2Pro"])
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--batch", type=int, default=4)
     options = parser.parse_args()

@@ -30,7 +30,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.ssh_ground import Ground, delayed, loopback, no_lab  # noqa: E402
+from benchmarks.ssh_hosts import BenchHosts, delayed, loopback, no_lab  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKER = ROOT / "benchmarks" / "transfer_worker.py"
@@ -69,58 +69,91 @@ class Times:
         return statistics.median(self.seconds) * self.scale
 
 
-def ssh_options(ground: Ground) -> list[str]:
-    return ["-F", "none", "-i", str(ground.identity), "-o", "IdentitiesOnly=yes", "-o",
-            f"UserKnownHostsFile={ground.known_hosts}", "-o", "LogLevel=ERROR"]  # fmt: skip
+def ssh_options(hosts: BenchHosts) -> list[str]:
+    return [
+        "-F",
+        "none",
+        "-i",
+        str(hosts.identity),
+        "-o",
+        "IdentitiesOnly=yes",
+        "-o",
+        f"UserKnownHostsFile={hosts.known_hosts}",
+        "-o",
+        "LogLevel=ERROR",
+    ]
 
 
-def peers(case: Case, ground: Ground, target: Path) -> dict[str, list[str]]:
+def peers(case: Case, hosts: BenchHosts, target: Path) -> dict[str, list[str]]:
     """Command lines of the peers that are installed; `target` is a fresh folder."""
-    at = f"root@{ground.bracketed}:"
+    at = f"root@{hosts.bracketed}:"
     down = case.what == "pull"
     source, there = str(case.source), str(target)
     ends = [at + source, there] if down else [source, at + there]
     many = ["-r"] if case.files > 1 else []
-    ssh = " ".join(["ssh", "-p", str(ground.port), *ssh_options(ground)])
+    ssh = " ".join(["ssh", "-p", str(hosts.port), *ssh_options(hosts)])
     lines = {
-        "scp": ["scp", "-q", *many, "-P", str(ground.port), *ssh_options(ground), *ends],
+        "scp": ["scp", "-q", *many, "-P", str(hosts.port), *ssh_options(hosts), *ends],
         "rsync": ["rsync", "-a", "-W", "-e", ssh, *ends],
     }
     batch = target.parent / "batch"
     order = f"{source} {there}"
     flag = "-r " if many else ""
     batch.write_text(f"get {flag}{order}\n" if down else f"put {flag}{order}\n")
-    lines["sftp"] = ["sftp", "-q", "-P", str(ground.port), *ssh_options(ground), "-b",
-                     str(batch), at.rstrip(":")]  # fmt: skip
+    lines["sftp"] = [
+        "sftp",
+        "-q",
+        "-P",
+        str(hosts.port),
+        *ssh_options(hosts),
+        "-b",
+        str(batch),
+        at.rstrip(":"),
+    ]
     if case.files > 1:
         move = f"mirror {'' if down else '-R '}-P8 {order}"
     else:
         move = f"pget -n 8 {source} -o {there}/got" if down else f"put -O {there} {source}"
     lines["lftp"] = [
-        "lftp", "-c",
+        "lftp",
+        "-c",
         f"set sftp:connect-program '{ssh} -a -x -l root'; set net:timeout 20; "
-        f"open sftp://root:x@{ground.bracketed}:{ground.port}; {move}",
-    ]  # fmt: skip
+        f"open sftp://root:x@{hosts.bracketed}:{hosts.port}; {move}",
+    ]
     return {name: line for name, line in lines.items() if shutil.which(line[0])}
 
 
-def worker(library: str, case: Case, ground: Ground, target: Path, *flags: str) -> list[str]:
+def worker(library: str, case: Case, hosts: BenchHosts, target: Path, *flags: str) -> list[str]:
     flags = (*flags, "--folder") if case.files > 1 else flags
     return [
-        sys.executable, str(WORKER), library, case.what, str(case.source), str(target), ground.host,
-        str(ground.identity), str(ground.known_hosts), ground.fingerprint, str(ground.port), *flags,
-    ]  # fmt: skip
+        sys.executable,
+        str(WORKER),
+        library,
+        case.what,
+        str(case.source),
+        str(target),
+        hosts.host,
+        str(hosts.identity),
+        str(hosts.known_hosts),
+        hosts.fingerprint,
+        str(hosts.port),
+        *flags,
+    ]
 
 
-def measure(line: list[str], ground: Ground, times: Times, *, inside: bool) -> None:
+def measure(line: list[str], hosts: BenchHosts, times: Times, *, inside: bool) -> None:
     """Run one command; `inside`: it prints its own seconds and CPU."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.monotonic()
     try:
         done = subprocess.run(
-            [*ground.prefix, *line], capture_output=True, timeout=LIMIT, cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)}, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+            [*hosts.prefix, *line],
+            capture_output=True,
+            timeout=LIMIT,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT / "dev")},
+            stdin=subprocess.DEVNULL,
+        )
     except subprocess.TimeoutExpired:
         times.failed = f"not done in {LIMIT:.0f} s"
         return
@@ -140,15 +173,15 @@ def measure(line: list[str], ground: Ground, times: Times, *, inside: bool) -> N
 
 
 def run_case(
-    case: Case, ground: Ground, rounds: int, folder: Path, methods: list[str]
-) -> dict[str, Times]:  # fmt: skip
+    case: Case, hosts: BenchHosts, rounds: int, folder: Path, methods: list[str]
+) -> dict[str, Times]:
     """Every method in turn, `rounds` times; what arrived is compared each time."""
     results: dict[str, Times] = {}
     small = case.files > 1
     for turn in range(rounds):
         for name in methods:
             moved = case
-            if small and ground.rtt_ms and name in SLOW_WITH_MANY:
+            if small and hosts.rtt_ms and name in SLOW_WITH_MANY:
                 # One or more round trips a file: minutes to hours. A part says as much.
                 moved = part_of(case)
             if name == "ours unverified" and (small or case.what == "push"):
@@ -158,24 +191,24 @@ def run_case(
                 continue
             target = folder / f"{turn}-{name.replace(' ', '-')}"
             target.mkdir(parents=True)
-            line, inside = command(name, moved, ground, target)
+            line, inside = command(name, moved, hosts, target)
             if not line:
                 times.failed = "not installed"
                 shutil.rmtree(target)
                 continue
-            measure(line, ground, times, inside=inside)
+            measure(line, hosts, times, inside=inside)
             if not times.failed and size_of(target) != moved.bytes:
                 times.failed = f"{size_of(target)} bytes of {moved.bytes} arrived"
             shutil.rmtree(target)
     return results
 
 
-def command(name: str, case: Case, ground: Ground, target: Path) -> tuple[list[str], bool]:
+def command(name: str, case: Case, hosts: BenchHosts, target: Path) -> tuple[list[str], bool]:
     if name in ("ours", "asyncssh", "paramiko"):
-        return worker(name, case, ground, target), True
+        return worker(name, case, hosts, target), True
     if name == "ours unverified":
-        return worker("ours", case, ground, target, "--no-verify"), True
-    return peers(case, ground, target).get(name, []), False
+        return worker("ours", case, hosts, target, "--no-verify"), True
+    return peers(case, hosts, target).get(name, []), False
 
 
 def part_of(case: Case) -> Case:
@@ -184,10 +217,10 @@ def part_of(case: Case) -> Case:
 
 
 def voice_rows(
-    voice: Case, ground: Ground, rounds: int, folder: Path
+    voice: Case, hosts: BenchHosts, rounds: int, folder: Path
 ) -> Iterator[dict[str, object]]:
-    """Packing and pulling a voice, and the virtual zip, beside the raw pull of as many bytes."""
-    results = {"raw pull": Times(), "pack": Times(), "virtual": Times()}
+    """Packing a voice on the server and pulling it, beside the raw pull of as many bytes."""
+    results = {"raw pull": Times(), "pack": Times()}
     for turn in range(rounds):
         for name, times in results.items():
             target = folder / f"voice-{turn}-{name.replace(' ', '-')}"
@@ -195,22 +228,26 @@ def voice_rows(
             what = "pull" if name == "raw pull" else name
             source = voice.source.with_name("big.bin") if what == "pull" else voice.source
             case = Case(voice.name, what, source, voice.bytes)
-            measure(worker("ours", case, ground, target), ground, times, inside=True)
+            measure(worker("ours", case, hosts, target), hosts, times, inside=True)
             shutil.rmtree(target)
             shutil.rmtree(voice.source / "packs", ignore_errors=True)
-    raw = results["raw pull"]
-    for name, label in (("pack", "pack there and pull"), ("virtual", "virtual zip")):
-        times = results[name]
-        row: dict[str, object] = {"name": f"{label}, RTT {ground.rtt_ms} ms", "peer": "raw pull"}
-        if times.failed or raw.failed:
-            yield {**row, "left_out": times.failed or raw.failed}
-            continue
-        yield {
-            **row, "value": round(times.median, 3), "unit": "s",
-            "peer_value": round(raw.median, 3), "ratio": round(raw.median / times.median, 2),
-            "cpu": round(statistics.median(times.cpu), 2),
-            "peer_cpu": round(statistics.median(raw.cpu), 2),
-        }  # fmt: skip
+    raw, times = results["raw pull"], results["pack"]
+    row: dict[str, object] = {
+        "name": f"pack there and pull, RTT {hosts.rtt_ms} ms",
+        "peer": "raw pull",
+    }
+    if times.failed or raw.failed:
+        yield {**row, "left_out": times.failed or raw.failed}
+        return
+    yield {
+        **row,
+        "value": round(times.median, 3),
+        "unit": "s",
+        "peer_value": round(raw.median, 3),
+        "ratio": round(raw.median / times.median, 2),
+        "cpu": round(statistics.median(times.cpu), 2),
+        "peer_cpu": round(statistics.median(raw.cpu), 2),
+    }
 
 
 def size_of(folder: Path) -> int:
@@ -252,20 +289,26 @@ def lay_out(folder: Path, big: int, files: int) -> list[Case]:
     ]
 
 
-def rows_of(case: Case, ground: Ground, results: dict[str, Times]) -> Iterator[dict[str, object]]:
-    place = f"{case.name}, RTT {ground.rtt_ms} ms, {'IPv6' if ':' in ground.host else 'IPv4'}"
+def rows_of(
+    case: Case, hosts: BenchHosts, results: dict[str, Times]
+) -> Iterator[dict[str, object]]:
+    place = f"{case.name}, RTT {hosts.rtt_ms} ms, {'IPv6' if ':' in hosts.host else 'IPv4'}"
     mine = results["ours"]
     for name, times in results.items():
         if times.failed or mine.failed or not times.seconds:
             yield {"name": place, "peer": name, "left_out": times.failed or mine.failed}
             continue
         yield {
-            "name": place, "value": round(mine.median, 3), "unit": "s", "peer": name,
-            "peer_value": round(times.median, 3), "ratio": round(times.median / mine.median, 2),
+            "name": place,
+            "value": round(mine.median, 3),
+            "unit": "s",
+            "peer": name,
+            "peer_value": round(times.median, 3),
+            "ratio": round(times.median / mine.median, 2),
             "cpu": round(statistics.median(mine.cpu), 2),
             "peer_cpu": round(statistics.median(times.cpu) * times.scale, 2),
             **({"estimated_from_part": True} if times.scale > 1 else {}),
-        }  # fmt: skip
+        }
 
 
 def main() -> int:
@@ -304,9 +347,14 @@ def main() -> int:
 
 
 def go(
-    cases: list[Case], rtt: int, host: str, folder: Path, rounds: int, methods: list[str],
+    cases: list[Case],
+    rtt: int,
+    host: str,
+    folder: Path,
+    rounds: int,
+    methods: list[str],
     say: Callable[[dict[str, object]], None],
-) -> None:  # fmt: skip
+) -> None:
     """All cases on one ground; says why when there is no such ground here."""
     with ExitStack() as stack:
         if rtt and (why := no_lab()):
@@ -314,19 +362,17 @@ def go(
             return
         where = folder / f"ground-{rtt}-{host.replace(':', '_')}"
         try:
-            ground = stack.enter_context(
-                delayed(where, rtt, host) if rtt else loopback(where, host)
-            )
+            hosts = stack.enter_context(delayed(where, rtt, host) if rtt else loopback(where, host))
         except (OSError, LookupError) as error:
             say({"name": f"RTT {rtt} ms, {host}", "left_out": str(error)})
             return
         for case in cases:
             if case.what == "voice":
-                for row in voice_rows(case, ground, rounds, where / "got"):
+                for row in voice_rows(case, hosts, rounds, where / "got"):
                     say(row)
                 continue
-            results = run_case(case, ground, rounds, where / "got", methods)
-            for row in rows_of(case, ground, results):
+            results = run_case(case, hosts, rounds, where / "got", methods)
+            for row in rows_of(case, hosts, results):
                 say(row)
 
 

@@ -21,49 +21,57 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def ours(args: argparse.Namespace) -> Callable[[], None]:
-    from engine.contract.layout import Layout
-    from remote.deployed import Deployed
-    from remote.hostspec import HostSpec
-    from remote.link import Credentials, Link, Trust
-    from remote.pack_question import PackQuestion
-    from remote.transfer.pull import pull
-    from remote.transfer.pull_folder import pull_folder
-    from remote.transfer.push import push
-    from remote.transfer.virtual_zip import pull_virtual
+    from sovdeck.engine.contract.layout import Layout
+    from sovdeck.remote.agent.deployment import Deployed
+    from sovdeck.remote.hosts.spec import HostSpec
+    from sovdeck.remote.ssh.client import Credentials, HostKeyPolicy, SSHConnection
+    from sovdeck.remote.transfer.agent.remote_files import list_files
+    from sovdeck.remote.transfer.core.progress import TransferMeter
+    from sovdeck.remote.transfer.core.tuning import Tuning
+    from sovdeck.remote.transfer.download.file import pull
+    from sovdeck.remote.transfer.download.files import pull_files
+    from sovdeck.remote.transfer.download.tar_batches import DownloadItem
+    from sovdeck.remote.transfer.upload.push import push
 
     spec = HostSpec(args.host, args.port, "root", (args.identity,))
-    trust = Trust(Path(args.known_hosts + ".ours"), accepted=frozenset({args.fingerprint}))
+    trust = HostKeyPolicy(
+        Path(args.known_hosts + ".ours"), accepted_fingerprints=frozenset({args.fingerprint})
+    )
     credentials = Credentials(use_agent=False, default_keys=False)
 
-    def connect() -> Link:
-        return Link.connect(spec, trust=trust, credentials=credentials)
+    def connect() -> SSHConnection:
+        return SSHConnection.connect(spec, trust=trust, credentials=credentials)
 
     common: dict[str, Any] = {"report": lambda progress: None, "cancel": threading.Event()}
 
-    def bring_voice() -> None:
-        """The two ways to one archive: packed there first, or put together here."""
+    def download_packed() -> None:
+        """The engine packs the voice there; the pack is pulled."""
         assert link is not None
-        env = {"PYTHONPATH": str(ROOT)}
+        env = {"PYTHONPATH": str(ROOT / "dev")}
         deployed = Deployed(Layout.at(args.source), sys.executable, "0" * 64, env)
-        if args.what == "pack":
-            command = deployed.engine(["pack", "VOICE", "--work", args.source, "--json"])
-            link.run(command, timeout=600)
-            pull(connect, f"{args.source}/packs/VOICE.zip", Path(args.target), **common)
-        else:
-            question = PackQuestion(connect, link, deployed, "VOICE", "voice")
-            with question as plan:
-                target = Path(args.target)
-                asked = question.connect, plan, question.outline
-                pull_virtual(*asked, args.source, target, **common)
+        command = deployed.engine_argv(["pack", "VOICE", "--work", args.source, "--json"])
+        link.run(command, timeout=600)
+        pull(connect, f"{args.source}/packs/VOICE.zip", Path(args.target), **common)
+
+    def download_folder() -> None:
+        """Many small files, as a sync fetches them."""
+        first, target = connect(), Path(args.target)
+        found = list_files(first, args.source)
+        items = [DownloadItem(one.path, one.size, target / one.path) for one in found]
+        more = {"meter": TransferMeter(), "bandwidth": None, "tuning": Tuning()}
+        received: Callable[..., None] = lambda item, sha256: None  # noqa: E731
+        where = connect, args.source, items, target
+        pull_files(*where, first=first, on_received=received, **more, **common)
+        first.close()
 
     # A voice is packed over the link that stands while a server is open.
-    link = connect() if args.what in ("pack", "virtual") else None
+    link = connect() if args.what == "pack" else None
 
     def run() -> None:
-        if args.what in ("pack", "virtual"):
-            bring_voice()
+        if args.what == "pack":
+            download_packed()
         elif args.folder and args.what == "pull":
-            pull_folder(connect, args.source, Path(args.target), **common)
+            download_folder()
         elif args.what == "pull":
             pull(connect, args.source, Path(args.target), verify=args.verify, **common)
         else:
@@ -87,9 +95,13 @@ def paramiko(args: argparse.Namespace) -> Callable[[], None]:
         client = library.SSHClient()
         client.load_host_keys(args.known_hosts)
         client.connect(
-            args.host, args.port, "root", key_filename=args.identity, allow_agent=False,
+            args.host,
+            args.port,
+            "root",
+            key_filename=args.identity,
+            allow_agent=False,
             look_for_keys=False,
-        )  # fmt: skip
+        )
         sftp = client.open_sftp()
         if args.what == "pull":
             names = sftp.listdir(args.source) if args.folder else []
@@ -111,11 +123,16 @@ def asyncssh(args: argparse.Namespace) -> Callable[[], None]:
     async def work() -> None:
         async with (
             library.connect(
-                args.host, args.port, username="root", client_keys=[args.identity],
-                known_hosts=args.known_hosts, agent_path=None, config=None,
+                args.host,
+                args.port,
+                username="root",
+                client_keys=[args.identity],
+                known_hosts=args.known_hosts,
+                agent_path=None,
+                config=None,
             ) as connection,
             connection.start_sftp_client() as sftp,
-        ):  # fmt: skip
+        ):
             if args.what == "pull":
                 target = str(Path(args.target) / "got")
                 await sftp.get(args.source, target, recurse=args.folder)
@@ -128,7 +145,7 @@ def asyncssh(args: argparse.Namespace) -> Callable[[], None]:
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("library", choices=("ours", "paramiko", "asyncssh"))
-    parser.add_argument("what", choices=("pull", "push", "pack", "virtual"))
+    parser.add_argument("what", choices=("pull", "push", "pack"))
     for name in ("source", "target", "host", "identity", "known_hosts", "fingerprint"):
         parser.add_argument(name)
     parser.add_argument("port", type=int)
@@ -144,7 +161,7 @@ def main() -> int:
 
 
 def spent() -> float:
-    """CPU seconds of this process and of the programs it ran: an ssh of the system's is one."""
+    """CPU seconds of this process and of the programs it ran."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + children.ru_utime + children.ru_stime
 

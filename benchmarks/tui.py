@@ -3,7 +3,8 @@
     python benchmarks/tui.py [--quick] [--json] [--only start,idle,monitor,charts,peers]
 
 Rows: name, value, unit, peer, peer_value, ratio (ours / peer's), and the budget where there is
-one. The made-up world of `python -m tui.app` stands in for servers, so only drawing is measured;
+one. The made-up world of `python -m sovdeck.tui.dashboard.app` stands in for servers, so only
+drawing is measured;
 terminalboard is given two runs of 2,000 updates. CPU figures hold on a busy machine; key to paint
 needs a quiet one.
 """
@@ -27,7 +28,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from pty_driver import PtyProgram  # noqa: E402
 
-OURS = [sys.executable, "-m", "tui.app"]
+OURS = [sys.executable, "-m", "sovdeck.tui.dashboard.app"]
 MOVES = ("j", "k", "j", "k", "j", "k", "j", "k")
 PARTS = ("start", "idle", "monitor", "charts", "peers")
 POINTS = 2000
@@ -69,15 +70,15 @@ async def chart_cost(points: int, repeats: int, smoothing: float) -> float:
     from textual.app import App, ComposeResult
     from textual.containers import Grid
 
-    from tui.state.series import Series
-    from tui.theme import DEFAULTS
-    from tui.widgets.line_chart import Curve, LineChart
+    from sovdeck.engine.contract.series import Series
+    from sovdeck.tui.charts.line_chart import Curve, LineChart
+    from sovdeck.tui.shell.theme import DEFAULT_VARIABLES
 
     class Wall(App[None]):
         CSS = "Grid { grid-size: 4 2; }"
 
         def get_theme_variable_defaults(self) -> dict[str, str]:
-            return DEFAULTS
+            return DEFAULT_VARIABLES
 
         def compose(self) -> ComposeResult:
             with Grid():
@@ -109,14 +110,14 @@ async def chart_cost(points: int, repeats: int, smoothing: float) -> float:
 
 def write_runs(folder: Path) -> None:
     """Two runs as TensorBoard reads them: three curves of POINTS updates each."""
-    from engine.runtime.tensorboard import TensorBoard
+    from sovdeck.engine.runtime.tensorboard import TensorBoardWriter
 
     draw = random.Random(1)
     for run in ("first", "second"):
-        board = TensorBoard(folder / run)
+        board = TensorBoardWriter(folder / run)
         for step in range(1, POINTS + 1):
             losses = {name: draw.gauss(20, 2) for name in ("total", "mel", "kl")}
-            board.add("step", "sovits", {"step": step, "losses": losses})
+            board.write_event("step", "sovits", {"step": step, "losses": losses})
         board.close()
 
 
@@ -145,9 +146,17 @@ class Table:
         shown = None if value is None else round(value, 3)
         ok = value is not None and (budget is None or value <= budget)
         self.rows.append(
-            {"name": name, "value": shown, "unit": unit, "peer": None, "peer_value": None,
-             "ratio": None, "budget": budget, "ok": ok}
-        )  # fmt: skip
+            {
+                "name": name,
+                "value": shown,
+                "unit": unit,
+                "peer": None,
+                "peer_value": None,
+                "ratio": None,
+                "budget": budget,
+                "ok": ok,
+            }
+        )
 
     def beside(self, name: str, value: float | None, unit: str, peer: str) -> None:
         """A peer's figure, with ours where this run has measured it."""
@@ -155,9 +164,17 @@ class Table:
         if value is not None:
             ratio = round(ours / value, 2) if value and ours is not None else None
             self.rows.append(
-                {"name": name, "value": ours, "unit": unit, "peer": peer,
-                 "peer_value": round(value, 3), "ratio": ratio, "budget": None, "ok": True}
-            )  # fmt: skip
+                {
+                    "name": name,
+                    "value": ours,
+                    "unit": unit,
+                    "peer": peer,
+                    "peer_value": round(value, 3),
+                    "ratio": ratio,
+                    "budget": None,
+                    "ok": True,
+                }
+            )
 
 
 def measure(parts: Sequence[str], quick: bool) -> list[dict[str, Any]]:

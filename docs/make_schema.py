@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from remote.config.published import schema_text
+from sovdeck.remote.config.schema import schema_text
 
 PAGE = Path(__file__).resolve().parent / "deploy.schema.json"
 

@@ -1,7 +1,7 @@
 """The sovdeck engine: prepares data, trains, speaks and packs a GPT-SoVITS voice on the server.
 
 Importing this package loads nothing but the standard library; torch is imported by the
-rooms that need it, so the laptop may import `engine.contract` without it.
+subpackages that need it, so the laptop may import `sovdeck.engine.contract` without it.
 """
 
 import os
@@ -9,5 +9,5 @@ import os
 __version__ = "0.1.0"
 
 # onnxruntime, which several libraries load where it is installed, would send usage data to its
-# maker and leave a database in the home folder; nobody here was asked.
+# maker and leave a database in the home folder, without asking.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

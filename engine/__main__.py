@@ -1,10 +1,10 @@
-"""`python -m engine`: the engine's command line, on the server."""
+"""`python -m sovdeck.engine`: the engine's command line, on the server."""
 
 from __future__ import annotations
 
 import sys
 
-from engine.cli import main
+from sovdeck.engine.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,7 +1,8 @@
-"""Servers shared by every room's tests; see tests/servers.py."""
+"""Servers shared by every folder's tests; see tests/servers.py."""
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -9,6 +10,10 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+
+# Before torch comes: processes of tests share the cores, and a child that is forked beside the
+# threads of a computing library waits for them for ever.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A busy machine is no fault of the code: property tests have no time limit of their own.
 hypothesis.settings.register_profile("house", deadline=None)

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from remote.embedded.client import start
-from remote.hostspec import HostSpec
-from remote.keyfile import make_key
-from remote.link import Credentials, Link, Trust
+from sovdeck.remote.auth.keypair import generate_key
+from sovdeck.remote.embedded import client as embedded_client
+from sovdeck.remote.hosts.spec import HostSpec
+from sovdeck.remote.ssh.client import Credentials, HostKeyPolicy, SSHConnection
 
 
 @dataclass
@@ -33,15 +33,17 @@ class Place:
     folder: Path
     process: Any = None
 
-    def trust(self) -> Trust:
-        return Trust(self.folder / "known_hosts", accepted=frozenset({self.fingerprint}))
+    def trust(self) -> HostKeyPolicy:
+        return HostKeyPolicy(
+            self.folder / "known_hosts", accepted_fingerprints=frozenset({self.fingerprint})
+        )
 
     def credentials(self) -> Credentials:
         return Credentials(use_agent=False, default_keys=False)
 
-    def connect(self, *, timeout: float = 15.0) -> Link:
+    def connect(self, *, timeout: float = 15.0) -> SSHConnection:
         """A new link that trusts this server and holds its key."""
-        return Link.connect(
+        return SSHConnection.connect(
             self.spec, trust=self.trust(), credentials=self.credentials(), timeout=timeout
         )
 
@@ -52,7 +54,9 @@ class Place:
 
 def start_embedded(folder: Path, *, host: str = "", sftp: bool = True) -> Place:
     """Our own server; end it with `place.process.close()`."""
-    server = start(folder / "server", folder / "home", host=host, sftp=sftp)
+    server = embedded_client.start_embedded(
+        folder / "server", folder / "home", host=host, sftp=sftp
+    )
     return Place(server.spec(), folder / "home", server.fingerprint, folder, server)
 
 
@@ -66,18 +70,21 @@ def find_sshd() -> str:
     return found
 
 
-def start_sshd(folder: Path, host: str) -> Place:
-    """A real OpenSSH server with its own host key, key log-in and internal-sftp."""
+def start_sshd(folder: Path, host: str, options: str = "") -> Place:
+    """A real OpenSSH server with its own host key, key log-in and internal-sftp.
+
+    options: lines of sshd_config that come first, so that they win.
+    """
     sshd = find_sshd()
     home = folder / "home"
     home.mkdir(parents=True)
-    identity, host_key = make_key(folder / "id_ed25519"), make_key(folder / "host_key")
+    identity, host_key = generate_key(folder / "id_ed25519"), generate_key(folder / "host_key")
     port = free_port(host)
     config = folder / "sshd_config"
     address = f"[{host}]" if ":" in host else host
     # SetEnv: commands find an own HOME, and no .bashrc of this machine slows every one (ssh.md 3).
     config.write_text(
-        f"ListenAddress {address}:{port}\nHostKey {host_key}\nPidFile none\nUsePAM no\n"
+        f"{options}\nListenAddress {address}:{port}\nHostKey {host_key}\nPidFile none\nUsePAM no\n"
         f"AuthorizedKeysFile {identity}.pub\nStrictModes no\nPasswordAuthentication no\n"
         f"PermitRootLogin yes\nSubsystem sftp internal-sftp\nMaxStartups 200\nMaxSessions 64\n"
         f"SetEnv HOME={home} SHLVL=5\n"

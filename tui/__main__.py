@@ -1,8 +1,8 @@
-"""`python -m tui` is the `sovdeck` command."""
+"""`python -m sovdeck.tui` is the `sovdeck` command."""
 
 import sys
 
-from tui.cli import main
+from sovdeck.tui.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

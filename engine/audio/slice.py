@@ -1,7 +1,7 @@
-"""Cut a long recording at its pauses into clips a voice can learn from.
+"""Slice a long recording at its pauses into training clips.
 
-Speech is told from pauses by level against the recording's own noise, and from music or noise
-by its pitch: a stretch in which hardly any frame is voiced is left out.
+Speech is distinguished from pauses by its level above the recording's noise, and from music or
+noise by its pitch: a segment in which hardly any frame is voiced is left out.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from dataclasses import dataclass
 import numpy as np
 
 _HOP_S = 0.01
-_VOICE_HZ = (60.0, 500.0)
-_VOICED = 0.45  # normalised autocorrelation of a voiced frame
-_VOICED_PART = 0.1
+_PITCH_RANGE_HZ = (60.0, 500.0)
+_VOICED_CORRELATION = 0.45  # normalised autocorrelation of a voiced frame
+_MIN_VOICED_FRACTION = 0.1
 _PITCH_FRAME_S = 0.04
 
 
 @dataclass(frozen=True)
 class SliceRules:
-    """Seconds, and levels in dB. Clips of 3 to 10 s teach best; 15 s is the most we cut."""
+    """Limits in seconds, and levels in dB. Clips of 3 to 10 s are best for training."""
 
     shortest: float = 1.0
-    good: float = 3.0
+    preferred: float = 3.0
     longest: float = 10.0
     pause: float = 0.3
     kept_pause: float = 0.2  # of the pause, on either side of a clip
@@ -30,20 +30,22 @@ class SliceRules:
     below_peak_db: float = 34.0
 
 
-def cut(wav: np.ndarray, rate: int, rules: SliceRules | None = None) -> list[tuple[int, int]]:
+def slice_recording(
+    wav: np.ndarray, rate: int, rules: SliceRules | None = None
+) -> list[tuple[int, int]]:
     """Clips of `wav` float32 (N,) as (start, end) samples, in order, never overlapping.
 
-    Silence and stretches without a voice are in no clip.
+    Silence and segments without a voice are in no clip.
     """
     rules = rules or SliceRules()
     hop = max(1, round(rate * _HOP_S))
     levels = frame_levels(wav, hop)
-    stretches = [
+    segments = [
         stretch
-        for stretch in _stretches(levels, rules)
+        for stretch in _find_speech_segments(levels, rules)
         if _is_voiced(wav[stretch[0] * hop : stretch[1] * hop], rate)
     ]
-    clips = _grouped(stretches, levels, rules)
+    clips = _group_segments(segments, levels, rules)
     kept = round(rules.kept_pause / _HOP_S)
     least = round(rules.shortest / _HOP_S)
     cuts = []
@@ -68,7 +70,7 @@ def frame_levels(wav: np.ndarray, hop: int) -> np.ndarray:
     return 10 * np.log10(power + 1e-12)
 
 
-def _stretches(levels: np.ndarray, rules: SliceRules) -> list[tuple[int, int]]:
+def _find_speech_segments(levels: np.ndarray, rules: SliceRules) -> list[tuple[int, int]]:
     """Runs of speech in hops, joined across pauses shorter than a real one."""
     if levels.size == 0:
         return []
@@ -89,15 +91,15 @@ def _stretches(levels: np.ndarray, rules: SliceRules) -> list[tuple[int, int]]:
     return joined
 
 
-def _grouped(
-    stretches: list[tuple[int, int]], levels: np.ndarray, rules: SliceRules
+def _group_segments(
+    segments: list[tuple[int, int]], levels: np.ndarray, rules: SliceRules
 ) -> list[tuple[int, int]]:
-    """Neighbouring stretches put together up to the longest clip, long ones cut."""
+    """Neighbouring segments joined up to the longest clip, long ones split."""
     longest = round(rules.longest / _HOP_S)
-    good = round(rules.good / _HOP_S)
+    good = round(rules.preferred / _HOP_S)
     clips: list[tuple[int, int]] = []
-    for stretch in stretches:
-        for start, end in _halved(stretch, levels, longest):
+    for stretch in segments:
+        for start, end in _split_segment(stretch, levels, longest):
             fits = clips and end - clips[-1][0] <= longest
             # A short clip takes its neighbour, unless a long pause lies between them.
             near = clips and start - clips[-1][1] <= round(1.0 / _HOP_S)
@@ -108,20 +110,25 @@ def _grouped(
     return clips
 
 
-def _halved(stretch: tuple[int, int], levels: np.ndarray, longest: int) -> list[tuple[int, int]]:
-    """A stretch without a pause, cut at its quietest places until every part fits."""
-    start, end = stretch
+def _split_segment(
+    segment: tuple[int, int], levels: np.ndarray, longest: int
+) -> list[tuple[int, int]]:
+    """A segment without a pause, split at its quietest frames until every part fits."""
+    start, end = segment
     if end - start <= longest:
-        return [stretch]
+        return [segment]
     margin = (end - start) // 4
     middle = start + margin + int(np.argmin(levels[start + margin : end - margin]))
-    return [*_halved((start, middle), levels, longest), *_halved((middle, end), levels, longest)]
+    return [
+        *_split_segment((start, middle), levels, longest),
+        *_split_segment((middle, end), levels, longest),
+    ]
 
 
 def _is_voiced(wav: np.ndarray, rate: int) -> bool:
-    """Whether enough frames repeat themselves at a pitch people speak in."""
+    """Whether enough frames are periodic at a pitch of the human voice."""
     size = round(rate * _PITCH_FRAME_S)
-    low, high = round(rate / _VOICE_HZ[1]), min(round(rate / _VOICE_HZ[0]), size - 1)
+    low, high = round(rate / _PITCH_RANGE_HZ[1]), min(round(rate / _PITCH_RANGE_HZ[0]), size - 1)
     if len(wav) < size or high <= low:
         return False
     frames = np.lib.stride_tricks.sliding_window_view(wav, size)[::size].astype(np.float64)
@@ -131,4 +138,4 @@ def _is_voiced(wav: np.ndarray, rate: int) -> bool:
     # Fewer products enter at longer lags; undo that, so that low voices count as well.
     correlation = correlation / np.linspace(1, 1 / size, size)
     peaks = correlation[:, low:high].max(axis=1) / (correlation[:, 0] + 1e-12)
-    return bool(np.mean(peaks > _VOICED) >= _VOICED_PART)
+    return bool(np.mean(peaks > _VOICED_CORRELATION) >= _MIN_VOICED_FRACTION)

@@ -36,14 +36,14 @@ def spectrogram(wav: Tensor) -> Tensor:
         return torch.sqrt(power + 1e-8)
 
 
-def mel(spec: Tensor) -> Tensor:
+def mel_spectrogram(spec: Tensor) -> Tensor:
     """Magnitudes (B, 1025, T) -> natural log of 128 mel bands (B, 128, T), floored at 1e-5."""
     with torch.autocast(spec.device.type, enabled=False):
         bands = _filter_bank_on(str(spec.device)) @ spec.float()
         return bands.clamp(min=MEL_FLOOR).log()
 
 
-def filter_bank() -> Tensor:
+def mel_filter_bank() -> Tensor:
     """Triangular mel filters (128, 1025) on the Slaney scale, each of unit area in Hz.
 
     The scale is linear to 1 kHz (200/3 Hz a mel) and logarithmic above (6.4 times in 27 mels),
@@ -59,21 +59,21 @@ def filter_bank() -> Tensor:
     return (triangles * 2 / (high - low)).float()
 
 
-_LINEAR = 200 / 3  # Hz a mel below 1 kHz
+_HZ_PER_MEL = 200 / 3  # Hz a mel below 1 kHz
 _KNEE_HZ = 1000.0
-_KNEE_MEL = _KNEE_HZ / _LINEAR
+_KNEE_MEL = _KNEE_HZ / _HZ_PER_MEL
 _LOG_STEP = math.log(6.4) / 27  # of log frequency a mel above
 
 
 def _hz_to_mel(hz: float) -> float:
     if hz < _KNEE_HZ:
-        return hz / _LINEAR
+        return hz / _HZ_PER_MEL
     return _KNEE_MEL + math.log(hz / _KNEE_HZ) / _LOG_STEP
 
 
 def _mel_to_hz(mels: float) -> float:
     if mels < _KNEE_MEL:
-        return mels * _LINEAR
+        return mels * _HZ_PER_MEL
     return _KNEE_HZ * math.exp((mels - _KNEE_MEL) * _LOG_STEP)
 
 
@@ -87,4 +87,4 @@ def _window(device: str) -> Tensor:
 def _filter_bank_on(device: str) -> Tensor:
     # A tensor made under inference_mode could never be used in training again.
     with torch.inference_mode(False):
-        return filter_bank().to(device)
+        return mel_filter_bank().to(device)

@@ -1,1 +1,1 @@
-"""The engine's own commands; other rooms keep theirs beside what they do."""
+"""The commands of `python -m sovdeck.engine`, one module each."""

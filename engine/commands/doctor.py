@@ -6,29 +6,34 @@ import argparse
 import json
 from pathlib import Path
 
-from engine.contract.problem import ExitCode
+from sovdeck.engine.contract.problem import ExitCode
+from sovdeck.engine.runtime.console import output_language
 
 NAME = "doctor"
 HELP = "check Python, torch, GPUs, disk, memory and pretrained sets of this machine"
-_MARKS = {"good": "+", "warning": "!", "bad": "x"}
+_STATE_SYMBOLS = {"good": "+", "warning": "!", "bad": "x"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `doctor`."""
     parser.add_argument("--work", type=Path, default=Path(), help="work folder (default: here)")
 
 
 def run(args: argparse.Namespace) -> int:
-    from engine.cli import language
-    from engine.doctor import examine
+    """Print every check; the exit code is 2 when one has failed."""
+    # Here: torch takes seconds to import, and `--help` must answer at once.
+    from sovdeck.engine.commands.doctor_checks import run_checks
 
-    findings = examine(args.work.resolve())
-    failed = any(finding.state == "bad" for finding in findings)
+    results = run_checks(args.work.resolve())
+    failed = any(result.state == "bad" for result in results)
     if args.json:
-        listed = [finding.as_json() for finding in findings]
+        listed = [result.as_json() for result in results]
         status = "failed" if failed else "succeeded"
         print(json.dumps({"status": status, "findings": listed}, ensure_ascii=False))
     else:
-        for finding in findings:
-            advice = "" if finding.state == "good" else finding.advice.get(language())
-            print(f"{_MARKS[finding.state]} {finding.name:14} {finding.value}  {advice}".rstrip())
+        for result in results:
+            advice = "" if result.state == "good" else result.advice.get(output_language())
+            print(
+                f"{_STATE_SYMBOLS[result.state]} {result.name:14} {result.value}  {advice}".rstrip()
+            )
     return int(ExitCode.CONFIG if failed else ExitCode.OK)

@@ -6,32 +6,34 @@ import argparse
 import json
 from typing import Any
 
-from engine.contract.catalogue import text
-from engine.contract.problem import ExitCode
+from sovdeck.engine.contract.catalogue import text
+from sovdeck.engine.contract.problem import ExitCode
+from sovdeck.engine.runtime.console import output_language
 
 NAME = "inspect"
 HELP = "say what a weight file is: version, epoch, tensors missing or extra; runs nothing in it"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `inspect`."""
     parser.add_argument("file", help="a .pth or .ckpt file")
 
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0 for a file this engine can run, 3 for one it cannot."""
-    from engine.cli import language
-    from engine.interop import inspect
+    # Here: torch takes seconds to import, and `--help` must answer at once.
+    from sovdeck.engine.interop import inspect_weights
 
-    facts = inspect(args.file)
+    facts = inspect_weights(args.file)
     if args.json:
         print(json.dumps(facts, ensure_ascii=False))
     else:
-        for line in _lines(facts):
-            print(line.get(language()))
+        for line in _describe(facts):
+            print(line.get(output_language()))
     return int(ExitCode.OK if facts["runs"] else ExitCode.DATA)
 
 
-def _lines(facts: dict[str, Any]) -> list[Any]:
+def _describe(facts: dict[str, Any]) -> list[Any]:
     families = {"sovits": "SoVITS", "gpt": "GPT"}
     unknown = "-"
     shown = {
@@ -46,22 +48,23 @@ def _lines(facts: dict[str, Any]) -> list[Any]:
     lines = [text("engine.inspect.what", **shown), text("engine.inspect.size", **shown)]
     if facts["official_base"]:
         lines.append(text("engine.inspect.official"))
-    if facts["network"] not in (None, "v2"):
+    if facts["network"] not in (None, facts["version"]):
         lines.append(text("engine.inspect.small_network"))
     if facts["posterior_left_out"]:
         lines.append(text("engine.inspect.no_posterior"))
     for name, key in (
-        ("missing", "engine.inspect.missing"), ("extra", "engine.inspect.extra"),
+        ("missing", "engine.inspect.missing"),
+        ("extra", "engine.inspect.extra"),
         ("reshaped", "engine.inspect.reshaped"),
-    ):  # fmt: skip
-        found = facts[name]
-        if found and found["count"]:
-            lines.append(text(key, count=found["count"], first=found["first"][0]))
+    ):
+        difference = facts[name]
+        if difference and difference["count"]:
+            lines.append(text(key, count=difference["count"], first=difference["first"][0]))
     if facts["not_finite"]:
         bad = facts["not_finite"]
         lines.append(text("engine.inspect.not_finite", count=len(bad), first=bad[0]))
     guess = facts["upstream_takes_it_for"]
-    if facts["network"] == "v2" and guess not in (None, "v2"):
+    if facts["network"] == facts["version"] and guess not in (None, facts["version"]):
         lines.append(text("engine.inspect.quick_guess", version=guess))
     if facts["note"] is not None and facts["note"].get("matches") is False:
         lines.append(text("engine.inspect.changed"))

@@ -6,37 +6,28 @@ import argparse
 import json
 from pathlib import Path
 
-from engine.contract.layout import Layout
-from engine.contract.params import PARAMS
+from sovdeck.engine.contract.layout import Layout
+from sovdeck.engine.contract.params import PARAMS
+from sovdeck.engine.voice.pack import pack_voice
 
 NAME = "pack"
 HELP = "write packs/NAME.zip: weights, reference, proof, and a manifest with every hash"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `pack`."""
     contents = PARAMS["pack.contents"]
     parser.add_argument("voice", help="name of the voice")
     parser.add_argument(
         "--contents", choices=contents.choices, default=contents.default, help=contents.help.en
     )
-    parser.add_argument(
-        "--outline",
-        action="store_true",
-        help="write nothing; print what the zip would hold, first without its hashes",
-    )
     parser.add_argument("--work", type=Path, default=Path(), help="work folder (default: here)")
 
 
 def run(args: argparse.Namespace) -> int:
-    from engine.pack import outline, pack, plan
-
+    """Write the zip and print its path, size and SHA-256."""
     work = args.work.resolve()
-    if args.outline:
-        wanted = Layout.at(work.as_posix()), args.voice, args.contents
-        print(json.dumps(plan(*wanted)), flush=True)
-        print(json.dumps(outline(*wanted)))
-        return 0
-    packed = pack(Layout.at(work.as_posix()), args.voice, args.contents)
+    packed = pack_voice(Layout.at(work.as_posix()), args.voice, args.contents)
     path = packed.path.relative_to(work).as_posix()
     facts = {"path": path, "bytes": packed.bytes, "sha256": packed.sha256}
     if args.json:

@@ -7,30 +7,34 @@ import json
 import sys
 from pathlib import Path
 
+from sovdeck.engine.runtime.console import output_language
+
 NAME = "run"
 HELP = "run every stage of runs/ID/spec.json; its events are written beside it"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `run`."""
     parser.add_argument("spec", type=Path, help="runs/ID/spec.json")
     parser.add_argument("--work", type=Path, help="work folder (default: three levels up)")
 
 
 def run(args: argparse.Namespace) -> int:
-    return finish(args.spec, args.work, as_json=args.json)
+    """Run the spec; the exit code is the run's."""
+    return run_spec(args.spec, args.work, as_json=args.json)
 
 
-def finish(spec: Path, work: Path | None, *, as_json: bool) -> int:
-    """Execute a spec and say how it ended; the exit code is the run's."""
-    from engine.cli import language
-    from engine.run import execute
+def run_spec(spec: Path, work: Path | None, *, as_json: bool) -> int:
+    """Execute a spec and print its status or problem; the exit code is the run's."""
+    # Here: torch takes seconds to import, and `--help` must answer at once.
+    from sovdeck.engine.runs.run import execute_run
 
-    ending = execute(spec, work)
+    result = execute_run(spec, work)
     if as_json:
-        problem = ending.problem.as_json() if ending.problem else {}
-        print(json.dumps({"status": ending.status, **problem}, ensure_ascii=False))
-    elif ending.problem is not None:
-        print(ending.problem.sentence(language()), file=sys.stderr)
+        problem = result.problem.as_json() if result.problem else {}
+        print(json.dumps({"status": result.status, **problem}, ensure_ascii=False))
+    elif result.problem is not None:
+        print(result.problem.sentence(output_language()), file=sys.stderr)
     else:
-        print(ending.status)
-    return int(ending.exit_code)
+        print(result.status)
+    return int(result.exit_code)

@@ -5,40 +5,45 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
-from typing import Any
 
-from engine.contract.layout import Layout
-from engine.contract.params import check
-from engine.contract.problem import ExitCode, Problem
-from engine.contract.spec import PRESETS, RunSpec
+from sovdeck.engine.contract.layout import Layout
+from sovdeck.engine.contract.settings import parse_train_options
+from sovdeck.engine.contract.spec import PRESETS, RunSpec
 
 
 def add_spec_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments that `make_spec` reads."""
     parser.add_argument("voice", help="name of the voice")
     parser.add_argument("--work", type=Path, default=Path(), help="work folder (default: here)")
     parser.add_argument("--list", dest="list_file", default="", help="below the work folder")
     parser.add_argument("--wavs", dest="wav_folder", default="", help="below the work folder")
-    parser.add_argument("--preset", choices=PRESETS, default="v2", help="size of the model")
+    parser.add_argument(
+        "--preset", choices=PRESETS, default=PRESETS[0], help="version or size of the network"
+    )
     parser.add_argument("--pretrained", help="set below pretrained/ (default: from nothing)")
     parser.add_argument(
-        "--set", dest="params", action="append", default=[], metavar="NAME=VALUE",
+        "--set",
+        dest="params",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
         help="a parameter, e.g. sovits.epochs=8; may be repeated",
-    )  # fmt: skip
+    )
 
 
 def make_spec(args: argparse.Namespace, stages: tuple[str, ...]) -> RunSpec:
-    """The spec the arguments ask for, validated, written nowhere."""
-    params: dict[str, Any] = {}
-    for pair in args.params:
-        name, sign, value = pair.partition("=")
-        if not sign:
-            raise Problem("engine.run.not_a_pair", ExitCode.CONFIG, pair=pair)
-        params[name] = check(name, value)
+    """Make the validated spec that the arguments ask for; nothing is written."""
     run = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{'-'.join(stages)}"
     spec = RunSpec(
-        run, args.voice, args.preset, args.list_file, args.wav_folder, stages, params,
+        run,
+        args.voice,
+        args.preset,
+        args.list_file,
+        args.wav_folder,
+        stages,
+        parse_train_options(args.params),
         args.pretrained,
-    )  # fmt: skip
+    )
     spec.validate()
     return spec
 

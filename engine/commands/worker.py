@@ -2,7 +2,7 @@
 
 Several machines train as one when each runs torchrun itself, with a static rendezvous:
 `python -m torch.distributed.run --nnodes 2 --node-rank 0 --nproc-per-node 1
---master-addr '[2001:db8::1]' --master-port 29500 -m engine worker SPEC --stage gpt`.
+--master-addr '[2001:db8::1]' --master-port 29500 -m sovdeck.engine worker SPEC --stage gpt`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ HELP = "one process of a training stage; torchrun starts it"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `worker`."""
     parser.add_argument("spec", type=Path, help="runs/ID/spec.json")
     parser.add_argument("--stage", choices=("sovits", "gpt"), required=True)
     parser.add_argument("--work", type=Path, help="work folder (default: three levels up)")
 
 
 def run(args: argparse.Namespace) -> int:
-    from engine.worker import work_on
+    """Run this rank's part of the stage; the exit code is the worker's."""
+    # Here: torch takes seconds to import, and `--help` must answer at once.
+    from sovdeck.engine.runs.worker_process import run_worker
 
-    return int(work_on(args.spec, args.stage, args.work))
+    return int(run_worker(args.spec, args.stage, args.work))

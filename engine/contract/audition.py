@@ -1,4 +1,4 @@
-"""What an audition tells: each rendering with its marks, and the place of each pair of weights."""
+"""Results of an audition: each rendering with its metrics, and the ranking of weight pairs."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 CellKind = Literal["truth", "saved", "base", "cell"]
-# How often a sentence may be drawn again when recognition misses words.
-MOST_REROLLS = 5
 
 
 @dataclass(frozen=True)
 class AuditionCell:
-    """One rendering, or what it is compared with: the true recording, training's own samples
-    (`kind` saved), the untrained base.
+    """One rendering of an audition, or a recording it is compared with.
 
-    `marks` are the engine's figures beside it, see `engine.speaking.marks`. `file` is its name
-    in the audition's folder on the server and `sha256` that of its bytes: a vote is about this
-    sound. `total` is how many there will be. `wav` is its file on this computer, once it is here.
+    `kind` is "cell" for a rendering, "truth" for the true recording, "saved" for a sample that
+    training spoke, "base" for the untrained base. `metrics` are those of
+    `engine.speaking.metrics`. `file` is its name in the audition's folder on the server and
+    `sha256` the digest of its bytes, which a vote refers to. `total` is the number of cells that
+    will come. `wav` is the downloaded file on the laptop, None before.
     """
 
     name: str
@@ -30,7 +29,7 @@ class AuditionCell:
     reference: int = 0
     seconds: float = 0.0
     penalty: float = 0.0
-    marks: Mapping[str, float | bool | None] = field(default_factory=dict)
+    metrics: Mapping[str, float | bool | None] = field(default_factory=dict)
     file: str = ""
     bytes: int = 0
     sha256: str = ""
@@ -38,16 +37,16 @@ class AuditionCell:
     wav: str | None = None
 
     @property
-    def sound(self) -> str:
-        """What a vote names: the cell and the sound that was heard, `NAME@SHA256`."""
+    def vote_id(self) -> str:
+        """The cell and the bytes that a vote refers to, `NAME@SHA256`."""
         return f"{self.name}@{self.sha256}"
 
 
 @dataclass(frozen=True)
 class Standing:
-    """A pair of weights and its place, from marks and votes together; higher scores first.
+    """The rank of a weight pair by metrics and votes; a higher score is better.
 
-    `penalty` is the mean over its `cells`.
+    `penalty` is the mean over the pair's `cells`; `won` and `lost` count votes.
     """
 
     gpt: str

@@ -1,17 +1,16 @@
-"""The one catalogue of sentences, English and Chinese side by side.
+"""The one catalogue of sentences, a folder for each language.
 
-A key has three parts, `package.file.entry`: `remote.host.bad_port` is entry `bad_port` of
-`remote/words/host.json`. An entry is
-
-    {"en": "...", "zh": "...", "hint_en": "...", "hint_zh": "..."}
-
-with `{name}` placeholders filled from facts; a fact that is a `Text` speaks the sentence's
-language. Hints say what to do next and may be left out for plain screen text.
+A key has three parts, `package.file.entry`: the English of `remote.host.bad_port` is entry
+`bad_port` of `remote/words/en/host.json`, and entry `bad_port.hint` there names the next step;
+plain screen text has no hint. Sentences are written with `{name}` placeholders filled from facts; a
+fact that is a `Text` is inserted in the sentence's language. `{count:clip|clips}` writes the number
+and the word that goes with it.
 """
 
 from __future__ import annotations
 
 import json
+import string
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -29,36 +28,70 @@ class Text:
     zh: str
 
     def get(self, language: Language) -> str:
+        """The sentence in `language`."""
         return self.zh if language == "zh" else self.en
 
     def as_json(self) -> dict[str, str]:
+        """Both languages as `{"en": ..., "zh": ...}`."""
         return {"en": self.en, "zh": self.zh}
 
 
+class _CountingFormatter(string.Formatter):
+    """Formats like `str.format`, and `{count:clip|clips}` as "1 clip" or "7 clips"."""
+
+    def format_field(self, value: Any, format_spec: str) -> Any:
+        """Write one field; a number may also be given as text."""
+        if "|" not in format_spec:
+            return super().format_field(value, format_spec)
+        one, many = format_spec.split("|")
+        return f"{value} {one if str(value) == '1' else many}"
+
+
+_FORMATTER = _CountingFormatter()
+
+
+def list_files(package: str) -> list[str]:
+    """Return the names of a package's files of sentences, sorted."""
+    folder = files(f"sovdeck.{package}") / "words" / LANGUAGES[0]
+    return sorted(one.name.removesuffix(".json") for one in folder.iterdir())
+
+
 @cache
-def _entries(package: str, file: str) -> dict[str, dict[str, str]]:
-    resource = files(package) / "words" / f"{file}.json"
-    return json.loads(resource.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+def load_entries(package: str, file: str) -> dict[str, dict[str, str]]:
+    """Return the entries of one file by name: en, zh, and where there is one hint_en, hint_zh.
+
+    Unknown file: FileNotFoundError.
+    """
+    entries: dict[str, dict[str, str]] = {}
+    for language in LANGUAGES:
+        resource = files(f"sovdeck.{package}") / "words" / language / f"{file}.json"
+        for name, sentence in json.loads(resource.read_text(encoding="utf-8")).items():
+            entry, _, part = name.partition(".")
+            entries.setdefault(entry, {})[f"{part}_{language}" if part else language] = sentence
+    return entries
 
 
-def _entry(key: str) -> dict[str, str]:
+def _find_entry(key: str) -> dict[str, str]:
     package, file, name = key.split(".", 2)
-    return _entries(package, file)[name]
+    return load_entries(package, file)[name]
 
 
 def text(key: str, **facts: Any) -> Text:
     """Return the sentence of `key` with its placeholders filled. Unknown key: KeyError."""
-    return _filled(_entry(key), "", facts)
+    return _fill_placeholders(_find_entry(key), "", facts)
 
 
 def hint(key: str, **facts: Any) -> Text:
-    """Return what to do next for `key`; empty where the entry has no hint."""
-    return _filled(_entry(key), "hint_", facts)
+    """Return the hint of `key`, what to do next; empty where the entry has none."""
+    return _fill_placeholders(_find_entry(key), "hint_", facts)
 
 
-def _filled(entry: dict[str, str], prefix: str, facts: dict[str, Any]) -> Text:
+def _fill_placeholders(entry: dict[str, str], prefix: str, facts: dict[str, Any]) -> Text:
     def fill(language: Language) -> str:
-        said = {k: v.get(language) if isinstance(v, Text) else v for k, v in facts.items()}
-        return entry.get(prefix + language, "").format(**said)
+        sentence = entry.get(prefix + language, "")
+        values = {k: v.get(language) if isinstance(v, Text) else v for k, v in facts.items()}
+        if "|" in sentence:
+            return _FORMATTER.vformat(sentence, (), values)
+        return sentence.format(**values)  # several times as fast
 
     return Text(fill("en"), fill("zh"))

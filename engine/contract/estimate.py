@@ -1,83 +1,243 @@
 """Rough costs of a run where nothing was measured yet: time, memory, disk.
 
-Every figure here is an estimate (parameters.md 2.3 for sizes, single-core timings of the
+Every number here is an estimate (parameters.md 2.3 for sizes, single-core timings of the
 models for the CPU, users' reports for GPUs) and is shown as one; a measured rate replaces it.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+
+from sovdeck.engine.contract.spec import TINY_PRESETS
 
 GIB = 1 << 30
 _MB = 1_000_000
 
-# Relative seconds of a step; 1 is a card like the RTX 3090.
-_CARDS = (
+# Relative seconds of a step; 1 is a GPU like the RTX 3090.
+_GPU_TIME_FACTORS = (
     (r"B200|GB200|H200|H100|GH200", 0.5),
     (r"A100|5090|4090|L40|6000 Ada|PRO 6000", 0.7),
     (r"3090|4080|5080|A6000|A40|A10G?\b|5070|V100", 1.0),
     (r"4070|3080|2080|A5000|A4000|5060|L4\b", 1.4),
     (r"T4|1080|3060|4060|2070|P100|1070", 2.2),
 )
-_UNKNOWN_CARD = 1.5
+_UNKNOWN_GPU_TIME_FACTOR = 1.5
 
-# Exported file, resumable state: bytes each.
-_SIZES = {
-    ("v2", "sovits"): (85 * _MB, 1180 * _MB),
-    ("v2", "gpt"): (155 * _MB, 930 * _MB),
-    ("tiny", "sovits"): (1 * _MB, 8 * _MB),
-    ("tiny", "gpt"): (1 * _MB, 8 * _MB),
+
+@dataclass(frozen=True)
+class _Costs:
+    """What a stage of a preset takes.
+
+    `export` and `state` are bytes of an exported file and of a resumable state; `time` and
+    `activations` are seconds and activation memory of a step, relative to v2; `networks_gib` is
+    what networks, gradients and moments take.
+    """
+
+    export: int
+    state: int
+    time: float = 1.0
+    networks_gib: float = 2.5
+    activations: float = 1.0
+
+
+_SOVITS_COSTS = {
+    "v2": _Costs(85 * _MB, 1180 * _MB),
+    "v2Pro": _Costs(135 * _MB, 1730 * _MB, 1.2, 3.2, 1.1),
+    "v2ProPlus": _Costs(173 * _MB, 1960 * _MB, 1.5, 3.6, 1.4),
+    "tiny": _Costs(1 * _MB, 8 * _MB),
+    "tinyPro": _Costs(1 * _MB, 12 * _MB),
 }
-_FEATURE_BYTES_A_SECOND = 64_000 + 154_000  # wave and content features in single precision
+_SOVITS_COSTS["auto"] = _SOVITS_COSTS["v2Pro"]
+_GPT_COSTS = {name: _Costs(155 * _MB, 930 * _MB) for name in _SOVITS_COSTS}
+_GPT_COSTS |= {name: _Costs(1 * _MB, 8 * _MB) for name in TINY_PRESETS}
+# What writing and hashing a file takes, on the disks that providers have.
+_WRITE_BYTES_PER_SECOND = 250 * _MB
+_READ_BYTES_PER_SECOND = 800 * _MB
+# Seconds of one core, from `make rehearsal`: opening is Python, torch and transformers.
+_OPENING_S, _OPENING_TINY_S = 6.0, 5.0
+_BUILD_S = {"sovits": 3.0, "gpt": 3.0}  # the networks of a stage, from their files
+_FIXED_LOSS_S = {"sovits": 2.5, "gpt": 1.5}  # of the four clips, before and after
+_SAMPLES_S = {"sovits": 4.0, "gpt": 30.0}  # three sentences on the CPU
+_SPEAKER_LOAD_S = 6.0  # all that speaks, once
+_SENTENCE_S = 12.0
+_REFERENCE_CLIP_S = 10.0  # length of the clips that GPT's time on a CPU was measured with
+_SAMPLES_GPU_S, _SENTENCE_GPU_S = 8.0, 4.0
+# What the process takes beside a stage: Python with its libraries, and what speaks samples.
+_PROCESS_BYTES = int(0.9 * GIB)
+_TINY_PROCESS_BYTES = int(0.6 * GIB)
+_SPEAKER_BYTES, _TEXT_ENCODER_BYTES = int(1.3 * GIB), int(1.4 * GIB)
+_FEATURE_BYTES_PER_SECOND = 64_000 + 154_000  # wave and content features in single precision
 _KEPT_STATES = 2
+# The end of an epoch is saved when writing the state takes no more of the time since the last one.
+STATE_TIME_SHARE = 0.04
 
 
-def update_seconds(stage: str, preset: str, batch: int, micro: float, card: str | None,
-                   cores: int) -> float:  # fmt: skip
-    """Seconds of one optimiser update of `micro` micro-batches; `card` None: the CPU."""
-    if preset == "tiny":
-        return micro * 0.03 * (batch + 1) * (1.0 if card is None else 0.5)
-    if card is None:
+def update_seconds(
+    stage: str, preset: str, batch: int, micro_batches: float, gpu_name: str | None, cores: int
+) -> float:
+    """Seconds of one optimiser update of `micro_batches`; `gpu_name` None: on the CPU."""
+    if preset in TINY_PRESETS:
+        return micro_batches * 0.03 * (batch + 1) * (1.0 if gpu_name is None else 0.5)
+    relative = _SOVITS_COSTS[preset].time if stage == "sovits" else 1.0
+    if gpu_name is None:
         return (
-            micro
-            * batch
-            * (2.8 if stage == "sovits" else 3.1)
-            / float(max(1, min(cores, 8)) ** 0.8)
+            micro_batches * batch * (2.8 * relative if stage == "sovits" else 3.1) / _speedup(cores)
         )
-    base, each = (0.25, 0.05) if stage == "sovits" else (0.08, 0.02)
-    return micro * (base + each * batch) * card_factor(card)
+    base, per_clip = (0.25, 0.05) if stage == "sovits" else (0.08, 0.02)
+    return micro_batches * (base + per_clip * batch) * relative * gpu_time_factor(gpu_name)
 
 
-def prepare_seconds(audio_seconds: float, preset: str, card: str | None, cores: int) -> float:
-    """Seconds to make features; loading the encoders included."""
-    if card is not None:
-        return 20 + audio_seconds * 0.02 * card_factor(card)
-    each = 0.03 if preset == "tiny" else 0.25
-    return 10 + audio_seconds * each / max(1, min(cores, 4))
+def length_factor(stage: str, gpu_name: str | None, clip_seconds: float) -> float:
+    """What `update_seconds` is multiplied by for clips of this mean length.
+
+    GPT reads whole clips, and a CPU takes time in proportion; SoVITS trains slices of one length.
+    """
+    if stage != "gpt" or gpu_name is not None or clip_seconds <= 0:
+        return 1.0
+    return clip_seconds / _REFERENCE_CLIP_S
 
 
-def card_factor(card: str) -> float:
-    return next((factor for name, factor in _CARDS if re.search(name, card)), _UNKNOWN_CARD)
+def opening_seconds(preset: str) -> float:
+    """Seconds from the start of the process to its first stage."""
+    return _OPENING_TINY_S if preset in TINY_PRESETS else _OPENING_S
+
+
+def begin_stage_seconds(stage: str, preset: str, gpu_name: str | None, cores: int) -> float:
+    """Seconds of a stage beside its updates and saves.
+
+    Its networks are built, a first state proves that the disk holds one, and the loss of a few
+    clips is measured before and after.
+    """
+    if preset in TINY_PRESETS:
+        return 1.5
+    loss = _FIXED_LOSS_S[stage] / _speedup(cores) if gpu_name is None else 1.0
+    return _BUILD_S[stage] + _state_seconds(stage, preset) + 2 * loss
+
+
+def save_seconds(
+    stage: str, preset: str, gpu_name: str | None, cores: int, *, exports: bool
+) -> float:
+    """Seconds of one save: the state and, with `exports`, the voice file and three samples."""
+    if preset in TINY_PRESETS:
+        return 1.0
+    if not exports:
+        return _state_seconds(stage, preset)
+    samples = _SAMPLES_S[stage] / _speedup(cores) if gpu_name is None else _SAMPLES_GPU_S
+    return _state_seconds(stage, preset) + _write_seconds(_costs(stage, preset).export) + samples
+
+
+def speaking_seconds(preset: str, gpu_name: str | None, cores: int, *, loaded: bool) -> float:
+    """Seconds of the proof sentence; `loaded`: samples were spoken before, by the same models."""
+    if preset in TINY_PRESETS:
+        return 1.5
+    sentence = _SENTENCE_S / _speedup(cores) if gpu_name is None else _SENTENCE_GPU_S
+    return sentence + (0.0 if loaded else speaker_load_seconds(preset))
+
+
+def speaker_load_seconds(preset: str) -> float:
+    """Seconds to load all that speaks a sample, once a run."""
+    return 1.0 if preset in TINY_PRESETS else _SPEAKER_LOAD_S
+
+
+def pack_seconds(size: int) -> float:
+    """Seconds to write and hash a zip of `size` bytes."""
+    return 0.5 + _write_seconds(size) + size / _READ_BYTES_PER_SECOND
+
+
+def timed_saves(
+    stage: str, preset: str, seconds: float, epochs: int, saves: int, interval: float
+) -> int:
+    """States beside `saves`: by the clock each `interval` seconds (0: none), of cheap epochs."""
+    if not interval or not epochs:
+        return 0
+    cheap = max(seconds / epochs, _state_seconds(stage, preset) / STATE_TIME_SHARE)
+    return max(0, int(seconds / min(interval, cheap)) - saves)
+
+
+def _costs(stage: str, preset: str) -> _Costs:
+    return (_SOVITS_COSTS if stage == "sovits" else _GPT_COSTS)[preset]
+
+
+def _state_seconds(stage: str, preset: str) -> float:
+    return _write_seconds(_costs(stage, preset).state)
+
+
+def _write_seconds(size: int) -> float:
+    return size / _WRITE_BYTES_PER_SECOND
+
+
+def _speedup(cores: int) -> float:
+    """How much quicker networks compute on so many cores of a CPU than on one."""
+    return float(max(1, min(cores, 8)) ** 0.8)
+
+
+def prepare_seconds(audio_seconds: float, preset: str, gpu_name: str | None, cores: int) -> float:
+    """Seconds to prepare features, the loading of the encoders included."""
+    if gpu_name is not None:
+        return 20 + audio_seconds * 0.02 * gpu_time_factor(gpu_name)
+    per_audio_second = 0.03 if preset in TINY_PRESETS else 0.25
+    return 10 + audio_seconds * per_audio_second / max(1, min(cores, 4))
+
+
+def gpu_time_factor(gpu_name: str) -> float:
+    """Seconds of a step on this GPU, relative to an RTX 3090."""
+    return next(
+        (factor for name, factor in _GPU_TIME_FACTORS if re.search(name, gpu_name)),
+        _UNKNOWN_GPU_TIME_FACTOR,
+    )
 
 
 def memory_bytes(stage: str, preset: str, batch: int, seconds: float, phones: int) -> int:
-    """Memory of a step over `batch` clips as long as the longest."""
-    if preset == "tiny":
+    """Bytes a step takes with `batch` clips of the longest clip's `seconds` and `phones`."""
+    if preset in TINY_PRESETS:
         return GIB // 2
     if stage == "sovits":  # networks, gradients and moments; then a slice and the whole clip
-        return int((2.5 + batch * (0.3 + 0.045 * seconds)) * GIB)
+        costs = _SOVITS_COSTS[preset]
+        clips_gib = batch * (0.3 + 0.045 * seconds) * costs.activations
+        return int((costs.networks_gib + clips_gib) * GIB)
     length = seconds * 25 + phones
     attention = 24 * 16 * length**2 * 4 * 2.5
     return int(1.7 * GIB + batch * (attention + 24 * length * 2048 * 4 * 6))
 
 
-def stage_disk(stage: str, preset: str, saves: int, export_each: bool, keep_all: bool) -> int:
-    """Bytes a stage writes: exported files, and resumable states by the policy."""
-    export, state = _SIZES[preset, stage]
-    states = saves if keep_all else min(saves, _KEPT_STATES)
+def process_bytes(preset: str, gpu_name: str | None, *, speaks: bool, chinese: bool) -> int:
+    """Bytes that a run takes on its device beside the stage that trains.
+
+    On a CPU the process itself; everywhere what speaks samples, with the text encoder where
+    something is Chinese.
+    """
+    base = 0
+    if gpu_name is None:
+        base = _TINY_PROCESS_BYTES if preset in TINY_PRESETS else _PROCESS_BYTES
+    if not speaks or preset in TINY_PRESETS:
+        return base
+    return base + _SPEAKER_BYTES + (_TEXT_ENCODER_BYTES if chinese else 0)
+
+
+def export_bytes(stage: str, preset: str) -> int:
+    """Bytes of an exported file."""
+    return _costs(stage, preset).export
+
+
+def state_bytes(stage: str, preset: str) -> int:
+    """Bytes of a resumable state."""
+    return _costs(stage, preset).state
+
+
+def stage_disk_bytes(
+    stage: str, preset: str, saves: int, export_each: bool, keep_all: bool, timed_saves: int = 0
+) -> int:
+    """Bytes a stage writes: exported files, and resumable states as `keep_all` decides.
+
+    `timed_saves` are states between the ends of epochs.
+    """
+    costs = _costs(stage, preset)
+    states = saves + timed_saves if keep_all else min(saves + timed_saves, _KEPT_STATES)
     # A state is written beside the old ones before those go.
-    return export * (saves if export_each else 1) + state * (states + 1)
+    return costs.export * (saves if export_each else 1) + costs.state * (states + 1)
 
 
-def feature_disk(audio_seconds: float) -> int:
-    return int(audio_seconds * _FEATURE_BYTES_A_SECOND)
+def feature_disk_bytes(audio_seconds: float) -> int:
+    """Bytes of the prepared features of `audio_seconds` of recordings."""
+    return int(audio_seconds * _FEATURE_BYTES_PER_SECOND)

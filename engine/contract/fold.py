@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from engine.contract.events import Event
+from sovdeck.engine.contract.events import Event
+from sovdeck.engine.contract.foreign_values import to_number
 
 
 @dataclass(frozen=True)
 class StageState:
-    """What one stage of a run has come to."""
+    """Progress of one stage of a run; `rate` in units a second."""
 
     name: str
     state: str = "waiting"  # waiting | running | finished
@@ -26,6 +27,7 @@ class StageState:
     rate: float | None = None
     eta_s: float | None = None
     seconds: float | None = None
+    planned_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,10 @@ class LossPoint:
 
 @dataclass(frozen=True)
 class RunState:
-    """Everything the event stream says about one run.
+    """All that is known of one run from its event stream.
 
     `status` is None until `run_finished` was read. `gaps` counts events that are missing by
-    `seq`, `repeats` those that came twice: both stay 0 on a sound stream.
+    `seq`, `repeats` those that came twice: both stay 0 on an intact stream.
     """
 
     run: str = ""
@@ -67,47 +69,81 @@ class RunState:
     repeats: int = 0
 
     def stage(self, name: str) -> StageState | None:
+        """The state of the stage `name`; None when the run has no such stage yet."""
         return next((stage for stage in self.stages if stage.name == name), None)
 
 
 def fold(state: RunState, events: Iterable[Event]) -> RunState:
     """Return `state` after `events`, in order."""
     points: list[LossPoint] = []
+    steps: dict[str, dict[str, Any]] = {}  # by stage: what its steps of this batch come to
+    seq, gaps, repeats, as_of, run = state.seq, state.gaps, state.repeats, state.as_of, state.run
     for event in events:
-        if event.seq <= state.seq:
-            state = replace(state, repeats=state.repeats + 1)
+        if event.seq <= seq:
+            repeats += 1
             continue
-        gap = event.seq - state.seq - 1
-        state = replace(state, seq=event.seq, as_of=event.t, run=event.run, gaps=state.gaps + gap)
-        point = _loss_point(event)
-        if point is not None:
-            points.append(point)
-        step = _STEPS.get(event.type)
-        if step is not None:
-            state = step(state, event)
-    if points:  # appended once: one tuple a batch, not one an event
-        state = replace(state, points=state.points + tuple(points))
+        gaps += event.seq - seq - 1
+        seq, as_of, run = event.seq, event.t, event.run
+        if event.type == "step":
+            # Nearly all events are steps: they are counted together, one new state a batch.
+            _add_step(steps, event, points)
+            continue
+        if event.type in _STAGE_EVENTS and steps:
+            state = _with_steps(state, steps)
+            steps = {}
+        reducer = _REDUCERS.get(event.type)
+        if reducer is not None:
+            state = reducer(state, event)
+    return replace(
+        _with_steps(state, steps),
+        seq=seq,
+        gaps=gaps,
+        repeats=repeats,
+        as_of=as_of,
+        run=run,
+        points=(*state.points, *points) if points else state.points,
+    )
+
+
+def _add_step(steps: dict[str, dict[str, Any]], event: Event, points: list[LossPoint]) -> None:
+    payload = event.payload
+    changes = steps.setdefault(event.stage or "", {})
+    changes["step"] = _to_int(payload["step"])
+    changes["total"] = _to_int(payload["total"])
+    changes["rate"] = to_number(payload.get("rate"))
+    changes["eta_s"] = to_number(payload.get("eta_s"))
+    if "epoch" in payload:
+        changes["epoch"] = _to_int(payload["epoch"])
+    losses = _to_dict(payload["losses"])
+    if not losses:
+        return
+    numbers = {str(name): to_number(value) for name, value in losses.items()}
+    points.append(LossPoint(event.stage or "", changes["step"], event.t, numbers))
+    total = numbers.get("total")
+    if total is not None:
+        changes["last_loss"] = total
+        changes.setdefault("first_loss", total)
+
+
+def _with_steps(state: RunState, steps: Mapping[str, dict[str, Any]]) -> RunState:
+    for name, changes in steps.items():
+        before = state.stage(name)
+        if before is not None and before.first_loss is not None:
+            changes.pop("first_loss", None)
+        state = _update_stage(state, name or None, **changes)
     return state
-
-
-def _loss_point(event: Event) -> LossPoint | None:
-    losses = _dict(event.payload.get("losses"))
-    if event.type != "step" or not losses:
-        return None
-    numbers = {str(name): _number(value) for name, value in losses.items()}
-    return LossPoint(event.stage or "", _int(event.payload["step"]), event.t, numbers)
 
 
 def _run_started(state: RunState, event: Event) -> RunState:
     payload = event.payload
     kept = {stage.name: stage for stage in state.stages}
-    names = [str(name) for name in _list(payload["stages"])]
+    names = [str(name) for name in _to_list(payload["stages"])]
     return replace(
         state,
         voice=str(payload["voice"]),
         attempt=event.attempt,
         started=state.started if state.started is not None else event.t,
-        device=_dict(payload["device"]),
+        device=_to_dict(payload["device"]),
         stages=tuple(kept.get(name, StageState(name)) for name in names),
         # A new attempt re-opens a run that an earlier one had ended.
         status=None,
@@ -116,63 +152,58 @@ def _run_started(state: RunState, event: Event) -> RunState:
 
 
 def _plan(state: RunState, event: Event) -> RunState:
-    for item in map(_dict, _list(event.payload["stages"])):
-        state = _with_stage(
-            state, str(item.get("name")), total=_int(item.get("total")),
-            unit=str(item.get("unit", "updates")), epochs=_int(item.get("epochs")),
-        )  # fmt: skip
+    for item in map(_to_dict, _to_list(event.payload["stages"])):
+        state = _update_stage(
+            state,
+            str(item.get("name")),
+            total=_to_int(item.get("total")),
+            unit=str(item.get("unit", "updates")),
+            epochs=_to_int(item.get("epochs")),
+            planned_s=to_number(item.get("seconds")),
+        )
     return state
 
 
 def _stage_started(state: RunState, event: Event) -> RunState:
     payload = event.payload
     state = replace(state, current=event.stage)
-    return _with_stage(
-        state, event.stage, state="running", total=_int(payload["total"]),
-        unit=str(payload["unit"]), epochs=_int(payload.get("epochs", 0)),
-    )  # fmt: skip
-
-
-def _step(state: RunState, event: Event) -> RunState:
-    payload = event.payload
-    changes: dict[str, Any] = {
-        "step": _int(payload["step"]), "total": _int(payload["total"]),
-        "rate": _number(payload.get("rate")), "eta_s": _number(payload.get("eta_s")),
-    }  # fmt: skip
-    if "epoch" in payload:
-        changes["epoch"] = _int(payload["epoch"])
-    total = _number(_dict(payload["losses"]).get("total"))
     stage = state.stage(event.stage or "")
-    if total is not None:
-        changes["last_loss"] = total
-        if stage is not None and stage.first_loss is None:
-            changes["first_loss"] = total
-    return _with_stage(state, event.stage, **changes)
+    return _update_stage(
+        state,
+        event.stage,
+        state="running",
+        eta_s=stage.planned_s if stage is not None else None,  # until its own first estimate
+        total=_to_int(payload["total"]),
+        unit=str(payload["unit"]),
+        epochs=_to_int(payload.get("epochs", 0)),
+    )
 
 
 def _epoch(state: RunState, event: Event) -> RunState:
     payload = event.payload
-    return _with_stage(
-        state, event.stage, epoch=_int(payload["epoch"]), epochs=_int(payload["epochs"])
+    return _update_stage(
+        state, event.stage, epoch=_to_int(payload["epoch"]), epochs=_to_int(payload["epochs"])
     )
 
 
 def _stage_finished(state: RunState, event: Event) -> RunState:
     payload = event.payload
     changes: dict[str, Any] = {
-        "state": "finished", "updates": _int(payload["updates"]),
-        "seconds": _number(payload["seconds"]), "eta_s": 0.0,
-    }  # fmt: skip
+        "state": "finished",
+        "updates": _to_int(payload["updates"]),
+        "seconds": to_number(payload["seconds"]),
+        "eta_s": None,
+    }
     for name in ("first_loss", "last_loss"):
-        if _number(payload.get(name)) is not None:
-            changes[name] = _number(payload[name])
-    return _with_stage(state, event.stage, **changes)
+        if to_number(payload.get(name)) is not None:
+            changes[name] = to_number(payload[name])
+    return _update_stage(state, event.stage, **changes)
 
 
 def _run_finished(state: RunState, event: Event) -> RunState:
     payload = event.payload
     return replace(
-        state, status=str(payload["status"]), exit_code=_int(payload["exit_code"]), current=None
+        state, status=str(payload["status"]), exit_code=_to_int(payload["exit_code"]), current=None
     )
 
 
@@ -196,11 +227,13 @@ def _notice(state: RunState, event: Event) -> RunState:
     return replace(state, notices=(*state.notices, event))
 
 
-_STEPS = {
+# Those that change what steps change too.
+_STAGE_EVENTS = frozenset({"run_started", "plan", "stage_started", "epoch", "stage_finished"})
+
+_REDUCERS = {
     "run_started": _run_started,
     "plan": _plan,
     "stage_started": _stage_started,
-    "step": _step,
     "epoch": _epoch,
     "stage_finished": _stage_finished,
     "run_finished": _run_finished,
@@ -215,7 +248,7 @@ _STEPS = {
 }
 
 
-def _with_stage(run: RunState, name: str | None, /, **changes: Any) -> RunState:
+def _update_stage(run: RunState, name: str | None, /, **changes: Any) -> RunState:
     if name is None:
         return run
     stages = run.stages
@@ -227,20 +260,14 @@ def _with_stage(run: RunState, name: str | None, /, **changes: Any) -> RunState:
     )
 
 
-def _number(value: Any) -> float | None:
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        return None
-    return float(value) if abs(value) < 1e300 else None  # also NaN and infinity
-
-
-def _int(value: Any) -> int:
-    number = _number(value)
+def _to_int(value: Any) -> int:
+    number = to_number(value)
     return int(number) if number is not None else 0
 
 
-def _dict(value: Any) -> Mapping[str, Any]:
+def _to_dict(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _list(value: Any) -> list[Any]:
+def _to_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []

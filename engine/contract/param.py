@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from engine.contract.catalogue import Text
+from sovdeck.engine.contract.catalogue import Text
 
-Kind = Literal["int", "float", "bool", "choice", "text", "path", "paths", "gpus"]
+ParamKind = Literal["int", "float", "bool", "choice", "text", "path", "paths", "gpus"]
 
 
 @dataclass(frozen=True)
 class Param:
-    """One parameter. `auto` says that "auto" is allowed and resolved before the run."""
+    """One parameter. With `auto` the value "auto" is allowed and resolved before the run."""
 
     name: str
-    kind: Kind
+    kind: ParamKind
     default: Any
     title: Text
     help: Text
@@ -30,6 +30,7 @@ class Param:
 
     @property
     def group(self) -> str:
+        """The part of the name before the first dot, such as `sovits`."""
         return self.name.split(".", 1)[0]
 
     def range_text(self) -> str:
@@ -41,9 +42,16 @@ class Param:
         if self.low is None and self.high is None:
             return ""
         if self.high is None:
-            return f">= {_plain(self.low)}"
-        return f"{_plain(self.low)}-{_plain(self.high)}"
+            return f">= {_format_number(self.low)}"
+        return f"{_format_number(self.low)}-{_format_number(self.high)}"
 
 
-def _plain(number: float | None) -> str:
+def format_value(value: Any) -> str:
+    """A value as a person writes it: `on`, `0.4`, `0-1`."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _format_number(number: float | None) -> str:
     return "" if number is None else f"{number:g}"

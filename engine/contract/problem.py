@@ -1,12 +1,15 @@
-"""A problem a person can act on: one sentence of what and why, one of what to do next."""
+"""An expected failure: one sentence of what and why, one of what to do next."""
 
 from __future__ import annotations
 
 from enum import IntEnum
 from typing import Any
 
-from engine.contract import catalogue
-from engine.contract.catalogue import Language, Text
+from sovdeck.engine.contract import catalogue
+from sovdeck.engine.contract.catalogue import Language, Text
+
+_SENTENCE_ENDS = tuple(".!?:;…。！？：；)）")
+_FULL_STOPS: dict[Language, str] = {"en": ".", "zh": "。"}
 
 
 class ExitCode(IntEnum):
@@ -49,8 +52,11 @@ class Problem(Exception):
     def sentence(self, language: Language = "en") -> str:
         """Message and hint as one line for a terminal; a listing keeps its lines."""
         message, hint = self.message.get(language), self.hint.get(language)
-        between = "" if message.endswith("\n") else " "
-        return f"{message}{between}{hint}".strip()
+        if message.endswith("\n") or not hint:
+            return f"{message}{hint}".strip()
+        # What a message quotes at its end, of a server or a library, may lack its full stop.
+        stop = "" if message.endswith(_SENTENCE_ENDS) else _FULL_STOPS[language]
+        return f"{message}{stop} {hint}".strip()
 
     def as_json(self) -> dict[str, Any]:
         """The `code, message, hint` triple of error and warning events."""

@@ -10,27 +10,28 @@ from typing import Any
 
 from torch import Tensor
 
-from engine.contract.layout import check_name, gpt_file
-from engine.contract.problem import ExitCode, Problem
-from engine.interop.container import Container, read_container
-from engine.interop.expected import Shapes, compare, gpt_shapes
-from engine.interop.exported import ExportedFile, halved, write_file
-from engine.models.gpt.config import GptConfig
+from sovdeck.engine.contract.layout import check_voice_name, gpt_weight_filename
+from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.engine.interop.atomic_export import ExportedFile, to_float16, write_weight_file
+from sovdeck.engine.interop.expected_keys import Shapes, compare_state_dict, gpt_shapes
+from sovdeck.engine.interop.safe_load import LoadedFile, safe_load
+from sovdeck.engine.interop.versions import other_version
+from sovdeck.engine.models.gpt.config import GptConfig
 
-PREFIX = "model."
+UPSTREAM_PREFIX = "model."
 _INFO = re.compile(r"GPT-e(\d+)\Z")
 _LIGHTNING = re.compile(r"epoch=(\d+)-step=(\d+)\.ckpt\Z")
-_PHONES = {322: "v1", 732: "v2"}
-# Far above any real model; a forged file may not ask for a million layers.
-_LARGEST = {"n_layer": 256, "head": 1024}
-_LARGEST_SIZE = 65536
+_VERSION_BY_PHONES = {322: "v1", 732: "v2"}
+# Far above any real model; a forged file must not allocate a million layers.
+_SIZE_LIMITS = {"n_layer": 256, "head": 1024}
+_DEFAULT_SIZE_LIMIT = 65536
 
 
 @dataclass(frozen=True)
 class GptWeights:
     """A GPT file that was read. Names in `state` are the network's, without upstream's `model.`.
 
-    `kind` is "small", "base" or "checkpoint"; `upstream_config` is what the file said.
+    `kind` is "small", "base" or "checkpoint"; `upstream_config` is the one in the file.
     """
 
     path: Path
@@ -46,51 +47,54 @@ class GptWeights:
 
     @property
     def shapes(self) -> Shapes:
-        """What a complete file holds."""
+        """Name and shape of each tensor of a complete file."""
         return gpt_shapes(self.config)
 
 
 def read_gpt(path: str | Path) -> GptWeights:
     """Read a v2 GPT weight of any kind.
 
-    Problem when the file is damaged, would run something, is another version's or no GPT
-    weight, or when its tensors are not exactly the network's, since upstream loads strictly.
+    Problem when the file is damaged, would run code, is another version's or no GPT weight,
+    or when its tensors are not exactly the network's, since upstream loads strictly.
     """
     path = Path(path)
-    weights = parse_gpt(read_container(path))
+    weights = parse_gpt(safe_load(path))
     if weights.version != "v2":
-        raise Problem(
-            "engine.weights.version", ExitCode.DATA, path=str(path), version=weights.version
-        )
-    difference = compare(weights.state, weights.shapes)
+        raise other_version(path, weights.version)
+    difference = compare_state_dict(weights.state, weights.shapes)
     fatal = difference.fatal + difference.extra
     if fatal:
         raise Problem(
-            "engine.weights.incomplete", ExitCode.DATA,
-            path=str(path), count=len(fatal), first=fatal[0],
-        )  # fmt: skip
+            "engine.weights.incomplete",
+            ExitCode.DATA,
+            path=str(path),
+            count=len(fatal),
+            first=fatal[0],
+        )
     return weights
 
 
-def parse_gpt(container: Container) -> GptWeights:
-    """Sort out what a container holds; Problem when it is no GPT file."""
-    content, path = container.content, container.path
+def parse_gpt(loaded: LoadedFile) -> GptWeights:
+    """Version, config and weights of a loaded file; Problem when it is no GPT file."""
+    content, path = loaded.content, loaded.path
     is_checkpoint = "state_dict" in content
-    named = container.tensors("state_dict" if is_checkpoint else "weight")
+    named = loaded.tensors("state_dict" if is_checkpoint else "weight")
     if not named:
         raise _wrong_kind(path, "file without weights")
-    if not all(name.startswith(PREFIX) for name in named):
+    if not all(name.startswith(UPSTREAM_PREFIX) for name in named):
         raise _wrong_kind(path, "SoVITS weight")
-    state = {name.removeprefix(PREFIX): tensor for name, tensor in named.items()}
+    state = {name.removeprefix(UPSTREAM_PREFIX): tensor for name, tensor in named.items()}
 
-    upstream = _config(content)
+    upstream = _find_config(content)
     try:
-        config = GptConfig.from_dict(_bounded(upstream))
+        config = GptConfig.from_dict(_check_sizes(upstream))
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise Problem(
-            "engine.weights.bad_config", ExitCode.DATA,
-            path=str(path), why=f"{type(error).__name__}: {error}",
-        ) from error  # fmt: skip
+            "engine.weights.bad_config",
+            ExitCode.DATA,
+            path=str(path),
+            why=f"{type(error).__name__}: {error}",
+        ) from error
 
     info = content.get("info")
     info = info if isinstance(info, str) else ""
@@ -101,9 +105,17 @@ def parse_gpt(container: Container) -> GptWeights:
         epoch, step = int(lightning[1]) + 1, int(lightning[2])
     kind = "checkpoint" if is_checkpoint else "small" if hit else "base"
     return GptWeights(
-        path, kind, _PHONES.get(config.phoneme_vocab_size, "unknown"), config, upstream, state,
-        info, epoch, step, content if is_checkpoint else None,
-    )  # fmt: skip
+        path,
+        kind,
+        _VERSION_BY_PHONES.get(config.phoneme_vocab_size, "unknown"),
+        config,
+        upstream,
+        state,
+        info,
+        epoch,
+        step,
+        content if is_checkpoint else None,
+    )
 
 
 def write_gpt(
@@ -114,32 +126,39 @@ def write_gpt(
     config: GptConfig,
     metrics: Mapping[str, Any],
 ) -> ExportedFile:
-    """Write `<voice>-e<epoch>.ckpt` as upstream's trainer would, and its note.
+    """Write `<voice>-e<epoch>.ckpt` as upstream's trainer would, and its sidecar.
 
     float16, names with upstream's prefix. `state` must be exactly the network's. Problem when
     a weight is not finite or missing; OSError when the disk is full.
     """
-    path = Path(folder) / gpt_file(check_name(voice), epoch)
-    difference = compare(state, gpt_shapes(config))
+    path = Path(folder) / gpt_weight_filename(check_voice_name(voice), epoch)
+    difference = compare_state_dict(state, gpt_shapes(config))
     fatal = difference.fatal + difference.extra
     if fatal:
         raise Problem(
-            "engine.weights.incomplete", ExitCode.DATA,
-            path=str(path), count=len(fatal), first=fatal[0],
-        )  # fmt: skip
+            "engine.weights.incomplete",
+            ExitCode.DATA,
+            path=str(path),
+            count=len(fatal),
+            first=fatal[0],
+        )
     content = {
-        "weight": {PREFIX + name: half for name, half in halved(state, path).items()},
+        "weight": {UPSTREAM_PREFIX + name: half for name, half in to_float16(state, path).items()},
         "config": config.to_upstream(),
         "info": f"GPT-e{epoch}",
     }
-    note = {
-        "kind": "gpt", "version": "v2", "voice": voice, "epoch": epoch, "step": None,
+    sidecar = {
+        "kind": "gpt",
+        "version": "v2",
+        "voice": voice,
+        "epoch": epoch,
+        "step": None,
         "metrics": dict(metrics),
-    }  # fmt: skip
-    return write_file(path, content, note)
+    }
+    return write_weight_file(path, content, sidecar)
 
 
-def _config(content: Mapping[str, Any]) -> dict[str, Any]:
+def _find_config(content: Mapping[str, Any]) -> dict[str, Any]:
     """The training configuration: of a small file, or among a checkpoint's hyper-parameters."""
     found = content.get("config")
     hyper = content.get("hyper_parameters")
@@ -148,12 +167,14 @@ def _config(content: Mapping[str, Any]) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _bounded(upstream: Mapping[str, Any]) -> dict[str, Any]:
+def _check_sizes(upstream: Mapping[str, Any]) -> dict[str, Any]:
     model = upstream.get("model")
     if not isinstance(model, Mapping):
         raise KeyError("model")
     for name, value in model.items():
-        if isinstance(value, int) and not 0 <= value <= _LARGEST.get(str(name), _LARGEST_SIZE):
+        if isinstance(value, int) and not 0 <= value <= _SIZE_LIMITS.get(
+            str(name), _DEFAULT_SIZE_LIMIT
+        ):
             raise ValueError(f"{name} is {value}")
     return {"model": dict(model)}
 

@@ -1,8 +1,7 @@
-"""What a weight file is, without running it: version, epoch, sizes, tensors missing or extra."""
+"""Inspection of a weight file without running it: version, epoch, sizes, tensors."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,62 +10,76 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.interop.container import Container, read_container
-from engine.interop.expected import POSTERIOR, Shapes, compare
-from engine.interop.exported import note_path
-from engine.interop.gpt_file import PREFIX, GptWeights, parse_gpt
-from engine.interop.sovits_file import SovitsWeights, parse_sovits
-from engine.interop.versions import V2_BASE_MD5, version_by_size
-from engine.runtime.durable import sha256
+from sovdeck.engine.contract.atomic_io import file_sha256
+from sovdeck.engine.contract.foreign_values import parse_json
+from sovdeck.engine.interop.atomic_export import sidecar_path
+from sovdeck.engine.interop.expected_keys import POSTERIOR_PREFIX, Shapes, compare_state_dict
+from sovdeck.engine.interop.gpt_file import UPSTREAM_PREFIX, GptWeights, parse_gpt
+from sovdeck.engine.interop.safe_load import LoadedFile, safe_load
+from sovdeck.engine.interop.sovits_file import SovitsWeights, parse_sovits
+from sovdeck.engine.interop.versions import OFFICIAL_BASES, version_from_magic, version_from_size
+from sovdeck.engine.models.gpt.config import GptConfig
+from sovdeck.engine.models.sovits.config import VERSIONS, SovitsConfig
 
-_LISTED = 20  # names of a list that are spelled out
+_MAX_LISTED_NAMES = 20
 
 
-def inspect(path: str | Path) -> dict[str, Any]:
+def inspect_weights(path: str | Path) -> dict[str, Any]:
     """Facts about a weight file of any version, as JSON values.
 
-    `family` is "sovits" or "gpt"; `network` is "v2", "tiny" or "other"; `runs` says whether
+    `family` is "sovits" or "gpt"; `network` is a preset's name or "other"; `runs` says whether
     this engine can use the file. `missing`, `extra` and `reshaped` compare it with a complete
-    v2 file (None for other versions); `posterior_left_out` says that all of `enc_q` is missing,
-    as it should be in a small file.
+    file of its version (None for other versions); `posterior_left_out` says that all of `enc_q`
+    is missing, as it should be in a small file.
     Problem when the file is damaged, asks to run something, or holds no weights.
     """
-    container = read_container(path)
-    weights = parse_gpt(container) if _is_gpt(container) else parse_sovits(container)
-    is_v2 = weights.version == "v2"
+    loaded = safe_load(path)
+    weights = parse_gpt(loaded) if _is_gpt(loaded) else parse_sovits(loaded)
+    is_known = weights.version in VERSIONS
     facts: dict[str, Any] = {
-        "path": str(container.path), "bytes": container.bytes, "sha256": sha256(container.path),
+        "path": str(loaded.path),
+        "bytes": loaded.bytes,
+        "sha256": file_sha256(loaded.path),
         "family": "gpt" if isinstance(weights, GptWeights) else "sovits",
-        "kind": weights.kind, "role": getattr(weights, "role", "generator"),
-        "version": weights.version, "network": _network(weights) if is_v2 else None,
-        "upstream_takes_it_for": _quick_guess(container, weights),
-        "official_base": container.head_md5 == V2_BASE_MD5,
-        "epoch": weights.epoch, "step": weights.step, "info": weights.info,
+        "kind": weights.kind,
+        "role": getattr(weights, "role", "generator"),
+        "version": weights.version,
+        "network": _network_preset(weights) if is_known else None,
+        "upstream_takes_it_for": _guess_as_upstream(loaded, weights),
+        "official_base": loaded.head_md5 in OFFICIAL_BASES,
+        "epoch": weights.epoch,
+        "step": weights.step,
+        "info": weights.info,
         **_tensor_facts(weights.state),
-        **_differences(weights.state, weights.shapes if is_v2 else None),
+        **_differences(weights.state, weights.shapes if is_known else None),
         "model": weights.upstream_config.get("model"),
-        "note": _note(container.path),
-    }  # fmt: skip
+        "note": _read_sidecar(loaded.path),
+    }
     strict = facts["family"] == "gpt"
-    facts["runs"] = is_v2 and not facts["not_finite"] and _fits(weights, strict)
+    facts["runs"] = is_known and not facts["not_finite"] and _is_complete(weights, strict)
     return facts
 
 
-def _network(weights: SovitsWeights | GptWeights) -> str:
-    kind = type(weights.config)
-    sizes = {"v2": kind.v2(), "tiny": kind.tiny()}
+def _network_preset(weights: SovitsWeights | GptWeights) -> str:
+    if isinstance(weights, GptWeights):
+        sizes: dict[str, Any] = {"v2": GptConfig.v2(), "tiny": GptConfig.tiny()}
+    else:
+        sizes = {version: SovitsConfig.of(version) for version in VERSIONS}
+        sizes |= {"tiny": SovitsConfig.tiny(), "tinyPro": SovitsConfig.tiny_pro()}
     return next((name for name, size in sizes.items() if size == weights.config), "other")
 
 
-def _is_gpt(container: Container) -> bool:
-    names = container.tensors("weight")
-    return "state_dict" in container.content or any(name.startswith(PREFIX) for name in names)
+def _is_gpt(loaded: LoadedFile) -> bool:
+    names = loaded.tensors("weight")
+    return "state_dict" in loaded.content or any(name.startswith(UPSTREAM_PREFIX) for name in names)
 
 
-def _quick_guess(container: Container, weights: SovitsWeights | GptWeights) -> str | None:
+def _guess_as_upstream(loaded: LoadedFile, weights: SovitsWeights | GptWeights) -> str | None:
     if isinstance(weights, GptWeights) or weights.kind == "checkpoint":
         return None
-    return version_by_size(container.bytes) if container.mark == "PK" else weights.version
+    if loaded.magic != "PK":
+        return version_from_magic(loaded.magic)
+    return OFFICIAL_BASES.get(loaded.head_md5) or version_from_size(loaded.bytes)
 
 
 def _tensor_facts(state: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -82,34 +95,36 @@ def _tensor_facts(state: Mapping[str, Tensor]) -> dict[str, Any]:
 def _differences(state: Mapping[str, Tensor], shapes: Shapes | None) -> dict[str, Any]:
     if shapes is None:
         return {"missing": None, "extra": None, "reshaped": None, "posterior_left_out": None}
-    found = compare(state, shapes)
-    posterior = {name for name in shapes if name.startswith(POSTERIOR)}
+    found = compare_state_dict(state, shapes)
+    posterior = {name for name in shapes if name.startswith(POSTERIOR_PREFIX)}
     left_out = bool(posterior) and posterior <= set(found.missing)
     missing = [name for name in found.missing if not (left_out and name in posterior)]
     return {
-        "missing": _named(missing), "extra": _named(found.extra),
-        "reshaped": _named(found.reshaped), "posterior_left_out": left_out,
-    }  # fmt: skip
+        "missing": _summarize_names(missing),
+        "extra": _summarize_names(found.extra),
+        "reshaped": _summarize_names(found.reshaped),
+        "posterior_left_out": left_out,
+    }
 
 
-def _named(names: Sequence[str]) -> dict[str, Any]:
-    return {"count": len(names), "first": list(names[:_LISTED])}
+def _summarize_names(names: Sequence[str]) -> dict[str, Any]:
+    return {"count": len(names), "first": list(names[:_MAX_LISTED_NAMES])}
 
 
-def _fits(weights: SovitsWeights | GptWeights, strict: bool) -> bool:
-    found = compare(weights.state, weights.shapes)
+def _is_complete(weights: SovitsWeights | GptWeights, strict: bool) -> bool:
+    found = compare_state_dict(weights.state, weights.shapes)
     return not found.fatal and not (strict and found.extra)
 
 
-def _note(path: Path) -> dict[str, Any] | None:
-    """The `<file>.json` beside a weight, and whether the weight is still the one it speaks of."""
-    beside = note_path(path)
-    if not beside.is_file():
+def _read_sidecar(path: Path) -> dict[str, Any] | None:
+    """The sidecar of a weight file; `matches`: its SHA-256 is still that of the file."""
+    sidecar = sidecar_path(path)
+    if not sidecar.is_file():
         return None
     try:
-        note = json.loads(beside.read_text(encoding="utf-8"))
+        facts = parse_json(sidecar.read_text(encoding="utf-8"))
     except ValueError as error:
         return {"unreadable": str(error)}
-    if not isinstance(note, dict):
+    if not isinstance(facts, dict):
         return {"unreadable": "not a JSON object"}
-    return {**note, "matches": note.get("sha256") == sha256(path)}
+    return {**facts, "matches": facts.get("sha256") == file_sha256(path)}

@@ -10,28 +10,31 @@ from typing import Any
 
 from torch import Tensor
 
-from engine.contract.layout import check_name, sovits_file
-from engine.contract.problem import ExitCode, Problem
-from engine.interop.container import Container, read_container, read_mark
-from engine.interop.expected import (
-    POSTERIOR,
+from sovdeck.engine.contract.layout import check_voice_name, sovits_weight_filename
+from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.engine.interop.atomic_export import ExportedFile, to_float16, write_weight_file
+from sovdeck.engine.interop.expected_keys import (
+    POSTERIOR_PREFIX,
     Shapes,
-    compare,
+    compare_state_dict,
     discriminator_shapes,
     generator_shapes,
 )
-from engine.interop.exported import ExportedFile, halved, write_file
-from engine.interop.versions import (
-    V2_BASE_MD5,
-    V2_SMALLEST,
-    version_by_size,
-    version_of,
-    version_of_mark,
+from sovdeck.engine.interop.safe_load import LoadedFile, safe_load
+from sovdeck.engine.interop.versions import (
+    OFFICIAL_BASES,
+    V2_MIN_BYTES,
+    WRITTEN_MAGIC,
+    detect_version,
+    other_version,
+    version_from_size,
+    version_of_discriminator,
 )
-from engine.models.sovits.config import SovitsConfig
+from sovdeck.engine.models.sovits.config import VERSIONS, SovitsConfig
 
 _INFO = re.compile(r"(\d+)epoch_(\d+)iteration\Z")
 _STEP = re.compile(r"[GD]_(\d+)\.pth\Z")
+_LATEST_STEP = 233333333333  # in the name of a checkpoint that is always replaced: no number
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class SovitsWeights:
     """A SoVITS file that was read: plain values, tensors in their stored type.
 
     `kind` is "small", "base" or "checkpoint"; `role` is "generator" or "discriminator";
-    `config` is what the network is built from, `upstream_config` what the file said.
+    `config` is what the network is built from, `upstream_config` the one in the file.
     """
 
     path: Path
@@ -56,30 +59,30 @@ class SovitsWeights:
 
     @property
     def shapes(self) -> Shapes:
-        """What a complete file of this role holds."""
+        """Name and shape of each tensor of a complete file of this role."""
         find = generator_shapes if self.role == "generator" else discriminator_shapes
         return find(self.config)
 
 
 def read_sovits(path: str | Path) -> SovitsWeights:
-    """Read a v2 generator or discriminator of any kind.
+    """Read a generator or discriminator of v2, v2Pro or v2ProPlus, of any kind.
 
-    Problem when the file is damaged, would run something, is another version's, is no SoVITS
-    weight, or lacks tensors the network needs (the posterior may be left out).
+    Problem when the file is damaged, would run code, is another version's, is no SoVITS weight,
+    or lacks tensors the network needs (the posterior may be left out).
     """
     path = Path(path)
-    marked = version_of_mark(read_mark(path))
-    if marked not in (None, "v2"):
-        raise _other_version(path, str(marked))
-    weights = parse_sovits(read_container(path))
-    if weights.version != "v2":
-        raise _other_version(path, weights.version)
-    fatal = compare(weights.state, weights.shapes).fatal
+    weights = parse_sovits(safe_load(path))
+    if weights.version not in VERSIONS:
+        raise other_version(path, weights.version)
+    fatal = compare_state_dict(weights.state, weights.shapes).fatal
     if fatal:
         raise Problem(
-            "engine.weights.incomplete", ExitCode.DATA,
-            path=str(path), count=len(fatal), first=fatal[0],
-        )  # fmt: skip
+            "engine.weights.incomplete",
+            ExitCode.DATA,
+            path=str(path),
+            count=len(fatal),
+            first=fatal[0],
+        )
     return weights
 
 
@@ -88,30 +91,35 @@ def read_discriminator(path: str | Path) -> dict[str, Tensor]:
     weights = read_sovits(path)
     if weights.role != "discriminator":
         raise Problem(
-            "engine.weights.wrong_kind", ExitCode.DATA,
-            path=str(path), kind="SoVITS generator", want="SoVITS discriminator",
-        )  # fmt: skip
+            "engine.weights.wrong_kind",
+            ExitCode.DATA,
+            path=str(path),
+            kind="SoVITS generator",
+            want="SoVITS discriminator",
+        )
     return weights.state
 
 
-def parse_sovits(container: Container) -> SovitsWeights:
-    """Sort out what a container holds, whatever its version; Problem when it is no SoVITS file."""
-    content, path = container.content, container.path
+def parse_sovits(loaded: LoadedFile) -> SovitsWeights:
+    """Version, config and weights of a loaded file of any version; Problem for another kind."""
+    content, path = loaded.content, loaded.path
     is_checkpoint = "model" in content and "iteration" in content
-    state = container.tensors("model" if is_checkpoint else "weight")
+    state = loaded.tensors("model" if is_checkpoint else "weight")
     if not state:
         kind = "training checkpoint of a GPT" if "state_dict" in content else "file without weights"
         raise _wrong_kind(path, kind)
     if any(name.startswith("model.") for name in state):
         raise _wrong_kind(path, "GPT weight")
-    is_judge = any(name.startswith("discriminators.") for name in state)
-    role = "discriminator" if is_judge else "generator"
+    is_discriminator = any(name.startswith("discriminators.") for name in state)
+    role = "discriminator" if is_discriminator else "generator"
 
-    said = content.get("config")
-    upstream = said if isinstance(said, dict) else {}
-    version = _version(container, role, state)
+    stored_config = content.get("config")
+    upstream = stored_config if isinstance(stored_config, dict) else {}
+    version = _version(loaded, role, state)
     try:
-        config = SovitsConfig.from_dict(upstream) if version == "v2" else SovitsConfig.v2()
+        config = (
+            SovitsConfig.from_dict(upstream, version) if version in VERSIONS else SovitsConfig.v2()
+        )
     except ValueError as error:
         raise Problem(
             "engine.weights.bad_config", ExitCode.DATA, path=str(path), why=str(error)
@@ -124,17 +132,26 @@ def parse_sovits(container: Container) -> SovitsWeights:
         epoch = content["iteration"] if isinstance(content["iteration"], int) else None
         named = _STEP.search(path.name)
         step = int(named[1]) if named else None
+        step = None if step == _LATEST_STEP else step
     optimizer = content.get("optimizer")
     is_base = (
-        container.head_md5 == V2_BASE_MD5
+        loaded.head_md5 in OFFICIAL_BASES
         or role == "discriminator"
-        or any(name.startswith(POSTERIOR) for name in state)
+        or any(name.startswith(POSTERIOR_PREFIX) for name in state)
     )
     return SovitsWeights(
-        path, "checkpoint" if is_checkpoint else "base" if is_base else "small", role, version,
-        config, upstream, state, info if isinstance(info, str) else "", epoch, step,
+        path,
+        "checkpoint" if is_checkpoint else "base" if is_base else "small",
+        role,
+        version,
+        config,
+        upstream,
+        state,
+        info if isinstance(info, str) else "",
+        epoch,
+        step,
         optimizer if isinstance(optimizer, dict) else None,
-    )  # fmt: skip
+    )
 
 
 def write_sovits(
@@ -146,45 +163,48 @@ def write_sovits(
     config: SovitsConfig,
     metrics: Mapping[str, Any],
 ) -> ExportedFile:
-    """Write `<voice>_e<epoch>_s<step>.pth` as upstream's trainer would, and its note.
+    """Write `<voice>_e<epoch>_s<step>.pth` as upstream's trainer would, and its sidecar.
 
-    float16, posterior left out, plain configuration. `metrics` (losses, dataset hash, parent
-    weights) goes into the note. Problem when a weight is not finite or missing; OSError when
-    the disk is full.
+    float16, posterior left out, plain configuration, the first two bytes by which upstream knows
+    v2Pro. `metrics` (losses, dataset hash, parent weights) goes into the sidecar. Problem when a
+    weight is not finite or missing; OSError when the disk is full.
     """
-    path = Path(folder) / sovits_file(check_name(voice), epoch, step)
-    kept = {name: tensor for name, tensor in state.items() if not name.startswith(POSTERIOR)}
-    fatal = compare(kept, generator_shapes(config)).fatal
+    path = Path(folder) / sovits_weight_filename(check_voice_name(voice), epoch, step)
+    kept = {name: tensor for name, tensor in state.items() if not name.startswith(POSTERIOR_PREFIX)}
+    fatal = compare_state_dict(kept, generator_shapes(config)).fatal
     if fatal:
         raise Problem(
-            "engine.weights.incomplete", ExitCode.DATA,
-            path=str(path), count=len(fatal), first=fatal[0],
-        )  # fmt: skip
+            "engine.weights.incomplete",
+            ExitCode.DATA,
+            path=str(path),
+            count=len(fatal),
+            first=fatal[0],
+        )
     content: dict[str, Any] = {
-        "weight": halved(kept, path),
+        "weight": to_float16(kept, path),
         "config": {**config.to_upstream(), "name": voice},
         "info": f"{epoch}epoch_{step}iteration",
     }
     # Upstream's quick test takes an archive of less than V2_SMALLEST bytes for v1, which a v2
     # network written without a long archive name misses by some 20 kB. Readers ignore this key.
-    held = sum(tensor.nbytes for tensor in content["weight"].values())
-    if config == SovitsConfig.v2() and version_by_size(held) == "v1":
-        content["padding"] = " " * (V2_SMALLEST - held)
-    note = {
-        "kind": "sovits", "version": "v2", "voice": voice, "epoch": epoch, "step": step,
+    stored_bytes = sum(tensor.nbytes for tensor in content["weight"].values())
+    if config == SovitsConfig.v2() and version_from_size(stored_bytes) == "v1":
+        content["padding"] = " " * (V2_MIN_BYTES - stored_bytes)
+    sidecar = {
+        "kind": "sovits",
+        "version": config.version,
+        "voice": voice,
+        "epoch": epoch,
+        "step": step,
         "metrics": dict(metrics),
-    }  # fmt: skip
-    return write_file(path, content, note)
+    }
+    return write_weight_file(path, content, sidecar, magic=WRITTEN_MAGIC.get(config.version))
 
 
-def _version(container: Container, role: str, state: Mapping[str, Tensor]) -> str:
-    if role == "discriminator":  # the same network in v1 and v2
-        return version_of_mark(container.mark) or "v2"
-    return version_of(container.mark, container.content, state, container.bytes)
-
-
-def _other_version(path: Path, version: str) -> Problem:
-    return Problem("engine.weights.version", ExitCode.DATA, path=str(path), version=version)
+def _version(loaded: LoadedFile, role: str, state: Mapping[str, Tensor]) -> str:
+    if role == "discriminator":
+        return version_of_discriminator(state)
+    return detect_version(loaded.magic, loaded.content, state, loaded.head_md5)
 
 
 def _wrong_kind(path: Path, kind: str) -> Problem:

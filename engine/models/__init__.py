@@ -1,1 +1,1 @@
-"""The networks: torch only, no files, no network. Attribute names are the state-dict keys."""
+"""The neural networks: torch only, no I/O. Attribute names are the state-dict keys."""

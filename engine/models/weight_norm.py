@@ -21,11 +21,27 @@ def _split_weight(conv: Any) -> None:
     length = weight.flatten(1).norm(dim=1).reshape(-1, *[1] * (weight.dim() - 1))
     conv.weight_g = nn.Parameter(length)
     conv.weight_v = nn.Parameter(weight)
+    conv.register_buffer("folded", None, persistent=False)  # see `fold_weight_norm`
 
 
 def effective_weight(conv: Any) -> Tensor:
     """`g * v / ||v||`, one fused kernel (the one torch.nn.utils.weight_norm calls)."""
+    if conv.folded is not None:
+        kept: Tensor = conv.folded
+        return kept
     return torch._weight_norm(conv.weight_v, conv.weight_g, 0)
+
+
+@torch.no_grad()
+def fold_weight_norm(model: nn.Module) -> None:
+    """Compute the effective weight of every convolution in `model` once, in place and in float32.
+
+    For decoding on a GPU, which would launch a kernel for each of them at every sentence. The
+    model can neither be trained nor saved afterwards.
+    """
+    for module in model.modules():
+        if isinstance(module, (NormConv1d, NormConv2d, NormConvTranspose1d)):
+            module.folded = effective_weight(module).detach()
 
 
 class NormConv1d(nn.Conv1d):
@@ -36,6 +52,7 @@ class NormConv1d(nn.Conv1d):
         _split_weight(self)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T) -> (B, H, T')."""
         return self._conv_forward(x, effective_weight(self), self.bias)
 
 
@@ -47,6 +64,7 @@ class NormConv2d(nn.Conv2d):
         _split_weight(self)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C', H', W')."""
         return self._conv_forward(x, effective_weight(self), self.bias)
 
 
@@ -58,5 +76,6 @@ class NormConvTranspose1d(nn.ConvTranspose1d):
         _split_weight(self)
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]  # no output_size here
+        """(B, C, T) -> (B, H, T * stride)."""
         weight, padding = effective_weight(self), self.padding
         return F.conv_transpose1d(x, weight, self.bias, self.stride, padding)  # type: ignore[arg-type]

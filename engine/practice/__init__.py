@@ -1,1 +1,1 @@
-"""A practice dataset made on the spot: twenty sentences spoken by a synthetic voice."""
+"""A generated practice dataset: twenty sentences spoken by a synthetic voice."""

@@ -1,4 +1,4 @@
-"""Speaks the practice sentences with pyopenjtalk-plus's bundled voice and writes a `.list`.
+"""Synthesises the practice sentences with pyopenjtalk-plus's voice and writes a `.list`.
 
 The voice "mei" is (c) Nagoya Institute of Technology, MMDAgent project, CC BY 3.0; the
 sentences are CC0. Both are named in CREDITS.txt beside the recordings.
@@ -24,28 +24,29 @@ CREDITS = (
 
 @dataclass(frozen=True)
 class PracticeSet:
-    """What was made: the list file, how many clips, and how long they are together."""
+    """A generated dataset: its list file, the number of clips and their total length."""
 
     list_file: Path
     clips: int
     seconds: float
 
 
-def sentences() -> list[str]:
-    raw = (files("engine.practice") / "sentences.json").read_text(encoding="utf-8")
+def load_sentences() -> list[str]:
+    """The twenty Japanese sentences of the practice set."""
+    raw = (files("sovdeck.engine.practice") / "sentences.json").read_text(encoding="utf-8")
     return [str(sentence) for sentence in json.loads(raw)["sentences"]]
 
 
-def make(folder: Path, name: str, clips: int | None = None) -> PracticeSet:
+def make_practice_set(folder: Path, name: str, clips: int | None = None) -> PracticeSet:
     """Write `NAME.list` and `wavs/NAME_NN.wav` (mono int16) below `folder`.
 
-    The same call always makes the same bytes, so a second push finds nothing to send.
+    The same call always makes the same bytes, so that a second upload has nothing to send.
     """
     wavs = folder / "wavs"
     wavs.mkdir(parents=True, exist_ok=True)
     lines, seconds = [], 0.0
-    for number, sentence in enumerate(sentences()[:clips], 1):
-        # Its guess at 何 needs an optional package: without it, everybody gets the same bytes.
+    for number, sentence in enumerate(load_sentences()[:clips], 1):
+        # Its guess at 何 needs an optional package: without it, every machine makes the same bytes.
         wave, rate = pyopenjtalk.tts(sentence, predict_nani=False)
         peak = float(np.abs(wave).max()) or 1.0
         path = wavs / f"{name}_{number:02d}.wav"

@@ -14,19 +14,21 @@ from typing import Any
 
 import torch
 
-from engine.contract.dataset.clip import ClipFacts
-from engine.contract.dataset.items import Item
-from engine.contract.layout import Layout
-from engine.contract.problem import ExitCode, Problem
-from engine.contract.spec import RunSpec
-from engine.prepare import codebook, steps
-from engine.prepare.folder import DatasetFolder, load_tensor, replace_lines
-from engine.prepare.index import Entry, Index
-from engine.prepare.manifest import check_list
-from engine.prepare.progress import Emit, Progress, warning
-from engine.prepare.sources import find_list, wav_folder
-from engine.text.aids import open_lexicon, open_polyphones
-from engine.text.lexicon import Lexicon
+from sovdeck.engine.contract.dataset.items import DatasetItem
+from sovdeck.engine.contract.layout import Layout
+from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.engine.contract.spec import RunSpec
+from sovdeck.engine.models.deferred import DeferredModel
+from sovdeck.engine.prepare import codebook, steps
+from sovdeck.engine.prepare.cache_index import CacheEntry, CacheIndex
+from sovdeck.engine.prepare.dataset_folder import DatasetFolder, load_tensor, replace_lines
+from sovdeck.engine.prepare.frozen_encoders import FrozenEncoders
+from sovdeck.engine.prepare.measured_list import check_list
+from sovdeck.engine.prepare.progress import Emit, PrepareProgress, emit_warning
+from sovdeck.engine.prepare.sources import find_or_gather_list, wav_folder
+from sovdeck.engine.prepare.speaker_vectors import make_speaker_vector, speaker_key
+from sovdeck.engine.text.lexicon import Lexicon
+from sovdeck.engine.text.open_lexicon import open_lexicon, open_polyphones
 
 
 @dataclass(frozen=True)
@@ -45,18 +47,19 @@ class PreparedItem:
 
 @dataclass(frozen=True)
 class PreparedDataset:
-    """What stands in the folder. `digest` changes when any item's data changes."""
+    """The prepared folder. `digest` changes when any item's data does; `remade` counts items."""
 
     folder: Path
     items: tuple[PreparedItem, ...]
     problems: tuple[Problem, ...]
     notes: tuple[Problem, ...]
     digest: str
-    redone: int
+    remade: int
     codebook_use: float | None = None
 
     @property
     def seconds(self) -> float:
+        """Total length of all items."""
         return sum(item.seconds for item in self.items)
 
 
@@ -64,124 +67,145 @@ def prepare(
     spec: RunSpec,
     layout: Layout,
     *,
-    content: Any,
-    base_sovits: Any,
+    encoders: FrozenEncoders,
+    synthesizer: DeferredModel[Any],
     emit: Emit,
-    text_encoder: Any = None,
     fit_seed: int | None = None,
     strict: bool = False,
 ) -> PreparedDataset:
-    """Fill `layout.features(spec.voice)` for the spec's list and return what stands there.
+    """Fill `layout.features(spec.voice)` for the spec's list and return what is there.
 
-    `content` is a ContentEncoder, `base_sovits` the Synthesizer whose quantiser makes the
-    tokens, `text_encoder` a TextEncoder for Chinese (None: Chinese goes without BERT features
-    and a warning says so). `fit_seed` fits the base's codebook, in place, to this dataset
-    before the tokens are made: for a run without a pretrained base.
+    Without a text encoder among `encoders` Chinese goes without BERT features and a warning says
+    so. `synthesizer` is the Synthesizer whose quantiser makes the tokens; `fit_seed` fits its
+    codebook, in place, to this dataset before the tokens are made: for a run without a pretrained
+    base. A model that nothing is made with is not loaded.
     Problem when the list cannot be read, nothing usable is left, or `strict` and any fault.
     """
-    source = find_list(spec, layout, lambda problem: warning(emit, problem))
+    source = find_or_gather_list(spec, layout, lambda problem: emit_warning(emit, problem))
     checked = check_list(source, wav_folder(spec, layout), strict)
     folder = DatasetFolder(Path(layout.features(spec.voice)))
     folder.create()
-    polyphones, notice = open_polyphones(layout)
+    chinese = any(item.language == "zh" for item in checked.manifest.items)
+    polyphones, notice = open_polyphones(layout) if chinese else (None, None)
     if notice is not None:
-        warning(emit, notice)
-    work = _Work(
+        emit_warning(emit, notice)
+    preparer = _ItemPreparer(
         folder=folder,
-        index=Index(folder.index),
+        index=CacheIndex(folder.index),
         lexicon=open_lexicon(layout, spec.voice, polyphones),
-        content=content,
-        content_id=model_digest(content.model),
-        text_encoder=text_encoder,
-        text_encoder_id=model_digest(text_encoder.model) if text_encoder is not None else "",
-        progress=Progress(emit, len(checked.manifest.items)),
-        facts=checked.facts,
+        encoders=encoders,
+        as_upstream=spec.settings.text.reading == "upstream",
+        progress=PrepareProgress(emit, len(checked.manifest.items)),
     )
     problems, notes = list(checked.manifest.problems), list(checked.manifest.notes)
     for problem in (*problems, *notes):
-        work.progress.warn(problem)
-    items: list[Item] = []
+        preparer.progress.warn(problem)
+    items: list[DatasetItem] = []
     for item in checked.manifest.items:
         try:
-            work.item(item)
+            preparer.prepare_item(item)
         except Problem as problem:
             problems.append(problem)
-            work.progress.warn(problem)
+            preparer.progress.warn(problem)
         else:
             items.append(item)
     if not items:
         raise Problem("engine.data.nothing_left", ExitCode.DATA, file=str(source))
-    if text_encoder is None and any(item.language == "zh" for item in items):
+    if encoders.text is None and any(item.language == "zh" for item in items):
         notes.append(Problem("engine.data.no_bert", ExitCode.DATA))
-        work.progress.warn(notes[-1])
-    use = None
+        preparer.progress.warn(notes[-1])
+    codebook_use = None
     if fit_seed is not None:
-        use = codebook.fit(base_sovits, _features(folder, items), fit_seed)
-    base_id = model_digest(base_sovits, ("ssl_proj.", "quantizer."))
+        codebook_use = codebook.fit_codebook(
+            synthesizer.get(), _load_features(folder, items), fit_seed
+        )
     for item in items:
-        work.tokens(item, base_sovits, base_id)
-    entries = [work.index.get(item.name) for item in items]
+        preparer.make_tokens(item, synthesizer)
+    entries = [preparer.index.get(item.name) for item in items]
     _write_tables(folder, entries)
     return PreparedDataset(
         folder=folder.path,
-        items=tuple(map(_prepared, items, entries)),
+        items=tuple(map(_prepared_item, items, entries)),
         problems=tuple(problems),
         notes=tuple(notes),
         digest=_dataset_digest(entries),
-        redone=work.progress.worked,
-        codebook_use=use,
+        remade=preparer.progress.remade,
+        codebook_use=codebook_use,
     )
 
 
 @dataclass(frozen=True)
-class _Work:
+class _ItemPreparer:
     """What every item needs, and the two passes over the items."""
 
     folder: DatasetFolder
-    index: Index
+    index: CacheIndex
     lexicon: Lexicon
-    content: Any
-    content_id: str
-    text_encoder: Any
-    text_encoder_id: str
-    progress: Progress
-    facts: dict[str, ClipFacts]
+    encoders: FrozenEncoders
+    as_upstream: bool
+    progress: PrepareProgress
 
-    def item(self, item: Item) -> None:
-        """Phones and features; Problem when the item turns out unusable."""
-        text_key = steps.text_key(item, self.lexicon, self.text_encoder_id)
-        audio_key = steps.audio_key(item, self.content_id)
+    def prepare_item(self, item: DatasetItem) -> None:
+        """Make phones, features and speaker vector, unless current; Problem for a bad item."""
+        text_encoder = self.encoders.text if item.language == "zh" else None
+        text_key = steps.text_key(
+            item,
+            self.lexicon,
+            "" if text_encoder is None else text_encoder.identity,
+            as_upstream=self.as_upstream,
+        )
+        audio_key = steps.audio_key(item, self.encoders.content.identity)
         entry = self.index.get(item.name)
-        text_stands = entry.text_key == text_key and self._bert_stands(item)
-        audio_stands = entry.audio_key == audio_key and self._audio_stands(item)
-        if not text_stands:
-            made = steps.make_text(item, self.lexicon, self.text_encoder, self.folder)
-            self.index.update(item.name, text_key=text_key, **made)
-        if not audio_stands:
-            seconds = steps.make_audio(item, self.content, self.folder)
+        text_is_current = entry.text_key == text_key and self._has_bert(item)
+        audio_is_current = entry.audio_key == audio_key and self._has_audio(item)
+        if not text_is_current:
+            text_fields = steps.make_text(
+                item,
+                self.lexicon,
+                None if text_encoder is None else text_encoder.get(),
+                self.folder,
+                as_upstream=self.as_upstream,
+            )
+            self.index.update(item.name, text_key=text_key, **text_fields)
+        if not audio_is_current:
+            seconds = steps.make_audio(item, self.encoders.content.get(), self.folder)
             self.index.update(item.name, audio_key=audio_key, seconds=seconds)
-        self.progress.item(worked=not (text_stands and audio_stands))
+        speaker_made = self._speaker(item, audio_key)
+        self.progress.count_item(remade=speaker_made or not (text_is_current and audio_is_current))
 
-    def tokens(self, item: Item, base_sovits: Any, base_id: str) -> None:
+    def _speaker(self, item: DatasetItem, audio_key: str) -> bool:
+        """Make the item's speaker vector where v2Pro needs one that is not there yet."""
+        if self.encoders.speaker is None:
+            return False
+        key = speaker_key(audio_key, self.encoders.speaker.identity)
+        stands = self.index.get(item.name).speaker_key == key
+        if stands and self.folder.speaker(item.name).exists():
+            return False
+        make_speaker_vector(item, self.encoders.speaker.get(), self.folder)
+        self.index.update(item.name, speaker_key=key)
+        return True
+
+    def make_tokens(self, item: DatasetItem, synthesizer: DeferredModel[Any]) -> None:
+        """Make the item's tokens, unless they are current."""
         entry = self.index.get(item.name)
-        key = steps.token_key(entry.audio_key, base_id)
+        key = steps.token_key(entry.audio_key, synthesizer.identity)
         if entry.token_key != key:
-            tokens = steps.make_tokens(item, base_sovits, self.folder)
+            tokens = steps.make_tokens(item, synthesizer.get(), self.folder)
             self.index.update(item.name, token_key=key, tokens=tokens)
 
-    def _bert_stands(self, item: Item) -> bool:
-        wanted = item.language == "zh" and self.text_encoder is not None
+    def _has_bert(self, item: DatasetItem) -> bool:
+        wanted = item.language == "zh" and self.encoders.text is not None
         return not wanted or self.folder.bert(item.name).exists()
 
-    def _audio_stands(self, item: Item) -> bool:
+    def _has_audio(self, item: DatasetItem) -> bool:
         return self.folder.wav(item.name).exists() and self.folder.features(item.name).exists()
 
 
-def _features(folder: DatasetFolder, items: list[Item]) -> Iterator[torch.Tensor]:
+def _load_features(folder: DatasetFolder, items: list[DatasetItem]) -> Iterator[torch.Tensor]:
     return (load_tensor(folder.features(item.name)) for item in items)
 
 
-def _write_tables(folder: DatasetFolder, entries: list[Entry]) -> None:
+def _write_tables(folder: DatasetFolder, entries: list[CacheEntry]) -> None:
     replace_lines(
         folder.text_table,
         (
@@ -193,26 +217,22 @@ def _write_tables(folder: DatasetFolder, entries: list[Entry]) -> None:
     replace_lines(folder.semantic_table, ("item_name\tsemantic_audio", *rows))
 
 
-def _prepared(item: Item, entry: Entry) -> PreparedItem:
+def _prepared_item(item: DatasetItem, entry: CacheEntry) -> PreparedItem:
     return PreparedItem(
-        item.name, item.wav, item.speaker, item.language, item.text, entry.seconds,
-        entry.phones.count(" ") + 1, entry.tokens.count(" ") + 1,
-    )  # fmt: skip
+        item.name,
+        item.wav,
+        item.speaker,
+        item.language,
+        item.text,
+        entry.seconds,
+        entry.phones.count(" ") + 1,
+        entry.tokens.count(" ") + 1,
+    )
 
 
-def _dataset_digest(entries: list[Entry]) -> str:
+def _dataset_digest(entries: list[CacheEntry]) -> str:
     state = hashlib.sha256()
     for entry in sorted(entries, key=lambda entry: entry.name):
-        state.update("\0".join((entry.name, entry.text_key, entry.token_key)).encode())
+        facts = (entry.name, entry.text_key, entry.token_key, entry.speaker_key)
+        state.update("\0".join(facts).encode())
     return state.hexdigest()
-
-
-def model_digest(model: torch.nn.Module, parts: tuple[str, ...] = ("",)) -> str:
-    """A digest of a model's tensors below `parts`: what another model made is not reused."""
-    state = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
-        if not name.startswith(parts):
-            continue
-        state.update(name.encode())
-        state.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-    return state.hexdigest()[:32]

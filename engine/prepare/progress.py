@@ -6,27 +6,29 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from engine.contract.problem import Problem
+from sovdeck.engine.contract.problem import Problem
 
 Emit = Callable[..., Any]
 
 
-class Progress:
-    """Counts items; those found ready count as done but not towards the rate."""
+class PrepareProgress:
+    """Counts items and emits step events; items found ready do not count towards the rate."""
 
     def __init__(self, emit: Emit, total: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._emit, self._clock = emit, clock
         self._start = clock()
         self.total = total
-        self.done = self.worked = 0
+        self.done = self.remade = 0
 
-    def item(self, *, worked: bool) -> None:
+    def count_item(self, *, remade: bool) -> None:
+        """Count one finished item; emit a step event when it was remade or is the last."""
         self.done += 1
-        if not worked and self.done < self.total:
+        if not remade and self.done < self.total:
             return
-        self.worked += worked
+        self.remade += remade
         elapsed = self._clock() - self._start
-        rate = self.worked / elapsed if self.worked and elapsed > 0 else None
+        rate = self.remade / elapsed if self.remade and elapsed > 0 else None
+        left = self.total - self.done
         self._emit(
             "step",
             stage="prepare",
@@ -34,12 +36,14 @@ class Progress:
             total=self.total,
             losses={},
             rate=rate,
-            eta_s=(self.total - self.done) / rate if rate else None,
+            eta_s=left / rate if rate and left else None,  # after the last one come the tokens
         )
 
     def warn(self, problem: Problem) -> None:
-        warning(self._emit, problem)
+        """Emit a warning of the prepare stage."""
+        emit_warning(self._emit, problem)
 
 
-def warning(emit: Emit, problem: Problem) -> None:
+def emit_warning(emit: Emit, problem: Problem) -> None:
+    """Emit a warning of the prepare stage."""
     emit("warning", stage="prepare", **problem.as_json())

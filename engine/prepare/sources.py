@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.contract.layout import Layout
-from engine.contract.problem import ExitCode, Problem
-from engine.contract.spec import RunSpec
+from sovdeck.engine.contract.layout import Layout
+from sovdeck.engine.contract.optional_models import WHISPER
+from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.engine.contract.spec import RunSpec
+from sovdeck.engine.prepare.gather import gather
+from sovdeck.engine.prepare.transcribe import WhisperTranscriber
 
-# Where a recogniser is looked for, below the work folder's `pretrained`.
-RECOGNISER_FOLDER = "faster-whisper"
+# Where a Whisper model is looked for, below the work folder's `pretrained`.
+RECOGNISER_FOLDER = WHISPER.folder
 
 
 def list_file(spec: RunSpec, layout: Layout) -> Path:
@@ -28,32 +31,31 @@ def wav_folder(spec: RunSpec, layout: Layout) -> Path | None:
     return pushed if pushed.is_dir() else None
 
 
-def find_list(spec: RunSpec, layout: Layout, warn: Callable[[Problem], None]) -> Path:
+def find_or_gather_list(spec: RunSpec, layout: Layout, warn: Callable[[Problem], None]) -> Path:
     """`list_file`, made first where the spec names a folder or only recordings were pushed.
 
     Problem when clips were cut and none of them has a text yet.
     """
-    named = list_file(spec, layout)
+    listed = list_file(spec, layout)
     folder = Path(layout.dataset(spec.voice))
-    if named.is_file() or not (named.is_dir() or (not spec.list_file and folder.is_dir())):
-        return named  # reading it says what is wrong with it
-    from engine.prepare.gather import gather
-    from engine.prepare.transcribe import Whisper
-
+    if listed.is_file() or not (listed.is_dir() or (not spec.list_file and folder.is_dir())):
+        return listed  # reading it says what is wrong with it
     model = Path(layout.pretrained / RECOGNISER_FOLDER)
-    recogniser = Whisper(model) if model.is_dir() else None
-    if recogniser is not None and recogniser.notice is not None:
-        warn(recogniser.notice)
+    transcriber = WhisperTranscriber(model) if model.is_dir() else None
+    if transcriber is not None and transcriber.notice is not None:
+        warn(transcriber.notice)
     gathered = gather(
-        named if named.is_dir() else folder,
+        listed if listed.is_dir() else folder,
         folder / f"{spec.voice}.list",
         speaker=spec.voice,
-        recogniser=recogniser,
+        transcriber=transcriber,
     )
     facts = {
-        "file": str(gathered.list_file), "clips": gathered.clips, "untold": gathered.untold,
-    }  # fmt: skip
-    if gathered.untold == gathered.clips:
+        "file": str(gathered.list_file),
+        "clips": gathered.clips,
+        "untold": gathered.untranscribed,
+    }
+    if gathered.untranscribed == gathered.clips:
         raise Problem("engine.gather.untold", ExitCode.DATA, **facts)
     for problem in (*gathered.problems, Problem("engine.gather.written", ExitCode.OK, **facts)):
         warn(problem)

@@ -1,4 +1,4 @@
-"""Speech to text for recordings without a transcript, with a recogniser the user brought."""
+"""Speech to text for recordings without a transcript, with a model the user brought."""
 
 from __future__ import annotations
 
@@ -9,64 +9,70 @@ from typing import Protocol
 
 import numpy as np
 
-from engine.audio import whisper
-from engine.contract.dataset.items import LANGUAGES
-from engine.contract.problem import Problem
+from sovdeck.engine.audio import whisper
+from sovdeck.engine.contract.dataset.items import LANGUAGE_TAGS
+from sovdeck.engine.contract.foreign_values import parse_json
+from sovdeck.engine.contract.problem import Problem
 
-RECOGNISER_HZ = whisper.WHISPER_HZ
+TRANSCRIBER_SAMPLE_RATE = whisper.WHISPER_SAMPLE_RATE
 
 
 @dataclass(frozen=True)
 class Transcript:
-    """What was heard, and in which language of ours."""
+    """Recognised text and its language (zh, ja, en, ko, yue)."""
 
     text: str
     language: str
 
 
-class Recogniser(Protocol):
-    """Anything that hears 16 kHz float32 (N,); `language` None asks it to find out."""
+class Transcriber(Protocol):
+    """Speech to text for 16 kHz float32 (N,); `language` None detects it."""
 
-    def hear(self, wav: np.ndarray, language: str | None) -> Transcript: ...
+    def transcribe(self, wav: np.ndarray, language: str | None) -> Transcript:
+        """Recognise the speech in `wav` (N,)."""
+        ...
 
 
-class Whisper:
-    """A Whisper folder as a Recogniser of ours."""
+class WhisperTranscriber:
+    """A `Transcriber` over a Whisper model folder."""
 
     def __init__(self, folder: Path, device: str = "auto") -> None:
-        self._model = whisper.Whisper(folder, device)
+        self._model = whisper.LocalWhisper(folder, device)
 
     @property
     def notice(self) -> Problem | None:
-        """What the user should know of how it hears."""
+        """What the user should know of its speed or device; None without anything."""
         return self._model.notice
 
-    def hear(self, wav: np.ndarray, language: str | None) -> Transcript:
-        heard = self._model.hear(wav, language)
-        return Transcript(heard.text, LANGUAGES.get(heard.language, language or "en"))
+    def transcribe(self, wav: np.ndarray, language: str | None) -> Transcript:
+        """Recognise the speech in `wav` (N,) at 16 kHz."""
+        result = self._model.transcribe(wav, language)
+        return Transcript(result.text, LANGUAGE_TAGS.get(result.language, language or "en"))
 
 
-class Remembered:
-    """A recogniser that hears every sound once: results are kept in a file of JSON lines."""
+class TranscriptCache:
+    """Transcribes every sound once: results are kept in a file of JSON lines."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._heard: dict[str, Transcript] = {}
+        self._transcripts: dict[str, Transcript] = {}
         if path.exists():
             for line in path.read_bytes().splitlines():
                 try:
-                    raw = json.loads(line)
+                    raw = parse_json(line)
                     transcript = Transcript(str(raw["text"]), str(raw["language"]))
-                    self._heard[str(raw["sound"])] = transcript
+                    self._transcripts[str(raw["sound"])] = transcript
                 except (ValueError, KeyError, TypeError):
-                    continue  # the torn last line of a killed run; that clip is heard again
+                    continue  # the incomplete last line of a killed run; that clip is done again
 
-    def hear(self, sound: str, wav: np.ndarray, language: str | None, by: Recogniser) -> Transcript:
-        """What `by` hears in `wav`, whose digest is `sound`."""
-        key = f"{sound}:{language or 'any'}"
-        if key not in self._heard:
-            self._heard[key] = by.hear(wav, language)
-            line = json.dumps({"sound": key, **asdict(self._heard[key])}, ensure_ascii=False)
+    def transcribe(
+        self, samples_digest: str, wav: np.ndarray, language: str | None, transcriber: Transcriber
+    ) -> Transcript:
+        """The text of `wav`, whose digest is `samples_digest`; `transcriber` is asked once."""
+        key = f"{samples_digest}:{language or 'any'}"
+        if key not in self._transcripts:
+            self._transcripts[key] = transcriber.transcribe(wav, language)
+            line = json.dumps({"sound": key, **asdict(self._transcripts[key])}, ensure_ascii=False)
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(f"{line}\n")
-        return self._heard[key]
+        return self._transcripts[key]

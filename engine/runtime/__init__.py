@@ -1,1 +1,1 @@
-"""What a run stands on: its journal, its saved states, its device, its signals. No model here."""
+"""What every run needs, without models: events, checkpoints, device, processes, signals."""

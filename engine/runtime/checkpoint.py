@@ -1,9 +1,9 @@
-"""Saved training states: a folder each, whole or not there, at least two kept.
+"""Training checkpoints: a folder each, complete or absent, the last two kept.
 
     states/sovits/step-00000120/    model.pt  optim.pt  ...  manifest.json (written last)
 
-A state is written into a folder beside its place, every file fsynced, the manifest with
-sizes and SHA-256 last, then renamed. The loader takes the newest state that verifies.
+A checkpoint is written into a temporary folder, every file fsynced, the manifest with sizes
+and SHA-256 last, then renamed. The loader takes the newest checkpoint that verifies.
 """
 
 from __future__ import annotations
@@ -19,16 +19,18 @@ from typing import Any
 
 import torch
 
-from engine.runtime.durable import HashedFile, fsync_folder, sha256, write_hashed
+from sovdeck.engine.contract.atomic_io import HashingFile, file_sha256, fsync_folder, write_hashed
 
 _MANIFEST = "manifest.json"
-_STATE = re.compile(r"step-(\d{8,})\Z")
-_KEPT = 2  # the newest may be the one a dying disk has just spoilt
+_CHECKPOINT_FOLDER = re.compile(r"step-(\d{8,})\Z")
+# What a part was called in states saved by an earlier version, which are read all the same.
+_FORMER_NAMES = {"rng_states": "dice"}
+_KEPT_CHECKPOINTS = 2  # the newest may be the one a failing disk has just damaged
 
 
 @dataclass(frozen=True)
-class SavedState:
-    """A state on disk that verified: its step, its small facts, its folder."""
+class SavedCheckpoint:
+    """A verified checkpoint on the disk: its folder, its step and the facts saved with it."""
 
     path: Path
     step: int
@@ -36,29 +38,34 @@ class SavedState:
 
     def load(self, part: str, device: torch.device | str = "cpu") -> Any:
         """Read one part, e.g. "model"; only tensors and plain values can be in there."""
-        return torch.load(self.path / f"{part}.pt", map_location=device, weights_only=True)
+        file = self.path / f"{part}.pt"
+        if part in _FORMER_NAMES and not file.is_file():
+            file = self.path / f"{_FORMER_NAMES[part]}.pt"
+        return torch.load(file, map_location=device, weights_only=True)
 
 
 @dataclass(frozen=True)
-class Fault:
-    """A state that does not verify, and why."""
+class DamagedCheckpoint:
+    """A checkpoint that does not verify, and why."""
 
     name: str
     why: str
 
 
-class Checkpoints:
-    """The saved states of one stage."""
+class CheckpointStore:
+    """The checkpoints of one training stage."""
 
     def __init__(self, folder: Path, *, keep_all: bool = False) -> None:
         self.folder = folder
         self._keep_all = keep_all
 
-    def save(self, step: int, parts: Mapping[str, Any], facts: Mapping[str, Any]) -> SavedState:
-        """Write a state durably, then prune old ones. Raises OSError when the disk is full."""
+    def save(
+        self, step: int, parts: Mapping[str, Any], facts: Mapping[str, Any]
+    ) -> SavedCheckpoint:
+        """Write a checkpoint durably, then prune old ones. OSError when the disk is full."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._sweep()
-        place = self.folder / f"step-{step:08d}"
+        self._delete_leftovers()
+        target = self.folder / f"step-{step:08d}"
         beside = self.folder / f".tmp-{step:08d}-{os.getpid()}"
         try:
             beside.mkdir()
@@ -66,55 +73,57 @@ class Checkpoints:
             manifest = {"step": step, "facts": dict(facts), "files": files}
             _write_manifest(beside / _MANIFEST, manifest)
             fsync_folder(beside)
-            if place.exists():  # the same step once more: after a damaged state or a roll-back
-                place.rename(self.folder / f".tmp-old-{step:08d}")
-            beside.rename(place)
+            if (
+                target.exists()
+            ):  # the same step once more: after a damaged checkpoint or a roll-back
+                target.rename(self.folder / f".tmp-old-{step:08d}")
+            beside.rename(target)
         except BaseException:
             shutil.rmtree(beside, ignore_errors=True)
             raise
         fsync_folder(self.folder)
-        self._sweep()
+        self._delete_leftovers()
         self._prune(step)
-        return SavedState(place, step, dict(facts))
+        return SavedCheckpoint(target, step, dict(facts))
 
-    def newest(self) -> tuple[SavedState | None, tuple[Fault, ...]]:
-        """The newest state that verifies, and the newer ones that do not."""
-        faults: list[Fault] = []
-        for step, place in self._states():
+    def find_newest(self) -> tuple[SavedCheckpoint | None, tuple[DamagedCheckpoint, ...]]:
+        """The newest checkpoint that verifies, and the newer ones that do not."""
+        damaged: list[DamagedCheckpoint] = []
+        for step, folder in self._list_checkpoints():
             try:
-                return SavedState(place, step, _verified(place)), tuple(faults)
+                return SavedCheckpoint(folder, step, _verify(folder)), tuple(damaged)
             except (OSError, ValueError, KeyError, TypeError) as error:
-                faults.append(Fault(place.name, f"{type(error).__name__}: {error}"))
-        return None, tuple(faults)
+                damaged.append(DamagedCheckpoint(folder.name, f"{type(error).__name__}: {error}"))
+        return None, tuple(damaged)
 
-    def drop(self) -> None:
-        """Forget every state, on a person's word (`train.on_change=restart`)."""
+    def delete_all(self) -> None:
+        """Delete every checkpoint, as `train.on_change=restart` asks for."""
         if self.folder.exists():
             shutil.rmtree(self.folder)
 
-    def _states(self) -> list[tuple[int, Path]]:
+    def _list_checkpoints(self) -> list[tuple[int, Path]]:
         if not self.folder.is_dir():
             return []
-        named = ((_STATE.match(place.name), place) for place in self.folder.iterdir())
+        named = ((_CHECKPOINT_FOLDER.match(place.name), place) for place in self.folder.iterdir())
         return sorted(((int(hit[1]), place) for hit, place in named if hit), reverse=True)
 
     def _prune(self, step: int) -> None:
-        # Whoever saves a step has gone back from all later ones, as they did not verify: they
-        # would stand in the place of whole ones.
-        states = self._states()
-        later = [place for number, place in states if number > step]
-        whole = [place for number, place in states if number <= step]
-        for place in later + ([] if self._keep_all else whole[_KEPT:]):
+        # A run that saves a step has gone back from all later ones, as they did not verify: kept,
+        # they would count among the newest two.
+        checkpoints = self._list_checkpoints()
+        later = [place for number, place in checkpoints if number > step]
+        whole = [place for number, place in checkpoints if number <= step]
+        for place in later + ([] if self._keep_all else whole[_KEPT_CHECKPOINTS:]):
             shutil.rmtree(place)
 
-    def _sweep(self) -> None:
-        # What a killed writer left; there is one writer a stage, so nobody else owns these.
-        for left in self.folder.glob(".tmp-*"):
-            shutil.rmtree(left, ignore_errors=True)
+    def _delete_leftovers(self) -> None:
+        # Left by a killed writer; there is one writer a stage, so no other process uses these.
+        for leftover in self.folder.glob(".tmp-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _write_part(path: Path, part: Any) -> dict[str, Any]:
-    def fill(file: HashedFile) -> None:
+    def fill(file: HashingFile) -> None:
         torch.save(part, file)  # type: ignore[arg-type]  # only `write` and `flush` are used
 
     size, digest = write_hashed(path, fill)
@@ -128,11 +137,11 @@ def _write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
         os.fsync(file.fileno())
 
 
-def _verified(place: Path) -> Mapping[str, Any]:
-    manifest = json.loads((place / _MANIFEST).read_text(encoding="utf-8"))
-    for name, wanted in manifest["files"].items():
-        path = place / f"{name}.pt"
-        if path.stat().st_size != wanted["bytes"] or sha256(path) != wanted["sha256"]:
+def _verify(folder: Path) -> Mapping[str, Any]:
+    manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+    for name, expected in manifest["files"].items():
+        path = folder / f"{name}.pt"
+        if path.stat().st_size != expected["bytes"] or file_sha256(path) != expected["sha256"]:
             raise ValueError(f"{path.name} is not what was written")
     facts = manifest["facts"]
     if not isinstance(facts, dict):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +10,10 @@ from typing import Any
 import psutil
 import torch
 
-from engine.contract.problem import ExitCode, Problem
+from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.engine.runtime.nvml import count_gpus
 
-_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
 
 @dataclass(frozen=True)
@@ -26,18 +26,20 @@ class Device:
     index: int = 0
 
     @property
-    def torch(self) -> torch.device:
+    def torch_device(self) -> torch.device:
+        """The device as torch names it."""
         return torch.device(f"cuda:{self.index}" if self.kind == "cuda" else self.kind)
 
     def as_json(self) -> dict[str, Any]:
+        """The `device` field of a `run_started` event."""
         return {"kind": self.kind, "name": self.name, "memory_total": self.memory_total}
 
 
-def limit_gpus(numbers: str, environment: dict[str, str] | None = None) -> tuple[int, ...]:
+def set_visible_gpus(numbers: str, environment: dict[str, str] | None = None) -> tuple[int, ...]:
     """Let the process see only the GPUs of `train.gpus` ("0-1"); call before CUDA starts."""
     chosen = tuple(int(n) for n in numbers.split("-"))
     target = os.environ if environment is None else environment
-    # A scheduler's own limit wins: its numbers are what our numbers count in.
+    # A scheduler's own limit comes first: our numbers index into its list.
     outer = target.get("CUDA_VISIBLE_DEVICES")
     if outer:
         visible = outer.split(",")
@@ -51,18 +53,29 @@ def limit_gpus(numbers: str, environment: dict[str, str] | None = None) -> tuple
     return chosen
 
 
-def require_gpus(numbers: str, visible: int, installed: int) -> None:
-    """Problem when a GPU of `train.gpus` is not there.
+def check_gpus_exist(numbers: str, visible: int, installed: int) -> None:
+    """Raise Problem when a GPU of `train.gpus` does not exist.
 
-    CUDA leaves such a number out without a word, and the run would train on the CPU. `visible`
-    is what torch counts after `limit_gpus`, `installed` what the driver does (0: it says nothing).
+    CUDA silently ignores such a number, and the run would train on the CPU. `visible` is the
+    number of GPUs torch finds after `set_visible_gpus`, `installed` that of the driver (0: not
+    known).
     """
     if installed and visible < len(numbers.split("-")):
         raise Problem("engine.run.no_such_gpu", ExitCode.CONFIG, gpus=numbers, count=installed)
 
 
-def choose(wanted: str, index: int = 0) -> Device:
-    """`wanted` is train.device: auto, cuda or cpu. Problem when cuda is asked for in vain."""
+def refuse_unseen_gpu(wanted: str, problem_key: str) -> None:
+    """Raise Problem for a GPU that the driver knows and torch cannot use.
+
+    `wanted` "auto" would silently take the CPU then, which is a hundred times slower.
+    """
+    installed = count_gpus() if wanted == "auto" else 0
+    if installed and not torch.cuda.is_available():
+        raise Problem(problem_key, ExitCode.CONFIG, count=installed)
+
+
+def choose_device(wanted: str, index: int = 0) -> Device:
+    """The device for `train.device` (auto, cuda or cpu); Problem for cuda where there is none."""
     if wanted != "cpu" and torch.cuda.is_available():
         properties = torch.cuda.get_device_properties(index)
         return Device("cuda", properties.name, properties.total_memory, index)
@@ -76,34 +89,39 @@ class Precision:
     """A number format for matrix products; sums and losses stay float32."""
 
     name: str
-    kind: str
+    device_kind: str
 
     @property
-    def scaled(self) -> bool:
-        """fp16 gradients underflow without loss scaling."""
+    def needs_loss_scaling(self) -> bool:
+        """True for fp16, whose gradients underflow without loss scaling."""
         return self.name == "fp16"
 
     def autocast(self) -> AbstractContextManager[Any]:
-        return torch.autocast(self.kind, _TYPES[self.name], enabled=self.name != "fp32")
+        """A context in which matrix products use this format; fp32 changes nothing."""
+        return torch.autocast(self.device_kind, _DTYPES[self.name], enabled=self.name != "fp32")
 
 
 def choose_precision(wanted: str, device: Device) -> Precision:
-    """auto: bf16 where the GPU computes it, else fp16 from Volta on, else fp32. CPU: fp32."""
-    if wanted != "auto":
-        return Precision(wanted, device.kind)
+    """The format for `train.precision`: for auto bf16 or else fp16 where the GPU is fast in it.
+
+    bf16 from Ampere on, fp16 from Volta on, fp32 otherwise and on the CPU. Problem for a format
+    that the GPU lacks or computes wrongly.
+    """
     if device.kind == "cpu":
-        return Precision("fp32", "cpu")
+        return Precision("fp32" if wanted == "auto" else wanted, "cpu")
     major, minor = torch.cuda.get_device_capability(device.index)
-    return Precision(_best_format((major, minor), device.name), "cuda")
+    best = best_format((major, minor), device.name)
+    # torch emulates bf16 on older cards, where cuDNN has no convolution for it.
+    if wanted == "bf16" and best != "bf16" or wanted == "fp16" and best == "fp32":
+        raise Problem(
+            "engine.run.no_such_format", ExitCode.CONFIG, wanted=wanted, gpu=device.name, best=best
+        )
+    return Precision(best if wanted == "auto" else wanted, "cuda")
 
 
-def _best_format(capability: tuple[int, int], name: str) -> str:
+def best_format(capability: tuple[int, int], name: str) -> str:
+    """The fastest format that a card of this capability and name computes rightly."""
     if capability >= (8, 0):
         return "bf16"
     # GTX 16xx cards compute NaN in half precision (compat SPEC 8).
     return "fp16" if capability >= (7, 0) and "GTX 16" not in name else "fp32"
-
-
-def environment_for(gpus: tuple[int, ...], base: Mapping[str, str]) -> dict[str, str]:
-    """The environment of worker processes on `gpus`."""
-    return {**base, "CUDA_VISIBLE_DEVICES": ",".join(str(n) for n in gpus)}

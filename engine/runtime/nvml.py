@@ -1,7 +1,7 @@
-"""One GPU's figures from the driver itself, through NVML (module pynvml of nvidia-ml-py).
+"""Memory, utilisation and temperature of one GPU through NVML (pynvml of nvidia-ml-py).
 
-Keyed by UUID: CUDA numbers the fastest card first, NVML goes by the bus. A figure the driver
-will not give is left out. No driver at all is None, and so is a library that does not load.
+Keyed by UUID: CUDA numbers the fastest GPU first, NVML goes by the bus. A value the driver
+does not give is left out. Without a driver, or when the library does not load: None.
 """
 
 from __future__ import annotations
@@ -10,8 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 
-def gpu_figures(uuid: str, library: Any = None) -> dict[str, int] | None:
-    """Bytes, percent and degrees Celsius of the GPU with this UUID (with or without "GPU-")."""
+def query_gpu(uuid: str, library: Any = None) -> dict[str, int] | None:
+    """Bytes, percent and degrees Celsius of the GPU with this UUID (with or without "GPU-").
+
+    Keys are those of a `memory` event: gpu_used, gpu_total, gpu_utilisation, gpu_temperature.
+    """
     if library is None:
         import pynvml
 
@@ -24,18 +27,18 @@ def gpu_figures(uuid: str, library: Any = None) -> dict[str, int] | None:
     try:
         handle = library.nvmlDeviceGetHandleByUUID(name.encode())
         found: dict[str, int] = {}
-        memory = _asked(library, lambda: library.nvmlDeviceGetMemoryInfo(handle))
+        memory = _query_or_none(library, lambda: library.nvmlDeviceGetMemoryInfo(handle))
         if memory is not None:
             found |= {"gpu_used": int(memory.used), "gpu_total": int(memory.total)}
-        rates = _asked(library, lambda: library.nvmlDeviceGetUtilizationRates(handle))
-        if rates is not None:
-            found["gpu_utilisation"] = int(rates.gpu)
-        heat = _asked(
+        utilisation = _query_or_none(library, lambda: library.nvmlDeviceGetUtilizationRates(handle))
+        if utilisation is not None:
+            found["gpu_utilisation"] = int(utilisation.gpu)
+        temperature = _query_or_none(
             library,
             lambda: library.nvmlDeviceGetTemperature(handle, library.NVML_TEMPERATURE_GPU),
         )
-        if heat is not None:
-            found["gpu_temperature"] = int(heat)
+        if temperature is not None:
+            found["gpu_temperature"] = int(temperature)
         return found or None
     except library.NVMLError:
         return None
@@ -43,8 +46,8 @@ def gpu_figures(uuid: str, library: Any = None) -> dict[str, int] | None:
         library.nvmlShutdown()
 
 
-def gpu_count(library: Any = None) -> int:
-    """GPUs the driver knows, whatever CUDA_VISIBLE_DEVICES says; 0 where it says nothing."""
+def count_gpus(library: Any = None) -> int:
+    """Number of GPUs the driver knows, whatever CUDA_VISIBLE_DEVICES holds; 0 when unknown."""
     if library is None:
         import pynvml
 
@@ -54,14 +57,31 @@ def gpu_count(library: Any = None) -> int:
     except library.NVMLError:
         return 0
     try:
-        return int(_asked(library, library.nvmlDeviceGetCount) or 0)
+        return int(_query_or_none(library, library.nvmlDeviceGetCount) or 0)
     finally:
         library.nvmlShutdown()
 
 
-def _asked(library: Any, question: Callable[[], Any]) -> Any:
+def driver_version(library: Any = None) -> str | None:
+    """The version of NVIDIA's driver; None when unknown."""
+    if library is None:
+        import pynvml
+
+        library = pynvml
+    try:
+        library.nvmlInit()
+    except library.NVMLError:
+        return None
+    try:
+        version = _query_or_none(library, library.nvmlSystemGetDriverVersion)
+        return version.decode() if isinstance(version, bytes) else version
+    finally:
+        library.nvmlShutdown()
+
+
+def _query_or_none(library: Any, query: Callable[[], Any]) -> Any:
     # MIG slices and unified memory answer some questions with "not supported" (remote.md 3).
     try:
-        return question()
+        return query()
     except library.NVMLError:
         return None

@@ -1,4 +1,4 @@
-"""Arguments that every command that speaks has: which voice, and what it is spoken with."""
+"""Arguments of every command that speaks: the voice, its encoders, the device."""
 
 from __future__ import annotations
 
@@ -6,36 +6,45 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sovdeck.engine.runtime.console import print_notice
+
 if TYPE_CHECKING:
-    from engine.speaking.studio import Studio
+    from sovdeck.engine.speaking.voice_loader import VoiceLoader
 
 
-def add_studio(parser: argparse.ArgumentParser) -> None:
+def add_voice_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments that `open_voice_loader` reads."""
     parser.add_argument("voice", help="name of the voice")
     parser.add_argument("--work", type=Path, default=Path(), help="work folder (default: here)")
     parser.add_argument("--pretrained", help="set below pretrained/ whose encoders to use")
     parser.add_argument("--device", default="auto", choices=("auto", "cuda", "cpu"))
     parser.add_argument(
-        "--asr", type=Path,
+        "--asr",
+        type=Path,
         help="Whisper model folder, to find lost words (default: pretrained/faster-whisper)",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--words", type=Path, help="your own readings (default: data/NAME/words.txt)"
     )
     parser.add_argument(
-        "--g2pw", type=Path,
+        "--g2pw",
+        type=Path,
         help="g2pW model folder, for Chinese readings (default: pretrained/G2PWModel)",
-    )  # fmt: skip
+    )
 
 
-def open_studio(args: argparse.Namespace) -> tuple[Studio, str]:
-    """The studio, and the device to speak on; what could not be used is said on stderr."""
-    from engine.cli import remark
-    from engine.runtime.device import choose
-    from engine.speaking.studio import Studio
-    from engine.text.aids import open_polyphones
+def open_voice_loader(args: argparse.Namespace) -> tuple[VoiceLoader, str]:
+    """Return the voice loader and the torch device; what cannot be used is noted on stderr.
 
-    studio = Studio(args.work, args.voice, args.pretrained, words=args.words)
-    studio.polyphones, notice = open_polyphones(studio.layout, args.g2pw)
-    remark(notice)
-    return studio, str(choose(args.device).torch)
+    Problem for a GPU that torch cannot see: on the CPU one would wait and not know why.
+    """
+    # Here: these import torch, which takes seconds, and `--help` must answer at once.
+    from sovdeck.engine.runtime.device import choose_device, refuse_unseen_gpu
+    from sovdeck.engine.speaking.voice_loader import VoiceLoader
+    from sovdeck.engine.text.open_lexicon import open_polyphones
+
+    refuse_unseen_gpu(args.device, "engine.speaking.gpu_unseen")
+    loader = VoiceLoader(args.work, args.voice, args.pretrained, words_file=args.words)
+    loader.polyphones, notice = open_polyphones(loader.layout, args.g2pw)
+    print_notice(notice)
+    return loader, str(choose_device(args.device).torch_device)

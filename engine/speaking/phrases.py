@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,16 +9,15 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from engine.contract.problem import ExitCode, Problem
-from engine.contract.speak_table import LANGUAGES
-from engine.text.clean import clean
-from engine.text.lexicon import Lexicon
-from engine.text.symbols import ids
+from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.engine.contract.speak_table import LANGUAGE_MODES
+from sovdeck.engine.text.lexicon import Lexicon
+from sovdeck.engine.text.reader import ReadPiece, read_text, unreadable_problem
+from sovdeck.engine.text.symbols import phone_ids
 
 BERT_DIM = 1024
 # With fewer phones than this the GPT rambles; upstream puts a full stop in front (SPEC 6.7).
-_FEWEST = 6
-_LATIN = re.compile(r"[A-Za-z]")
+_MIN_PHONES = 6
 
 
 class BertFeatures(Protocol):
@@ -46,49 +44,41 @@ class Phrase:
         )
 
 
-def read(
+def read_phrase(
     text: str,
     language: str,
     encoder: BertFeatures | None = None,
     lexicon: Lexicon | None = None,
 ) -> Phrase:
-    """Phones and features of `text`, read by one of the language modes of SPEC 6.7.
+    """Read `text` as phones and features, by one of the language modes of SPEC 6.7.
 
     Only Chinese has BERT features, and only when an encoder is given; all else is zeros.
     Problem when the language is none of ours, or nothing in the text can be read.
     """
-    if language not in LANGUAGES:
-        known = ", ".join(LANGUAGES)
-        raise Problem("engine.speaking.language", ExitCode.DATA, language=language, known=known)
-    text = re.sub(r"  +", " ", text)
-    phrase = _read_parts(text, language, encoder, lexicon)
-    if len(phrase.phones) < _FEWEST:
-        phrase = _read_parts("." + text, language, encoder, lexicon)
-    if len(phrase.phones) == 0:
-        raise Problem("engine.speaking.unreadable", ExitCode.DATA, text=text[:40])
-    return phrase
-
-
-def _read_parts(
-    text: str, language: str, encoder: BertFeatures | None, lexicon: Lexicon | None
-) -> Phrase:
+    if language not in LANGUAGE_MODES:
+        raise language_problem(language)
+    reading = read_text(text, language, lexicon)
+    if reading.is_silent:
+        raise unreadable_problem(text, language)
+    if len(reading.phones) < _MIN_PHONES:
+        # A full-width mark in front of a number makes no decimal of it.
+        reading = read_text(("." if language in ("en", "ko") else "。") + text, language, lexicon)
     phrase = Phrase(torch.empty(0, dtype=torch.long), torch.empty(BERT_DIM, 0), "")
-    for part, spoken in _parts(text, language):
-        cleaned = clean(part, spoken, lexicon)
-        phones = torch.tensor(ids(cleaned.phones), dtype=torch.long)
-        bert = torch.zeros(BERT_DIM, len(phones))
-        if spoken == "zh" and encoder is not None and cleaned.word2ph is not None:
-            bert = encoder.features(cleaned.normalized, cleaned.word2ph).float().cpu()
-        phrase += Phrase(phones, bert, cleaned.normalized)
+    for piece in reading.pieces:
+        phrase += _encode_piece(piece, encoder)
     return phrase
 
 
-def _parts(text: str, language: str) -> list[tuple[str, str]]:
-    """(piece, language) pairs; the segmenter's dictionaries load only for mixed text."""
-    if language == "en":
-        return [(text, "en")]
-    if not language.startswith("auto") and not _LATIN.search(text):
-        return [(text, language.removeprefix("all_"))]
-    from engine.text.segment import segment
+def language_problem(language: str) -> Problem:
+    """Return what says that `language` is none of the modes."""
+    known = ", ".join(LANGUAGE_MODES)
+    return Problem("engine.speaking.language", ExitCode.DATA, language=language, known=known)
 
-    return [(piece.text, piece.language) for piece in segment(text, language)]
+
+def _encode_piece(piece: ReadPiece, encoder: BertFeatures | None) -> Phrase:
+    made = piece.phones
+    phones = torch.tensor(phone_ids(made.phones), dtype=torch.long)
+    bert = torch.zeros(BERT_DIM, len(phones))
+    if piece.language == "zh" and encoder is not None and made.word2ph is not None:
+        bert = encoder.features(made.normalized, made.word2ph).float().cpu()
+    return Phrase(phones, bert, made.normalized)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.contract.events import parse
-from engine.contract.layout import Layout
+from sovdeck.engine.contract.events import parse_event
+from sovdeck.engine.contract.foreign_values import parse_json
+from sovdeck.engine.contract.layout import Layout
 
 
 @dataclass(frozen=True)
@@ -26,26 +26,26 @@ def saved_samples(layout: Layout, voice: str) -> list[SavedSample]:
     runs = Path(layout.work) / "runs"
     newest_first = sorted(runs.glob("*/events.jsonl"), key=lambda p: -p.stat().st_mtime)
     for events in newest_first:
-        if _voice(events.with_name("spec.json")) == voice:
-            found = _samples(events, Path(layout.work))
+        if _spec_voice(events.with_name("spec.json")) == voice:
+            found = _read_samples(events, Path(layout.work))
             if found:
                 return found
     return []
 
 
-def _voice(spec: Path) -> str:
+def _spec_voice(spec: Path) -> str:
     if not spec.is_file():
         return ""
     try:
-        return str(json.loads(spec.read_text(encoding="utf-8")).get("voice", ""))
+        return str(parse_json(spec.read_text(encoding="utf-8")).get("voice", ""))
     except (ValueError, AttributeError):
         return ""  # a run folder that is no run of ours has nothing to listen to
 
 
-def _samples(events: Path, work: Path) -> list[SavedSample]:
+def _read_samples(events: Path, work: Path) -> list[SavedSample]:
     found = []
     for line in events.read_bytes().splitlines():
-        event = parse(line)
+        event = parse_event(line)
         if event is None or event.type != "sample" or "epoch" not in event.payload:
             continue
         path = work / str(event.payload["path"])

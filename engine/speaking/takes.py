@@ -1,4 +1,4 @@
-"""What was spoken: the samples, and enough about each piece to speak it the same way again."""
+"""What was spoken: the samples, and enough about each chunk to speak it the same way again."""
 
 from __future__ import annotations
 
@@ -12,25 +12,27 @@ from typing import Any
 
 import numpy as np
 
-from engine.contract.problem import ExitCode, Problem
-from engine.models.gpt.sampling import Sampling
-from engine.runtime.durable import write_atomic
-from engine.speaking.request import SpeakRequest
-from engine.speaking.sound import RATE, wav_bytes
+from sovdeck.engine.audio.pcm import SPEECH_SAMPLE_RATE, encode_wav
+from sovdeck.engine.contract.atomic_io import write_atomic
+from sovdeck.engine.contract.foreign_values import parse_json
+from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.engine.models.gpt.sampling import Sampling
+from sovdeck.engine.speaking.request import SpeakRequest
+from sovdeck.engine.text.reader import LostCharacter
 
-# Tokens of a take by the key of their piece: what "re-render" speaks again.
-Delivery = Mapping[str, tuple[int, ...]]
+# Tokens of a take by the key of their chunk: what "re-render" speaks again.
+ChunkTokens = Mapping[str, tuple[int, ...]]
 
 _VERSION = 1
 
 
 @dataclass(frozen=True)
-class SpokenPiece:
-    """One piece as spoken. `samples` (N,) float32 end with the pause.
+class SpokenChunk:
+    """One chunk as spoken. `samples` (N,) float32 end with the pause.
 
     `seed` drew `tokens`; `ended` is False when the GPT ran into its limit instead of stopping;
     `reused` says that the tokens are those of the last take. `error` is the share of phones
-    that recognition missed (NaN when nobody listened), the least of `attempts`.
+    that recognition missed (NaN without recognition), the least of `attempts`.
     """
 
     text: str
@@ -45,94 +47,118 @@ class SpokenPiece:
 
     @property
     def seconds(self) -> float:
-        return len(self.samples) / RATE
+        """Length with the pause."""
+        return len(self.samples) / SPEECH_SAMPLE_RATE
 
     def facts(self) -> dict[str, Any]:
-        """What a listener wants to know, as JSON."""
+        """Everything but samples, tokens and key, as JSON."""
         return {
-            "text": self.text, "seconds": round(self.seconds, 3), "seed": self.seed,
-            "ended": self.ended, "reused": self.reused, "attempts": self.attempts,
+            "text": self.text,
+            "seconds": round(self.seconds, 3),
+            "seed": self.seed,
+            "ended": self.ended,
+            "reused": self.reused,
+            "attempts": self.attempts,
             "error": None if math.isnan(self.error) else round(self.error, 3),
-        }  # fmt: skip
+        }
 
 
 @dataclass(frozen=True)
 class Take:
-    """One request, spoken."""
+    """One request, spoken. `lost` are the characters of its text that have no sound.
+
+    `notices` say what else a person should know although the take was made.
+    """
 
     request: SpeakRequest
     seed: int
-    pieces: tuple[SpokenPiece, ...]
+    chunks: tuple[SpokenChunk, ...]
+    lost: tuple[LostCharacter, ...] = ()
+    notices: tuple[Problem, ...] = ()
 
     @property
     def samples(self) -> np.ndarray:
         """(N,) float32 at 32 kHz."""
-        return np.concatenate([piece.samples for piece in self.pieces])
+        return np.concatenate([chunk.samples for chunk in self.chunks])
 
     @property
     def seconds(self) -> float:
-        return sum(piece.seconds for piece in self.pieces)
+        """Length of all chunks."""
+        return sum(chunk.seconds for chunk in self.chunks)
 
     @property
-    def delivery(self) -> Delivery:
-        return {piece.key: piece.tokens for piece in self.pieces}
+    def chunk_tokens(self) -> ChunkTokens:
+        """The tokens of each chunk by its key."""
+        return {chunk.key: chunk.tokens for chunk in self.chunks}
 
 
-def piece_key(
-    text: str, occurrence: int, request: SpeakRequest, reference: str, weights: str
+def chunk_key(
+    text: str, occurrence: int, request: SpeakRequest, reference: str, token_source: str
 ) -> str:
-    """Names the delivery of one piece by all that decides it, never by its place in the text.
+    """Digest of all that decides the tokens of one chunk, never of its place in the text.
 
-    Speed, pause, extra references and the SoVITS weight are left out: those may change when a
-    take is re-rendered. `occurrence` tells equal pieces of one text apart.
+    Speed, tone, pause, extra references and the SoVITS weight are left out: those may change when a
+    take is re-rendered. `occurrence` tells equal chunks of one text apart.
     """
     prompt = [reference, request.ref_text, request.ref_lang] if request.prompted else []
     sampling: Sampling = request.sampling
-    facts = [text, occurrence, request.text_lang, prompt, asdict(sampling), weights]
+    facts = [text, occurrence, request.text_lang, prompt, asdict(sampling), token_source]
     return hashlib.sha256(json.dumps(facts, ensure_ascii=False).encode()).hexdigest()[:32]
 
 
 def save_take(path: Path, take: Take) -> None:
     """Write `path` (wav) and beside it `<stem>.json`, each replaced whole."""
-    write_atomic(path, wav_bytes(take.samples))
+    write_atomic(path, encode_wav(take.samples))
     record = {
         "version": _VERSION,
         "seed": take.seed,
         "seconds": round(take.seconds, 3),
-        "request": _plain(take.request),
+        "request": _request_json(take.request),
+        "unread": [one.as_json() for one in take.lost],
         "pieces": [
-            {**piece.facts(), "key": piece.key, "tokens": list(piece.tokens)}
-            for piece in take.pieces
+            {**chunk.facts(), "key": chunk.key, "tokens": list(chunk.tokens)}
+            for chunk in take.chunks
         ],
-    }  # fmt: skip
+    }
     content = json.dumps(record, ensure_ascii=False, indent=1).encode()
     write_atomic(path.with_suffix(".json"), content)
 
 
-def read_delivery(path: Path) -> Delivery:
-    """The tokens of a saved take, from its wav or json path; Problem when it is not one."""
+def read_chunk_tokens(path: Path) -> ChunkTokens:
+    """Read the tokens of a saved take, from its wav or json path; Problem when it is not one."""
     path = path.with_suffix(".json")
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        pieces = {str(p["key"]): tuple(int(t) for t in p["tokens"]) for p in record["pieces"]}
-        if record["version"] != _VERSION or any(not tokens for tokens in pieces.values()):
-            raise ValueError("another version, or a piece without tokens")
+        record = parse_json(path.read_text(encoding="utf-8"))
+        chunk_tokens = {str(p["key"]): tuple(int(t) for t in p["tokens"]) for p in record["pieces"]}
+        if record["version"] != _VERSION or any(not tokens for tokens in chunk_tokens.values()):
+            raise ValueError("another version, or a chunk without tokens")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Problem(
             "engine.speaking.no_take", ExitCode.DATA, file=str(path), why=str(error)
         ) from error
-    return pieces
+    return chunk_tokens
 
 
 def next_take(folder: Path) -> Path:
     """`0001.wav`, `0002.wav`, ... in the folder of takes: the first number not used yet."""
-    used = _numbers(folder)
+    used = _take_numbers(folder)
     return folder / f"{(used[-1] if used else 0) + 1:04d}.wav"
+
+
+def prune_takes(folder: Path, most_bytes: int) -> None:
+    """Delete the oldest takes in the folder until what is left has at most so many bytes."""
+    used = 0
+    for number in reversed(_take_numbers(folder)):
+        files = [folder / f"{number:04d}{suffix}" for suffix in (".wav", ".json")]
+        used += sum(path.stat().st_size for path in files if path.is_file())
+        if used > most_bytes:
+            for path in files:
+                path.unlink(missing_ok=True)
 
 
 def last_take(folder: Path) -> Path:
     """The newest take; Problem when there is none."""
-    used = _numbers(folder)
+    used = _take_numbers(folder)
     if not used:
         raise Problem(
             "engine.speaking.no_take", ExitCode.DATA, file=str(folder), why="no takes yet"
@@ -140,12 +166,12 @@ def last_take(folder: Path) -> Path:
     return folder / f"{used[-1]:04d}.wav"
 
 
-def _numbers(folder: Path) -> list[int]:
+def _take_numbers(folder: Path) -> list[int]:
     return sorted(int(path.stem) for path in folder.glob("*.wav") if path.stem.isdecimal())
 
 
-def _plain(request: SpeakRequest) -> dict[str, Any]:
-    plain = asdict(request)
-    plain["ref_audio"] = str(request.ref_audio)
-    plain["aux_refs"] = [str(path) for path in request.aux_refs]
-    return plain
+def _request_json(request: SpeakRequest) -> dict[str, Any]:
+    fields = asdict(request)
+    fields["ref_audio"] = str(request.ref_audio)
+    fields["aux_refs"] = [str(path) for path in request.aux_refs]
+    return fields

@@ -1,6 +1,6 @@
-"""The user's own readings, which win over everything a language front end would choose.
+"""The user's own readings, which take precedence over those of a language front end.
 
-Written the same way in `words.txt` (one a line, `#` begins a remark) and inside a text:
+Written the same way in `words.txt` (one a line, `#` begins a comment) and inside a text:
 
     汉字{han4 zi4}        pinyin with tone digits, 5 for the neutral tone
     今日{きょう}           kana
@@ -8,7 +8,7 @@ Written the same way in `words.txt` (one a line, `#` begins a remark) and inside
     값{갑}                hangul as spoken
     佢{keoi5}             jyutping
 
-A reading applies in the language it is written for; in any other it is left alone.
+A reading applies in the language it is written for; in any other it is ignored.
 """
 
 from __future__ import annotations
@@ -21,21 +21,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.contract.problem import ExitCode, Problem
+from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.engine.text.lexicon_span import LexiconSpan
 
 if TYPE_CHECKING:
-    from engine.text.zh.polyphones import Polyphones
+    from sovdeck.engine.text.zh.polyphones import PolyphoneModel
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff々〇"
-_READINGS = {
+_READING_PATTERNS = {
     "zh": re.compile(r"[a-zü:]{1,7}[1-5](?: [a-zü:]{1,7}[1-5])*"),
     "yue": re.compile(r"[a-z]{1,7}[1-6](?: [a-z]{1,7}[1-6])*"),
     "ja": re.compile(r"[\u3040-\u30ff]+"),
     "ko": re.compile(r"[\uac00-\ud7a3 ]+"),
     "en": re.compile(r"[A-Z]{1,2}[0-2]?(?: [A-Z]{1,2}[0-2]?)*"),
 }
-# What an inline reading stands behind: one word of Latin letters, else signs of one kind.
-_WORDS = {
+# What an inline reading belongs to: one word of Latin letters, else signs of one kind.
+_WORD_PATTERNS = {
     "zh": re.compile(rf"[{_HAN}]+\Z"),
     "yue": re.compile(rf"[{_HAN}]+\Z"),
     "ja": re.compile(rf"(?:[{_HAN}]+|[A-Za-z0-9]+|[\u30a0-\u30ff]+|[\u3040-\u309f]+)\Z"),
@@ -47,22 +48,14 @@ _ENTRY = re.compile(r"([^{}]+)\{([^{}]+)\}\Z")
 
 
 @dataclass(frozen=True)
-class Span:
-    """A stretch of text, with the reading the user gave it or None."""
-
-    text: str
-    reading: str | None = None
-
-
-@dataclass(frozen=True)
 class Lexicon:
-    """Words and their readings, as in `words.txt`; `polyphones` tells Chinese readings apart."""
+    """Words and their readings, as in `words.txt`; `polyphones` predicts Chinese readings."""
 
     readings: Mapping[str, str] = field(default_factory=dict)
-    polyphones: Polyphones | None = None
+    polyphones: PolyphoneModel | None = None
 
     @classmethod
-    def load(cls, path: Path, polyphones: Polyphones | None = None) -> Lexicon:
+    def load(cls, path: Path, polyphones: PolyphoneModel | None = None) -> Lexicon:
         """Read `words.txt`; Problem with file and line for a line that is no entry."""
         readings: dict[str, str] = {}
         try:
@@ -77,66 +70,72 @@ class Lexicon:
                 continue
             match = _ENTRY.match(line)
             reading = match.group(2).strip() if match else ""
-            if match is None or not any(r.fullmatch(reading) for r in _READINGS.values()):
+            if match is None or not any(r.fullmatch(reading) for r in _READING_PATTERNS.values()):
                 raise Problem(
-                    "engine.text.words_line", ExitCode.DATA,
-                    file=path.name, line=number, text=line[:60],
-                )  # fmt: skip
+                    "engine.text.words_line",
+                    ExitCode.DATA,
+                    file=path.name,
+                    line=number,
+                    text=line[:60],
+                )
             readings[match.group(1).strip()] = reading
         return cls(readings, polyphones)
 
     @cached_property
     def digest(self) -> str:
-        """Changes when any reading may change: part of a prepared text's cache key."""
+        """SHA-256 of all readings and the model: part of a prepared text's cache key."""
         model = "" if self.polyphones is None else self.polyphones.digest
         lines = "\n".join(f"{word}\t{self.readings[word]}" for word in sorted(self.readings))
         return hashlib.sha256((lines + model).encode()).hexdigest()
 
-    def spans(self, text: str, language: str) -> list[Span]:
-        """Cut `text` at inline readings and at known words; longer words win."""
-        spans: list[Span] = []
-        for span in _inline(text, language):
-            spans.extend([span] if span.reading else self._known(span.text, language))
+    def split_spans(self, text: str, language: str) -> list[LexiconSpan]:
+        """Split `text` at inline readings and at known words; longer words first."""
+        spans: list[LexiconSpan] = []
+        for span in _split_inline_readings(text, language):
+            spans.extend([span] if span.reading else self._split_known_words(span, language))
         return spans
 
-    def _known(self, text: str, language: str) -> list[Span]:
+    def _split_known_words(self, span: LexiconSpan, language: str) -> list[LexiconSpan]:
+        text, offset = span.text, span.start
         fitting = {w: r for w, r in self.readings.items() if is_reading(r, language)}
         if not fitting:
-            return [Span(text)] if text else []
+            return [span] if text else []
         longest_first = sorted(fitting, key=len, reverse=True)
-        pattern = re.compile("|".join(map(_bounded, longest_first)), re.IGNORECASE)
+        pattern = re.compile("|".join(map(_word_pattern, longest_first)), re.IGNORECASE)
         folded = {word.lower(): reading for word, reading in fitting.items()}
         spans, end = [], 0
         for match in pattern.finditer(text):
             if match.start() > end:
-                spans.append(Span(text[end : match.start()]))
-            spans.append(Span(match.group(), folded[match.group().lower()]))
+                spans.append(LexiconSpan(text[end : match.start()], start=offset + end))
+            reading = folded[match.group().lower()]
+            spans.append(LexiconSpan(match.group(), reading, offset + match.start()))
             end = match.end()
-        return [*spans, Span(text[end:])] if end < len(text) else spans
+        return [*spans, LexiconSpan(text[end:], start=offset + end)] if end < len(text) else spans
 
 
-def without_readings(text: str) -> str:
-    """`text` as a listener would write it down: nothing in braces."""
+def strip_readings(text: str) -> str:
+    """`text` without its inline readings in braces."""
     return _BRACES.sub("", text)
 
 
 def is_reading(reading: str, language: str) -> bool:
-    return _READINGS[language].fullmatch(reading) is not None
+    """Whether `reading` is written as readings of `language` are."""
+    return _READING_PATTERNS[language].fullmatch(reading) is not None
 
 
-def _bounded(word: str) -> str:
+def _word_pattern(word: str) -> str:
     # "cat" must not be found in "category"; scripts without blanks have no such border.
     escaped = re.escape(word)
     return rf"(?<![A-Za-z]){escaped}(?![A-Za-z])" if word.isascii() else escaped
 
 
-def _inline(text: str, language: str) -> list[Span]:
-    spans: list[Span] = []
+def _split_inline_readings(text: str, language: str) -> list[LexiconSpan]:
+    spans: list[LexiconSpan] = []
     end = 0
     for match in _BRACES.finditer(text):
         reading = match.group(1).strip()
         before = text[end : match.start()]
-        word = _WORDS[language].search(before)
+        word = _WORD_PATTERNS[language].search(before)
         if word is None or not is_reading(reading, language):
             continue
         start = word.start()
@@ -146,7 +145,7 @@ def _inline(text: str, language: str) -> list[Span]:
                 continue
             start = word.end() - syllables
         if start:
-            spans.append(Span(before[:start]))
-        spans.append(Span(before[start:], reading))
+            spans.append(LexiconSpan(before[:start], start=end))
+        spans.append(LexiconSpan(before[start:], reading, end + start))
         end = match.end()
-    return [*spans, Span(text[end:])] if end < len(text) else spans
+    return [*spans, LexiconSpan(text[end:], start=end)] if end < len(text) else spans

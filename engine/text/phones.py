@@ -1,4 +1,4 @@
-"""What every language front end returns."""
+"""The result of every language front end."""
 
 from __future__ import annotations
 

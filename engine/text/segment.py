@@ -1,8 +1,8 @@
-"""Cut a text of several languages into pieces of one language each (compat SPEC 6.7).
+"""Split a text of several languages into segments of one language each (compat SPEC 6.7).
 
-Scripts decide first: Latin letters, kana and hangul say what they are. Characters shared by
-Chinese and Japanese are told apart by who can write them and by the clauses around them.
-Nothing is lost: the pieces joined are the text.
+Scripts decide first: Latin letters, kana and hangul are unambiguous. Characters shared by Chinese
+and Japanese are assigned by the national character sets and by the clauses around them. The
+segments joined are the text.
 """
 
 from __future__ import annotations
@@ -11,16 +11,13 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from engine.contract.problem import ExitCode, Problem
-from engine.text.identify import identify
-
-MODES = (
-    "all_zh", "all_ja", "all_ko", "all_yue", "en", "zh", "ja", "ko", "yue", "auto", "auto_yue",
-)  # fmt: skip
+from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.engine.contract.speak_table import LANGUAGE_MODES
+from sovdeck.engine.text.identify_languages import identify_languages
 
 
-class Piece(NamedTuple):
-    """A stretch of text to be read as one language: zh, ja, en, ko or yue."""
+class LanguageSegment(NamedTuple):
+    """A part of a text in one language: zh, ja, en, ko or yue."""
 
     text: str
     language: str
@@ -29,13 +26,16 @@ class Piece(NamedTuple):
 # Letters with and without marks; × and ÷ lie among them but are no letters.
 _LATIN = "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\uff21-\uff3a\uff41-\uff5a"
 # A measure right behind its number is read as the number is: 65kg is no English word.
-_UNITS = "(?:[kcm]m[²³23]?|m[²³23]?|[km]g|ml|km/h)"
+UNITS = (
+    "(?:km/h|m/s|[kcmdnμ]?m[²³23]?|[kmμ]?g|KG|[mdc]?[lL]|cc|°[CF]|[kMG]?Hz|[KkMGT]B|[kMG]bps"
+    "|t|kWh|[kM]?W|mAh|mA|k?V|d[Bb]|k?cal|k?Pa|px|rpm|fps|ms|min|mph|oz|lb)"
+)
 # A reading in braces belongs to the word before it, whatever letters it is written in.
 _TOKEN = re.compile(
     r"(?P<glue>\{[^{}]*\})"
     rf"|(?P<latin>[{_LATIN}](?:[{_LATIN}'’.\-]*[{_LATIN}])?)"
     r"|(?P<digits>[0-9\uff10-\uff19](?:[0-9\uff10-\uff19.,:/]*[0-9\uff10-\uff19])?"
-    rf"(?:{_UNITS}(?![{_LATIN}]))?)"
+    rf"(?:{UNITS}(?![{_LATIN}]))?)"
     r"|(?P<script>[\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f\u3400-\u9fff\uf900-\ufaff々〇"
     r"\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]+)"
     r"|(?P<space>\s+)"
@@ -44,54 +44,62 @@ _TOKEN = re.compile(
 )
 
 
-def segment(text: str, mode: str) -> list[Piece]:
-    """Pieces of `text` in a mode of MODES; Problem for any other mode.
+def segment_by_language(text: str, mode: str) -> list[LanguageSegment]:
+    """Segments of `text` in one of LANGUAGE_MODES; Problem for any other mode.
 
     `all_X` reads everything but Latin words as X; `X` gives numbers beside Latin words to
     English too; `auto` finds each clause's language, `auto_yue` reads its Chinese as Cantonese.
     """
-    if mode not in MODES:
-        raise Problem("engine.text.mode", ExitCode.CONFIG, mode=mode, modes=", ".join(MODES))
+    if mode not in LANGUAGE_MODES:
+        raise Problem(
+            "engine.text.mode", ExitCode.CONFIG, mode=mode, modes=", ".join(LANGUAGE_MODES)
+        )
     if not text:
         return []
     if mode == "en":
-        return [Piece(text, "en")]
+        return [LanguageSegment(text, "en")]
     if mode.startswith("all_"):
         default = mode.removeprefix("all_")
-        return _joined(_pieces(text, digits=default), lambda language: language or default)
-    pieces = _joined(_pieces(text, digits=None))
+        return _merge_neighbours(
+            _split_scripts(text, digits=default), lambda language: language or default
+        )
+    segments = _merge_neighbours(_split_scripts(text, digits=None))
     if mode in ("auto", "auto_yue"):
-        found = identify([piece.text if not piece.language else None for piece in pieces])
-        spread: list[Piece] = []
-        for piece, parts in zip(pieces, found, strict=True):
-            spread.extend([piece] if parts is None else (Piece(*part) for part in parts))
+        found = identify_languages(
+            [segment.text if not segment.language else None for segment in segments]
+        )
+        spread: list[LanguageSegment] = []
+        for segment, parts in zip(segments, found, strict=True):
+            spread.extend(
+                [segment] if parts is None else (LanguageSegment(*part) for part in parts)
+            )
         chinese = "yue" if mode == "auto_yue" else "zh"
-        return _joined(spread, lambda language: chinese if language == "zh" else language)
-    return _joined(pieces, lambda language: language or mode)
+        return _merge_neighbours(spread, lambda language: chinese if language == "zh" else language)
+    return _merge_neighbours(segments, lambda language: language or mode)
 
 
-def _pieces(text: str, digits: str | None) -> list[Piece]:
-    """Pieces marked en, "" (any other script), or the language that numbers are read in."""
+def _split_scripts(text: str, digits: str | None) -> list[LanguageSegment]:
+    """Segments of language en, "" (any other script), or the one numbers are read in."""
     tokens = [(match.lastgroup or "", match.group()) for match in _TOKEN.finditer(text)]
     languages: list[str | None] = []
     for kind, _ in tokens:
         languages.append({"latin": "en", "script": "", "digits": digits}.get(kind))
     if digits is None:
-        _give_digits(tokens, languages)
-    pieces: list[Piece] = []
-    before = ""  # marks and blanks in front of everything go to the first piece
+        _assign_digits(tokens, languages)
+    segments: list[LanguageSegment] = []
+    before = ""  # leading marks and blanks go to the first segment
     for (_, part), language in zip(tokens, languages, strict=True):
         if language is not None:
-            pieces.append(Piece(before + part, "" if language == digits else language))
+            segments.append(LanguageSegment(before + part, "" if language == digits else language))
             before = ""
-        elif pieces:
-            pieces[-1] = Piece(pieces[-1].text + part, pieces[-1].language)
+        elif segments:
+            segments[-1] = LanguageSegment(segments[-1].text + part, segments[-1].language)
         else:
             before += part
-    return [*pieces, Piece(before, "")] if before else pieces
+    return [*segments, LanguageSegment(before, "")] if before else segments
 
 
-def _give_digits(tokens: Sequence[tuple[str, str]], languages: list[str | None]) -> None:
+def _assign_digits(tokens: Sequence[tuple[str, str]], languages: list[str | None]) -> None:
     """Numbers take the language around them; between two, the side no mark cuts them from."""
     for position, (kind, _) in enumerate(tokens):
         if kind != "digits":
@@ -112,7 +120,7 @@ def _give_digits(tokens: Sequence[tuple[str, str]], languages: list[str | None])
 def _neighbour(
     tokens: Sequence[tuple[str, str]], languages: Sequence[str | None], positions: range
 ) -> tuple[str, bool, int] | None:
-    """Language of the nearest word that way, whether a mark stands before it, its length."""
+    """Language of the nearest word at `positions`, whether a mark is before it, its length."""
     marked = False
     for position in positions:
         kind, part = tokens[position]
@@ -123,14 +131,14 @@ def _neighbour(
     return None
 
 
-def _joined(
-    pieces: Sequence[Piece], rename: Callable[[str], str] = lambda language: language
-) -> list[Piece]:
-    joined: list[Piece] = []
-    for piece in pieces:
-        language = rename(piece.language)
+def _merge_neighbours(
+    segments: Sequence[LanguageSegment], rename: Callable[[str], str] = lambda language: language
+) -> list[LanguageSegment]:
+    joined: list[LanguageSegment] = []
+    for segment in segments:
+        language = rename(segment.language)
         if joined and joined[-1].language == language:
-            joined[-1] = Piece(joined[-1].text + piece.text, language)
+            joined[-1] = LanguageSegment(joined[-1].text + segment.text, language)
         else:
-            joined.append(Piece(piece.text, language))
+            joined.append(LanguageSegment(segment.text, language))
     return joined

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.models.gpt.masks import valid
-from engine.models.gpt.text2semantic import GptOutput, Text2Semantic
+from sovdeck.engine.models.gpt.masks import right_padded_mask
+from sovdeck.engine.models.gpt.text2semantic import GptOutput, Text2Semantic
 
 BETA = 0.2
 
@@ -32,7 +32,7 @@ class DpoLoss:
     rejected: Tensor
 
 
-def reject(
+def make_rejected(
     tokens: Tensor,
     lengths: Tensor,
     *,
@@ -53,14 +53,14 @@ def reject(
         if upstream:
             a, b = torch.randint(0, n, (2,), generator=generator).sort().values.tolist()
         else:
-            a, b = _span(n, repeat, generator)
+            a, b = _random_span(n, repeat, generator)
         y = row[:n]
         rows.append(torch.cat((y[:b], y[a:b], y[b:]) if repeat else (y[:a], y[b:])))
     new_lengths = torch.tensor([len(row) for row in rows], device=tokens.device)
     return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True), new_lengths
 
 
-def _span(n: int, repeat: bool, generator: torch.Generator | None) -> tuple[int, int]:
+def _random_span(n: int, repeat: bool, generator: torch.Generator | None) -> tuple[int, int]:
     """A span 0 <= a < b <= n; a dropped one leaves at least one token."""
     first = int(torch.randint(0, n, (1,), generator=generator))
     longest = n - first if repeat or first > 0 else n - 1
@@ -70,10 +70,10 @@ def _span(n: int, repeat: bool, generator: torch.Generator | None) -> tuple[int,
 def row_log_prob(output: GptOutput, lengths: Tensor | None = None) -> Tensor:
     """Log-probability of each row's targets (B,): up to its first EOS, or all with None."""
     logp = F.log_softmax(output.logits, dim=-1)
-    each = logp.gather(2, output.targets.unsqueeze(-1)).squeeze(-1)  # (B, S + 1)
+    token_log_probs = logp.gather(2, output.targets.unsqueeze(-1)).squeeze(-1)  # (B, S + 1)
     if lengths is not None:
-        each = each * valid(lengths + 1, each.shape[1])
-    return each.sum(dim=-1)
+        token_log_probs = token_log_probs * right_padded_mask(lengths + 1, token_log_probs.shape[1])
+    return token_log_probs.sum(dim=-1)
 
 
 def dpo_loss(
@@ -94,9 +94,15 @@ def dpo_loss(
     upstream's mask and counts the EOS targets of the padding. Also returns the chosen pass.
     """
     text = (phones, phone_lengths)
-    good = model(*text, tokens, token_lengths, bert, upstream_mask=upstream)
-    bad = model(*text, *rejected, bert, upstream_mask=upstream)
-    A = row_log_prob(good, None if upstream else token_lengths)
-    R = row_log_prob(bad, None if upstream else rejected[1])
-    preference = -F.logsigmoid(beta * (A - R)).mean()
-    return DpoLoss(good.loss + preference, good.loss, preference, A, R), good
+    chosen_output = model(*text, tokens, token_lengths, bert, upstream_mask=upstream)
+    rejected_output = model(*text, *rejected, bert, upstream_mask=upstream)
+    chosen_log_prob = row_log_prob(chosen_output, None if upstream else token_lengths)
+    rejected_log_prob = row_log_prob(rejected_output, None if upstream else rejected[1])
+    preference = -F.logsigmoid(beta * (chosen_log_prob - rejected_log_prob)).mean()
+    return DpoLoss(
+        chosen_output.loss + preference,
+        chosen_output.loss,
+        preference,
+        chosen_log_prob,
+        rejected_log_prob,
+    ), chosen_output

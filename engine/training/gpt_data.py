@@ -9,22 +9,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.contract.problem import ExitCode, Problem
-from engine.training.features import Clip
+from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.engine.training.features import TrainingClip
 
 PAD_TOKEN = 1024  # also end of speech
 
 
 @dataclass(frozen=True)
 class GptBatch:
-    """Padded on the right: phones (B, L) with 0, tokens (B, S) with 1024, bert (B, 1024, L).
+    """Some clips, padded on the right.
 
-    `rejected` (B, S') with `rejected_lengths` (B,) are damaged copies of the tokens, for DPO.
-    `whole` is (clips, target positions) of the batch this is a part of.
+    Phones (B, L) with 0, tokens (B, S) with 1024, bert (B, 1024, L). `rejected` (B, S') with
+    `rejected_lengths` (B,) are damaged copies of the tokens, for DPO. `full_size` is
+    (clips, target positions) of the batch that these rows were selected from.
     """
 
     clips: tuple[str, ...]
-    whole: tuple[int, int]
+    full_size: tuple[int, int]
     phones: Tensor
     phone_lengths: Tensor
     tokens: Tensor
@@ -36,28 +37,39 @@ class GptBatch:
     def __len__(self) -> int:
         return len(self.clips)
 
-    def rows(self, start: int, stop: int | None, stride: int = 1) -> GptBatch:
-        """Some rows, padding kept, so that a part computes what the whole would."""
+    def select_rows(self, start: int, stop: int | None, stride: int = 1) -> GptBatch:
+        """Select rows and keep the padding, so that a part computes what the full batch would."""
         part = slice(start, stop, stride)
         return GptBatch(
-            self.clips[part], self.whole, self.phones[part], self.phone_lengths[part],
-            self.tokens[part], self.token_lengths[part], self.bert[part],
+            self.clips[part],
+            self.full_size,
+            self.phones[part],
+            self.phone_lengths[part],
+            self.tokens[part],
+            self.token_lengths[part],
+            self.bert[part],
             None if self.rejected is None else self.rejected[part],
             None if self.rejected_lengths is None else self.rejected_lengths[part],
-        )  # fmt: skip
+        )
 
     def to(self, device: torch.device) -> GptBatch:
+        """Copy every tensor to `device`."""
         moved = (
-            None if one is None else one.to(device, non_blocking=True)
-            for one in (
-                self.phones, self.phone_lengths, self.tokens, self.token_lengths, self.bert,
-                self.rejected, self.rejected_lengths,
+            None if tensor is None else tensor.to(device, non_blocking=True)
+            for tensor in (
+                self.phones,
+                self.phone_lengths,
+                self.tokens,
+                self.token_lengths,
+                self.bert,
+                self.rejected,
+                self.rejected_lengths,
             )
-        )  # fmt: skip
-        return GptBatch(self.clips, self.whole, *moved)  # type: ignore[arg-type]
+        )
+        return GptBatch(self.clips, self.full_size, *moved)  # type: ignore[arg-type]
 
 
-def load_gpt_batch(clips: Sequence[Clip], bert_dim: int) -> GptBatch:
+def load_gpt_batch(clips: Sequence[TrainingClip], bert_dim: int) -> GptBatch:
     """Read clips; BERT features are zeros where a clip has none (all languages but Chinese)."""
     phones = max(len(clip.phones) for clip in clips)
     tokens = max(len(clip.tokens) for clip in clips)
@@ -67,9 +79,12 @@ def load_gpt_batch(clips: Sequence[Clip], bert_dim: int) -> GptBatch:
             features = torch.load(clip.bert, map_location="cpu", weights_only=True).float()
             if features.shape[-1] != len(clip.phones):
                 raise Problem(
-                    "engine.training.bert_length", ExitCode.DATA,
-                    name=clip.name, have=features.shape[-1], want=len(clip.phones),
-                )  # fmt: skip
+                    "engine.training.bert_length",
+                    ExitCode.DATA,
+                    name=clip.name,
+                    have=features.shape[-1],
+                    want=len(clip.phones),
+                )
             bert[row, :, : len(clip.phones)] = features
     return GptBatch(
         tuple(clip.name for clip in clips),

@@ -14,9 +14,9 @@ FEATURE_WEIGHT = 2.0
 
 
 def discriminator_loss(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
-    """Least-squares GAN: sum over judges d of `mean((1 - D_d(y))^2) + mean(D_d(y_hat)^2)`.
+    """Least-squares GAN: sum over discriminators d of `mean((1 - D_d(y))^2) + mean(D_d(y_hat)^2)`.
 
-    `real` and `fake` are the scores (B, N) of each judge.
+    `real` and `fake` are the scores (B, N) of each discriminator.
     """
     return _sum(
         (1 - r.float()).square().mean() + f.float().square().mean()
@@ -25,12 +25,12 @@ def discriminator_loss(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor
 
 
 def adversarial_loss(fake: Sequence[Tensor]) -> Tensor:
-    """`sum_d mean((1 - D_d(y_hat))^2)` over the scores (B, N) of each judge."""
+    """`sum_d mean((1 - D_d(y_hat))^2)` over the scores (B, N) of each discriminator."""
     return _sum((1 - f.float()).square().mean() for f in fake)
 
 
 def feature_loss(real: Sequence[Sequence[Tensor]], fake: Sequence[Sequence[Tensor]]) -> Tensor:
-    """`2 sum_d sum_l mean|f_l(y) - f_l(y_hat)|` over every map of every judge, scores included.
+    """`2 sum_d sum_l mean|f_l(y) - f_l(y_hat)|` over all feature maps and scores.
 
     The real side carries no gradient.
     """

@@ -7,75 +7,92 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from engine.contract.problem import ExitCode, Problem
-from engine.runtime.checkpoint import Fault, SavedState
-from engine.runtime.durable import is_no_space
-from engine.runtime.journal import Emit
-from engine.runtime.signals import StopFlag
-from engine.training.progress import Position
+from sovdeck.engine.contract.atomic_io import is_disk_full
+from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.engine.runtime.checkpoint import DamagedCheckpoint, SavedCheckpoint
+from sovdeck.engine.runtime.event_writer import Emit
+from sovdeck.engine.runtime.signals import StopFlag
+from sovdeck.engine.training.meters import Position
 
 Result = TypeVar("Result")
 _RETRY_S = 5.0
+# What a setting was before there was a choice: a state that is older than it does not name it.
+_BEFORE_A_CHOICE = {"repeats": 1}
 
 
 @dataclass(frozen=True)
-class Resumed:
+class ResumePoint:
     """A saved state to go on from. `changed` names facts that differ from the run's own."""
 
-    state: SavedState
+    state: SavedCheckpoint
     position: Position
     changed: tuple[str, ...] = ()
 
 
-def announce(faults: Sequence[Fault], emit: Emit, stage: str) -> None:
-    """Say which saved states do not verify."""
+def warn_damaged_states(faults: Sequence[DamagedCheckpoint], emit: Emit, stage: str) -> None:
+    """Emit a warning for each saved state that does not verify."""
     for fault in faults:
         notice = Problem(
-            "engine.training.state_damaged", ExitCode.DATA,
-            stage=stage, state=fault.name, why=fault.why,
-        )  # fmt: skip
+            "engine.training.state_damaged",
+            ExitCode.DATA,
+            stage=stage,
+            state=fault.name,
+            why=fault.why,
+        )
         emit("warning", stage, **notice.as_json())
 
 
-def agree(everyone: Sequence[Mapping[str, Any]], stage: str) -> None:
+def check_peers_agree(facts_by_rank: Sequence[Mapping[str, Any]], stage: str) -> None:
     """Raise Problem when a process would go on from another state, or from other data.
 
-    `everyone` holds the facts of each process by rank. Hosts without a shared work folder would
+    `facts_by_rank` holds the facts of each process. Hosts without a shared work folder would
     otherwise train two voices into one.
     """
-    first = everyone[0]
-    for rank, facts in enumerate(everyone):
+    first = facts_by_rank[0]
+    for rank, facts in enumerate(facts_by_rank):
         differing = [name for name, value in first.items() if facts.get(name) != value]
         if differing:
             raise Problem(
-                "engine.training.peers_differ", ExitCode.DISTRIBUTED,
-                stage=stage, rank=rank, what=", ".join(differing),
-            )  # fmt: skip
+                "engine.training.peers_differ",
+                ExitCode.DISTRIBUTED,
+                stage=stage,
+                rank=rank,
+                what=", ".join(differing),
+            )
 
 
-def decide(
-    state: SavedState | None,
+def choose_resume_point(
+    state: SavedCheckpoint | None,
     any_damaged: bool,
     facts: Mapping[str, Any],
     on_change: str,
     stage: str,
-) -> Resumed | None:
-    """What to go on from: a saved state, or the base (None).
+) -> ResumePoint | None:
+    """The saved state to go on from; None starts from the initial weights.
 
-    `facts` are what must not change: dataset, settings, base. When one did, `on_change` says
-    "stop" (Problem naming it), "continue" (at the next epoch: clips have other numbers now)
-    or "restart" (from the base). When there are only states that do not verify: Problem, as
-    the base is never taken silently.
+    `facts` are what must not change: dataset, settings, initial weights. When one did,
+    `on_change` says "stop" (Problem naming it), "continue" (at the next epoch: clips have other
+    numbers now) or "restart" (from the initial weights). When there are only states that do not
+    verify: Problem, as training never starts over silently.
     """
     if state is None:
         if any_damaged and on_change != "restart":
             raise Problem("engine.training.no_state_left", ExitCode.DATA, stage=stage)
         return None
     position = Position.from_facts(state.facts["position"])
-    kept = state.facts["must_match"]
-    changed = tuple(name for name, value in facts.items() if kept.get(name) != value)
+    saved = saved_settings(state)
+    # A state imported from GPT-SoVITS says little of its settings: what it does not say fits.
+    is_imported = not state.facts["run"]
+    changed = tuple(
+        name
+        for name, value in facts.items()
+        if saved.get(name) != value and (name in saved or not is_imported)
+    )
     if not changed:
-        return Resumed(state, position)
+        older = "repeats" in facts and "repeats" not in state.facts["must_match"]
+        if position.index and older and not is_imported:
+            position = position.after_epoch()  # it also held more clips out: others come next
+        return ResumePoint(state, position)
     if on_change == "stop":
         raise Problem(
             "engine.training.changed", ExitCode.CONFIG, stage=stage, what=", ".join(changed)
@@ -84,10 +101,16 @@ def decide(
         return None
     if position.index:
         position = position.after_epoch()
-    return Resumed(state, Position(position.epoch, 0, position.step), changed)
+    return ResumePoint(state, Position(position.epoch, 0, position.step), changed)
 
 
-def patiently(
+def saved_settings(state: SavedCheckpoint) -> Mapping[str, Any]:
+    """What must match of the run that saved `state`, with what did not need a name then."""
+    before = _BEFORE_A_CHOICE if state.facts["run"] else {}
+    return {**before, **state.facts["must_match"]}
+
+
+def retry_while_disk_full(
     write: Callable[[], Result],
     emit: Emit,
     stop: StopFlag,
@@ -95,7 +118,7 @@ def patiently(
     *,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Result:
-    """Run `write`; while the disk is full, say so, wait, and try again.
+    """Run `write`; while the disk is full, emit a warning, wait, and try again.
 
     What was there before survives: every writer here writes beside and renames. Raises Stopped
     when the run is asked to stop meanwhile.
@@ -105,7 +128,7 @@ def patiently(
         try:
             result = write()
         except OSError as error:
-            if not is_no_space(error):
+            if not is_disk_full(error):
                 raise
             if began is None:
                 began = time.monotonic()

@@ -16,19 +16,32 @@ from torch import Tensor
 
 # Tensors worked on at once: enough to hide launches on a GPU, few enough that temporaries
 # stay small next to the model.
-_CHUNK = 16
+_TENSORS_PER_CHUNK = 16
 # Numbers worked on at once on a CPU: parameter, gradient and both moments stay in the cache
 # through all operations of an update, which memory would slow down.
-_IN_CACHE = 1 << 17
+_NUMBERS_PER_CHUNK = 1 << 17
 # What torch's fused Adam takes, in the torch this was written against.
 _FUSED_ARGUMENTS = (
-    "self", "grads", "exp_avgs", "exp_avg_sqs", "max_exp_avg_sqs", "state_steps", "lr", "beta1",
-    "beta2", "weight_decay", "eps", "amsgrad", "maximize", "grad_scale", "found_inf",
-)  # fmt: skip
+    "self",
+    "grads",
+    "exp_avgs",
+    "exp_avg_sqs",
+    "max_exp_avg_sqs",
+    "state_steps",
+    "lr",
+    "beta1",
+    "beta2",
+    "weight_decay",
+    "eps",
+    "amsgrad",
+    "maximize",
+    "grad_scale",
+    "found_inf",
+)
 
 
 def fused_kernel(device: str, operators: Any = torch.ops.aten) -> Callable[..., Any] | None:
-    """torch's fused Adam with its rate in a tensor; None where it is not the one known here.
+    """Return torch's fused Adam with its rate in a tensor; None where its schema is another.
 
     It is no public interface, and used on the CPU alone, where every test runs it.
     """
@@ -40,8 +53,8 @@ def fused_kernel(device: str, operators: Any = torch.ops.aten) -> Callable[..., 
 
 
 @dataclass(frozen=True)
-class _Part:
-    """A parameter, or a flat piece of one, with its gradient and moments as views.
+class _ParameterView:
+    """A parameter, or a flat chunk of one, with its gradient and moments as views.
 
     Scalars: `rate`, its learning rate; `size_step`, the relative change of its size in this
     update.
@@ -54,12 +67,12 @@ class _Part:
     rate: Tensor
     size_step: Tensor | None
 
-    def pieces(self, size: int) -> Iterator[_Part]:
+    def split(self, size: int) -> Iterator[_ParameterView]:
         """Flat views of at most `size` numbers."""
-        whole = (self.p, self.g, self.delta, self.square)
-        cut = (torch.split(one.view(-1), size) for one in whole)
-        for p, g, delta, square in zip(*cut, strict=True):
-            yield _Part(p, g, delta, square, self.rate, self.size_step)
+        tensors = (self.p, self.g, self.delta, self.square)
+        views = (torch.split(tensor.view(-1), size) for tensor in tensors)
+        for p, g, delta, square in zip(*views, strict=True):
+            yield _ParameterView(p, g, delta, square, self.rate, self.size_step)
 
 
 class ScaledAdam(torch.optim.Optimizer):
@@ -91,14 +104,25 @@ class ScaledAdam(torch.optim.Optimizer):
         size_update_period: int = 4,
         clip_update: bool = False,
     ) -> None:
-        super().__init__(params, {
-            "lr": lr, "betas": betas, "clipping_scale": clipping_scale,
-            "clipping_update_period": clipping_update_period,
-            "scalar_lr_scale": scalar_lr_scale, "eps": eps, "param_min_rms": param_min_rms,
-            "param_max_rms": param_max_rms, "scalar_max": scalar_max,
-            "size_update_period": size_update_period, "clip_update": clip_update,
-            "step": 0, "norms": None, "threshold": None,
-        })  # fmt: skip
+        super().__init__(
+            params,
+            {
+                "lr": lr,
+                "betas": betas,
+                "clipping_scale": clipping_scale,
+                "clipping_update_period": clipping_update_period,
+                "scalar_lr_scale": scalar_lr_scale,
+                "eps": eps,
+                "param_min_rms": param_min_rms,
+                "param_max_rms": param_max_rms,
+                "scalar_max": scalar_max,
+                "size_update_period": size_update_period,
+                "clip_update": clip_update,
+                "step": 0,
+                "norms": None,
+                "threshold": None,
+            },
+        )
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -111,7 +135,7 @@ class ScaledAdam(torch.optim.Optimizer):
             params = [p for p in group["params"] if p.requires_grad]
             for p in params:
                 if not self.state[p]:
-                    self._start(p, group["size_update_period"])
+                    self._init_state(p, group["size_update_period"])
             grads = [_gradient(p) for p in params]
             slot = group["step"] % group["size_update_period"]
             squares = []
@@ -122,14 +146,14 @@ class ScaledAdam(torch.optim.Optimizer):
             factor = self._clipping_factor(group, params, squares)
             tensors = [(p, g) for p, g in zip(params, grads, strict=True) if p.numel() > 1]
             scalars = [(p, g) for p, g in zip(params, grads, strict=True) if p.numel() == 1]
-            for first in range(0, len(tensors), _CHUNK):
-                self._update_tensors(group, tensors[first : first + _CHUNK], factor)
+            for first in range(0, len(tensors), _TENSORS_PER_CHUNK):
+                self._update_tensors(group, tensors[first : first + _TENSORS_PER_CHUNK], factor)
             if scalars:
                 self._update_scalars(group, scalars, factor)
             group["step"] += 1
         return loss
 
-    def _start(self, p: Tensor, size_update_period: int) -> None:
+    def _init_state(self, p: Tensor, size_update_period: int) -> None:
         if not p.is_contiguous():
             raise ValueError(f"a parameter of shape {tuple(p.shape)} has gaps in its memory")
         state = self.state[p]
@@ -180,20 +204,20 @@ class ScaledAdam(torch.optim.Optimizer):
         ]
         scale = group["lr"] * (1 - group["betas"][0])
         rates = [s["rms"].clamp(min=group["param_min_rms"]) * scale for s in states]
-        parts = [
-            _Part(p, _clipped(group, g, factor), s["delta"], s["exp_avg_sq"], rate, size)
+        views = [
+            _ParameterView(p, _clip(group, g, factor), s["delta"], s["exp_avg_sq"], rate, size)
             for (p, g), s, rate, size in zip(pairs, states, rates, sizes, strict=True)
         ]
         kernel = fused_kernel(pairs[0][0].device.type)
         if kernel is None:
-            _move(group, parts)
+            _update_foreach(group, views)
             return
         # Upstream stops correcting when it makes less than one per cent.
-        count = group["step"] + 1 if _correction(group) < 1 else 1e9
+        count = group["step"] + 1 if _bias_correction(group) < 1 else 1e9
         steps = torch.full((), count, dtype=torch.float32)
-        for part in parts:
-            for piece in part.pieces(_IN_CACHE):
-                _move_fused(group, piece, kernel, steps)
+        for view in views:
+            for chunk in view.split(_NUMBERS_PER_CHUNK):
+                _update_fused(group, chunk, kernel, steps)
 
     def _size_step(self, group: dict[str, Any], p: Tensor, state: dict[str, Any]) -> Tensor:
         """Relative change of the tensor's size, once every `size_update_period` updates."""
@@ -217,7 +241,7 @@ class ScaledAdam(torch.optim.Optimizer):
         rate = group["lr"] * group["scalar_lr_scale"]
         correction = 1 - beta2 ** (group["step"] + 1)
         for p, grad in pairs:
-            g = _clipped(group, grad, factor)
+            g = _clip(group, grad, factor)
             delta, square = self.state[p]["delta"], self.state[p]["exp_avg_sq"]
             square.mul_(beta2).addcmul_(g, g, value=1 - beta2)
             denominator = (square / correction).sqrt() + group["eps"]
@@ -225,72 +249,65 @@ class ScaledAdam(torch.optim.Optimizer):
             p.clamp_(-group["scalar_max"], group["scalar_max"]).add_(delta)
 
 
-class LockedRate:
-    """Upstream's learning rate: warm-up and cosine are configured, then 0.002 is set each call.
-
-    The scheduler is called after an update, so the first update of a fresh run still uses the
-    optimiser's own rate (0.01 upstream). Start the optimiser at `rate` to avoid that jump.
-    """
-
-    def __init__(self, optimizer: torch.optim.Optimizer, rate: float = 0.002) -> None:
-        self.optimizer = optimizer
-        self.rate = rate
-
-    def step(self) -> float:
-        """Set and return the rate of the next update."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.rate
-        return self.rate
-
-
-def _move(group: dict[str, Any], parts: Sequence[_Part]) -> None:
+def _update_foreach(group: dict[str, Any], views: Sequence[_ParameterView]) -> None:
     """Momentum, second moment and the step itself of a few tensors, each operation on all."""
     beta1, beta2 = group["betas"]
-    deltas, squares = [part.delta for part in parts], [part.square for part in parts]
-    gradients = [part.g for part in parts]
+    deltas, squares = [view.delta for view in views], [view.square for view in views]
+    gradients = [view.g for view in views]
     torch._foreach_mul_(deltas, beta1)
-    _resize(parts, beta1)
+    _add_size_steps(views, beta1)
     torch._foreach_mul_(squares, beta2)
     torch._foreach_addcmul_(squares, gradients, gradients, value=1 - beta2)
-    denominators = torch._foreach_div(squares, _correction(group))
+    denominators = torch._foreach_div(squares, _bias_correction(group))
     torch._foreach_sqrt_(denominators)
     torch._foreach_add_(denominators, group["eps"])
     steps = torch._foreach_div(gradients, denominators)
-    for part, step in zip(parts, steps, strict=True):
-        part.delta.addcmul_(step, part.rate, value=-1)
-    torch._foreach_add_([part.p for part in parts], deltas)
+    for view, step in zip(views, steps, strict=True):
+        view.delta.addcmul_(step, view.rate, value=-1)
+    torch._foreach_add_([view.p for view in views], deltas)
 
 
-def _move_fused(
-    group: dict[str, Any], part: _Part, kernel: Callable[..., Any], steps: Tensor
+def _update_fused(
+    group: dict[str, Any], view: _ParameterView, kernel: Callable[..., Any], steps: Tensor
 ) -> None:
     """The same in one kernel: what fused Adam does to a parameter called delta.
 
     `delta -= rate * g / (sqrt(corrected square) + eps)`, its own momentum switched off.
     """
     beta1, beta2 = group["betas"]
-    part.delta.mul_(beta1)
-    _resize([part], beta1)
+    view.delta.mul_(beta1)
+    _add_size_steps([view], beta1)
     kernel(
-        [part.delta], [part.g], [part.g], [part.square], [], [steps], lr=part.rate, beta1=0.0,
-        beta2=beta2, weight_decay=0.0, eps=group["eps"], amsgrad=False, maximize=False,
-    )  # fmt: skip
-    part.p.add_(part.delta)
+        [view.delta],
+        [view.g],
+        [view.g],
+        [view.square],
+        [],
+        [steps],
+        lr=view.rate,
+        beta1=0.0,
+        beta2=beta2,
+        weight_decay=0.0,
+        eps=group["eps"],
+        amsgrad=False,
+        maximize=False,
+    )
+    view.p.add_(view.delta)
 
 
-def _resize(parts: Sequence[_Part], beta1: float) -> None:
-    for part in parts:
-        if part.size_step is not None:
-            part.delta.addcmul_(part.p, part.size_step, value=1 - beta1)
+def _add_size_steps(views: Sequence[_ParameterView], beta1: float) -> None:
+    for view in views:
+        if view.size_step is not None:
+            view.delta.addcmul_(view.p, view.size_step, value=1 - beta1)
 
 
-def _correction(group: dict[str, Any]) -> float:
+def _bias_correction(group: dict[str, Any]) -> float:
     """Of the second moment, which starts at zero; 1 once it makes less than one per cent."""
     correction = 1 - group["betas"][1] ** (group["step"] + 1)
     return float(correction) if correction < 0.99 else 1.0
 
 
-def _clipped(group: dict[str, Any], gradient: Tensor, factor: Tensor | None) -> Tensor:
+def _clip(group: dict[str, Any], gradient: Tensor, factor: Tensor | None) -> Tensor:
     return gradient * factor if group["clip_update"] and factor is not None else gradient
 
 

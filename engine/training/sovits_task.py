@@ -10,40 +10,41 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.audio.spectrogram import mel, spectrogram
-from engine.models.sovits.discriminator import Discriminator
-from engine.models.sovits.masks import length_mask, take_slices
-from engine.models.sovits.synthesizer import Synthesizer, TrainOutput
-from engine.runtime import chance
-from engine.runtime.device import Device, Precision
-from engine.runtime.distributed import Peers
-from engine.training import losses, upstream_order
-from engine.training.features import HOP, Clip
-from engine.training.loss_scale import LossScale
-from engine.training.order import Sizes, Update, fixed_order, heaviest
-from engine.training.recompute import recomputed
-from engine.training.sovits_data import SovitsBatch, load_sovits_batch
-from engine.training.task import Phase
+from sovdeck.engine.audio.spectrogram import mel_spectrogram, spectrogram
+from sovdeck.engine.models.sovits.discriminator import Discriminator
+from sovdeck.engine.models.sovits.masks import length_mask, take_slices
+from sovdeck.engine.models.sovits.synthesizer import Synthesizer, SynthesizerOutput
+from sovdeck.engine.runtime import rng
+from sovdeck.engine.runtime.device import Device, Precision
+from sovdeck.engine.runtime.distributed import Peers
+from sovdeck.engine.training import losses, upstream_schedule
+from sovdeck.engine.training.batch_schedule import BatchSizes, Update, batch_schedule, largest_batch
+from sovdeck.engine.training.features import HOP_LENGTH, TrainingClip
+from sovdeck.engine.training.gradient_checkpointing import enable_gradient_checkpointing
+from sovdeck.engine.training.loss_scale import MEAN_LOSS_SCALE, CheckedGradScaler
+from sovdeck.engine.training.sovits_data import SovitsBatch, load_sovits_batch
+from sovdeck.engine.training.task import Phase
 
 LEARNING_RATE = 1e-4
-DECAY = 0.999875  # an epoch
+LEARNING_RATE_DECAY = 0.999875  # an epoch
 _BETAS = (0.8, 0.99)
 _EPS = 1e-9
 
 
 @dataclass(frozen=True)
 class SovitsSettings:
-    """What a person may choose about this stage; `sizes.batch` clips per GPU."""
+    """What the user may choose about the SoVITS stage; `sizes.batch` clips a GPU."""
 
-    sizes: Sizes
+    sizes: BatchSizes
     seed: int = 1234
     schedule: str = "fixed"
+    repeats: int = 1  # of the set in an epoch of the fixed schedule
     text_lr_scale: float = 0.4
-    rate: float = LEARNING_RATE
+    learning_rate: float = LEARNING_RATE
 
 
 class SovitsTask:
-    """Drives one generator and its discriminator; the loop calls the rest."""
+    """Trains one generator and its discriminator; a `Task` for the training loop."""
 
     name = "sovits"
 
@@ -51,125 +52,146 @@ class SovitsTask:
         self,
         generator: Synthesizer,
         discriminator: Discriminator,
-        clips: Sequence[Clip],
+        clips: Sequence[TrainingClip],
         settings: SovitsSettings,
         device: Device,
         precision: Precision,
         peers: Peers,
         *,
-        recompute: bool = False,
+        gradient_checkpointing: bool = False,
     ) -> None:
-        """`recompute` trades time for memory: blocks run again in the backward pass."""
-        self.generator = generator.to(device.torch).train()
-        self.discriminator = discriminator.to(device.torch).train()
+        """`gradient_checkpointing` saves memory and costs time: backward runs blocks again."""
+        self.generator = generator.to(device.torch_device).train()
+        self.discriminator = discriminator.to(device.torch_device).train()
         self.settings = settings
-        self.rate = settings.rate
-        groups = generator.parameter_groups(settings.rate, settings.text_lr_scale)
+        self.learning_rate = settings.learning_rate
+        groups = generator.parameter_groups(settings.learning_rate, settings.text_lr_scale)
         options: dict[str, Any] = {"betas": _BETAS, "eps": _EPS, "fused": True}
-        self.generator_optimizer = torch.optim.AdamW(groups, settings.rate, **options)
+        self.generator_optimizer = torch.optim.AdamW(groups, settings.learning_rate, **options)
         self.discriminator_optimizer = torch.optim.AdamW(
-            discriminator.parameters(), settings.rate, **options
+            discriminator.parameters(), settings.learning_rate, **options
         )
-        self._scaler = LossScale(device.kind, enabled=precision.scaled)
-        self._scales = [group["lr"] / settings.rate for group in groups]
-        self._device = device.torch
+        self._scaler = CheckedGradScaler(
+            device.kind, MEAN_LOSS_SCALE, enabled=precision.needs_loss_scaling
+        )
+        self._lr_scales = [group["lr"] / settings.learning_rate for group in groups]
+        self._device = device.torch_device
         self._precision = precision
         self._peers = peers
         self._clips = list(clips)
         if settings.schedule == "upstream":
-            repeated = upstream_order.shuffled_once(upstream_order.repeated(len(clips)))
+            repeated = upstream_schedule.shuffle_clips(upstream_schedule.repeat_clips(len(clips)))
             self._clips = [clips[number] for number in repeated]
-        if recompute:
+        if gradient_checkpointing:
             for block in (generator.dec, generator.enc_p, generator.enc_q, generator.flow):
-                recomputed(block)
-            for judge in discriminator.discriminators:
-                recomputed(judge)
-        self._pass: TrainOutput | None = None
-        self._starts: list[dict[str, Any]] = []
+                enable_gradient_checkpointing(block)
+            for discriminator_part in discriminator.discriminators:
+                enable_gradient_checkpointing(discriminator_part)
+        self._kept_output: SynthesizerOutput | None = None
+        self._rng_states: list[dict[str, Any]] = []
 
     # What is trained when -------------------------------------------------------------
 
-    def order(self, epoch: int) -> tuple[Update, ...]:
+    def epoch_updates(self, epoch: int) -> tuple[Update, ...]:
+        """The updates of one epoch, by the fixed or upstream's schedule."""
         frames = [clip.frames for clip in self._clips]
         if self.settings.schedule == "upstream":
-            return upstream_order.sovits_order(frames, self.settings.sizes, epoch=epoch)
-        return fixed_order(frames, self.settings.sizes, epoch=epoch, seed=self.settings.seed)
+            return upstream_schedule.sovits_schedule(frames, self.settings.sizes, epoch=epoch)
+        return batch_schedule(
+            frames,
+            self.settings.sizes,
+            epoch=epoch,
+            seed=self.settings.seed,
+            repeats=self.settings.repeats,
+        )
 
-    def load(self, epoch: int, index: int, update: Update) -> list[SovitsBatch]:
+    def load_batches(self, epoch: int, index: int, update: Update) -> list[SovitsBatch]:
+        """Read this process's rows of each micro-batch of one update."""
         batches = []
         for number, batch in enumerate(update):
-            # Keyed by place, not drawn in passing: the same noise after a resume, in smaller
-            # pieces, or on more processes.
+            # Keyed by position, not drawn in passing: the same noise after a resume, in smaller
+            # micro-batches, or on more processes.
             key = f"{self.settings.seed}:{epoch}:{index}:{number}".encode()
-            draw = torch.Generator().manual_seed(zlib.crc32(key))
+            generator = torch.Generator().manual_seed(zlib.crc32(key))
             clips = [self._clips[clip] for clip in batch]
             channels = self.generator.config.inter_channels
-            whole = load_sovits_batch(clips, channels, draw)
-            batches.append(whole.rows(self._peers.rank, None, self._peers.world))
+            full_batch = load_sovits_batch(clips, channels, generator)
+            batches.append(full_batch.select_rows(self._peers.rank, None, self._peers.world_size))
         return batches
 
-    def heaviest(self) -> list[SovitsBatch]:
+    def largest_batch(self) -> list[SovitsBatch]:
+        """Read this process's rows of the batch of the longest clips."""
         frames = [clip.frames for clip in self._clips]
-        return self.load(1, 0, heaviest(frames, self.settings.sizes))
+        return self.load_batches(1, 0, largest_batch(frames, self.settings.sizes))
 
-    def begin_epoch(self, epoch: int) -> None:
+    def set_learning_rate(self, epoch: int) -> None:
         """Decay once an epoch; upstream has decayed once before its first (SPEC 3.10)."""
-        passed = epoch if self.settings.schedule == "upstream" else epoch - 1
-        self.rate = self.settings.rate * DECAY**passed
-        for group, scale in zip(self.generator_optimizer.param_groups, self._scales, strict=True):
-            group["lr"] = self.rate * scale
+        decays = epoch if self.settings.schedule == "upstream" else epoch - 1
+        self.learning_rate = self.settings.learning_rate * LEARNING_RATE_DECAY**decays
+        for group, scale in zip(
+            self.generator_optimizer.param_groups, self._lr_scales, strict=True
+        ):
+            group["lr"] = self.learning_rate * scale
         for group in self.discriminator_optimizer.param_groups:
-            group["lr"] = self.rate
+            group["lr"] = self.learning_rate
 
     # One update -----------------------------------------------------------------------
 
     def phases(self) -> tuple[Phase, ...]:
+        """Two phases: the discriminator's gradients and step, then the generator's."""
         return (
-            Phase(self._judge, self._step_discriminator),
-            Phase(self._imitate, self._step_generator),
+            Phase(self._compute_discriminator_gradients, self._step_discriminator),
+            Phase(self._compute_generator_gradients, self._step_generator),
         )
 
     @property
     def optimizers(self) -> tuple[torch.optim.Optimizer, ...]:
+        """Every optimiser that `phases` step."""
         return self.discriminator_optimizer, self.generator_optimizer
 
-    def check(self) -> None:
-        self._scaler.check(self.name)
+    def check_loss_scale(self) -> int:
+        """How many updates loss scaling has skipped since last asked; Problem when it failed."""
+        return self._scaler.check_scale(self.name)
 
-    def forget(self) -> None:
-        self._pass = None
+    def discard_gradients(self) -> None:
+        """Drop all gradients and kept activations."""
+        self._kept_output = None
         self.generator_optimizer.zero_grad(set_to_none=True)
         self.discriminator_optimizer.zero_grad(set_to_none=True)
         self.discriminator.requires_grad_(True)
 
-    def _judge(self, pieces: Sequence[SovitsBatch]) -> Mapping[str, Tensor]:
+    def _compute_discriminator_gradients(
+        self, micro_batches: Sequence[SovitsBatch]
+    ) -> Mapping[str, Tensor]:
         """Gradients of the discriminator on real and generated segments."""
         self.discriminator_optimizer.zero_grad(set_to_none=True)
-        self._starts = []
+        self._rng_states = []
         total = torch.zeros((), device=self._device)
-        for cut in pieces:
-            weight, _ = cut.shares
-            piece = cut.to(self._device)
-            output = self._generate(piece, keep=len(pieces) == 1)
-            real = _real_slices(piece, output, self.generator.config.segment_frames)
+        for micro_batch in micro_batches:
+            weight, _ = micro_batch.fractions
+            batch = micro_batch.to(self._device)
+            output = self._run_generator(batch, keep=len(micro_batches) == 1)
+            real = _real_slices(batch, output, self.generator.config.segment_frames)
             with self._precision.autocast():
                 # Together: every weight is normalised and laid out once, not twice.
-                judged = self.discriminator(torch.cat((real, output.wav.detach())))
-            pairs = [score.chunk(2) for score, _ in judged]
+                scores_and_maps = self.discriminator(torch.cat((real, output.wav.detach())))
+            pairs = [score.chunk(2) for score, _ in scores_and_maps]
             loss = losses.discriminator_loss(*zip(*pairs, strict=True)) * weight
             torch.autograd.backward(self._scaler.scale(loss))
             total += loss.detach()
         return {"discriminator": total}
 
-    def _imitate(self, pieces: Sequence[SovitsBatch]) -> Mapping[str, Tensor]:
+    def _compute_generator_gradients(
+        self, micro_batches: Sequence[SovitsBatch]
+    ) -> Mapping[str, Tensor]:
         """Gradients of the generator against the discriminator that has just learned."""
         self.generator_optimizer.zero_grad(set_to_none=True)
         self.discriminator.requires_grad_(False)  # its gradients would be thrown away
         sums: dict[str, Tensor] = {}
-        for number, cut in enumerate(pieces):
-            piece = cut.to(self._device)
-            output = self._again(piece, number, len(pieces))
-            terms = self._generator_losses(piece, output, *cut.shares)
+        for number, micro_batch in enumerate(micro_batches):
+            batch = micro_batch.to(self._device)
+            output = self._rerun_generator(batch, number, len(micro_batches))
+            terms = self._generator_losses(batch, output, *micro_batch.fractions)
             torch.autograd.backward(self._scaler.scale(terms["total"]))
             for name, value in terms.items():
                 sums[name] = sums[name] + value.detach() if name in sums else value.detach()
@@ -177,43 +199,47 @@ class SovitsTask:
         return sums
 
     def _generator_losses(
-        self, piece: SovitsBatch, output: TrainOutput, weight: float, frame_weight: float
+        self, batch: SovitsBatch, output: SynthesizerOutput, weight: float, frame_weight: float
     ) -> dict[str, Tensor]:
         frames = self.generator.config.segment_frames
-        real = _real_slices(piece, output, frames)
+        real = _real_slices(batch, output, frames)
         with self._precision.autocast():
             with torch.no_grad():
                 real_features = [maps for _, maps in self.discriminator(real)]
-            judged = self.discriminator(output.wav)
-        target = mel(take_slices(piece.spec, output.ids_slice, frames))
-        predicted = mel(spectrogram(output.wav.float()[:, 0]))
-        mask = length_mask(piece.lengths, piece.spec.shape[-1])
+            scores_and_maps = self.discriminator(output.wav)
+        target = mel_spectrogram(take_slices(batch.spec, output.ids_slice, frames))
+        predicted = mel_spectrogram(spectrogram(output.wav.float()[:, 0]))
+        mask = length_mask(batch.lengths, batch.spec.shape[-1])
         terms = losses.GeneratorLosses(
-            adversarial=losses.adversarial_loss([score for score, _ in judged]) * weight,
-            features=losses.feature_loss(real_features, [maps for _, maps in judged]) * weight,
+            adversarial=losses.adversarial_loss([score for score, _ in scores_and_maps]) * weight,
+            features=losses.feature_loss(real_features, [maps for _, maps in scores_and_maps])
+            * weight,
             mel=losses.mel_loss(target, predicted) * weight,
             kl=losses.kl_loss(output.z_p, output.logs_q, output.m_p, output.logs_p, mask)
             * frame_weight,
         )
         return {
-            "total": terms.total, "mel": terms.mel, "kl": terms.kl,
-            "features": terms.features, "adversarial": terms.adversarial,
-        }  # fmt: skip
+            "total": terms.total,
+            "mel": terms.mel,
+            "kl": terms.kl,
+            "features": terms.features,
+            "adversarial": terms.adversarial,
+        }
 
     def _step_discriminator(self) -> Mapping[str, Tensor]:
-        norm = self._summed_norm(self.discriminator, self.discriminator_optimizer)
+        norm = self._sum_gradients(self.discriminator, self.discriminator_optimizer)
         self._scaler.step(self.discriminator_optimizer)
-        return {} if self._precision.scaled else {"grad_norm_d": norm}
+        return {} if self._precision.needs_loss_scaling else {"grad_norm_d": norm}
 
     def _step_generator(self) -> Mapping[str, Tensor]:
-        norm = self._summed_norm(self.generator, self.generator_optimizer)
+        norm = self._sum_gradients(self.generator, self.generator_optimizer)
         self._scaler.step(self.generator_optimizer)
         self._scaler.update()
-        self._pass = None
+        self._kept_output = None
         # Loss scaling meets infinite norms as a matter of course, and skips those updates.
-        return {} if self._precision.scaled else {"grad_norm": norm}
+        return {} if self._precision.needs_loss_scaling else {"grad_norm": norm}
 
-    def _summed_norm(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> Tensor:
+    def _sum_gradients(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> Tensor:
         """Bring the gradients of all processes together; the norm of what came of it."""
         self._peers.sum_gradients(model.parameters())
         self._scaler.unscale_(optimizer)
@@ -222,28 +248,34 @@ class SovitsTask:
 
     # The generator's pass is shared by both phases where it fits ------------------------
 
-    def _generate(self, piece: SovitsBatch, *, keep: bool) -> TrainOutput:
-        """The generator's forward. Kept with its graph, or to be repeated with the same dice."""
+    def _run_generator(self, batch: SovitsBatch, *, keep: bool) -> SynthesizerOutput:
+        """Run the generator forward; keep the graph, or the RNG state to repeat it with."""
         if not keep:
-            self._starts.append(chance.capture())
+            self._rng_states.append(rng.capture())
         with torch.set_grad_enabled(keep), self._precision.autocast():
-            output: TrainOutput = self.generator(
-                piece.ssl, piece.spec, piece.lengths, piece.text, piece.text_lengths,
-                posterior_noise=piece.noise, slice_uniform=piece.uniform,
-            )  # fmt: skip
-        self._pass = output if keep else None
+            output: SynthesizerOutput = self.generator(
+                batch.ssl,
+                batch.spec,
+                batch.lengths,
+                batch.text,
+                batch.text_lengths,
+                speaker=batch.speaker,
+                posterior_noise=batch.noise,
+                slice_uniform=batch.uniform,
+            )
+        self._kept_output = output if keep else None
         return output
 
-    def _again(self, piece: SovitsBatch, number: int, count: int) -> TrainOutput:
-        if self._pass is not None and count == 1:
-            return self._pass
-        if count == len(self._starts):
-            chance.restore(self._starts[number])
-        return self._generate(piece, keep=True)
+    def _rerun_generator(self, batch: SovitsBatch, number: int, count: int) -> SynthesizerOutput:
+        if self._kept_output is not None and count == 1:
+            return self._kept_output
+        if count == len(self._rng_states):
+            rng.restore(self._rng_states[number])
+        return self._run_generator(batch, keep=True)
 
     # Saved states ---------------------------------------------------------------------
 
-    def state(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """Parts of a saved state, by name."""
         return {
             "model": self.generator.state_dict(),
@@ -255,8 +287,8 @@ class SovitsTask:
             },
         }
 
-    def restore(self, parts: Mapping[str, Any]) -> None:
-        """Put back what `state` gave; every key must fit."""
+    def load_state_dict(self, parts: Mapping[str, Any]) -> None:
+        """Restore what `state_dict` returned; every key must fit."""
         self.generator.load_state_dict(parts["model"])
         self.discriminator.load_state_dict(parts["discriminator"])
         self.generator_optimizer.load_state_dict(parts["optimizer"]["generator"])
@@ -264,6 +296,6 @@ class SovitsTask:
         self._scaler.load_state_dict(parts["optimizer"]["scaler"])
 
 
-def _real_slices(piece: SovitsBatch, output: TrainOutput, frames: int) -> Tensor:
+def _real_slices(batch: SovitsBatch, output: SynthesizerOutput, frames: int) -> Tensor:
     """The recorded wave (B, 1, frames * 640) where `output` speaks."""
-    return take_slices(piece.wav, output.ids_slice * HOP, frames * HOP)
+    return take_slices(batch.wav, output.ids_slice * HOP_LENGTH, frames * HOP_LENGTH)

@@ -1,4 +1,4 @@
-"""What the loop drives and what it asks for: the words between loop, tasks and stage."""
+"""Protocols between the training loop, the task it runs and the stage around it."""
 
 from __future__ import annotations
 
@@ -9,22 +9,26 @@ from typing import Any, Protocol
 from torch import Tensor
 from torch.optim import Optimizer
 
-from engine.runtime.distributed import Peers
-from engine.runtime.journal import Emit
-from engine.runtime.signals import StopFlag
-from engine.training.order import Update
-from engine.training.progress import Position
+from sovdeck.engine.runtime.distributed import Peers
+from sovdeck.engine.runtime.event_writer import Emit
+from sovdeck.engine.runtime.signals import StopFlag
+from sovdeck.engine.training.batch_schedule import Update
+from sovdeck.engine.training.meters import Position
 
 
 class BatchLike(Protocol):
-    """Some clips, padded; `rows` cuts without changing the padding."""
+    """A padded batch of some clips."""
 
     @property
-    def clips(self) -> tuple[str, ...]: ...
+    def clips(self) -> tuple[str, ...]:
+        """Names of the clips."""
+        ...
 
     def __len__(self) -> int: ...
 
-    def rows(self, start: int, stop: int | None, stride: int = 1) -> Any: ...
+    def select_rows(self, start: int, stop: int | None, stride: int = 1) -> Any:
+        """Select rows and keep the padding."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -42,56 +46,61 @@ class Task(Protocol):
     """What the loop drives: one stage's model, optimisers and data."""
 
     name: str
+    learning_rate: float
 
-    def order(self, epoch: int) -> tuple[Update, ...]:
+    def epoch_updates(self, epoch: int) -> tuple[Update, ...]:
         """The updates of an epoch; the same whenever asked."""
         ...
 
-    def load(self, epoch: int, index: int, update: Update) -> Sequence[Any]:
-        """This process's micro-batches of one update, from disk. Runs in another thread."""
+    def load_batches(self, epoch: int, index: int, update: Update) -> Sequence[Any]:
+        """Read this process's micro-batches of one update. Runs in another thread."""
         ...
 
-    def heaviest(self) -> Sequence[Any]:
-        """This process's share of the batch that takes most memory."""
+    def largest_batch(self) -> Sequence[Any]:
+        """Read this process's share of the batch that takes most memory."""
         ...
 
-    def begin_epoch(self, epoch: int) -> None:
-        """Set learning rates."""
+    def set_learning_rate(self, epoch: int) -> None:
+        """Set the learning rates of an epoch."""
         ...
 
     @property
     def optimizers(self) -> tuple[Optimizer, ...]:
-        """What steps; the moments of each take memory from its first step on."""
+        """The optimisers; the moments of each take memory from its first step on."""
         ...
 
-    def check(self) -> None:
-        """Raise Problem when training cannot go on like this; asked where numbers are read."""
+    def check_loss_scale(self) -> int:
+        """How many updates since it was last called were skipped; called where losses are read.
+
+        Problem when training cannot go on like this.
+        """
         ...
 
     def phases(self) -> tuple[Phase, ...]:
         """The parts of an update, in order."""
         ...
 
-    def forget(self) -> None:
+    def discard_gradients(self) -> None:
         """Drop gradients and graphs: a pass was broken off."""
         ...
 
 
 @dataclass(frozen=True)
 class LoopSettings:
-    """`epochs` in all, `batch` clips a GPU and micro-batch, `on_oom` "shrink" or "stop"."""
+    """`epochs` in all, `batch_size` clips a GPU and micro-batch, `on_oom` "shrink" or "stop"."""
 
     epochs: int
-    batch: int
+    batch_size: int
     on_oom: str = "shrink"
 
 
 @dataclass(frozen=True)
-class Desk:
+class TrainingCallbacks:
     """What the loop asks of the outside world; it does no I/O itself.
 
     save_due: is it time for a state by the clock. save: write a state. roll_back: load the
-    newest state, return its position. finish_epoch: save, export, judge, where due.
+    newest state, return its position. finish_epoch: save, export, validate, where due. rest_s:
+    seconds that the stage takes after this position besides its updates.
     """
 
     emit: Emit
@@ -101,3 +110,4 @@ class Desk:
     roll_back: Callable[[], Position]
     finish_epoch: Callable[[int, Position], None]
     peers: Peers = Peers()
+    rest_s: Callable[[Position], float] = lambda _: 0.0

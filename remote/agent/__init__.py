@@ -6,19 +6,27 @@ has anything else.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.resources import files
 
 # Kept as files beside the engine's code on the server, since they outlive the connection.
-RESIDENT = ("supervise.sh", "install.sh", "autostop.sh", "stop.sh", "process.sh")
-_SOURCED = '. "${0%/*}/process.sh"'
+INSTALLED_SCRIPTS = (
+    "supervise.sh",
+    "install.sh",
+    "autostop.sh",
+    "stop.sh",
+    "stop_server.py",
+    "process.sh",
+)
+_SOURCE_LINE = re.compile(r'^\. "\$\{0%/\*\}/(\w+\.sh)"$', re.MULTILINE)
 
 
 @cache
-def script(name: str) -> str:
-    """The text of `remote/agent/<name>`, whole: there is no file beside it to be sourced."""
-    return _text(name).replace(_SOURCED, _text("process.sh"))
+def read_script(name: str) -> str:
+    """Return the text of `remote/agent/<name>` with the scripts it sources put in their place."""
+    return _SOURCE_LINE.sub(lambda line: _read_file(line[1]), _read_file(name))
 
 
-def _text(name: str) -> str:
-    return (files("remote.agent") / name).read_text(encoding="utf-8")
+def _read_file(name: str) -> str:
+    return (files("sovdeck.remote.agent") / name).read_text(encoding="utf-8")

@@ -3,9 +3,9 @@
 #        autostop.sh watch WORK SECONDS DRY NAME=VALUE ... -- COMMAND...
 #
 # Switches the server off when the policy says so, with nobody connected. The rules are those of
-# remote/autostop.py, and a test holds both to one answer. "watch" looks every SECONDS, writes
-# WORK/autostop/status, and with DRY=1 only writes what it would do. COMMAND stops the server and
-# keeps its disk; a word "$NAME" in it is filled from the container's own environment.
+# remote/autostop/policy.py, and a test holds both to one answer. "watch" checks every SECONDS, writes
+# WORK/autostop/status, and with DRY=1 only writes what it would do. COMMAND stops the server, keeps
+# its disk and returns only when it has given up: then "failed" stands in the status, and it ends.
 set -u
 umask 077
 # shellcheck source=process.sh disable=SC1091
@@ -15,7 +15,7 @@ after_success=; after_failure=; idle=; gpu_idle=; gpu_percent=5; at_time=; max_s
 only_after_pull=1; pull_deadline=
 now=0; began=0; running=0; ended_ok=; ended_badly=; active=; gpu_busy=; pulled=
 
-take() {
+set_option() {
     case ${1#*=} in *[!0-9]*) echo "autostop: $1 is not a whole number" >&2; exit 2 ;; esac
     case ${1%%=*} in
         after_success|after_failure|idle|gpu_idle|gpu_percent|at_time|max_seconds|only_after_pull|\
@@ -25,7 +25,7 @@ take() {
     esac
 }
 
-# consider REASON SINCE WAIT CAP: the earliest reason wins, the earlier asked one among equals.
+# consider REASON SINCE WAIT CAP: the earliest reason wins; among equals the one considered first.
 consider() {
     if [ -z "$2" ] || [ -z "$3" ]; then return; fi
     at=$(($2 + $3))
@@ -55,20 +55,20 @@ decide() {
     stop=0
     if [ -n "$best" ] && [ "$best" -le "$now" ]; then stop=1; waiting=0; else reason=; fi
 }
-answer() {
+print_decision() {
     echo "stop=$stop reason=$reason at=$best waiting=$waiting"
 }
 
 if [ "$1" = decide ]; then
     shift
-    for word in "$@"; do take "$word"; done
+    for word in "$@"; do set_option "$word"; done
     decide
-    answer
+    print_decision
     exit 0
 fi
 
 work=$2; every=$3; dry=$4; shift 4
-while [ "$1" != -- ]; do take "$1"; shift; done
+while [ "$1" != -- ]; do set_option "$1"; shift; done
 shift
 # A person's disk is never thrown away: whatever was configured, these words are refused.
 for word in "$@"; do
@@ -85,17 +85,17 @@ number() {
     [ "$rest" = "$2" ] && return 0
     echo "${rest%%[!0-9]*}"
 }
-later() {
+latest() {
     if [ -z "$1" ] || { [ -n "$2" ] && [ "$2" -gt "$1" ]; }; then echo "$2"; else echo "$1"; fi
 }
 
-observe() {
+read_activity() {
     now=$(date +%s); running=0; ended_ok=; ended_badly=
     for dir in "$work"/runs/*/; do
         run=${dir%/}; run=${run##*/}
         [ "$run" = autostop ] && continue
         pid_json=$(cat "$dir/pid.json" 2>/dev/null) || continue
-        active=$(later "$active" "$(changed "$dir/beat")")
+        active=$(latest "$active" "$(changed "$dir/beat")")
         alive=
         case $pid_json in
             *"\"boot\":\"$boot\""*)
@@ -110,40 +110,38 @@ observe() {
         when=$(number t "$exit_json")
         # A run that was lost has no exit; it ended when its last beat came.
         [ -n "$when" ] || when=$(changed "$dir/beat")
-        active=$(later "$active" "$when")
-        if [ "$(number code "$exit_json")" = 0 ]; then ended_ok=$(later "$ended_ok" "$when")
-        else ended_badly=$(later "$ended_badly" "$when"); fi
+        active=$(latest "$active" "$when")
+        if [ "$(number code "$exit_json")" = 0 ]; then ended_ok=$(latest "$ended_ok" "$when")
+        else ended_badly=$(latest "$ended_badly" "$when"); fi
     done
     [ -e pulled ] && pulled=$(changed pulled)
-    [ -e asked ] && active=$(later "$active" "$(changed asked)")
-    if [ -n "$gpu_idle" ]; then
-        for share in $(nvidia-smi --query-gpu=utilization.gpu --format=csv,noheader,nounits 2>/dev/null </dev/null)
-        do
-            case $share in ''|*[!0-9]*) continue ;; esac
-            # The first figure starts the clock; before it nothing is known.
-            [ -n "$gpu_busy" ] || gpu_busy=$now
-            [ "$share" -gt "$gpu_percent" ] && gpu_busy=$now
-        done
-    fi
+    [ -e asked ] && active=$(latest "$active" "$(changed asked)")
+    [ -n "$gpu_idle" ] && read_gpu
+    :
 }
 
-# fill WORD: "$NAME" becomes the container's NAME; an ssh session often has not got it.
-fill() {
-    case $1 in
-        \$*) name=${1#\$}
-            eval "value=\${$name:-}"
-            # shellcheck disable=SC2154
-            [ -n "$value" ] || value=$(tr '\000' '\n' </proc/1/environ 2>/dev/null | sed -n "s/^$name=//p")
-            echo "$value" ;;
-        *) echo "$1" ;;
-    esac
+# Asked in the background and read at the next check: with a broken driver it may never answer,
+# and then no second one is started.
+asking=
+read_gpu() {
+    if [ -n "$asking" ]; then
+        kill -0 "$asking" 2>/dev/null && return
+        while read -r share; do
+            case $share in ''|*[!0-9]*) continue ;; esac
+            # The first value starts the clock; before it nothing is known.
+            [ -n "$gpu_busy" ] || gpu_busy=$now
+            [ "$share" -gt "$gpu_percent" ] && gpu_busy=$now
+        done <gpu
+    fi
+    nvidia-smi --query-gpu=utilization.gpu --format=csv,noheader,nounits >gpu 2>/dev/null </dev/null &
+    asking=$!
 }
 
 began=$(date +%s); active=$began
 while :; do
-    observe
+    read_activity
     decide
-    { answer; echo "now=$now running=$running dry=$dry"; } >status.part && mv -f status.part status
+    { print_decision; echo "now=$now running=$running dry=$dry"; } >status.part && mv -f status.part status
     if [ "$stop" = 1 ]; then
         echo "$(date +%s) $reason: ${dry:+dry=$dry }$*" >>history
         if [ "$dry" = 1 ]; then sleep "$every"; continue; fi
@@ -152,17 +150,13 @@ while :; do
             [ "${dir%/}" = "$work/runs/autostop" ] && continue
             sh "${0%/*}/stop.sh" "$dir" 120 >/dev/null
         done
-        filled=0
-        for word in "$@"; do
-            [ "$filled" = 0 ] && { set --; filled=1; }
-            set -- "$@" "$(fill "$word")"
-        done
         sync
         "$@"
         code=$?
-        echo "$(date +%s) command ended with $code" >>history
-        # It was refused or takes its time; asked again, but not in a hurry.
-        sleep 300
+        echo "$(date +%s) given up: the stop command ended with $code, the server still runs" >>history
+        { print_decision; echo "now=$(date +%s) running=0 dry=0 failed=$code"; } >status.part
+        mv -f status.part status
+        exit 1
     fi
     sleep "$every"
 done

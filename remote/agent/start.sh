@@ -1,19 +1,23 @@
 #!/bin/sh
 # usage: start.sh RUN_DIR SUPERVISOR SPEC_JSON QUEUE_WORDS [NAME=VALUE ...] -- COMMAND...
-# Writes the spec, launches the supervisor and waits until it stands. Last line: "started",
-# "refused" (it runs already), "differs" (another spec has this run's name) or "failed CODE".
+# Writes the spec, launches the supervisor and waits until it runs. Last line: "started",
+# "refused" (it runs already), "differs" (another spec has this run's name), "unwritable" (nothing
+# can be written there: most often the disk is full) or "failed CODE".
 set -u
 umask 077
 dir=$1; supervisor=$2; spec=$3; queue=$4; shift 4
 [ -e "$supervisor" ] || { echo "failed 96"; exit 0; }
-mkdir -p -- "$dir" || { echo "failed 97"; exit 0; }
+part="$dir/spec.part.$$"
+unwritable() { rm -f "$part"; echo "unwritable"; exit 0; }
+mkdir -p -- "$dir" || unwritable
 
 # The spec is written once. link(2) makes it appear whole or not at all, and never replaces one.
 if [ -n "$spec" ]; then
-    printf '%s\n' "$spec" >"$dir/spec.part.$$" || { echo "failed 97"; exit 0; }
-    ln "$dir/spec.part.$$" "$dir/spec.json" 2>/dev/null
-    same=$(cmp "$dir/spec.part.$$" "$dir/spec.json" >/dev/null 2>&1 && echo yes)
-    rm -f "$dir/spec.part.$$"
+    printf '%s\n' "$spec" 2>/dev/null >"$part" || unwritable
+    ln "$part" "$dir/spec.json" 2>/dev/null
+    [ -e "$dir/spec.json" ] || unwritable
+    same=$(cmp "$part" "$dir/spec.json" >/dev/null 2>&1 && echo yes)
+    rm -f "$part"
     [ "$same" = yes ] || { echo "differs"; exit 0; }
 fi
 
@@ -40,7 +44,7 @@ while [ "$tries" -lt 200 ]; do
     esac
     if ! kill -0 "$pid" 2>/dev/null; then
         wait "$pid"; code=$?
-        # It may have come and gone between two looks.
+        # It may have come and gone between two checks.
         case $(cat "$dir/pid.json" 2>/dev/null) in *"\"pid\":$pid,"*) code=0 ;; esac
         case $code in
             0) echo started ;;

@@ -33,10 +33,10 @@ while [ "$child" -eq 0 ] && [ ! -e queued ] && [ "$waited" -lt 30 ] && supervise
 done
 
 # Who is left: every process the command started carries our mark, also one that left the group.
-# The supervisor and its own two children (log pump, beat) do not: they only wait for the end.
+# The supervisor and its own two children (log writer, beat) do not: they only wait for the end.
 mark="SOVDECK_RUN=$(pwd -P)"
 # grep narrows the search where it can read past a NUL (busybox's cannot); then the whole entry
-# must fit, since the first look may have found a longer path.
+# must fit, since the first search may have found a longer path.
 # shellcheck disable=SC2154 # proc: see process.sh
 marked() {
     if printf 'a\0b' | grep -qF b; then grep -lF "$mark" "$proc"/[0-9]*/environ 2>/dev/null

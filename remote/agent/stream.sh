@@ -25,9 +25,9 @@ connected() { kill -0 "$reader" 2>/dev/null; }
 
 # identify FILE: sets it_inode and it_size, or fails when there is no such file.
 identify() {
-    figures=$(stat -L -c '%i %s' -- "$1" 2>/dev/null || stat -L -f '%i %z' -- "$1" 2>/dev/null) ||
+    numbers=$(stat -L -c '%i %s' -- "$1" 2>/dev/null || stat -L -f '%i %z' -- "$1" 2>/dev/null) ||
         return 1
-    it_inode=${figures% *}; it_size=${figures#* }
+    it_inode=${numbers% *}; it_size=${numbers#* }
 }
 # over: the run's newest attempt has written its end.
 over() {

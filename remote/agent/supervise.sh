@@ -7,7 +7,8 @@
 # Runs COMMAND so that nobody needs to stay: its own session, a beat, a capped log, and a true
 # exit written by rename. Start it with setsid and with no open channel on its descriptors.
 #
-#   DIR/lock.N      one for each attempt; made atomically, so a second start is refused (98)
+#   DIR/lock.N      one for each attempt; made atomically, so a second start is refused (98), also
+#                   while a command works on whose supervisor was killed
 #   DIR/pid.json    who runs: pid, start time and boot id tell a re-used pid from ours
 #   DIR/beat        its modification time is the last sign of life, once a second
 #   DIR/log.txt     standard output and error; the part before the last rotation is log.1.txt
@@ -47,42 +48,46 @@ while [ -e "lock.$attempt" ]; do attempt=$((attempt + 1)); done
 if [ "$attempt" -gt 1 ]; then
     read -r pid start its_boot <"lock.$((attempt - 1))"
     if alive "${pid:-0}" "${start:-0}" "${its_boot:-}"; then exit 98; fi
+    # field NAME: a number of pid.json
+    field() { sed -n "s/.*\"$1\":\([0-9]*\)[,}].*/\1/p" pid.json 2>/dev/null; }
+    child=$(field child)
+    if [ "${child:-0}" -gt 0 ] && alive "$child" "$(field child_start)" "${its_boot:-}"; then exit 98; fi
 fi
 (set -C; echo "$me $mine $boot" >"lock.$attempt") 2>/dev/null || exit 98
 
 # A file is written beside its place and renamed, so a reader never sees half of it.
-put() {
+write_atomic() {
     printf '%s\n' "$2" >"$1.part" 2>/dev/null && mv -f "$1.part" "$1"
 }
-identity() {
-    put pid.json "{\"attempt\":$attempt,\"pid\":$me,\"start\":$mine,\"boot\":\"$boot\",\"child\":$1,\"child_start\":$2,\"began\":$(date +%s)}"
+write_pid() {
+    write_atomic pid.json "{\"attempt\":$attempt,\"pid\":$me,\"start\":$mine,\"boot\":\"$boot\",\"child\":$1,\"child_start\":$2,\"began\":$(date +%s)}"
 }
 finish() {
     signal=null
     [ "$1" -gt 128 ] && [ "$1" -lt 193 ] && signal=$(($1 - 128))
     exit_line="{\"attempt\":$attempt,\"code\":$1,\"signal\":$signal,\"t\":$(date +%s)}"
-    # On a full disk the truth waits until there is room again, an hour at most.
+    # On a full disk the exit waits until there is space again, an hour at most.
     tries=0
-    until put exit.json "$exit_line" || [ "$tries" -ge 720 ]; do
+    until write_atomic exit.json "$exit_line" || [ "$tries" -ge 720 ]; do
         : >beat; tries=$((tries + 1)); sleep 5
     done
     exit 0
 }
 
 rm -f stop
-identity 0 0
+write_pid 0 0
 child=
 trap '' HUP
 # stop.sh signals the command itself; forwarding is for those who only know the supervisor,
 # such as a container being shut down.
-poked=
+signalled=
 # shellcheck disable=SC2317
-asked() {
-    poked=1
+forward_signal() {
+    signalled=1
     if [ -z "$child" ]; then finish 143; fi
     if [ ! -e stop ]; then kill -TERM "$child" 2>/dev/null; fi
 }
-trap asked TERM INT
+trap forward_signal TERM INT
 
 # Waiting is done a second at a time, so that the beat goes on.
 if [ -n "$queue" ]; then
@@ -115,9 +120,9 @@ fi
 # mawk reads whole blocks unless told otherwise, which would hold back the last lines.
 awk="awk"
 case $(awk -W version 2>&1 </dev/null | head -n 1) in mawk*) awk="awk -W interactive" ;; esac
-# The pump must never stop reading: a command whose output is not read is stopped by the kernel.
+# The log writer must never stop reading: a command whose output is not read is stopped by the kernel.
 # When a line cannot be written (disk full) awk ends, and the next awk takes the lines after it.
-pump() {
+write_log() {
     trap '' HUP INT TERM
     while :; do
         # shellcheck disable=SC2086,SC2016
@@ -139,8 +144,8 @@ pump() {
 pipes=$(TMPDIR=/tmp mktemp -d 2>/dev/null || mktemp -d) || finish 97
 mkfifo "$pipes/log" || finish 97
 exec </dev/null >/dev/null 2>&1
-pump <"$pipes/log" &
-pump=$!
+write_log <"$pipes/log" &
+log_writer=$!
 exec 4>"$pipes/log"
 rm -rf "$pipes"
 
@@ -150,7 +155,7 @@ export SOVDECK_RUN
 child=$!
 exec 4>&-
 child_start=$(start_of "$child") || child_start=0
-identity "$child" "$child_start"
+write_pid "$child" "$child_start"
 
 # The beat is the child's, not the supervisor's: it goes on as long as the work goes on.
 (
@@ -158,12 +163,12 @@ identity "$child" "$child_start"
     while [ "$(start_of "$child")" = "$child_start" ]; do : >beat; sleep 1; done
 ) &
 
-# A trapped signal cuts wait short with a code of its own, so it is asked again; 127 then means
+# A trapped signal cuts wait short with a code of its own, so wait is called again; 127 then means
 # that the earlier answer was the true one.
 code=0
 wait "$child" || code=$?
-while [ -n "$poked" ]; do
-    poked=
+while [ -n "$signalled" ]; do
+    signalled=
     again=0
     wait "$child" || again=$?
     [ "$again" -eq 127 ] || code=$again
@@ -171,5 +176,5 @@ done
 
 # The log is complete before the end is announced, unless a process left behind keeps it open.
 tries=0
-while kill -0 "$pump" 2>/dev/null && [ "$tries" -lt 20 ]; do tries=$((tries + 1)); sleep 0.1; done
+while kill -0 "$log_writer" 2>/dev/null && [ "$tries" -lt 20 ]; do tries=$((tries + 1)); sleep 0.1; done
 finish "$code"

@@ -1,4 +1,4 @@
-# Runs on the server: sh -c THIS sovdeck PYTHON_SOURCE SHELL_SOURCE VERB [ARGUMENT...]
+# Runs on the server: sh -c THIS sovdeck PYTHON_SOURCE SHELL_SOURCE COMMAND [ARGUMENT...]
 # Picks the fastest way to hash there: Python's hashlib or openssl (about ten times coreutils).
 # Both sources speak the same protocol; nice, so that a training loses nothing to a hash.
 python_source=$1 shell_source=$2

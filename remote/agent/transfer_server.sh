@@ -1,5 +1,5 @@
 # Runs on the server where there is no Python: the protocol of transfer_common.py.
-# sh -c THIS sovdeck VERB [ARGUMENT...]
+# sh -c THIS sovdeck COMMAND [ARGUMENT...]
 staging=.sovdeck-push
 
 if command -v openssl >/dev/null 2>&1; then
@@ -47,6 +47,7 @@ split() {
 
 identity() {
   [ -e "$1" ] || { echo "$1: No such file or directory" >&2; exit 3; }
+  [ -f "$1" ] || { echo "$1: no ordinary file" >&2; exit 4; }
   say_file "$1" || exit 1
 }
 
@@ -101,7 +102,7 @@ place() {
   echo "end $number"
 }
 
-# take FOLDER: tar may stop at its end mark; the rest is read too, so that the sender finds nobody gone.
+# take FOLDER: tar may stop at its end mark; the rest is read too, so that the sender meets no closed pipe.
 take() {
   cd -- "$1/$staging" || exit 3
   tar -xof -
@@ -109,9 +110,6 @@ take() {
   cat >/dev/null
   exit "$code"
 }
-
-# pour FOLDER: tar reads on beyond its end mark, so what comes is better asked verb by verb.
-pour() { echo held; }
 
 keep() {
   mkdir -p -- "$1/$staging" || exit 1
@@ -153,7 +151,6 @@ sums() {
 }
 
 send() {
-  [ "$#" -eq 1 ] || (names "$@") || exit $?
   cd -- "$1" || exit 3
   # shellcheck disable=SC2016 # the inner shell is the one that expands
   xargs -0 sh -c '
@@ -169,6 +166,6 @@ send() {
     done' sovdeck "$hash"
 }
 
-verb=$1
+command=$1
 shift
-"$verb" "$@"
+"$command" "$@"

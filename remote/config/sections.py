@@ -7,58 +7,66 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, field_validator
 
-from engine.contract.params import PARAMS, check
-from engine.contract.problem import Problem
-from remote.autostop import duration
-from remote.config.unfit import Unfit, said
-
-Family = Literal["auto", "4", "6"]
+from sovdeck.engine.contract.layout import check_voice_name
+from sovdeck.engine.contract.params import PARAMS, ParamValue
+from sovdeck.engine.contract.problem import Problem
+from sovdeck.engine.contract.settings import convert_train_params
+from sovdeck.remote.config.duration import parse_duration
+from sovdeck.remote.config.invalid_value import InvalidValue, problem_text
+from sovdeck.remote.hosts.spec import Family
 
 
 class Section(BaseModel):
+    """A table of deploy.toml: unknown keys are refused, values cannot be changed."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _checked_duration(value: str) -> str:
+def _check_duration(value: str) -> str:
     if value:
         try:
-            duration(value)
+            parse_duration(value)
         except Problem as problem:
-            raise Unfit([((), said(problem))]) from None
+            raise InvalidValue([((), problem_text(problem))]) from None
     return value
 
 
 # "90s", "10m", "1.5h" or "2d"; empty means never.
 Duration = Annotated[
     str,
-    AfterValidator(_checked_duration),
+    AfterValidator(_check_duration),
     WithJsonSchema({"type": "string", "pattern": r"^([0-9]{1,6}(\.[0-9]{1,3})? ?[smhd])?$"}),
 ]
 
 
-class Paths(Section):
+class PathsSection(Section):
     """Folders; on the server the profile's data disk is taken when `work` is empty."""
 
-    work: str = Field("", description="Work folder on the server; empty: chosen by the probe.")
-    outputs: str = Field("./voices", description="Where voices land on this computer.")
+    work: str = Field(
+        "", description="Work folder on each server, this computer's own too; empty: chosen."
+    )
+    outputs: str = Field("./voices", description="Where voices are downloaded to on this computer.")
 
 
-class Python(Section):
+class PythonSection(Section):
     """Which Python and which packages the engine runs with on the server."""
 
     path: str = Field("", description="Interpreter that has torch already; empty: found or made.")
     wheels: str = Field("", description="A folder of wheels for servers without internet.")
     index: tuple[str, ...] = Field((), description="Package indexes (mirrors), tried in order.")
     torch: str = Field(
-        "auto", pattern=r"^(auto|cpu|cu\d{2,3})$",
+        "auto",
+        pattern=r"^(auto|cpu|cu\d{2,3})$",
         description="Build of torch, for example cu128; auto: by the driver.",
-    )  # fmt: skip
+    )
     torch_index: str = Field(
-        "", description="Where torch's own wheels lie; the build's name is appended."
+        "",
+        description="Where torch's builds lie, to which the build's name is appended; "
+        "empty: PyTorch's own index and mirrors of it.",
     )
 
 
-class Network(Section):
+class NetworkSection(Section):
     """How this computer reaches servers, and what it fetches for them."""
 
     family: Family = Field("auto", description="Address family of servers that name none.")
@@ -70,47 +78,59 @@ class Network(Section):
     )
 
 
-class Models(Section):
+class ModelsSection(Section):
     """The pretrained weights that training starts from."""
 
     set: str = Field("v2", description="Which set `sovdeck models` gets.")
     sources: tuple[str, ...] = Field((), description="Mirrors of the hub, tried in order.")
 
 
-class Dataset(Section):
+class DatasetSection(Section):
     """What is pushed: a .list file and the folder of its recordings."""
 
     list: str = Field("", description="GPT-SoVITS .list file: wav|speaker|language|text.")
     wavs: str = Field("", description="Folder of the recordings; empty: beside the list.")
 
 
-class Train(Section):
+class TrainSection(Section):
     """What is trained; parameters are those of `sovdeck params`."""
 
     voice: str = Field("", description="Name of the voice (experiment).")
-    preset: Literal["v2", "tiny"] = Field("v2", description="Model size; tiny proves the trip.")
+    preset: Literal["auto", "v2Pro", "v2ProPlus", "v2", "tiny", "tinyPro"] = Field(
+        "auto", description="Version; auto: v2Pro where its weights are. tiny proves the trip."
+    )
     pretrained: str = Field("v2", description="Folder below pretrained/; empty: from nothing.")
     proof_text: str = Field("", description="Sentence spoken at the end as proof.")
     proof_language: str = Field("ja", description="Its language.")
     params: dict[str, Any] = Field(default_factory=dict, description='"sovits.epochs" = 8 ...')
 
+    @field_validator("voice")
+    @classmethod
+    def check_voice(cls, value: str) -> str:
+        """Check that the name can name a voice; empty: none is named."""
+        try:
+            return check_voice_name(value) if value else value
+        except Problem as problem:
+            raise InvalidValue([((), problem_text(problem))]) from None
+
     @field_validator("params")
     @classmethod
-    def known_params(cls, value: dict[str, Any]) -> dict[str, Any]:
-        flat, faults = {}, []
-        for name, path, given in _flat(value):
+    def check_params(cls, value: dict[str, Any]) -> dict[str, ParamValue]:
+        """Convert every parameter, and flatten nested tables to dotted names."""
+        flat: dict[str, ParamValue] = {}
+        issues = []
+        for name, path, given in _flatten_params(value):
             try:
-                check(name, given)
+                flat |= convert_train_params({name: given})
             except Problem as problem:
-                faults.append((path, said(problem)))
-            flat[name] = given
-        if faults:
-            raise Unfit(faults)
+                issues.append((path, problem_text(problem)))
+        if issues:
+            raise InvalidValue(issues)
         return flat
 
 
-class Pull(Section):
-    """How voices come home."""
+class PullSection(Section):
+    """How voices are downloaded."""
 
     contents: Literal["voice", "all-epochs", "resumable"] = Field(
         "voice", description="What is packed: the chosen pair, every epoch, or all to continue."
@@ -123,7 +143,7 @@ class Pull(Section):
     verify: bool = Field(True, description="Compare SHA-256 with the server's.")
 
 
-class Autostop(Section):
+class AutostopSection(Section):
     """When the server switches itself off, with the laptop shut. Nothing is ever destroyed."""
 
     after_success: Duration = Field("", description="So long after the last run succeeded.")
@@ -137,21 +157,25 @@ class Autostop(Section):
     )
     only_after_pull: bool = Field(True, description="Wait until the voice was pulled, verified.")
     pull_deadline: Duration = Field("2h", description="Then stop all the same; empty: never.")
+    poweroff: bool = Field(
+        False, description="A server of your own, without a provider, is switched off by poweroff."
+    )
 
 
-class Notify(Section):
+class NotifySection(Section):
     """Who is told when a followed run ends."""
 
     desktop: bool = Field(False, description="A notification of this computer's desktop.")
     bell: bool = Field(False, description="The terminal's bell.")
     webhook: str = Field(
-        "", pattern=r"^[A-Za-z0-9_.-]{0,63}$",
+        "",
+        pattern=r"^[A-Za-z0-9_.-]{0,63}$",
         description="Name under which `sovdeck notify set` keeps the address in the keyring.",
-    )  # fmt: skip
+    )
     on: Literal["always", "failure"] = Field("always", description="At which ends.")
 
 
-def _flat(params: dict[str, Any]) -> builtins.list[tuple[str, tuple[str, ...], Any]]:
+def _flatten_params(params: dict[str, Any]) -> builtins.list[tuple[str, tuple[str, ...], Any]]:
     """(name, keys, value): `[train.params.sovits] epochs = 8` means `"sovits.epochs" = 8`."""
     flat: builtins.list[tuple[str, tuple[str, ...], Any]] = []
     for name, value in params.items():

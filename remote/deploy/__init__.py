@@ -1,108 +1,229 @@
 """Puts the engine on a server without root: facts, then a plan, then its steps.
 
-    deployed = deploy(link, config, report)        # one round trip when nothing changed
+    deployed = deploy(connection, config, report)  # one round trip when nothing changed
 
-`plan` is pure and is what `--dry-run` shows; `apply` carries it out.
+`plan` is pure and is what `--dry-run` shows; `apply_steps` carries it out.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import replace
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from engine.contract.layout import Layout
-from remote.agent import script
-from remote.code_archive import CodeArchive, code_archive
-from remote.deploy.apply import Links, Report, StepReport, apply, send_code
-from remote.deploy.plan import DeployConfig, Step, plan
-from remote.deploy.relay import gather
-from remote.deployed import Deployed
-from remote.facts import ServerFacts
-from remote.link import Link
-from remote.listener import LinkSource
-from remote.probe import probe
-from remote.profiles import find
+from packaging.version import InvalidVersion, Version
+
+from sovdeck.engine.contract.foreign_values import parse_json
+from sovdeck.engine.contract.layout import Layout
+from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.remote.agent import read_script
+from sovdeck.remote.agent.code_archive import CodeArchive, build_code_archive
+from sovdeck.remote.agent.deployment import Deployed
+from sovdeck.remote.deploy.apply import (
+    DeployConnections,
+    ReportStep,
+    StepReport,
+    apply_steps,
+    send_code,
+)
+from sovdeck.remote.deploy.interpreter import (
+    PYPI_SERVES,
+    choose_interpreter,
+    needs_relay,
+    plain_indexes,
+    torch_bases,
+)
+from sovdeck.remote.deploy.plan import choose_work_folder, plan
+from sovdeck.remote.deploy.steps import DeployOptions, DeployStep
+from sovdeck.remote.deploy.torch_index import (
+    IndexSurvey,
+    survey_from_laptop,
+    survey_from_server,
+)
+from sovdeck.remote.deploy.wheels import download_wheels
+from sovdeck.remote.probe.facts import ServerFacts
+from sovdeck.remote.probe.nvidia_smi import cuda_of_driver, parse_driver_version
+from sovdeck.remote.probe.probe import probe_server
+from sovdeck.remote.probe.providers import candidate_folders, find_profile
+from sovdeck.remote.ssh.channel_reader import ConnectionSource
+from sovdeck.remote.ssh.client import SSHConnection
 
 __all__ = [
     "CodeArchive",
-    "DeployConfig",
+    "DeployOptions",
     "Deployed",
-    "Links",
-    "Report",
-    "Step",
+    "DeployConnections",
+    "DeployPlan",
+    "ReportStep",
+    "DeployStep",
     "StepReport",
-    "apply",
-    "code_archive",
+    "apply_steps",
+    "build_code_archive",
     "deploy",
     "plan",
-    "ready",
-    "steps_for",
+    "find_deployed",
+    "OtherDeployment",
+    "find_other_deployment",
+    "plan_for_server",
 ]
 
 
-def steps_for(facts: ServerFacts, config: DeployConfig, host: str = "") -> tuple[Step, ...]:
-    """The plan for this program's own engine on a probed server."""
-    return plan(facts, config, code_archive(), find(config.profile, host, facts.marks))
+@dataclass(frozen=True)
+class DeployPlan:
+    """The steps for one server, and the options they follow: `relay` may have become true."""
+
+    steps: tuple[DeployStep, ...]
+    options: DeployOptions
+    facts: ServerFacts
+    survey: IndexSurvey | None
+
+
+def plan_for_server(
+    connection: SSHConnection, facts: ServerFacts, config: DeployOptions
+) -> DeployPlan:
+    """Plan the deployment of this program's own engine on a probed server.
+
+    One round trip where torch has to be installed: the server asks the indexes. Where it reaches
+    none that does, this computer asks, and will send the packages. Problem
+    `remote.deploy.torch_unreachable` where neither finds one.
+    """
+    code = build_code_archive()
+    profile = find_profile(config.profile, connection.spec.host, facts.provider_marks)
+    layout = Layout.at(choose_work_folder(facts, config, profile))
+    choice = choose_interpreter(facts, config, code, layout)
+    if choice.need is None or config.wheels:
+        return DeployPlan(plan(facts, config, code, profile), config, facts, None)
+    bases, plain = torch_bases(config), plain_indexes(config)
+    survey = IndexSurvey(by_laptop=True)
+    if not config.relay:
+        survey = survey_from_server(connection, facts, choice.need, bases, plain)
+        choice = choose_interpreter(facts, config, code, layout, survey)
+    if choice.need is not None and (config.relay or needs_relay(choice, survey)):
+        failed = survey.failed or {}
+        survey = survey_from_laptop(choice.need, bases)
+        if survey.best() is None and choice.need.build not in PYPI_SERVES:
+            raise _torch_unreachable(choice.need.build, {**(survey.failed or {}), **failed})
+        config = replace(config, relay=True)
+    return DeployPlan(plan(facts, config, code, profile, survey), config, facts, survey)
+
+
+def _torch_unreachable(build: str, failed: Mapping[str, str]) -> Problem:
+    why = "; ".join(f"{address}: {reason}" for address, reason in failed.items())
+    return Problem(
+        "remote.deploy.torch_unreachable", ExitCode.UNREACHABLE, build=build, why=why or "-"
+    )
 
 
 def deploy(
-    link: Link,
-    config: DeployConfig,
-    report: Report,
+    connection: SSHConnection,
+    config: DeployOptions,
+    report: ReportStep,
     *,
-    link_source: LinkSource | None = None,
-    connect: LinkSource | None = None,
-    confirm: Callable[[tuple[Step, ...]], None] | None = None,
+    connection_source: ConnectionSource | None = None,
+    connect: ConnectionSource | None = None,
+    confirm: Callable[[tuple[DeployStep, ...]], None] | None = None,
 ) -> Deployed:
-    """Bring the server to where it can train. One round trip when nothing changed, two when
-    only the code did; otherwise probe, plan and apply.
+    """Bring the server to where it can train.
 
-    link_source: gives a living link when this one is lost meanwhile. connect: opens a link of
-    its own, for uploads over several. confirm: sees the plan first, and may raise to leave
-    everything as it is.
+    One round trip when nothing changed, two when only the code did; otherwise probe, plan and
+    apply. connection_source: gives a live connection when this one is lost meanwhile. connect:
+    opens a connection of its own, for uploads over several. confirm: is given the plan first, and
+    may raise to leave everything as it is.
     """
-    code = code_archive()
-    standing, has_code = _standing(link, config, code)
-    if standing is not None:
+    code = build_code_archive()
+    deployed, has_code = _read_deployed(connection, config, code)
+    if deployed is not None:
         if has_code:
             report(StepReport("code", "kept"))
         else:
             report(StepReport("code", "doing"))
-            report(StepReport("code", "done", send_code(link, standing.layout, code)))
-        return standing
-    profile = find(config.profile, link.spec.host)
-    facts = probe(link, work=config.work, python=config.python, folders=profile.folders)
-    steps = steps_for(facts, config, link.spec.host)
+            report(StepReport("code", "done", send_code(connection, deployed.layout, code)))
+        return deployed
+    facts = probe_server(connection, work=config.work, python=config.python)
+    planned = plan_for_server(connection, facts, config)
+    steps = planned.steps
     if confirm is not None:
         confirm(steps)
-    if config.relay:
-        config = replace(config, wheels=str(gather(facts, steps, config, report)))
-        steps = steps_for(facts, config, link.spec.host)
-    again = link_source or (lambda: link)
-    return apply(Links(link, again, connect or again), steps, report)
-
-
-def ready(link: Link, config: DeployConfig) -> Deployed | None:
-    """The standing deployment of this very code and wish, or None. One round trip."""
-    standing, has_code = _standing(link, config, code_archive())
-    return standing if has_code else None
-
-
-def _standing(link: Link, config: DeployConfig, code: CodeArchive) -> tuple[Deployed | None, bool]:
-    result = link.script(script("ready.sh"), [config.work, code.sha])
-    lines = dict(
-        line.partition(" ")[::2] for line in result.out.decode("utf-8", "replace").split("\n")
+    if planned.options.relay:
+        folder = download_wheels(facts, steps, planned.options, report)
+        options = replace(planned.options, wheels=str(folder))
+        profile = find_profile(options.profile, connection.spec.host, facts.provider_marks)
+        steps = plan(facts, options, code, profile, planned.survey)
+    reconnect = connection_source or (lambda: connection)
+    return apply_steps(
+        DeployConnections(connection, reconnect, connect or reconnect), steps, report
     )
+
+
+def find_deployed(connection: SSHConnection, config: DeployOptions) -> Deployed | None:
+    """Return the existing deployment of this very code and config, or None. One round trip."""
+    deployed, has_code = _read_deployed(connection, config, build_code_archive())
+    return deployed if has_code else None
+
+
+def _read_deployed(
+    connection: SSHConnection, config: DeployOptions, code: CodeArchive
+) -> tuple[Deployed | None, bool]:
+    lines = _deployment_lines(connection, config, code)
     try:
-        note: Any = json.loads(lines.get("deployed", ""))
-        if note["wish"] != config.key(code):
+        record: Any = parse_json(lines.get("deployed", ""))
+        if record["environment_key"] != config.environment_key(code):
             return None, False
-        layout = Layout.at(str(note["work"]))
-        env = {str(name): str(value) for name, value in note["env"].items()}
+        if not _still_fits(record, lines.get("driver", "")):
+            return None, False
+        layout = Layout.at(str(record["work"]))
+        env = {str(name): str(value) for name, value in record["env"].items()}
         env["PYTHONPATH"] = str(layout.code(code.sha))
-        return Deployed(layout, str(note["python"]), code.sha, env), "code" in lines
+        provider, mount = str(record.get("provider", "plain")), str(record.get("mount", ""))
+        deployed = Deployed(layout, str(record["python"]), code.sha, env, provider, mount)
+        return deployed, "code" in lines
     except (ValueError, KeyError, TypeError, AttributeError):
-        # No note, or not one of ours: the full way round finds out what stands there.
+        # No record, or not one of ours: a probe finds out what is installed there.
         return None, False
+
+
+@dataclass(frozen=True)
+class OtherDeployment:
+    """What is on a server instead of a deployment of this very code.
+
+    wiped: the work folder whose engine lost its interpreter with the system disk: a container that
+    was stopped and started again has its image's disk anew, and keeps its data. version: of the
+    newest engine there. Each None where there is no such thing.
+    """
+
+    wiped: str | None
+    version: Version | None
+
+
+def find_other_deployment(connection: SSHConnection, config: DeployOptions) -> OtherDeployment:
+    """Look for what an earlier deployment left. One round trip."""
+    lines = _deployment_lines(connection, config, build_code_archive())
+    try:
+        version = Version(lines["engine"])
+    except (KeyError, InvalidVersion):
+        version = None
+    return OtherDeployment(lines.get("wiped"), version)
+
+
+def _deployment_lines(
+    connection: SSHConnection, config: DeployOptions, code: CodeArchive
+) -> dict[str, str]:
+    arguments = [config.work, code.sha, ":".join(candidate_folders())]
+    result = connection.script(read_script("read_deployed.sh"), arguments)
+    text = result.out.decode("utf-8", "replace")
+    return dict(line.partition(" ")[::2] for line in text.split("\n"))
+
+
+def _still_fits(record: Mapping[str, Any], driver_line: str) -> bool:
+    """Whether the torch that was installed runs on the driver of today, and was tried on a GPU.
+
+    A rented server may come back on another host, or with the GPU it lacked at the deployment.
+    """
+    cuda = cuda_of_driver(parse_driver_version(driver_line))
+    if cuda is None:
+        return True
+    build = str(record.get("build", ""))
+    major = re.match(r"cu(\d\d)", build)
+    runs = build != "cpu" and (major is None or int(major[1]) <= cuda[0])
+    return runs and bool(record.get("gpu"))

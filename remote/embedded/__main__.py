@@ -1,4 +1,6 @@
-"""`python -m remote.embedded --ready FILE --authorized-key FILE [--home DIR] [--host ::1]`.
+"""The embedded server as a process of its own.
+
+    python -m sovdeck.remote.embedded --ready FILE --authorized-key FILE [--home DIR] [--host ::1]
 
 Runs unprivileged until its standard input closes, so that it never outlives its parent. The
 ready file is written by rename once the port is bound:
@@ -14,11 +16,12 @@ import os
 import sys
 from pathlib import Path
 
-from remote.embedded.server import listen
+from sovdeck.engine.contract.atomic_io import write_atomic
+from sovdeck.remote.embedded.server import start_server
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="remote.embedded", description=__doc__)
+    parser = argparse.ArgumentParser(prog="sovdeck.remote.embedded", description=__doc__)
     parser.add_argument("--ready", type=Path, required=True, help="file that says where we listen")
     parser.add_argument("--authorized-key", type=Path, required=True, help="the one public key")
     parser.add_argument("--host", default="", help="::1, else 127.0.0.1 where there is no IPv6")
@@ -32,7 +35,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
     authorized_key = arguments.authorized_key.read_text(encoding="utf-8")
     ready = arguments.ready.absolute()
     os.chdir(arguments.home)  # relative SFTP paths start at home, as OpenSSH's do
-    server = await listen(
+    server = await start_server(
         authorized_key,
         host=arguments.host,
         port=arguments.port,
@@ -45,9 +48,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
         "fingerprint": server.fingerprint,
         "pid": os.getpid(),
     }
-    temporary = ready.with_suffix(".new")
-    temporary.write_text(json.dumps(facts), encoding="utf-8")
-    temporary.replace(ready)
+    write_atomic(ready, json.dumps(facts).encode(), mode=0o600)
     # A thread: pipes cannot be awaited on Windows.
     await asyncio.to_thread(_wait_for_parent)
     server.close()

@@ -9,9 +9,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.contract.problem import ExitCode, Problem
-from remote.hostspec import HostSpec
-from remote.keyfile import make_key, public_path
+from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.remote.auth.keypair import generate_key, public_key_path
+from sovdeck.remote.hosts.spec import HostSpec
 
 _START_LIMIT_S = 20.0
 
@@ -27,11 +27,11 @@ class EmbeddedProcess:
     process: subprocess.Popen[bytes]
 
     def spec(self, *, user: str = "demo") -> HostSpec:
-        """Its address, with the key."""
+        """Return its address, with the key."""
         return HostSpec(self.host, self.port, user, (str(self.identity),))
 
     def close(self) -> None:
-        """End it by closing its input; kill it when it does not listen."""
+        """End it by closing its input; kill it when it does not end within five seconds."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         try:
@@ -47,21 +47,21 @@ class EmbeddedProcess:
         self.close()
 
 
-def start(
+def start_embedded(
     folder: Path, home: Path, *, host: str = "", identity: Path | None = None, sftp: bool = True
 ) -> EmbeddedProcess:
-    """Start `python -m remote.embedded`; key, log and ready file lie in `folder`.
+    """Start `python -m sovdeck.remote.embedded`; key, log and ready file lie in `folder`.
 
     identity: a private key with its .pub beside it; None makes one. Problem
-    `remote.link.no_embedded` when it does not come up.
+    `remote.connection.no_embedded` when it does not come up.
     """
     folder.mkdir(parents=True, exist_ok=True)
     home.mkdir(parents=True, exist_ok=True)
-    identity = identity or make_key(folder / "id_ed25519")
+    identity = identity or generate_key(folder / "id_ed25519")
     ready = folder / "ready.json"
     ready.unlink(missing_ok=True)
-    argv = [sys.executable, "-m", "remote.embedded", "--ready", str(ready)]
-    argv += ["--authorized-key", str(public_path(identity)), "--home", str(home)]
+    argv = [sys.executable, "-m", "sovdeck.remote.embedded", "--ready", str(ready)]
+    argv += ["--authorized-key", str(public_key_path(identity)), "--home", str(home)]
     argv += ["--host", host] if host else []
     argv += [] if sftp else ["--no-sftp"]
     log = folder / "embedded.log"
@@ -80,7 +80,9 @@ def start(
             process.kill()
             process.wait()
             why = log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
-            raise Problem("remote.link.no_embedded", ExitCode.INTERNAL, why=why or "it timed out")
+            raise Problem(
+                "remote.connection.no_embedded", ExitCode.INTERNAL, why=why or "it timed out"
+            )
         time.sleep(0.02)
     facts = json.loads(ready.read_text(encoding="utf-8"))
     return EmbeddedProcess(facts["host"], facts["port"], facts["fingerprint"], identity, process)

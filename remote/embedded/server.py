@@ -16,13 +16,13 @@ from pathlib import Path
 
 import asyncssh
 
-_PIECE = 65536
-# Our own Python's surroundings and the laptop's agent are no business of the "server".
+_CHUNK_BYTES = 65536
+# Our own Python's environment and the laptop's ssh agent are kept from the "server".
 _NOT_INHERITED = ("SSH_AUTH_SOCK", "SSH_AGENT_PID", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
 
 
 @dataclass(frozen=True)
-class Embedded:
+class EmbeddedServer:
     """A listening server."""
 
     host: str
@@ -31,10 +31,11 @@ class Embedded:
     acceptor: asyncssh.SSHAcceptor
 
     def close(self) -> None:
+        """Stop listening."""
         self.acceptor.close()
 
 
-class _OneKey(asyncssh.SSHServer):
+class _SingleKeyAuth(asyncssh.SSHServer):
     """Lets in whoever holds the one authorised key, under any user name."""
 
     def __init__(self, allowed: asyncssh.SSHKey) -> None:
@@ -55,8 +56,8 @@ class _OneKey(asyncssh.SSHServer):
         return dest_host in ("127.0.0.1", "::1", "localhost")  # its own speech endpoints
 
 
-def choose_host() -> str:
-    """::1, or 127.0.0.1 on a machine without IPv6."""
+def choose_loopback() -> str:
+    """Return ::1, or 127.0.0.1 on a machine without IPv6."""
     try:
         with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
             probe.bind(("::1", 0))
@@ -65,16 +66,16 @@ def choose_host() -> str:
     return "::1"
 
 
-async def listen(
+async def start_server(
     authorized_key: str, *, host: str = "", port: int = 0, home: Path, sftp: bool = True
-) -> Embedded:
-    """Start to listen with a fresh host key; port 0 picks a free one."""
-    host = host or choose_host()
+) -> EmbeddedServer:
+    """Start to listen with a new host key; port 0 picks a free one."""
+    host = host or choose_loopback()
     host_key = asyncssh.generate_private_key("ssh-ed25519")
     allowed = asyncssh.import_public_key(authorized_key)
 
     acceptor = await asyncssh.create_server(
-        lambda: _OneKey(allowed),
+        lambda: _SingleKeyAuth(allowed),
         host,
         port,
         server_host_keys=[host_key],
@@ -88,7 +89,7 @@ async def listen(
         keepalive_interval=15,
         server_version="sovdeck",
     )
-    return Embedded(host, acceptor.get_port(), host_key.get_fingerprint(), acceptor)
+    return EmbeddedServer(host, acceptor.get_port(), host_key.get_fingerprint(), acceptor)
 
 
 async def run_command(process: asyncssh.SSHServerProcess[bytes], home: Path) -> None:
@@ -101,7 +102,7 @@ async def run_command(process: asyncssh.SSHServerProcess[bytes], home: Path) -> 
     stdin_theirs, stdin_ours = os.pipe()
     stdout_ours, stdout_theirs = os.pipe()
     stderr_ours, stderr_theirs = os.pipe()
-    theirs = (stdin_theirs, stdout_theirs, stderr_theirs)
+    child_handles = (stdin_theirs, stdout_theirs, stderr_theirs)
     try:
         child = await asyncio.create_subprocess_exec(
             *("/bin/sh", "-c", process.command),
@@ -113,12 +114,13 @@ async def run_command(process: asyncssh.SSHServerProcess[bytes], home: Path) -> 
             start_new_session=True,  # sshd does the same for commands without a terminal
         )
     finally:
-        for handle in theirs:
+        for handle in child_handles:
             os.close(handle)
-    feeding = asyncio.create_task(_feed(process, stdin_ours))
+    feeding = asyncio.create_task(_copy_to_stdin(process, stdin_ours))
     try:
         await asyncio.gather(
-            _carry(stdout_ours, process.stdout), _carry(stderr_ours, process.stderr)
+            _copy_to_channel(stdout_ours, process.stdout),
+            _copy_to_channel(stderr_ours, process.stderr),
         )
     except (asyncssh.Error, OSError):
         # The connection went; the command is reaped when it ends by itself.
@@ -133,22 +135,22 @@ async def run_command(process: asyncssh.SSHServerProcess[bytes], home: Path) -> 
         process.exit(code)
 
 
-async def _carry(source: int, sink: asyncssh.SSHWriter[bytes]) -> None:
+async def _copy_to_channel(source: int, sink: asyncssh.SSHWriter[bytes]) -> None:
     """Copy a pipe to the channel until its writers are gone; broken channels close the pipe."""
-    reader = asyncio.StreamReader(limit=_PIECE)
+    reader = asyncio.StreamReader(limit=_CHUNK_BYTES)
     loop = asyncio.get_running_loop()
     transport, _ = await loop.connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(source, "rb", 0)
     )
     try:
-        while data := await reader.read(_PIECE):
+        while data := await reader.read(_CHUNK_BYTES):
             sink.write(data)
             await sink.drain()
     finally:
         transport.close()
 
 
-async def _feed(process: asyncssh.SSHServerProcess[bytes], sink: int) -> None:
+async def _copy_to_stdin(process: asyncssh.SSHServerProcess[bytes], sink: int) -> None:
     """Copy the channel's input to the command; its end, or the connection's, closes the pipe."""
     loop = asyncio.get_running_loop()
     transport, protocol = await loop.connect_write_pipe(
@@ -158,7 +160,7 @@ async def _feed(process: asyncssh.SSHServerProcess[bytes], sink: int) -> None:
     # Interrupts and broken connections arrive as exceptions of the read and end the input too.
     with contextlib.suppress(asyncssh.Error, asyncssh.SignalReceived, OSError):
         try:
-            while data := await process.stdin.read(_PIECE):
+            while data := await process.stdin.read(_CHUNK_BYTES):
                 writer.write(data)
                 await writer.drain()
         finally:

@@ -1,4 +1,4 @@
 """Moving files between laptop and server: resumed, verified, whole or absent.
 
-`pull.pull` brings one file home, `push.push` brings many up; see docs of each.
+`download.file.pull` fetches one file, `download.files.pull_files` many, `upload.push.push` sends.
 """

@@ -12,13 +12,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from trip_ground import ROOT, VOICE, Recorded  # noqa: E402 - tests/ is not a package
+from trip_steps import ROOT, VOICE, Recorded  # noqa: E402 - tests/ is not a package
 
 
 @pytest.fixture(scope="session")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     folder = tmp_path_factory.mktemp("practice")
-    argv = [sys.executable, "-m", "engine.practice", str(folder), VOICE, "10"]
+    argv = [sys.executable, "-m", "sovdeck.engine.practice", str(folder), VOICE, "10"]
     made = subprocess.run(argv, check=True, capture_output=True, cwd=ROOT)
     facts = json.loads(made.stdout.decode().strip().rpartition("\n")[2])
     assert facts["clips"] == 10

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 from servers import Place
-from trip_ground import ROOT, VOICE, Recorded
+from trip_steps import ROOT, VOICE, Recorded
 
 LIMIT_S = 240.0
 
@@ -77,6 +77,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     made.close()
 
 
+@pytest.mark.long
 @pytest.mark.sshd
 @pytest.mark.slow
 @pytest.mark.timeout(900)
@@ -89,16 +90,19 @@ def test_from_a_pasted_line_to_a_spoken_sentence(
         f"outputs = {json.dumps(voices.as_posix())}\n"
         f"[python]\npath = {json.dumps(Path(sys.executable).as_posix())}\n"
         f'[train]\nvoice = "{VOICE}"\npreset = "tiny"\npretrained = ""\n'
-        '[train.params]\n"sovits.batch_size" = 2\n"sovits.epochs" = 2\n'
+        '[train.params]\n"train.repeats" = 1\n"sovits.batch_size" = 2\n"sovits.epochs" = 2\n'
         '"sovits.save_every_epochs" = 1\n'
         '"gpt.batch_size" = 2\n"gpt.epochs" = 2\n"gpt.save_every_epochs" = 1\n',
         encoding="utf-8",
     )
     setting = {
-        "SOVDECK_HOME": str(tmp_path / "home"), "SOVDECK_LANG": "en", "PYTHONPATH": str(ROOT),
-        "SSH_AUTH_SOCK": "", "HOME": os.environ["HOME"],
-    }  # fmt: skip
-    terminal.open([sys.executable, "-m", "tui.cli"], tmp_path, **setting)
+        "SOVDECK_HOME": str(tmp_path / "home"),
+        "SOVDECK_LANG": "en",
+        "PYTHONPATH": str(ROOT / "dev"),
+        "SSH_AUTH_SOCK": "",
+        "HOME": os.environ["HOME"],
+    }
+    terminal.open([sys.executable, "-m", "sovdeck.tui.cli.main"], tmp_path, **setting)
 
     terminal.wait("Servers")
     terminal.press("a")
@@ -120,6 +124,7 @@ def test_from_a_pasted_line_to_a_spoken_sentence(
 
     terminal.press("5")
     terminal.wait("Folder")
+    terminal.press("Tab")  # into the field: until then digits switch screens
     terminal.type(str(recorded.list_file.parent))
     terminal.press("C-s")
     terminal.wait("10 clips", "F5 pushes it")
@@ -140,7 +145,7 @@ def test_from_a_pasted_line_to_a_spoken_sentence(
 
     terminal.press("6")
     terminal.wait("e2 × e2")
-    terminal.type("こんにちは。")  # the room opens with the focus on its text
+    terminal.type("こんにちは。")  # the screen opens with the focus on its text
     terminal.wait("6 characters")
     terminal.press("C-s")
     takes = voices / VOICE / "takes"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import threading
 import time
 import zipfile
@@ -11,14 +14,15 @@ from typing import Any, TypeVar
 
 import pytest
 from servers import Place
-from trip_ground import VOICE, Recorded, laptop
+from trip_steps import VOICE, Recorded, laptop
 
-from engine.contract.problem import Problem
-from tui.services.live import live_services
-from tui.services.protocols import HostKeyQuestion, SecretQuestion, ServerDraft
-from tui.services.services import Services
-from tui.state import events as ev
-from tui.state.work import TrainDraft
+from sovdeck.engine.contract.problem import Problem
+from sovdeck.tui.services.live.services import live_services
+from sovdeck.tui.services.services import Services
+from sovdeck.tui.state import events as ev
+from sovdeck.tui.state.models import TrainDraft
+from sovdeck.tui.state.prompts import HostKeyPrompt, SecretPrompt
+from sovdeck.tui.state.server_models import ServerDraft
 
 T = TypeVar("T")
 
@@ -30,16 +34,16 @@ class Person:
         self.trusts = trusts
         self.seen: list[str] = []
 
-    def host_key(self, question: HostKeyQuestion) -> bool:
-        self.seen.append(question.fingerprint)
+    def confirm_host_key(self, prompt: HostKeyPrompt) -> bool:
+        self.seen.append(prompt.fingerprint)
         return self.trusts
 
-    def secret(self, question: SecretQuestion) -> str | None:
-        self.seen.append(question.prompt)
+    def ask_secret(self, prompt: SecretPrompt) -> str | None:
+        self.seen.append(prompt.prompt)
         return None
 
 
-class Told:
+class Reported:
     """Collects what services emit, from any thread."""
 
     def __init__(self) -> None:
@@ -59,66 +63,68 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def desk(
+def session(
     embedded: Place, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Services, Path]]:
     """Live services with the embedded server added as `box`; and its work folder."""
-    folder = tmp_path_factory.mktemp("desk")
+    folder = tmp_path_factory.mktemp("laptop")
     places, project = laptop(folder / "laptop", folder / "work")
     with live_services(project, places) as services:
-        told, person = Told(), Person(trusts=True)
+        reported, person = Reported(), Person(trusts=True)
         draft = ServerDraft(embedded.spec.format(), "box", 1.98, "CNY")
-        services.servers.add(draft, person, told, threading.Event())
+        services.servers.add(draft, person, reported, threading.Event())
         assert person.seen[0] == embedded.fingerprint
-        saved = told.all(ev.ServersLoaded)[-1].servers
+        saved = reported.all(ev.ServersLoaded)[-1].servers
         assert [(one.name, one.price_per_hour) for one in saved] == [("box", 1.98)]
         yield services, folder / "work"
 
 
-def test_a_line_is_read_back_before_anything_is_dialled(desk: tuple[Services, Path]) -> None:
-    read = desk[0].servers.parse("ssh -p 41022 -J gate.example root@[2001:db8::7]")
+def test_a_line_is_read_back_before_anything_is_dialled(session: tuple[Services, Path]) -> None:
+    read = session[0].servers.parse("ssh -p 41022 -J gate.example root@[2001:db8::7]")
     assert (read.user, read.host, read.port) == ("root", "2001:db8::7", 41022)
     assert read.jump == ("gate.example",) and read.name == "server"
     with pytest.raises(Problem):
-        desk[0].servers.parse("ssh -p nowhere root@host")
+        session[0].servers.parse("ssh -p nowhere root@host")
 
 
 @pytest.mark.sshd
-def test_a_no_to_the_host_key_saves_nothing(desk: tuple[Services, Path], sshd_v4: Place) -> None:
-    told, person = Told(), Person(trusts=False)
+def test_a_no_to_the_host_key_saves_nothing(session: tuple[Services, Path], sshd_v4: Place) -> None:
+    reported, person = Reported(), Person(trusts=False)
     draft = ServerDraft(sshd_v4.spec.format(), "stranger")
     with pytest.raises(Problem) as refused:
-        desk[0].servers.add(draft, person, told, threading.Event())
+        session[0].servers.add(draft, person, reported, threading.Event())
     assert refused.value.key == "remote.host.key_declined" and person.seen
-    desk[0].servers.load(told)
-    assert [one.name for one in told.all(ev.ServersLoaded)[-1].servers] == ["box"]
+    session[0].servers.load(reported)
+    assert [one.name for one in reported.all(ev.ServersLoaded)[-1].servers] == ["box"]
 
 
-def test_deploy_then_watch_then_voices(desk: tuple[Services, Path], recorded: Recorded) -> None:
-    services, work = desk
-    told, cancel = Told(), threading.Event()
-    services.deploys.plan("box", told, cancel)
-    assert {step.id for step in told.all(ev.DeployPlanned)[-1].steps} >= {"code", "check"}
-    services.deploys.apply("box", told, cancel)
-    last = {event.step.id: event.step.state for event in told.all(ev.DeployStepChanged)}
+def test_deploy_then_watch_then_voices(session: tuple[Services, Path], recorded: Recorded) -> None:
+    services, work = session
+    reported, cancel = Reported(), threading.Event()
+    services.deploys.plan("box", reported, cancel)
+    assert {step.id for step in reported.all(ev.DeployPlanned)[-1].steps} >= {"code", "check"}
+    services.deploys.apply("box", reported, cancel)
+    last = {event.step.id: event.step.state for event in reported.all(ev.DeployStepChanged)}
     assert last["code"] == "done" and last["check"] == "done"
-    assert told.all(ev.FactsSeen)[-1].facts.deployed
+    assert reported.all(ev.FactsSeen)[-1].facts.deployed
 
     asked = work / "autostop" / "asked"  # what an autostop watch there goes by
     asked.parent.mkdir()
     watcher = threading.Thread(
-        target=services.servers.watch, args=("box", Person(False), told, cancel), daemon=True
+        target=services.servers.watch, args=("box", Person(False), reported, cancel), daemon=True
     )
     watcher.start()
     # The very first sample may come before the machine's own figures.
-    told.wait(lambda: any(event.sample.ram_total for event in told.all(ev.TelemetrySeen)))
-    assert told.all(ev.LinkChanged)[0].link == "up"  # the deploy's own link is used again
-    sample = told.all(ev.TelemetrySeen)[-1].sample
+    reported.wait(lambda: any(event.sample.ram_total for event in reported.all(ev.TelemetrySeen)))
+    assert (
+        reported.all(ev.ConnectionChanged)[0].state == "up"
+    )  # the deploy's own link is used again
+    sample = reported.all(ev.TelemetrySeen)[-1].sample
     assert sample.source in ("proc", "cgroup", "nvidia-smi") and sample.ram_total
-    told.wait(asked.exists)
+    reported.wait(asked.exists)
     asked.unlink()
-    services.voices.refresh("box", Told(), cancel)
-    told.wait(asked.exists)
+    services.voices.refresh("box", Reported(), cancel)
+    reported.wait(asked.exists)
     cancel.set()
     watcher.join(10)
     assert not watcher.is_alive(), "a cancelled watch ends"
@@ -127,16 +133,19 @@ def test_deploy_then_watch_then_voices(desk: tuple[Services, Path], recorded: Re
 
 
 def _check_and_push(services: Services, recorded: Recorded) -> None:
-    told, cancel = Told(), threading.Event()
-    services.datasets.check(recorded.list_file.parent, told, cancel)
-    report = told.all(ev.DatasetChecked)[-1].report
-    assert report.worth.clips == 10 and report.voice == VOICE
-    assert [one[1:3] for one in report.worth.spoken] == [("ja", 10)]
-    services.datasets.push("box", recorded.list_file.parent, told, cancel)
-    row = told.all(ev.TransferChanged)[-1].transfer
+    reported, cancel = Reported(), threading.Event()
+    services.datasets.check(recorded.list_file.parent, None, reported, cancel)
+    report = reported.all(ev.DatasetChecked)[-1].report
+    assert report.quality.clips == 10 and report.voice == VOICE
+    assert [one[1:3] for one in report.quality.speaker_totals] == [("ja", 10)]
+    services.datasets.push("box", recorded.list_file.parent, reported, cancel)
+    row = reported.all(ev.TransferChanged)[-1].transfer
     assert row.state == "done" and row.verified
-    services.training.plan(TrainDraft("box", VOICE, "tiny", {"gpt.epochs": 4}), told, cancel)
-    plan = told.all(ev.PlanMade)[-1].plan
+    # The run that deploy.toml describes starts from weights that nobody has fetched yet.
+    notices = [one.text.en for one in reported.all(ev.NoticeRaised)]
+    assert len(notices) == 1 and "lacks the pretrained weights of v2Pro" in notices[0]
+    services.training.plan(TrainDraft("box", VOICE, "tiny", {"gpt.epochs": 4}), reported, cancel)
+    plan = reported.all(ev.PlanMade)[-1].plan.run
     assert plan.clips == 10 and plan.currency == "CNY" and plan.cost is not None
     assert all(stage.updates_per_epoch >= 4 for stage in plan.stages)
 
@@ -148,26 +157,48 @@ def _pull_a_voice(services: Services, work: Path) -> None:
     (weights / "Ready-e3.ckpt").write_bytes(b"x" * 1000)
     with zipfile.ZipFile(work / "packs" / "Ready.zip", "w") as archive:
         archive.writestr("GPT_weights/Ready/Ready-e3.ckpt", b"x" * 1000)
-    told, cancel = Told(), threading.Event()
-    services.voices.refresh("box", told, cancel)
-    voice = {one.name: one for one in told.all(ev.VoicesSeen)[-1].voices}["Ready"]
+    reported, cancel = Reported(), threading.Event()
+    services.voices.refresh("box", reported, cancel)
+    voice = {one.name: one for one in reported.all(ev.VoicesSeen)[-1].voices}["Ready"]
     assert voice.checkpoints[0].epoch == 3 and not voice.safe and voice.pack_bytes
-    services.voices.pull("box", "Ready", told, cancel)
-    row = told.all(ev.TransferChanged)[-1].transfer
+    services.voices.pull("box", "Ready", reported, cancel)
+    row = reported.all(ev.TransferChanged)[-1].transfer
     assert row.state == "done" and row.verified and row.path
     assert (Path(row.path) / "GPT_weights/Ready/Ready-e3.ckpt").read_bytes() == b"x" * 1000
-    assert {one.name: one.safe for one in told.all(ev.VoicesSeen)[-1].voices}["Ready"]
+    assert {one.name: one.safe for one in reported.all(ev.VoicesSeen)[-1].voices}["Ready"]
 
 
-@pytest.mark.slow
-def test_a_run_without_data_fails_honestly_on_screen(desk: tuple[Services, Path]) -> None:
-    services, _ = desk
-    told, cancel = Told(), threading.Event()
-    services.deploys.apply("box", told, cancel)
-    run = services.training.start(TrainDraft("box", "Nobody", "tiny"), told, cancel)
-    services.training.watch("box", run, told, cancel)
-    seen = [event for batch in told.all(ev.RunEvents) for event in batch.events]
-    assert [event.seq for event in seen] == list(range(len(seen)))
-    assert seen[-1].type == "run_finished" and seen[-1].payload["status"] == "failed"
-    assert told.all(ev.JobSeen)[-1].job.state == "failed"
-    assert any(event.type == "error" and "Nobody" in str(event.payload) for event in seen)
+@pytest.mark.long
+def test_a_run_without_data_is_refused_before_it_starts(session: tuple[Services, Path]) -> None:
+    services, work = session
+    reported, cancel = Reported(), threading.Event()
+    services.deploys.apply("box", reported, cancel)
+    with pytest.raises(Problem, match=r"Nobody\.list cannot be read"):
+        services.training.start(TrainDraft("box", "Nobody", "tiny"), reported, cancel)
+    assert not list((work / "runs").glob("*Nobody*"))
+
+
+@pytest.mark.long
+def test_a_run_started_from_elsewhere_is_waited_for(
+    session: tuple[Services, Path], recorded: Recorded
+) -> None:
+    services, work = session
+    reported, cancel = Reported(), threading.Event()
+    services.deploys.apply("box", reported, cancel)
+    services.datasets.push("box", recorded.list_file.parent, reported, cancel)
+    script = Path(__file__).parents[2] / "remote" / "agent" / "supervise.sh"
+    other = work / "runs" / "20261122-141530-Other"
+    argv = ["sh", str(script), str(other), "--join", str(work / "queue"), "--", "sleep", "600"]
+    elsewhere = subprocess.Popen(argv, start_new_session=True)
+    try:
+        reported.wait((other / "pid.json").exists)
+        seen = Reported()
+        run = services.training.start(TrainDraft("box", VOICE, "tiny"), seen, cancel)
+        (job,) = [one.job for one in seen.all(ev.JobSeen)]
+        assert (job.run, job.state) == (run, "starting")
+        assert any("20261122-141530-Other" in one.text.en for one in seen.all(ev.NoticeRaised))
+        services.training.stop("box", run, seen, cancel)
+        assert not (work / "runs" / run / "events.jsonl").exists(), "it never began"
+    finally:
+        os.killpg(elsewhere.pid, signal.SIGTERM)
+        elsewhere.wait(20)

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 from collections.abc import Callable
 
 import pytest
 
-from tui.app import SovdeckApp
-from tui.services.fake_world import FakeWorld
-from tui.services.fakes import make_world, services_of
-from tui.settings import Settings
+from sovdeck.tui.dashboard.app import SovdeckApp
+from sovdeck.tui.services.fakes.services import fake_services_over, make_world
+from sovdeck.tui.services.fakes.world import FakeWorld
+from sovdeck.tui.shell.settings import DashboardSettings
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run coroutine tests; Pilot needs nothing more of a plugin than this."""
-    if not inspect.iscoroutinefunction(pyfuncitem.obj):
-        return None
-    names = inspect.signature(pyfuncitem.obj).parameters
-    asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
-    return True
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Textual runs on asyncio."""
+    return "asyncio"
 
 
 @pytest.fixture
@@ -33,9 +27,11 @@ def world() -> FakeWorld:
 def make_app() -> Callable[..., SovdeckApp]:
     def make(world: FakeWorld, *, start: str = "servers", **settings: object) -> SovdeckApp:
         chosen = {"language": "en", "theme": "night", **settings}
-        app = SovdeckApp(services_of(world), settings=Settings(**chosen), start=start)
+        app = SovdeckApp(
+            fake_services_over(world), settings=DashboardSettings(**chosen), start=start
+        )
         app.animation_level = "none"
-        app.paint_every = 0.03
+        app.repaint_interval_s = 0.03
         return app
 
     return make

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from textual.pilot import Pilot
 
-from tui.app import SovdeckApp
-from tui.services.fake_run import LIVE_RUN
-from tui.services.fake_world import FakeWorld
+from sovdeck.tui.dashboard.app import SovdeckApp
+from sovdeck.tui.services.fakes.run import LIVE_RUN
+from sovdeck.tui.services.fakes.world import FakeWorld
 
 PAUSES = 400
 
@@ -24,12 +24,24 @@ async def until(pilot: Pilot[None], condition: Callable[[], bool], what: str = "
 
 
 async def settled(pilot: Pilot[None], app: SovdeckApp, world: FakeWorld) -> None:
-    """Until every watch has told all it knows and the screen has drawn it."""
+    """Until every watch has reported all it knows and the screen has drawn it."""
 
     def ready() -> bool:
         names = {server.name for server in world.saved} | {LIVE_RUN}
-        return world.told >= names and app.controller.idle and app.state.chosen_run is not None
+        return world.reported >= names and app.controller.idle and app.state.chosen_run is not None
 
     await until(pilot, ready, "the made-up world")
     for _ in range(3):
         await pilot.pause()
+
+
+async def drawn(pilot: Pilot[None]) -> None:
+    """Until the screen looks the same twice: what is shown is drawn in the screen's own task."""
+    before = ""
+    for _ in range(PAUSES):
+        await pilot.pause(0.1)
+        shown = pilot.app.export_screenshot()
+        if shown == before:
+            return
+        before = shown
+    raise AssertionError("the screen never comes to rest")

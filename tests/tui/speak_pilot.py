@@ -1,4 +1,4 @@
-"""The first steps in the rooms about a voice, for tests that drive the dashboard by keys."""
+"""The first steps in the screens about a voice, for tests that drive the dashboard by keys."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from pilot_waits import settled, until
 from textual.pilot import Pilot
 from textual.widgets import TextArea
 
-from tui.app import SovdeckApp
-from tui.services.fake_world import FakeWorld
-from tui.state.speech import Take
+from sovdeck.tui.dashboard.app import SovdeckApp
+from sovdeck.tui.services.fakes.world import FakeWorld
+from sovdeck.tui.state.speech_models import TakeRow
 
 MIKA = ("lab-a100", "Mika")
 
 
-def takes(app: SovdeckApp) -> list[Take]:
+def takes(app: SovdeckApp) -> list[TakeRow]:
     return list(app.state.takes.values())
 
 
 async def go_to_mika(pilot: Pilot[None], app: SovdeckApp, world: FakeWorld, key: str) -> None:
-    """Open a room by its key and go to the voice that has everything."""
+    """Open a screen by its key and go to the voice that has everything."""
     await settled(pilot, app, world)
     await pilot.press(key)
     await until(pilot, lambda: len(app.state.all_voices()) == 2, "both voices")

@@ -1,1 +1,1 @@
-"""One file a screen; a screen renders the store's state and posts intents."""
+"""The screens of the dashboard: each draws the store's state and posts commands."""

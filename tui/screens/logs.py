@@ -1,4 +1,4 @@
-"""The whole log of the chosen run: search, follow, copy."""
+"""The Logs screen: the whole log of the chosen run, with search, follow and copy."""
 
 from __future__ import annotations
 
@@ -9,29 +9,32 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from tui.actions import bindings
-from tui.screens.deck_screen import DeckScreen
-from tui.state.state import State, Topics
-from tui.widgets.empty_state import EmptyState
-from tui.widgets.log_view import LogView
-from tui.widgets.states import job_pill
+from sovdeck.tui.screens.base.screen import AppScreen
+from sovdeck.tui.shell.actions import bindings
+from sovdeck.tui.state.state import State, Topics
+from sovdeck.tui.widgets.empty_state import EmptyState
+from sovdeck.tui.widgets.log_view import LogView
+from sovdeck.tui.widgets.status_labels import job_pill
 
 
-class LogsScreen(DeckScreen):
+class LogsScreen(AppScreen):
+    """The log of the chosen run."""
+
     TAB = "logs"
     TOPICS: ClassVar[tuple[str, ...]] = ("log", "run", "chosen")
     BINDINGS = bindings("logs")
     CSS_PATH = "../styles/logs.tcss"
     AUTO_FOCUS = "#log"
 
-    def body(self) -> Iterable[Widget]:
+    def compose_body(self) -> Iterable[Widget]:
         yield Static(id="head")
         yield LogView(id="log")
-        yield Input(id="word", placeholder=self.say("tui.logs.find"))
+        yield Input(id="word", placeholder=self.translate("tui.logs.find"))
         yield EmptyState("tui.logs.empty", id="empty")
 
     @property
     def log_view(self) -> LogView:
+        """The widget that holds the lines."""
         return self.query_one(LogView)
 
     def show(self, state: State, topics: Topics | None) -> None:
@@ -40,25 +43,26 @@ class LogsScreen(DeckScreen):
         if run is None:
             return
         self.log_view.show(run.log)
-        kept = self.say("tui.logs.lines", count=len(run.log))
+        kept = self.translate("tui.logs.lines", count=len(run.log))
         if run.log_dropped:
-            kept += "  " + self.say("tui.logs.dropped", count=run.log_dropped)
+            kept += "  " + self.translate("tui.logs.dropped", count=run.log_dropped)
         follow = "tui.logs.following" if self.log_view.follow else "tui.logs.paused"
         head = Content.assemble(
-            job_pill(self, run.status), (f"  {run.voice}", "bold"),
-            (f"  ·  {run.server}  ·  {run.run}  ·  {kept}  ·  {self.say(follow)}", "$faint"),
-        )  # fmt: skip
+            job_pill(self, run.status),
+            (f"  {run.voice}", "bold"),
+            (f"  ·  {run.server}  ·  {run.run}  ·  {kept}  ·  {self.translate(follow)}", "$faint"),
+        )
         self.query_one("#head", Static).update(head)
 
-    def on_log_view_followed(self) -> None:
-        self.show_all()
+    def on_log_view_follow_changed(self) -> None:
+        self.redraw_all()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         found = self.log_view.search(event.value)
         self.remove_class("-finding")
         self.log_view.focus()
         if event.value and not found:
-            self.notify(self.say("tui.notices.nothing_found", word=event.value), markup=False)
+            self.notify(self.translate("tui.notices.nothing_found", word=event.value), markup=False)
         elif found:
             self.log_view.go_to_hit(-1)
 
@@ -75,7 +79,7 @@ class LogsScreen(DeckScreen):
 
     def action_follow(self) -> None:
         self.log_view.follow = not self.log_view.follow
-        self.show_all()
+        self.redraw_all()
 
     def action_top(self) -> None:
         self.log_view.follow = False
@@ -83,7 +87,7 @@ class LogsScreen(DeckScreen):
 
     def action_bottom(self) -> None:
         self.log_view.follow = True
-        self.show_all()
+        self.redraw_all()
 
     def action_scroll(self, by: int) -> None:
         if by < 0:
@@ -94,4 +98,4 @@ class LogsScreen(DeckScreen):
     def action_copy(self) -> None:
         view = self.log_view
         first = view.scroll_offset.y
-        self.deck.copy("\n".join(view.lines[first : first + view.size.height]))
+        self.base_app.copy_text("\n".join(view.lines[first : first + view.size.height]))

@@ -1,4 +1,4 @@
-"""All saved servers at a glance: link, GPU, memory, job, disk, price."""
+"""The Servers screen: connection, GPU, memory, job, disk and price of every saved server."""
 
 from __future__ import annotations
 
@@ -12,180 +12,201 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Button, DataTable, Static
 
-from tui.actions import bindings
-from tui.figures import NONE, memory, money, size
-from tui.language import say_hint, tell
-from tui.screens.arranged import ArrangedRoom
-from tui.screens.confirm import Confirm
-from tui.state import wishes
-from tui.state.ages import server_freshness
-from tui.state.arrangement import Value
-from tui.state.facts import ServerState, Telemetry
-from tui.state.next_step import next_step
-from tui.state.runs import RunView
-from tui.state.state import State, Topics
-from tui.state.work import ENDED
-from tui.widgets.fact_table import Cell, FactTable
-from tui.widgets.first_run import FirstRun
-from tui.widgets.gauge import memory_bar
-from tui.widgets.states import age_words, job_pill, level_mark, link_pill
+from sovdeck.engine.contract.format import UNKNOWN, format_bytes, format_gib, format_money
+from sovdeck.tui.screens.base.sortable_table import SortableTableScreen
+from sovdeck.tui.screens.deploy import DeployScreen
+from sovdeck.tui.screens.dialogs.add_server import AddServerScreen
+from sovdeck.tui.screens.dialogs.confirm import ConfirmScreen
+from sovdeck.tui.shell.actions import bindings
+from sovdeck.tui.state import commands
+from sovdeck.tui.state.freshness import server_freshness
+from sovdeck.tui.state.models import ENDED_STATES
+from sovdeck.tui.state.next_step import next_step
+from sovdeck.tui.state.runs import RunView
+from sovdeck.tui.state.server_models import ServerState, Telemetry
+from sovdeck.tui.state.state import State, Topics
+from sovdeck.tui.state.table_layout import Value
+from sovdeck.tui.text.i18n import translate_hint, translate_text
+from sovdeck.tui.widgets.diff_table import DiffTable, TableCell
+from sovdeck.tui.widgets.first_run import FirstRun
+from sovdeck.tui.widgets.gauge import memory_bar
+from sovdeck.tui.widgets.status_labels import age_text, connection_pill, job_pill, level_mark
 
 COLUMNS = {
-    "name": "tui.servers.name", "link": "tui.servers.link", "gpu": "tui.servers.gpu",
-    "memory": "tui.servers.memory", "job": "tui.servers.job", "disk": "tui.servers.disk",
+    "name": "tui.servers.name",
+    "link": "tui.servers.link",
+    "gpu": "tui.servers.gpu",
+    "memory": "tui.servers.memory",
+    "job": "tui.servers.job",
+    "disk": "tui.servers.disk",
     "price": "tui.servers.price",
-}  # fmt: skip
-_OF_A_SERVER = ("connect", "deploy", "remove", "open", "columns")
-_NARROW = ("name", "link", "job", "price")
+}
+_SERVER_ACTIONS = ("connect", "deploy", "remove", "open", "columns")
+_NARROW_COLUMNS = ("name", "link", "job", "price")
 
 
-class ServersScreen(ArrangedRoom):
+class ServersScreen(SortableTableScreen):
+    """The table of servers, or the first-run options while no server is saved."""
+
     TAB = "servers"
     COLUMNS = COLUMNS
-    SPARE = ("disk", "memory", "gpu", "price")
+    OPTIONAL_COLUMNS = ("disk", "memory", "gpu", "price")
     TOPICS: ClassVar[tuple[str, ...]] = ("servers", "runs", "ages", "chosen")
     BINDINGS = bindings("servers")
     CSS_PATH = "../styles/servers.tcss"
 
-    def body(self) -> Iterable[Widget]:
+    def compose_body(self) -> Iterable[Widget]:
         with Vertical(id="list"):
-            yield FactTable(id="servers")
+            yield DiffTable(id="servers")
         yield Static(id="detail")
         yield FirstRun(id="empty")
 
     def __init__(self) -> None:
         super().__init__()
-        self._trying = False
-        self._own = False
+        self._starting_practice = False
+        self._own_computer_chosen = False
 
-    def _is_first(self, state: State) -> bool:
-        """No server of the person's yet: the one on this computer is there without asking."""
+    def _is_first_run(self, state: State) -> bool:
+        """Whether no server was added yet; this computer itself is always listed."""
         saved = [server.saved for server in state.servers.values()]
-        return not self._own and not state.runs and all(not one.address for one in saved)
+        return (
+            not self._own_computer_chosen
+            and not state.runs
+            and all(not one.address for one in saved)
+        )
 
     @property
-    def table(self) -> FactTable:
-        return self.query_one(FactTable)
+    def table(self) -> DiffTable:
+        """The table of servers."""
+        return self.query_one(DiffTable)
 
     def on_resize(self) -> None:
-        self.call_after_refresh(self.show_all)
+        self.redraw_after_refresh(self.redraw_all)
 
     def show(self, state: State, topics: Topics | None) -> None:
         servers = list(state.servers.values())
-        self.query_one(FirstRun).offer_own(bool(servers))
-        if self.has_class("-empty") != self._is_first(state):
+        self.query_one(FirstRun).show_own_option(bool(servers))
+        if self.has_class("-empty") != self._is_first_run(state):
             self.toggle_class("-empty")
         self.refresh_bindings()
-        shown = _NARROW if self.app.size.width < 100 else tuple(COLUMNS)
-        servers = self.arrangement.rows(servers, partial(_figure, state))
+        shown = _NARROW_COLUMNS if self.app.size.width < 100 else tuple(COLUMNS)
+        servers = self.table_layout.sort_rows(servers, partial(_sort_value, state))
         rows = [(server.name, self._cells(state, server)) for server in servers]
-        self.fill(shown, rows, state.server)
-        self._detail(state)
-        if self._trying and state.run is not None:
-            self._trying = False
+        self.fill_table(shown, rows, state.server)
+        self._show_detail(state)
+        if self._starting_practice and state.run is not None:
+            self._starting_practice = False
             self.app.switch_mode("monitor")
 
-    def _cells(self, state: State, server: ServerState) -> dict[str, Cell]:
+    def _cells(self, state: State, server: ServerState) -> dict[str, TableCell]:
         fresh = server_freshness(server, state.now)
         facts, sample, saved = server.facts, server.telemetry, server.saved
         gpus = facts.gpus if facts else ()
-        gpu = NONE
+        gpu = UNKNOWN
         if gpus:
             gpu = f"{len(gpus)} × {gpus[0].name}" if len(gpus) > 1 else gpus[0].name
         elif facts:
-            gpu = self.say("tui.servers.no_gpu")
-        price = NONE
+            gpu = self.translate("tui.servers.no_gpu")
+        price = UNKNOWN
         if saved.price_per_hour is not None:
-            per_hour = money(saved.price_per_hour, saved.currency)
-            price = self.say("tui.servers.per_hour", price=per_hour)
+            per_hour = format_money(saved.price_per_hour, saved.currency)
+            price = self.translate("tui.servers.per_hour", price=per_hour)
         return {
             "name": Content.styled(server.name, "bold"),
-            "link": link_pill(self, server.link, fresh),
+            "link": connection_pill(self, server.connection, fresh),
             "gpu": gpu,
-            "memory": self._memory(server) if sample else NONE,
-            "job": self._job(state, server),
-            "disk": self.say("tui.servers.free", size=size(facts.disk_free)) if facts else NONE,
+            "memory": self._memory_cell(server) if sample else UNKNOWN,
+            "job": self._job_cell(state, server),
+            "disk": self.translate("tui.servers.free", size=format_bytes(facts.disk_free))
+            if facts
+            else UNKNOWN,
             "price": price,
         }
 
-    def _memory(self, server: ServerState) -> Content:
+    def _memory_cell(self, server: ServerState) -> Content:
         assert server.telemetry is not None
         ours, used, total = _memory_use(server.telemetry)
         bar = memory_bar(ours, used, total, 8)
-        return Content.assemble(bar, f" {memory(used)}/{memory(total)}")
+        return Content.assemble(bar, f" {format_gib(used)}/{format_gib(total)}")
 
-    def _job(self, state: State, server: ServerState) -> Content:
+    def _job_cell(self, state: State, server: ServerState) -> Content:
         run = _newest_run(state, server)
         if run is None:
-            return Content.styled(NONE, "$faint")
+            return Content.styled(UNKNOWN, "$faint")
         return Content.assemble((f"{run.voice} ", "bold"), job_pill(self, run.status))
 
-    def _detail(self, state: State) -> None:
+    def _show_detail(self, state: State) -> None:
         server = state.chosen_server
         lines: list[Content] = []
         if server is not None:
-            age = age_words(self, server.heard_at, state.now)
+            age = age_text(self, server.heard_at, state.now)
             lines.append(
                 Content.assemble(
-                    (server.name, "bold $primary"), f"  {server.saved.address}  ",
-                    (server.saved.profile, "$faint"), (f"  {age}", "$warning"),
+                    (server.name, "bold $primary"),
+                    f"  {server.saved.address}  ",
+                    (server.saved.profile, "$faint"),
+                    (f"  {age}", "$warning"),
                 )
-            )  # fmt: skip
-            if server.link_detail is not None:
-                lines.append(Content.styled(tell(self, server.link_detail), "$warning"))
+            )
+            if server.connection_detail is not None:
+                lines.append(
+                    Content.styled(translate_text(self, server.connection_detail), "$warning")
+                )
             if server.facts is not None:
                 facts = server.facts
                 known = [facts.system, facts.python and f"Python {facts.python}"]
-                known.append(self.say("tui.servers.ram", size=memory(facts.ram_total)))
+                known.append(self.translate("tui.servers.ram", size=format_gib(facts.ram_total)))
                 deployed = "tui.servers.deployed" if facts.deployed else "tui.servers.not_deployed"
-                known.append(self.say(deployed))
+                known.append(self.translate(deployed))
                 lines.append(Content("  ·  ".join(part for part in known if part)))
-                for remark in facts.verdict:
-                    words = Content.assemble(
-                        level_mark(remark.level), f" {tell(self, remark.text)} ",
-                        (tell(self, remark.hint), "$faint"),
-                    )  # fmt: skip
-                    lines.append(words)
+                for remark in facts.diagnosis:
+                    line = Content.assemble(
+                        level_mark(remark.level),
+                        f" {translate_text(self, remark.text)} ",
+                        (translate_text(self, remark.hint), "$faint"),
+                    )
+                    lines.append(line)
             step = next_step(state, server.name)
             if step is not None:
-                ahead = self.say("tui.servers.next")
-                lines.append(Content.assemble((f"{ahead}  ", "bold $secondary"), self.say(step)))
+                prefix = self.translate("tui.servers.next")
+                lines.append(
+                    Content.assemble((f"{prefix}  ", "bold $secondary"), self.translate(step))
+                )
         self.query_one("#detail", Static).update(Content("\n").join(lines))
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
-        name = self.table.chosen_key
-        if name is not None and name != self.deck.state.server:
-            self.ask(wishes.ChooseServer(name))
+        name = self.table.cursor_key
+        if name is not None and name != self.base_app.state.server:
+            self.post_command(commands.ChooseServer(name))
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         self.action_open()
 
     def action_open(self) -> None:
-        """To the run at work there, else the last one, else the form for a new one."""
-        state = self.deck.state
+        """Show the run that is active there, else the last one, else the training form."""
+        state = self.base_app.state
         runs = state.runs_of(state.server) if state.server else ()
         if runs:
-            at_work = [run for run in runs if not run.ended] or list(runs)
-            self.ask(wishes.ChooseRun(at_work[-1].server, at_work[-1].run))
+            active = [run for run in runs if not run.ended] or list(runs)
+            self.post_command(commands.ChooseRun(active[-1].server, active[-1].run))
             self.app.switch_mode("monitor")
         elif state.server:
             self.app.switch_mode("train")
 
     def action_add(self) -> None:
-        self._add("")
+        self._open_add_dialog("")
 
-    def _add(self, line: str) -> None:
-        self._trying = False
-        from tui.screens.add_server import AddServerScreen
+    def _open_add_dialog(self, line: str) -> None:
+        self._starting_practice = False
 
         self.app.push_screen(AddServerScreen(line))
 
     def on_paste(self, event: events.Paste) -> None:
-        """A pasted line is the wish to add a server: nothing else here takes text."""
+        """A pasted line opens the dialog that adds a server: nothing else here takes text."""
         line = event.text.strip().splitlines()
-        if line:
+        if line and self.app.screen is self:
             event.stop()
-            self._add(line[0])
+            self._open_add_dialog(line[0])
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         if event.button.id == "paste":
@@ -196,74 +217,78 @@ class ServersScreen(ArrangedRoom):
             self.action_use_here()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        # A practice server stands in for none at all; with servers saved, it is `sovdeck demo`.
-        state = self.deck.state
+        """Whether an action applies now; keys of the others are hidden."""
+        # The practice server is offered only while there is no other; later it is `sovdeck demo`.
+        state = self.base_app.state
         if action == "use_here":
-            return self._is_first(state) and bool(state.servers)
+            return self._is_first_run(state) and bool(state.servers)
         if action == "try_here":
-            return self._is_first(state)
-        return action not in _OF_A_SERVER or not self._is_first(state)
+            return self._is_first_run(state)
+        return action not in _SERVER_ACTIONS or not self._is_first_run(state)
 
     def action_use_here(self) -> None:
-        self._own = True
-        self.show_all()
+        self._own_computer_chosen = True
+        self.redraw_all()
 
     def action_try_here(self) -> None:
-        self._trying = True
-        title, more = self.say("tui.servers.trying"), say_hint(self, "tui.servers.trying")
+        self._starting_practice = True
+        title, more = (
+            self.translate("tui.servers.trying"),
+            translate_hint(self, "tui.servers.trying"),
+        )
         self.notify(more, title=title, timeout=10)
-        self.ask(wishes.TryHere())
+        self.post_command(commands.StartPractice())
 
     def action_connect(self) -> None:
-        if self.deck.state.server:
-            self.ask(wishes.Connect(self.deck.state.server))
+        if self.base_app.state.server:
+            self.post_command(commands.Connect(self.base_app.state.server))
 
     def action_deploy(self) -> None:
-        from tui.screens.deploy import DeployScreen
-
-        if self.deck.state.server:
-            self.app.push_screen(DeployScreen(self.deck.state.server))
+        if self.base_app.state.server:
+            self.app.push_screen(DeployScreen(self.base_app.state.server))
 
     def action_remove(self) -> None:
-        server = self.deck.state.chosen_server
+        server = self.base_app.state.chosen_server
         if server is None:
             return
         busy = [
-            run.voice for run in self.deck.state.runs_of(server.name) if run.status not in ENDED
+            run.voice
+            for run in self.base_app.state.runs_of(server.name)
+            if run.status not in ENDED_STATES
         ]
-        words = "tui.servers.remove_busy" if busy else "tui.servers.remove"
+        key = "tui.servers.remove_busy" if busy else "tui.servers.remove"
         facts = {"name": server.name, "voice": ", ".join(busy)}
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self.ask(wishes.RemoveServer(server.name))
+                self.post_command(commands.RemoveServer(server.name))
 
-        self.app.push_screen(Confirm(words, facts), answered)
+        self.app.push_screen(ConfirmScreen(key, facts, dangerous=bool(busy)), answered)
 
     def action_cursor(self, by: int) -> None:
         self.table.move_cursor(row=self.table.cursor_row + by)
 
 
 def _newest_run(state: State, server: ServerState) -> RunView | None:
-    """The run at work there, else the last one."""
+    """The active run of a server, else its last one."""
     runs = state.runs_of(server.name)
-    at_work = [run for run in runs if not run.ended]
-    return (at_work or list(runs))[-1] if runs else None
+    active = [run for run in runs if not run.ended]
+    return (active or list(runs))[-1] if runs else None
 
 
 def _memory_use(sample: Telemetry) -> tuple[int | None, int | None, int | None]:
-    """Bytes: ours, in use, in all; of the first GPU, or of the host where there is none."""
+    """(own, used, total) bytes of the first GPU, or of RAM where there is none."""
     if sample.gpus:
         gpu = sample.gpus[0]
         return gpu.memory_ours, gpu.memory_used, gpu.memory_total
     return sample.process_rss, sample.ram_used, sample.ram_total
 
 
-def _figure(state: State, server: ServerState, column: str) -> Value:
-    """What a column sorts by."""
+def _sort_value(state: State, server: ServerState, column: str) -> Value:
+    """The value that a column sorts by."""
     facts, sample = server.facts, server.telemetry
     if column == "link":
-        return server.link
+        return server.connection
     if column == "gpu":
         return facts.gpus[0].name if facts and facts.gpus else None
     if column == "memory":

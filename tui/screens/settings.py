@@ -1,4 +1,4 @@
-"""Taste: language, colours, chart marks, smoothing, notifications, read-only, keys."""
+"""The Settings screen: language, theme, charts, notifications, read-only mode, keys."""
 
 from __future__ import annotations
 
@@ -9,81 +9,85 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Static
 
-from tui import theme
-from tui.deck import deck_of
-from tui.language import say_hint
-from tui.screens.deck_screen import DeckScreen
-from tui.settings import CHOICES
-from tui.state.state import State, Topics
-from tui.widgets.choice import Choice
+from sovdeck.tui.screens.base.screen import AppScreen
+from sovdeck.tui.shell import theme
+from sovdeck.tui.shell.base_app import app_of
+from sovdeck.tui.shell.settings import SETTING_CHOICES
+from sovdeck.tui.state.state import State, Topics
+from sovdeck.tui.text.i18n import translate_hint
+from sovdeck.tui.widgets.option_stepper import OptionStepper
 
 SMOOTHINGS = ("0", "0.6", "0.9", "0.97")
-SWITCH = ("off", "on")
+OFF_ON = ("off", "on")
 _ROWS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("language", "tui.taste.language", CHOICES["language"]),
-    ("theme", "tui.taste.theme", theme.NAMES),
-    ("marker", "tui.taste.marker", CHOICES["marker"]),
-    ("smoothing", "tui.taste.smoothing", SMOOTHINGS),
-    ("log_scale", "tui.taste.log_scale", SWITCH),
-    ("notify", "tui.taste.notify", CHOICES["notify"]),
-    ("play_takes", "tui.taste.play_takes", SWITCH),
-    ("read_only", "tui.taste.read_only", SWITCH),
+    ("language", "tui.settings_screen.language", SETTING_CHOICES["language"]),
+    ("theme", "tui.settings_screen.theme", theme.THEME_NAMES),
+    ("marker", "tui.settings_screen.marker", SETTING_CHOICES["marker"]),
+    ("smoothing", "tui.settings_screen.smoothing", SMOOTHINGS),
+    ("log_scale", "tui.settings_screen.log_scale", OFF_ON),
+    ("notify", "tui.settings_screen.notify", SETTING_CHOICES["notify"]),
+    ("play_takes", "tui.settings_screen.play_takes", OFF_ON),
+    ("read_only", "tui.settings_screen.read_only", OFF_ON),
 )
 
 
-class SettingsScreen(DeckScreen):
+class SettingsScreen(AppScreen):
+    """One row a setting; every change is saved at once."""
+
     TAB = "settings"
     TOPICS: ClassVar[tuple[str, ...]] = ()
     BINDINGS: ClassVar[list[Any]] = []
     CSS_PATH = "../styles/settings.tcss"
 
-    def body(self) -> Iterable[Widget]:
+    def compose_body(self) -> Iterable[Widget]:
         with VerticalScroll(id="rows", can_focus=False):
-            for name, words, choices in _ROWS:
+            for name, key, choices in _ROWS:
                 with Horizontal(classes="row"):
-                    yield Static(self.say(words), classes="title")
+                    yield Static(self.translate(key), classes="title")
                     value = self._value(name, choices)
-                    yield Choice(choices, value, labels=self._labels(name, choices), id=name)
-                    yield Static(say_hint(self, words), classes="note")
-            yield Static(self.say("tui.taste.keys"), id="keys", markup=False)
-            yield Static(self._file(), id="file", markup=False)
+                    yield OptionStepper(choices, value, labels=self._labels(name, choices), id=name)
+                    yield Static(translate_hint(self, key), classes="note")
+            yield Static(self.translate("tui.settings_screen.keys"), id="keys", markup=False)
+            yield Static(self._file_text(), id="file", markup=False)
 
     def _labels(self, name: str, choices: tuple[str, ...]) -> dict[str, str]:
-        """Words for what is chosen; names of themes and marks speak for themselves."""
-        group = "switch" if choices == SWITCH else name
+        """Labels of the choices; names of themes and chart markers need none."""
+        group = "switch" if choices == OFF_ON else name
         if group not in ("switch", "language", "notify"):
             return {}
-        return {choice: self.say(f"tui.taste.{group}_{choice}") for choice in choices}
+        return {
+            choice: self.translate(f"tui.settings_screen.{group}_{choice}") for choice in choices
+        }
 
     def _value(self, name: str, choices: tuple[str, ...]) -> str:
         if name == "theme":
             return self.app.theme if self.app.theme in choices else choices[0]
-        value = getattr(self.deck.settings, name)
+        value = getattr(self.base_app.settings, name)
         if isinstance(value, bool):
-            return SWITCH[value]
+            return OFF_ON[value]
         shown = f"{value:g}" if isinstance(value, float) else str(value)
         return shown if shown in choices else choices[0]
 
-    def _file(self) -> str:
-        path = getattr(deck_of(self), "settings_path", None)
-        where = str(path) if path is not None else self.say("tui.taste.not_kept")
-        return self.say("tui.taste.file", path=where)
+    def _file_text(self) -> str:
+        path = getattr(app_of(self), "settings_path", None)
+        location = str(path) if path is not None else self.translate("tui.settings_screen.not_kept")
+        return self.translate("tui.settings_screen.file", path=location)
 
     def show(self, state: State, topics: Topics | None) -> None:
-        """Nothing remote is on this screen."""
+        """Nothing: the screen shows settings, not the state."""
 
-    def on_choice_changed(self, event: Choice.Changed) -> None:
-        name, value = str(event.choice.id), event.value
-        settings = self.deck.settings
+    def on_option_stepper_changed(self, event: OptionStepper.Changed) -> None:
+        name, value = str(event.stepper.id), event.value
+        settings = self.base_app.settings
         choices = next(choices for row, _, choices in _ROWS if row == name)
         if value == self._value(name, choices):
             return
         if name == "theme":
             self.app.theme = value
-        taken: Any = value
-        if choices == SWITCH:
-            taken = value == "on"
+        parsed: Any = value
+        if choices == OFF_ON:
+            parsed = value == "on"
         elif name == "smoothing":
-            taken = float(value)
-        self.deck.keep(settings.with_(**{name: taken}))
-        self.show_all()
+            parsed = float(value)
+        self.base_app.save_settings(settings.with_changes(**{name: parsed}))
+        self.redraw_all()

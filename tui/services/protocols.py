@@ -2,90 +2,49 @@
 
 Rules for whoever implements these:
 
-* A call blocks until it is done or `cancel` is set, and looks at `cancel` between chunks.
-* What happens on the way is told through `emit` (thread-safe); results that screens show are
-  events too, so a call that returns None has told everything it knows.
+* A call blocks until it is done or `cancel` is set, and checks `cancel` between chunks.
+* What happens on the way is sent through `emit` (thread-safe); results that screens show are
+  events too, so a call that returns None has emitted everything it knows.
 * An expected failure is a `Problem`; the dashboard shows its sentence and hint.
 * `watch` calls reconnect by themselves with back-off and end only when `cancel` is set or the
-  thing they watch has ended. Every event carries the time it was heard, Unix milliseconds.
+  thing they watch has ended. Every event carries the time it was received, Unix milliseconds.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
-from engine.contract.dataset.edits import Edit
-from tui.state.events import StoreEvent
-from tui.state.work import TrainDraft
+from sovdeck.engine.contract.audition import AuditionCell
+from sovdeck.engine.contract.dataset.edits import LineEdit
+from sovdeck.tui.state.events import StoreEvent
+from sovdeck.tui.state.models import TrainDraft
+from sovdeck.tui.state.prompts import HostKeyPrompt, OfferPrompt, SecretPrompt
+from sovdeck.tui.state.server_models import ParsedSSHLine, ServerDraft
+from sovdeck.tui.state.speech_models import (
+    AuditionDraft,
+    ReadingRequest,
+    ReferenceUpload,
+    SpeakDraft,
+)
 
 Emit = Callable[[StoreEvent], None]
 Cancel = threading.Event
 
 
-@dataclass(frozen=True)
-class ParsedLine:
-    """What a pasted ssh line means, to be read back to the person before anything is dialled."""
+class Prompts(Protocol):
+    """Prompts a service may show while it works; they block its thread until answered."""
 
-    name: str
-    address: str
-    user: str
-    host: str
-    port: int
-    identity: tuple[str, ...] = ()
-    jump: tuple[str, ...] = ()
-    profile: str = ""
+    def confirm_host_key(self, prompt: HostKeyPrompt) -> bool:
+        """Whether the person trusts the host key."""
 
+    def ask_secret(self, prompt: SecretPrompt) -> str | None:
+        """The password or passphrase the person typed; None when refused."""
 
-@dataclass(frozen=True)
-class ServerDraft:
-    """A server to be saved: the pasted line, a name, and what an hour costs."""
-
-    line: str
-    name: str
-    price_per_hour: float | None = None
-    currency: str = ""
-
-
-@dataclass(frozen=True)
-class HostKeyQuestion:
-    """A host key nobody has vouched for. `known_since` is set when another key stood before."""
-
-    server: str
-    address: str
-    key_type: str
-    fingerprint: str
-    known_since: str | None = None
-
-
-@dataclass(frozen=True)
-class SecretQuestion:
-    """A password or a passphrase is needed; `prompt` is the server's own wording."""
-
-    server: str
-    address: str
-    prompt: str
-
-
-@dataclass(frozen=True)
-class OfferQuestion:
-    """After a log-in by password, what would spare the next one: a key of ours, or the keyring."""
-
-    server: str
-    offer: Literal["key", "keyring"]
-
-
-class Asks(Protocol):
-    """Questions a service may ask while it works; they block its thread until answered."""
-
-    def host_key(self, question: HostKeyQuestion) -> bool: ...
-
-    def secret(self, question: SecretQuestion) -> str | None: ...
-
-    def agrees(self, question: OfferQuestion) -> bool: ...
+    def accept_offer(self, prompt: OfferPrompt) -> bool:
+        """Whether the person accepts the offer."""
 
 
 class Servers(Protocol):
@@ -94,48 +53,76 @@ class Servers(Protocol):
     def load(self, emit: Emit) -> None:
         """Emit ServersLoaded from disk; no network."""
 
-    def parse(self, line: str) -> ParsedLine:
+    def parse(self, line: str) -> ParsedSSHLine:
         """Read a pasted line without dialling; Problem when it cannot be read."""
 
-    def add(self, draft: ServerDraft, asks: Asks, emit: Emit, cancel: Cancel) -> None:
+    def add(self, draft: ServerDraft, prompts: Prompts, emit: Emit, cancel: Cancel) -> None:
         """Dial, ask for the host key, probe, save; emit ServersLoaded and FactsSeen."""
 
     def remove(self, server: str, emit: Emit) -> None:
         """Forget a saved server; nothing on it is touched."""
 
-    def watch(self, server: str, asks: Asks, emit: Emit, cancel: Cancel) -> None:
-        """Keep one link: LinkChanged, FactsSeen, TelemetrySeen, JobSeen for every run there."""
+    def watch(self, server: str, prompts: Prompts, emit: Emit, cancel: Cancel) -> None:
+        """Keep one connection and emit its changes, until cancelled.
+
+        ConnectionChanged, FactsSeen, TelemetrySeen, and JobSeen for every run there.
+        """
 
 
 class Deploys(Protocol):
+    """Installs the engine on a server."""
+
     def plan(self, server: str, emit: Emit, cancel: Cancel) -> None:
         """Emit DeployPlanned: what would be done, nothing done."""
 
     def apply(self, server: str, emit: Emit, cancel: Cancel) -> None:
         """Do the plan; emit DeployStepChanged as steps move."""
 
+    def read_weights(self, server: str, preset: str, emit: Emit, cancel: Cancel) -> None:
+        """Emit WeightsSeen: what the preset's pretrained weights lack there."""
+
+    def fetch_weights(self, server: str, preset: str, emit: Emit, cancel: Cancel) -> None:
+        """Let the server fetch what lacks; emit WeightsSeen as it goes."""
+
 
 class Datasets(Protocol):
-    def check(self, folder: Path, emit: Emit, cancel: Cancel) -> None:
+    """Checks, corrects and uploads a dataset of this computer."""
+
+    def check(self, folder: Path, wavs: Path | None, emit: Emit, cancel: Cancel) -> None:
         """Read a folder on this computer; emit DatasetChecking, then DatasetChecked.
 
-        A folder that cannot be read at all is told by DatasetRefused.
+        `wavs` is where its recordings are, when they lie elsewhere. BareRecordingsFound where there
+        is no list, DatasetUnreadable where it cannot be read at all.
         """
 
-    def edit(self, folder: Path, edit: Edit, emit: Emit, cancel: Cancel) -> None:
-        """Correct a line of the list on disk, judge the list anew; emit DatasetChecked."""
+    def convert(self, folder: Path, emit: Emit, cancel: Cancel) -> None:
+        """Rewrite the folder's list as UTF-8 and check it."""
+
+    def transcribe(self, server: str, source: Path, voice: str, emit: Emit, cancel: Cancel) -> None:
+        """Let a server write recordings down; emit TranscriptionChanged, then DatasetChecked.
+
+        A recogniser that the server lacks is fetched there first.
+        """
+
+    def edit(self, folder: Path, edit: LineEdit, emit: Emit, cancel: Cancel) -> None:
+        """Correct a line of the list on disk and check the list anew; emit DatasetChecked."""
 
     def undo(self, folder: Path, emit: Emit, cancel: Cancel) -> None:
         """Take back the newest correction; emit DatasetChecked."""
 
-    def outline(self, wav: Path, emit: Emit, cancel: Cancel) -> None:
-        """Read one recording; emit ClipOutlined."""
+    def read_waveform(self, wav: Path, emit: Emit, cancel: Cancel) -> None:
+        """Read one recording; emit WaveformRead."""
 
     def push(self, server: str, folder: Path, emit: Emit, cancel: Cancel) -> None:
         """Upload what the server lacks; emit TransferChanged of kind push."""
 
 
 class Training(Protocol):
+    """Plans, starts, stops and follows training runs."""
+
+    def list_datasets(self, server: str, emit: Emit, cancel: Cancel) -> None:
+        """Emit DatasetsSeen; nothing where nothing is deployed."""
+
     def plan(self, draft: TrainDraft, emit: Emit, cancel: Cancel) -> None:
         """Emit PlanMade: updates, time, memory, disk, cost and warnings of a draft."""
 
@@ -146,14 +133,16 @@ class Training(Protocol):
         """Ask the run to save and stop; emit JobSeen."""
 
     def watch(self, server: str, run: str, emit: Emit, cancel: Cancel) -> None:
-        """Stream RunEvents and LogLines by offset, and JobSeen, until the run has ended.
+        """Emit RunSummarySeen, then RunEvents and LogLines by offset until the run has ended.
 
-        Called again for the same run (it was resumed), it may begin at the first byte: what is
-        known already is left out by the caller.
+        Called again for the same run (it was resumed), it may begin at the first byte: the caller
+        drops the events it has already.
         """
 
 
 class Voices(Protocol):
+    """Lists and downloads trained voices."""
+
     def refresh(self, server: str, emit: Emit, cancel: Cancel) -> None:
         """List the voices of a server; emit VoicesSeen."""
 
@@ -162,6 +151,8 @@ class Voices(Protocol):
 
 
 class Practice(Protocol):
+    """Tries sovdeck on this computer."""
+
     def start(self, emit: Emit, cancel: Cancel) -> None:
         """Start a server on this computer and train a tiny voice there; emit RunChosen.
 
@@ -174,10 +165,101 @@ class Player(Protocol):
 
     @property
     def playing(self) -> Path | None:
-        """The file that sounds now."""
+        """The file that is playing now."""
 
     def play(self, path: Path) -> None:
-        """Play `path` instead of what plays; returns when it sounds; Problem when nothing can."""
+        """Play `path` instead of what plays; returns when sound begins.
+
+        Problem when nothing can play it.
+        """
 
     def stop(self) -> None:
-        """Silence; no effect when nothing plays."""
+        """Stop what plays; no effect when nothing does."""
+
+
+class Speech(Protocol):
+    """Speaks with trained voices.
+
+    One voice at a time stays loaded on a server, so that a second sentence comes at once.
+    """
+
+    def list_voice_assets(self, server: str, voice: str, emit: Emit, cancel: Cancel) -> None:
+        """List weights and reference clips anew; emit VoiceAssetsSeen."""
+
+    def measure_clip(self, clip: Path, emit: Emit, cancel: Cancel) -> None:
+        """Read a recording of this computer; emit ClipMeasured with waveform and best window."""
+
+    def fetch_clip_to_trim(
+        self, server: str, voice: str, clip: str, emit: Emit, cancel: Cancel
+    ) -> None:
+        """Download and measure a reference clip; emit ClipMeasured with `came_from`."""
+
+    def upload_reference(
+        self, server: str, voice: str, upload: ReferenceUpload, emit: Emit, cancel: Cancel
+    ) -> None:
+        """Send a recording of this computer as a reference, cut to its window.
+
+        Emits VoiceAssetsSeen.
+        """
+
+    def fetch_clip(self, server: str, voice: str, clip: str, emit: Emit, cancel: Cancel) -> Path:
+        """Download a reference clip, once, to be played; return its file."""
+
+    def read_text(self, request: ReadingRequest, emit: Emit, cancel: Cancel) -> None:
+        """Ask the server how it reads a text; emit TextRead, also when it cannot say."""
+
+    def speak(self, draft: SpeakDraft, take: str, emit: Emit, cancel: Cancel) -> None:
+        """Speak; emit TakeChanged under the id `take` at each sentence and at the end.
+
+        The first call loads the voice. Cancelling ends the take, not the loaded voice.
+        """
+
+    def save_take(self, wav: Path, folder: Path) -> Path:
+        """Copy a take into a folder of the person's choice, under a name that is still free."""
+
+
+class Recordings(Protocol):
+    """Records references with a microphone of this computer."""
+
+    def find(self, emit: Emit, cancel: Cancel) -> None:
+        """Look for microphones; emit RecordingChanged."""
+
+    def record(
+        self, microphones: tuple[str, ...], microphone: str, emit: Emit, cancel: Cancel
+    ) -> None:
+        """Count down and record; emit RecordingChanged with level and result."""
+
+    def stop(self) -> None:
+        """End the recording that goes on, and keep it; no effect when none does."""
+
+
+class Auditions(Protocol):
+    """Renders and ranks pairs of GPT and SoVITS weights."""
+
+    def render(self, draft: AuditionDraft, emit: Emit, cancel: Cancel) -> None:
+        """Render a grid; emit AuditionChanged as cells arrive here and when it is ranked.
+
+        Cancelling ends the following; the server goes on rendering, and `recall` finds the result.
+        """
+
+    def stop(self, server: str, voice: str, emit: Emit, cancel: Cancel) -> None:
+        """End the rendering of a voice on its server; the cells that are done stay."""
+
+    def recall(self, server: str, voice: str, emit: Emit, cancel: Cancel) -> None:
+        """Emit AuditionChanged with the last audition of a voice, its sounds downloaded."""
+
+    def vote(
+        self,
+        server: str,
+        voice: str,
+        better: AuditionCell,
+        worse: AuditionCell,
+        emit: Emit,
+        cancel: Cancel,
+    ) -> None:
+        """Count one blind vote between two cells; emit AuditionChanged with new standings."""
+
+    def choose(
+        self, server: str, voice: str, gpt: str, sovits: str, emit: Emit, cancel: Cancel
+    ) -> None:
+        """Choose the pair of weights that is packed; emit AuditionChanged."""

@@ -5,29 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from engine.contract.catalogue import Language
-from tui.services.protocols import (
+from sovdeck.engine.contract.catalogue import Language
+from sovdeck.tui.services.protocols import (
+    Auditions,
     Datasets,
     Deploys,
     Player,
     Practice,
+    Recordings,
     Servers,
+    Speech,
     Training,
     Voices,
 )
-from tui.services.speech import Auditions, Speech
-from tui.state.work import RunEnd, TrainDraft
+from sovdeck.tui.state.models import RunEnd, TrainDraft
 
-# Tells people elsewhere that a run ended; Problem when some of them were not reached.
-Spread = Callable[[RunEnd, Language], None]
+# Sends the notifications that a run has ended; Problem when one could not be sent.
+NotifyRunEnded = Callable[[RunEnd, Language], None]
 
 
 @dataclass(frozen=True)
 class Services:
     """The whole outside world as the dashboard sees it; `now` gives Unix milliseconds.
 
-    Without `practice` there is no way to try it here. `draft` is what deploy.toml asks of a
-    run: the form of the Train room begins with it.
+    Without `practice` nothing can be tried here. `default_draft` is what deploy.toml asks of a run:
+    the form of the Train screen begins with it.
     """
 
     servers: Servers
@@ -39,6 +41,7 @@ class Services:
     player: Player
     speech: Speech
     auditions: Auditions
+    recordings: Recordings
     practice: Practice | None = None
-    spread: Spread | None = None
-    draft: TrainDraft | None = None
+    notify_run_ended: NotifyRunEnded | None = None
+    default_draft: TrainDraft | None = None

@@ -5,18 +5,37 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.contract.catalogue import Text
-from engine.contract.events import Event
-from tui.state.facts import Level, LinkState, Remark, SavedServer, ServerFacts, Telemetry
-from tui.state.speech import Audition, ReferenceClip, Shelf, Take, TakeState
-from tui.state.work import (
+from sovdeck.engine.contract.catalogue import Text
+from sovdeck.engine.contract.events import Event
+from sovdeck.engine.contract.run_summary import RunSummary
+from sovdeck.engine.contract.voice_assets import ReferenceClip
+from sovdeck.tui.state.models import (
+    BareRecordingsRow,
     DatasetReport,
-    DeployStep,
+    DeployStepRow,
     JobStatus,
     TrainPlan,
+    TranscriptionRow,
     Transfer,
     TransferState,
     Voice,
+    WeightsRow,
+)
+from sovdeck.tui.state.server_models import (
+    Level,
+    Remark,
+    SavedServer,
+    ServerConnectionState,
+    ServerSummary,
+    Telemetry,
+)
+from sovdeck.tui.state.speech_models import (
+    AuditionState,
+    ReadingRow,
+    RecordingRow,
+    TakeRow,
+    TakeState,
+    VoiceAssetsState,
 )
 
 
@@ -28,22 +47,28 @@ class ServersLoaded:
 
 
 @dataclass(frozen=True)
-class LinkChanged:
+class ConnectionChanged:
+    """The connection to a server changed; `detail` says why."""
+
     server: str
-    link: LinkState
+    state: ServerConnectionState
     at: int
     detail: Text | None = None
 
 
 @dataclass(frozen=True)
 class FactsSeen:
+    """A probe of a server."""
+
     server: str
-    facts: ServerFacts
+    facts: ServerSummary
     at: int
 
 
 @dataclass(frozen=True)
 class TelemetrySeen:
+    """One sample of a server's telemetry."""
+
     server: str
     sample: Telemetry
     at: int
@@ -51,6 +76,8 @@ class TelemetrySeen:
 
 @dataclass(frozen=True)
 class JobSeen:
+    """The state of a run's process."""
+
     job: JobStatus
     at: int
 
@@ -62,6 +89,16 @@ class RunEvents:
     server: str
     run: str
     events: tuple[Event, ...]
+    at: int
+
+
+@dataclass(frozen=True)
+class RunSummarySeen:
+    """What the events of one run come to, before its stream is followed from there."""
+
+    server: str
+    run: str
+    summary: RunSummary
     at: int
 
 
@@ -85,14 +122,18 @@ class StreamReopened:
 
 @dataclass(frozen=True)
 class DeployPlanned:
+    """The steps of a deploy."""
+
     server: str
-    steps: tuple[DeployStep, ...]
+    steps: tuple[DeployStepRow, ...]
 
 
 @dataclass(frozen=True)
 class DeployStepChanged:
+    """A step of a deploy moved on."""
+
     server: str
-    step: DeployStep
+    step: DeployStepRow
 
 
 @dataclass(frozen=True)
@@ -105,12 +146,14 @@ class DatasetChecking:
 
 @dataclass(frozen=True)
 class DatasetChecked:
+    """A dataset was read and checked."""
+
     report: DatasetReport
 
 
 @dataclass(frozen=True)
-class ClipOutlined:
-    """A recording of the dataset as heights, 0 to 1; without any where it cannot be read."""
+class WaveformRead:
+    """A recording's waveform as peaks, 0 to 1; without any where it cannot be read."""
 
     wav: Path
     seconds: float = 0.0
@@ -118,15 +161,62 @@ class ClipOutlined:
 
 
 @dataclass(frozen=True)
-class DatasetRefused:
-    """The folder could not be read at all."""
+class DatasetUnreadable:
+    """The folder could not be read at all; `convertible`: its list is in another encoding."""
 
     folder: str
     why: Remark
+    convertible: bool = False
+
+
+@dataclass(frozen=True)
+class BareRecordingsFound:
+    """A folder holds recordings and no list."""
+
+    row: BareRecordingsRow
+
+
+@dataclass(frozen=True)
+class DatasetsSeen:
+    """The voices whose recordings lie on a server."""
+
+    server: str
+    voices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TranscriptionChanged:
+    """A server writes recordings down; None when it is over."""
+
+    row: TranscriptionRow | None
+
+
+@dataclass(frozen=True)
+class RecordingChanged:
+    """Microphones were found, or the recording of a reference went on."""
+
+    row: RecordingRow
+
+
+@dataclass(frozen=True)
+class AddServerFailed:
+    """A server could not be added; `remark` says why and what to do."""
+
+    server: str
+    remark: Remark
+
+
+@dataclass(frozen=True)
+class WeightsSeen:
+    """What a preset's pretrained weights lack on a server, or how far their fetching is."""
+
+    weights: WeightsRow
 
 
 @dataclass(frozen=True)
 class PlanMade:
+    """A training plan."""
+
     plan: TrainPlan
 
 
@@ -141,12 +231,14 @@ class VoicesSeen:
 
 @dataclass(frozen=True)
 class TransferChanged:
+    """A transfer began or moved on."""
+
     transfer: Transfer
 
 
 @dataclass(frozen=True)
 class TransferEnded:
-    """A transfer that did not come to its own end: stopped by a problem or by the person."""
+    """A transfer that did not finish: stopped by a problem or by the person."""
 
     id: str
     state: TransferState
@@ -154,15 +246,15 @@ class TransferEnded:
 
 
 @dataclass(frozen=True)
-class ShelfSeen:
+class VoiceAssetsSeen:
     """All weights and references of one voice, as the server has them."""
 
-    shelf: Shelf
+    assets: VoiceAssetsState
     at: int
 
 
 @dataclass(frozen=True)
-class ShelfRefused:
+class VoiceAssetsUnreadable:
     """The weights and references of one voice could not be listed."""
 
     server: str
@@ -172,7 +264,7 @@ class ShelfRefused:
 
 @dataclass(frozen=True)
 class VoiceChosen:
-    """The voice that the rooms of speaking are about."""
+    """The voice that the Speak and Audition screens are about."""
 
     server: str
     voice: str
@@ -180,19 +272,28 @@ class VoiceChosen:
 
 @dataclass(frozen=True)
 class ClipMeasured:
-    """A recording on this computer, read to be trimmed and lent to a server."""
+    """A recording on this computer, read to be trimmed and uploaded as a reference."""
 
     clip: ReferenceClip
 
 
 @dataclass(frozen=True)
+class TextRead:
+    """A server has said how it reads the text that is being written, or that it cannot."""
+
+    reading: ReadingRow
+
+
+@dataclass(frozen=True)
 class TakeChanged:
-    take: Take
+    """A take began or got another sentence."""
+
+    take: TakeRow
 
 
 @dataclass(frozen=True)
 class TakeEnded:
-    """A take that did not come to its own end: stopped by a problem or by the person."""
+    """A take that did not finish: stopped by a problem or by the person."""
 
     id: str
     state: TakeState
@@ -201,7 +302,9 @@ class TakeEnded:
 
 @dataclass(frozen=True)
 class AuditionChanged:
-    audition: Audition
+    """An audition began, got a cell or was ranked."""
+
+    audition: AuditionState
 
 
 @dataclass(frozen=True)
@@ -225,50 +328,64 @@ class NoticeRaised:
 
 @dataclass(frozen=True)
 class PlaybackChanged:
-    """What sounds on this computer now; None is silence."""
+    """What plays on this computer now; None is silence."""
 
     path: Path | None
 
 
 @dataclass(frozen=True)
 class ServerChosen:
+    """The current server."""
+
     server: str | None
 
 
 @dataclass(frozen=True)
 class RunChosen:
+    """The run on show."""
+
     server: str
     run: str
 
 
 @dataclass(frozen=True)
 class ClockTicked:
+    """A second has passed."""
+
     at: int
 
 
 StoreEvent = (
     ServersLoaded
-    | LinkChanged
+    | ConnectionChanged
     | FactsSeen
     | TelemetrySeen
     | JobSeen
     | RunEvents
+    | RunSummarySeen
     | LogLines
     | StreamReopened
     | DeployPlanned
     | DeployStepChanged
     | DatasetChecking
     | DatasetChecked
-    | DatasetRefused
-    | ClipOutlined
+    | DatasetUnreadable
+    | BareRecordingsFound
+    | DatasetsSeen
+    | TranscriptionChanged
+    | RecordingChanged
+    | WaveformRead
     | PlanMade
+    | WeightsSeen
+    | AddServerFailed
     | VoicesSeen
     | TransferChanged
     | TransferEnded
-    | ShelfSeen
-    | ShelfRefused
+    | VoiceAssetsSeen
+    | VoiceAssetsUnreadable
     | VoiceChosen
     | ClipMeasured
+    | TextRead
     | TakeChanged
     | TakeEnded
     | AuditionChanged

@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from tui.state import events as ev
-from tui.state.ages import seconds_since, step_of
-from tui.state.facts import ServerState, Telemetry
-from tui.state.reduce_speech import SPEECH_REDUCERS
-from tui.state.runs import RunView, with_events, with_log
-from tui.state.series import Series
-from tui.state.state import Changed, State, Topics, log_topic, run_topic
+from sovdeck.engine.contract.series import Series
+from sovdeck.tui.state import events as ev
+from sovdeck.tui.state.freshness import displayed_age, seconds_since
+from sovdeck.tui.state.runs import RunView, with_events, with_log, with_summary
+from sovdeck.tui.state.server_models import ServerState, Telemetry
+from sovdeck.tui.state.state import State, StateChange, Topics, log_topic, run_topic
 
-NOTICES = 200
-WINDOW = 1200  # telemetry points kept a line: 20 minutes at one a second
+MAX_NOTICES = 200
+MAX_TAKES = 100
+TELEMETRY_POINTS = 1200  # telemetry points kept a line: 20 minutes at one a second
 
 
 class Store:
@@ -36,7 +36,7 @@ class Store:
         return frozenset(topics)
 
 
-def _servers_loaded(state: State, event: ev.ServersLoaded) -> Changed:
+def _servers_loaded(state: State, event: ev.ServersLoaded) -> StateChange:
     servers = {
         saved.name: replace(state.servers.get(saved.name, ServerState(saved)), saved=saved)
         for saved in event.servers
@@ -51,41 +51,40 @@ def _servers_loaded(state: State, event: ev.ServersLoaded) -> Changed:
 
 def _with_server(state: State, name: str, **changes: Any) -> State:
     known = state.servers.get(name)
-    if known is None:  # a late word about a server that was just removed
+    if known is None:  # a late event of a server that was just removed
         return state
     return replace(state, servers={**state.servers, name: replace(known, **changes)})
 
 
-def _link_changed(state: State, event: ev.LinkChanged) -> Changed:
+def _connection_changed(state: State, event: ev.ConnectionChanged) -> StateChange:
     changes: dict[str, Any] = {
-        "link": event.link, "link_at": event.at, "link_detail": event.detail,
-    }  # fmt: skip
-    if event.link == "up":
+        "connection": event.state,
+        "connection_detail": event.detail,
+    }
+    if event.state == "up":
         changes["heard_at"] = event.at
     return _with_server(state, event.server, **changes), {"servers"}
 
 
-def _facts_seen(state: State, event: ev.FactsSeen) -> Changed:
-    state = _with_server(
-        state, event.server, facts=event.facts, facts_at=event.at, heard_at=event.at
-    )
+def _facts_seen(state: State, event: ev.FactsSeen) -> StateChange:
+    state = _with_server(state, event.server, facts=event.facts, heard_at=event.at)
     return state, {"servers"}
 
 
-def _telemetry_seen(state: State, event: ev.TelemetrySeen) -> Changed:
+def _telemetry_seen(state: State, event: ev.TelemetrySeen) -> StateChange:
     if event.server not in state.servers:
         return state, set()
     state = _with_server(state, event.server, telemetry=event.sample, heard_at=event.at)
     lines = dict(state.history.get(event.server, {}))
-    for name, value in _figures(event.sample):
-        lines[name] = lines.get(name, Series(WINDOW, "roll")).extended(
+    for name, value in _telemetry_values(event.sample):
+        lines[name] = lines.get(name, Series(TELEMETRY_POINTS, "roll")).extended(
             [(event.sample.t / 1000, value)]
         )
     history = {**state.history, event.server: lines}
     return replace(state, history=history), {"servers", f"telemetry:{event.server}"}
 
 
-def _figures(sample: Telemetry) -> list[tuple[str, float | None]]:
+def _telemetry_values(sample: Telemetry) -> list[tuple[str, float | None]]:
     rows: list[tuple[str, float | None]] = []
     for gpu in sample.gpus:
         rows.append((f"{gpu.uuid}/memory", gpu.memory_used))
@@ -107,7 +106,7 @@ def _with_run(state: State, view: RunView) -> State:
     return replace(state, runs=runs, run=view.key if better else state.run)
 
 
-def _job_seen(state: State, event: ev.JobSeen) -> Changed:
+def _job_seen(state: State, event: ev.JobSeen) -> StateChange:
     job = event.job
     if job.server not in state.servers:
         return state, set()
@@ -116,32 +115,45 @@ def _job_seen(state: State, event: ev.JobSeen) -> Changed:
     state = _with_run(state, view)
     jobs = {**state.servers[job.server].jobs, job.run: job.state}
     state = _with_server(state, job.server, jobs=jobs, heard_at=event.at)
-    return state, {"servers", "runs", run_topic(view.key)} | _saves(before, view)
+    return state, {"servers", "runs", run_topic(view.key)} | _saved_topics(before, view)
 
 
-def _run_events(state: State, event: ev.RunEvents) -> Changed:
+def _run_events(state: State, event: ev.RunEvents) -> StateChange:
     if event.server not in state.servers:
         return state, set()
     before = _run(state, event.server, event.run)
     view = with_events(before, event.events, event.at)
     state = _with_server(_with_run(state, view), event.server, heard_at=event.at)
-    return state, {"runs", run_topic(view.key)} | _saves(before, view)
+    logged = {log_topic(view.key)} if view.log is not before.log else set()
+    return state, {"runs", run_topic(view.key)} | logged | _saved_topics(before, view)
 
 
-def _saves(before: RunView, after: RunView) -> set[str]:
-    """A topic for when a run has saved a weight, or has ended: other files lie there now."""
-    same = before.ended == after.ended and before.saved.at.keys() == after.saved.at.keys()
+def _run_summary_seen(state: State, event: ev.RunSummarySeen) -> StateChange:
+    if event.server not in state.servers:
+        return state, set()
+    before = _run(state, event.server, event.run)
+    view = with_summary(before, event.summary, event.at)
+    state = _with_server(_with_run(state, view), event.server, heard_at=event.at)
+    return state, {"runs", run_topic(view.key)} | _saved_topics(before, view)
+
+
+def _saved_topics(before: RunView, after: RunView) -> set[str]:
+    """A topic for when a run has saved a weight or has ended: its files have changed."""
+    same = (
+        before.ended == after.ended
+        and before.saved_losses.by_path.keys() == after.saved_losses.by_path.keys()
+    )
     return set() if same else {"saves"}
 
 
-def _log_lines(state: State, event: ev.LogLines) -> Changed:
+def _log_lines(state: State, event: ev.LogLines) -> StateChange:
     if event.server not in state.servers:
         return state, set()
     view = with_log(_run(state, event.server, event.run), event.lines, event.at)
     return _with_run(state, view), {log_topic(view.key)}
 
 
-def _stream_reopened(state: State, event: ev.StreamReopened) -> Changed:
+def _stream_reopened(state: State, event: ev.StreamReopened) -> StateChange:
     view = state.runs.get((event.server, event.run))
     if view is None:
         return state, set()
@@ -149,12 +161,12 @@ def _stream_reopened(state: State, event: ev.StreamReopened) -> Changed:
     return replace(state, runs=runs), {log_topic(view.key)}
 
 
-def _deploy_planned(state: State, event: ev.DeployPlanned) -> Changed:
+def _deploy_planned(state: State, event: ev.DeployPlanned) -> StateChange:
     deploys = {**state.deploys, event.server: event.steps}
     return replace(state, deploys=deploys), {"deploys"}
 
 
-def _deploy_step(state: State, event: ev.DeployStepChanged) -> Changed:
+def _deploy_step(state: State, event: ev.DeployStepChanged) -> StateChange:
     steps = state.deploys.get(event.server, ())
     if event.step.id in {step.id for step in steps}:
         steps = tuple(event.step if step.id == event.step.id else step for step in steps)
@@ -163,38 +175,70 @@ def _deploy_step(state: State, event: ev.DeployStepChanged) -> Changed:
     return replace(state, deploys={**state.deploys, event.server: steps}), {"deploys"}
 
 
-def _dataset_checking(state: State, event: ev.DatasetChecking) -> Changed:
-    return replace(state, checking=event, dataset_refused=None), {"dataset"}
+def _dataset_checking(state: State, event: ev.DatasetChecking) -> StateChange:
+    return replace(state, checking=event, dataset_error=None, bare_recordings=None), {"dataset"}
 
 
-def _dataset_checked(state: State, event: ev.DatasetChecked) -> Changed:
-    return replace(state, dataset=event.report, checking=None, dataset_refused=None), {"dataset"}
+def _dataset_checked(state: State, event: ev.DatasetChecked) -> StateChange:
+    return replace(state, dataset=event.report, checking=None, dataset_error=None), {"dataset"}
 
 
-def _dataset_refused(state: State, event: ev.DatasetRefused) -> Changed:
-    return replace(state, dataset=None, checking=None, dataset_refused=event.why), {"dataset"}
+def _dataset_unreadable(state: State, event: ev.DatasetUnreadable) -> StateChange:
+    return replace(state, dataset=None, checking=None, dataset_error=event), {"dataset"}
 
 
-def _clip_outlined(state: State, event: ev.ClipOutlined) -> Changed:
-    return replace(state, outline=event), {"outline"}
+def _bare_recordings_found(state: State, event: ev.BareRecordingsFound) -> StateChange:
+    return replace(state, dataset=None, checking=None, bare_recordings=event.row), {"dataset"}
 
 
-def _plan_made(state: State, event: ev.PlanMade) -> Changed:
+def _transcription_changed(state: State, event: ev.TranscriptionChanged) -> StateChange:
+    return replace(state, transcription=event.row), {"dataset"}
+
+
+def _datasets_seen(state: State, event: ev.DatasetsSeen) -> StateChange:
+    return replace(state, datasets={**state.datasets, event.server: event.voices}), {"plan"}
+
+
+def _recording_changed(state: State, event: ev.RecordingChanged) -> StateChange:
+    return replace(state, recording=event.row), {"recording"}
+
+
+def _waveform_read(state: State, event: ev.WaveformRead) -> StateChange:
+    return replace(state, waveform=event), {"waveform"}
+
+
+def _weights_seen(state: State, event: ev.WeightsSeen) -> StateChange:
+    return replace(state, weights=event.weights), {"plan"}
+
+
+def _add_server_failed(state: State, event: ev.AddServerFailed) -> StateChange:
+    return replace(state, add_failed=event), {"servers"}
+
+
+def _plan_made(state: State, event: ev.PlanMade) -> StateChange:
     return replace(state, plan=event.plan), {"plan"}
 
 
-def _voices_seen(state: State, event: ev.VoicesSeen) -> Changed:
+def _voices_seen(state: State, event: ev.VoicesSeen) -> StateChange:
     voices = {**state.voices, event.server: event.voices}
     seen = {**state.voices_at, event.server: event.at}
     return replace(state, voices=voices, voices_at=seen), {"voices"}
 
 
-def _transfer_changed(state: State, event: ev.TransferChanged) -> Changed:
-    transfers = {**state.transfers, event.transfer.id: event.transfer}
-    return replace(state, transfers=transfers), {"transfers"}
+def _transfer_changed(state: State, event: ev.TransferChanged) -> StateChange:
+    transfer = event.transfer
+    state = replace(state, transfers={**state.transfers, transfer.id: transfer})
+    known = state.datasets.get(transfer.server)
+    if transfer.kind != "push" or transfer.state != "done" or known is None:
+        return state, {"transfers"}
+    voices = tuple(sorted({*known, transfer.voice}))
+    return replace(state, datasets={**state.datasets, transfer.server: voices}), {
+        "transfers",
+        "plan",
+    }
 
 
-def _transfer_ended(state: State, event: ev.TransferEnded) -> Changed:
+def _transfer_ended(state: State, event: ev.TransferEnded) -> StateChange:
     known = state.transfers.get(event.id)
     if known is None or known.state != "running":
         return state, set()
@@ -202,56 +246,124 @@ def _transfer_ended(state: State, event: ev.TransferEnded) -> Changed:
     return replace(state, transfers={**state.transfers, event.id: ended}), {"transfers"}
 
 
-def _notice_raised(state: State, event: ev.NoticeRaised) -> Changed:
-    return replace(state, notices=(*state.notices, event)[-NOTICES:]), {"notices"}
+def _voice_assets_seen(state: State, event: ev.VoiceAssetsSeen) -> StateChange:
+    voice_assets = {**state.voice_assets, event.assets.key: event.assets}
+    errors = {key: why for key, why in state.voice_assets_errors.items() if key != event.assets.key}
+    return replace(state, voice_assets=voice_assets, voice_assets_errors=errors), {"voice_assets"}
 
 
-def _playback_changed(state: State, event: ev.PlaybackChanged) -> Changed:
+def _voice_assets_unreadable(state: State, event: ev.VoiceAssetsUnreadable) -> StateChange:
+    errors = {**state.voice_assets_errors, f"{event.server}/{event.voice}": event.why}
+    return replace(state, voice_assets_errors=errors), {"voice_assets"}
+
+
+def _text_read(state: State, event: ev.TextRead) -> StateChange:
+    return replace(state, reading=event.reading), {"reading"}
+
+
+def _take_changed(state: State, event: ev.TakeChanged) -> StateChange:
+    """Takes keep the order in which they were asked for; the oldest beyond the limit go."""
+    takes = {**state.takes, event.take.id: event.take}
+    while len(takes) > MAX_TAKES:
+        takes.pop(next(iter(takes)))
+    return replace(state, takes=takes), {"takes"}
+
+
+def _take_ended(state: State, event: ev.TakeEnded) -> StateChange:
+    known = state.takes.get(event.id)
+    if known is None or known.ended:
+        return state, set()
+    ended = replace(known, state=event.state, why=event.why)
+    return replace(state, takes={**state.takes, event.id: ended}), {"takes"}
+
+
+def _voice_chosen(state: State, event: ev.VoiceChosen) -> StateChange:
+    return replace(state, voice=(event.server, event.voice)), {"voice"}
+
+
+def _clip_measured(state: State, event: ev.ClipMeasured) -> StateChange:
+    return replace(state, clip=event.clip), {"clip"}
+
+
+def _audition_changed(state: State, event: ev.AuditionChanged) -> StateChange:
+    auditions = {**state.auditions, event.audition.key: event.audition}
+    return replace(state, auditions=auditions), {"auditions"}
+
+
+def _audition_ended(state: State, event: ev.AuditionEnded) -> StateChange:
+    key = f"{event.server}/{event.voice}"
+    known = state.auditions.get(key)
+    if known is None:
+        return state, set()
+    auditions = {**state.auditions, key: replace(known, running=False)}
+    return replace(state, auditions=auditions), {"auditions"}
+
+
+def _notice_raised(state: State, event: ev.NoticeRaised) -> StateChange:
+    return replace(state, notices=(*state.notices, event)[-MAX_NOTICES:]), {"notices"}
+
+
+def _playback_changed(state: State, event: ev.PlaybackChanged) -> StateChange:
     return replace(state, playing=event.path), {"playing"}
 
 
-def _server_chosen(state: State, event: ev.ServerChosen) -> Changed:
+def _server_chosen(state: State, event: ev.ServerChosen) -> StateChange:
     return replace(state, server=event.server), {"chosen"}
 
 
-def _run_chosen(state: State, event: ev.RunChosen) -> Changed:
+def _run_chosen(state: State, event: ev.RunChosen) -> StateChange:
     state = replace(state, server=event.server, run=(event.server, event.run), run_pinned=True)
     return state, {"chosen", run_topic((event.server, event.run))}
 
 
-def _clock_ticked(state: State, event: ev.ClockTicked) -> Changed:
+def _clock_ticked(state: State, event: ev.ClockTicked) -> StateChange:
     """Ages are a topic only when one of them would read differently."""
     before, after = state.now, event.at
     stamps = [server.heard_at for server in state.servers.values()]
-    aged = any(_age_step(at, before) != _age_step(at, after) for at in stamps)
+    aged = any(_displayed_age(at, before) != _displayed_age(at, after) for at in stamps)
     return replace(state, now=after), {"ages"} if aged else set()
 
 
-def _age_step(at: int | None, now: int) -> int | None:
+def _displayed_age(at: int | None, now: int) -> int | None:
     age = seconds_since(at, now)
-    return None if age is None else step_of(age)
+    return None if age is None else displayed_age(age)
 
 
-_REDUCERS: dict[type, Callable[[State, Any], Changed]] = {
+_REDUCERS: dict[type, Callable[[State, Any], StateChange]] = {
     ev.ServersLoaded: _servers_loaded,
-    ev.LinkChanged: _link_changed,
+    ev.ConnectionChanged: _connection_changed,
     ev.FactsSeen: _facts_seen,
     ev.TelemetrySeen: _telemetry_seen,
     ev.JobSeen: _job_seen,
     ev.RunEvents: _run_events,
+    ev.RunSummarySeen: _run_summary_seen,
     ev.LogLines: _log_lines,
     ev.StreamReopened: _stream_reopened,
     ev.DeployPlanned: _deploy_planned,
     ev.DeployStepChanged: _deploy_step,
     ev.DatasetChecking: _dataset_checking,
     ev.DatasetChecked: _dataset_checked,
-    ev.DatasetRefused: _dataset_refused,
-    ev.ClipOutlined: _clip_outlined,
+    ev.DatasetUnreadable: _dataset_unreadable,
+    ev.BareRecordingsFound: _bare_recordings_found,
+    ev.DatasetsSeen: _datasets_seen,
+    ev.TranscriptionChanged: _transcription_changed,
+    ev.RecordingChanged: _recording_changed,
+    ev.WaveformRead: _waveform_read,
     ev.PlanMade: _plan_made,
+    ev.WeightsSeen: _weights_seen,
+    ev.AddServerFailed: _add_server_failed,
     ev.VoicesSeen: _voices_seen,
     ev.TransferChanged: _transfer_changed,
     ev.TransferEnded: _transfer_ended,
-    **SPEECH_REDUCERS,
+    ev.VoiceAssetsSeen: _voice_assets_seen,
+    ev.VoiceAssetsUnreadable: _voice_assets_unreadable,
+    ev.VoiceChosen: _voice_chosen,
+    ev.ClipMeasured: _clip_measured,
+    ev.TextRead: _text_read,
+    ev.TakeChanged: _take_changed,
+    ev.TakeEnded: _take_ended,
+    ev.AuditionChanged: _audition_changed,
+    ev.AuditionEnded: _audition_ended,
     ev.NoticeRaised: _notice_raised,
     ev.PlaybackChanged: _playback_changed,
     ev.ServerChosen: _server_chosen,

@@ -3,62 +3,82 @@
 Any page open in the browser can reach a loopback port, and whoever drives the dashboard drives
 the person's servers. So a request must name a loopback host (a rebound DNS name does not), carry
 the token that only the terminal showed, and a WebSocket must come from our own page.
+
+Browsers send a cookie to every port of a host, also to what `sovdeck forward` brings there from a
+server. So the cookie is bound to a folder that nobody else can guess: no request outside it, on
+whichever port, carries the cookie. It holds a secret of its own, and has the port in its name, so
+that two pages do not log each other out.
 """
 
 from __future__ import annotations
 
 import hmac
 import ipaddress
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
 from typing import Literal
 
-from engine.contract.problem import ExitCode, Problem
+from sovdeck.engine.contract.problem import ExitCode, Problem
 
-COOKIE = "sovdeck_web"
-
-Verdict = Literal["pass", "enter", "wrong_host", "no_token", "wrong_origin"]
+AccessDecision = Literal["pass", "enter", "wrong_host", "no_token", "wrong_origin"]
 
 
 @dataclass(frozen=True)
-class Door:
-    """Address and token of one running page."""
+class RequestGuard:
+    """Address and secrets of one running page, drawn anew for each process.
+
+    token: what the address holds that the terminal shows. session: value of the cookie. folder:
+    path below which everything lies, "/" on both sides.
+    """
 
     host: str
     port: int
-    token: str
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    session: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    folder: str = field(default_factory=lambda: f"/{secrets.token_urlsafe(12)}/")
+
+    @property
+    def cookie(self) -> str:
+        """Name of the cookie."""
+        return f"sovdeck_web_{self.port}"
 
     @property
     def origin(self) -> str:
-        return f"http://{bracketed(self.host)}:{self.port}"
+        """The page's own origin, as a browser sends it."""
+        return f"http://{bracket_ipv6(self.host)}:{self.port}"
 
     @property
-    def address(self) -> str:
-        """What the person opens; it holds the token."""
+    def url(self) -> str:
+        """The URL that the person opens; it holds the token."""
         return f"{self.origin}/?token={self.token}"
 
-    def judge(
+    def check_request(
         self,
         path: str,
         host: str | None,
         origin: str | None,
         cookie: str | None,
         token: str | None,
-    ) -> Verdict:
-        """`enter` is a first visit with the token in its address, `pass` any later request."""
-        if host != f"{bracketed(self.host)}:{self.port}":
+    ) -> AccessDecision:
+        """Decide about one request.
+
+        `enter` is a first visit with the token in its address, `pass` any later request.
+        """
+        if host != f"{bracket_ipv6(self.host)}:{self.port}":
             return "wrong_host"
         if origin is not None and origin != self.origin:
             return "wrong_origin"
-        if path == "/" and token is not None and _same(token, self.token):
+        if path == "/" and token is not None and _equal_in_constant_time(token, self.token):
             return "enter"
-        if cookie is None or not _same(cookie, self.token):
+        inside = path.startswith(self.folder)
+        if not inside or cookie is None or not _equal_in_constant_time(cookie, self.session):
             return "no_token"
-        if path == "/ws" and origin is None:
+        if path == f"{self.folder}ws" and origin is None:
             return "wrong_origin"
         return "pass"
 
 
-def loopback(host: str) -> str:
+def loopback_address(host: str) -> str:
     """`host` as an address of this computer only; Problem for every other one."""
     name = host.strip("[]")
     try:
@@ -70,9 +90,11 @@ def loopback(host: str) -> str:
     return str(address)
 
 
-def bracketed(host: str) -> str:
+def bracket_ipv6(host: str) -> str:
+    """`host` as it stands in a URL: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
 
 
-def _same(given: str, right: str) -> bool:
-    return hmac.compare_digest(given.encode(), right.encode())
+def _equal_in_constant_time(given: str, expected: str) -> bool:
+    # Headers are bytes: what is no UTF-8 arrives as lone surrogates.
+    return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), expected.encode())

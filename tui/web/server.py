@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shlex
 import socket
 import subprocess
@@ -14,82 +13,98 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from textual_serve.server import Server
 
-from engine.contract.catalogue import Language, text
-from engine.contract.problem import ExitCode, Problem
-from tui.web.guard import COOKIE, Door, bracketed, loopback
+from sovdeck.engine.contract.catalogue import Language, text
+from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.tui.web.guard import RequestGuard, bracket_ipv6, loopback_address
 
-_PAGE = Path(__file__).parent / "page"
-_CLOSE_S = 2.0  # how long a dashboard may take to end its links when the page closes
-_POLICY = (
+_PAGE_FOLDER = Path(__file__).parent / "page"
+_SHUTDOWN_TIMEOUT_S = 2.0  # how long a dashboard may take to close when its page does
+_CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self'; "
     "img-src 'self' data:; connect-src 'self' {websocket}; base-uri 'none'; frame-ancestors 'none'"
 )
 
 
 class GuardedServer(Server):
-    """Serves `command`, one process a page, to whoever knows the token."""
+    """Serves `command`, one process a page, to requests that the guard lets pass."""
 
     def __init__(
         self, command: Sequence[str], host: str, port: int, language: Language = "en"
     ) -> None:
-        self.door = Door(loopback(host), port, secrets.token_urlsafe(24))
+        self.request_guard = RequestGuard(loopback_address(host), port)
         self.language: Language = language
         super().__init__(
-            _line(command), host=self.door.host, port=port, title="sovdeck",
-            public_url=self.door.origin, templates_path=_PAGE,
-        )  # fmt: skip
+            _command_line(command),
+            host=self.request_guard.host,
+            port=port,
+            title="sovdeck",
+            public_url=self.request_guard.origin,
+            templates_path=_PAGE_FOLDER,
+        )
 
-    def run(self, opened: Callable[[], None]) -> None:
-        """Serve until interrupted; `opened` is called once the port answers.
+    def run(self, on_listening: Callable[[], None]) -> None:
+        """Serve until interrupted; `on_listening` is called once the port answers.
 
         Problem when the port is taken.
         """
-        family = socket.AF_INET6 if ":" in self.door.host else socket.AF_INET
+        family = socket.AF_INET6 if ":" in self.request_guard.host else socket.AF_INET
         with socket.socket(family, socket.SOCK_STREAM) as listener:
             if sys.platform != "win32":  # there the option would let two programs share a port
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                listener.bind((self.door.host, self.door.port))
+                listener.bind((self.request_guard.host, self.request_guard.port))
             except OSError as error:
-                where = f"{bracketed(self.door.host)}:{self.door.port}"
+                where = f"{bracket_ipv6(self.request_guard.host)}:{self.request_guard.port}"
                 raise Problem(
                     "tui.web.port_taken", ExitCode.CONFIG, where=where, why=error.strerror or "?"
                 ) from error
             listener.listen()
-            opened()
+            on_listening()
             # Requests are not logged: the first one carries the token.
             web.run_app(
-                self._make_app(), sock=listener, access_log=None, shutdown_timeout=_CLOSE_S,
+                self._make_app(),
+                sock=listener,
+                access_log=None,
+                shutdown_timeout=_SHUTDOWN_TIMEOUT_S,
                 print=None,
-            )  # fmt: skip
+            )
 
     async def _make_app(self) -> web.Application:
-        app = await super()._make_app()
-        app.router.add_static("/page", _PAGE)
-        app.middlewares.append(self._guard())
+        page = await super()._make_app()
+        page.router.add_static("/page", _PAGE_FOLDER)
+        app = web.Application(middlewares=[self._guard_middleware()])
+        app.add_subapp(self.request_guard.folder, page)
         return app
 
     async def on_startup(self, app: web.Application) -> None:
-        """The terminal has been told already, in the person's language."""
+        """Print nothing: the command has printed the address in the person's language."""
 
-    def _guard(self) -> Middleware:
-        policy = _POLICY.format(websocket=self.door.origin.replace("http", "ws", 1))
+    def _guard_middleware(self) -> Middleware:
+        guard = self.request_guard
+        policy = _CONTENT_SECURITY_POLICY.format(websocket=guard.origin.replace("http", "ws", 1))
 
         @web.middleware
-        async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-            verdict = self.door.judge(
-                request.path, request.headers.get("Host"), request.headers.get("Origin"),
-                request.cookies.get(COOKIE), request.query.get("token"),
-            )  # fmt: skip
-            if verdict == "enter":
+        async def check_access(request: web.Request, handler: Handler) -> web.StreamResponse:
+            decision = guard.check_request(
+                request.path,
+                request.headers.get("Host"),
+                request.headers.get("Origin"),
+                request.cookies.get(guard.cookie),
+                request.query.get("token"),
+            )
+            if decision == "enter":
                 # On to an address without the token, so that no history or referrer keeps it.
-                response: web.StreamResponse = web.Response(status=303, headers={"Location": "/"})
-                response.set_cookie(COOKIE, self.door.token, httponly=True, samesite="Lax")
-            elif verdict == "pass":
+                response: web.StreamResponse = web.Response(
+                    status=303, headers={"Location": guard.folder}
+                )
+                response.set_cookie(
+                    guard.cookie, guard.session, path=guard.folder, httponly=True, samesite="Strict"
+                )
+            elif decision == "pass":
                 response = await handler(request)
             else:
-                words = text(f"tui.web.{verdict}").get(self.language)
-                response = web.Response(status=403, text=words)
+                message = text(f"tui.web.{decision}").get(self.language)
+                response = web.Response(status=403, text=message)
             if not response.prepared:
                 response.headers["Content-Security-Policy"] = policy
                 response.headers["Referrer-Policy"] = "no-referrer"
@@ -97,9 +112,9 @@ class GuardedServer(Server):
                 response.headers["Cache-Control"] = "no-store"
             return response
 
-        return guard
+        return check_access
 
 
-def _line(command: Sequence[str]) -> str:
+def _command_line(command: Sequence[str]) -> str:
     """One line for the shell that textual-serve starts the dashboard with."""
     return subprocess.list2cmdline(command) if sys.platform == "win32" else shlex.join(command)

@@ -1,1 +1,1 @@
-"""Pieces of screens; they draw what they are given and do no I/O."""
+"""Widgets of the screens: they draw what they are given and do no I/O."""

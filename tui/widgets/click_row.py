@@ -1,4 +1,4 @@
-"""A one-row text whose parts can be clicked; what a part does is told on hovering."""
+"""A one-row text with clickable parts; a part's tooltip shows on hovering."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from textual.widgets import Static
 
 
 @dataclass(frozen=True)
-class Part:
-    """One clickable piece: its look, the Textual action it runs, and its tooltip."""
+class ClickPart:
+    """One clickable part: its text, the Textual action it runs, and its tooltip."""
 
     content: Content
     action: str = ""
-    tip: str = ""
+    tooltip: str = ""
 
 
 class ClickRow(Static):
-    """Textual's own links would recolour the text, so clicks are found by column."""
+    """Finds the clicked part by column: Textual's own links would recolour the text."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._spans: list[tuple[int, Part]] = []
+        self._spans: list[tuple[int, ClickPart]] = []
 
-    def show_parts(self, parts: list[Part]) -> None:
+    def show_parts(self, parts: list[ClickPart]) -> None:
+        """Show these parts beside each other."""
         self._spans = []
         end = 0
         for part in parts:
@@ -33,7 +34,8 @@ class ClickRow(Static):
             self._spans.append((end, part))
         self.update(Content("").join(part.content for part in parts))
 
-    def part_at(self, column: int) -> Part | None:
+    def part_at(self, column: int) -> ClickPart | None:
+        """The part at a column; None right of the last one."""
         return next((part for end, part in self._spans if column < end), None)
 
     async def on_click(self, event: events.Click) -> None:
@@ -44,4 +46,4 @@ class ClickRow(Static):
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
         part = self.part_at(event.x)
-        self.tooltip = part.tip if part is not None and part.tip else None
+        self.tooltip = part.tooltip if part is not None and part.tooltip else None

@@ -1,15 +1,15 @@
-"""What an empty screen says: why it is empty and which key to press."""
+"""What an empty screen shows: why it is empty and which key to press."""
 
 from __future__ import annotations
 
 from textual.content import Content
 from textual.widgets import Static
 
-from tui.language import say, say_hint
+from sovdeck.tui.text.i18n import translate, translate_hint
 
 
 class EmptyState(Static):
-    """A centred sentence and, below it, the way out."""
+    """A centred sentence of the catalogue with its hint below."""
 
     DEFAULT_CSS = """
     EmptyState {
@@ -18,18 +18,19 @@ class EmptyState(Static):
     }
     """
 
-    def __init__(self, words: str, *, id: str | None = None) -> None:
+    def __init__(self, text_key: str, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.words = words
+        self.text_key = text_key
 
     def on_mount(self) -> None:
-        self.show(self.words)
+        self.show(self.text_key)
 
-    def show(self, words: str, **facts: object) -> None:
+    def show(self, text_key: str, **facts: object) -> None:
+        """Show another sentence."""
         self.update(
             Content.assemble(
-                (say(self, words, **facts), "bold $primary"),
+                (translate(self, text_key, **facts), "bold $primary"),
                 "\n\n",
-                (say_hint(self, words, **facts), "$faint"),
+                (translate_hint(self, text_key, **facts), "$faint"),
             )
         )

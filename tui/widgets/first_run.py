@@ -1,4 +1,4 @@
-"""The first screen of a first start: the ways in, each one key, one click or one paste away."""
+"""The first screen of a first start: paste a line, try it here, or use this computer."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from textual.app import ComposeResult
 from textual.containers import Center, Vertical
 from textual.widgets import Button, Static
 
-from tui.language import say, say_hint
+from sovdeck.tui.text.i18n import translate, translate_hint
 
-_WAYS = {
+_OPTIONS = {
     "paste": "tui.servers.paste_line",
     "try": "tui.servers.try_here",
     "own": "tui.servers.use_here",
@@ -16,12 +16,12 @@ _WAYS = {
 
 
 class FirstRun(Vertical):
-    """Buttons `paste`, `try` and `own`; the screen does what they ask for."""
+    """Buttons `paste`, `try` and `own`; the screen handles them."""
 
     DEFAULT_CSS = """
     FirstRun { align: center middle; height: 1fr; }
-    FirstRun .welcome { width: 100%; text-align: center; text-style: bold; color: $primary; }
-    FirstRun .way { width: 100%; text-align: center; margin: 0 0 1 0; }
+    FirstRun .heading { width: 100%; text-align: center; text-style: bold; color: $primary; }
+    FirstRun .intro { width: 100%; text-align: center; margin: 0 0 1 0; }
     FirstRun .more { width: 100%; text-align: center; color: $faint; }
     FirstRun Button { width: 54; max-width: 90%; margin: 0; }
     FirstRun.-tall .choice { margin: 1 0 0 0; }
@@ -29,22 +29,22 @@ class FirstRun(Vertical):
     FirstRun.-tight Button, FirstRun.-tight Button.-success {
         height: 1; border: none; line-pad: 1;
     }
-    FirstRun.-tight .way { margin: 0; }
+    FirstRun.-tight .intro { margin: 0; }
     """
 
     def compose(self) -> ComposeResult:
-        yield Static(say(self, "tui.servers.welcome"), classes="welcome")
-        yield Static(say_hint(self, "tui.servers.welcome"), classes="way")
-        for id_, words in _WAYS.items():
-            with Vertical(classes="choice", id=f"way-{id_}"):
-                button = Button(say(self, words), id=id_)
+        yield Static(translate(self, "tui.servers.first_run"), classes="heading")
+        yield Static(translate_hint(self, "tui.servers.first_run"), classes="intro")
+        for id_, key in _OPTIONS.items():
+            with Vertical(classes="choice", id=f"option-{id_}"):
+                button = Button(translate(self, key), id=id_)
                 button.variant = "success" if id_ == "paste" else "default"
                 yield Center(button)
-                yield Static(say_hint(self, words), classes="more")
+                yield Static(translate_hint(self, key), classes="more")
 
-    def offer_own(self, offered: bool) -> None:
-        """Whether this computer itself may be used as a server."""
-        self.query_one("#way-own").display = offered
+    def show_own_option(self, shown: bool) -> None:
+        """Show or hide the option to use this computer as a server."""
+        self.query_one("#option-own").display = shown
 
     def on_resize(self) -> None:
         self.set_class(self.app.size.height < 20, "-tight")

@@ -1,17 +1,17 @@
-"""A memory gauge: ours, others', free, in one row, naming who measured it."""
+"""Memory gauges of GPUs and of the host."""
 
 from __future__ import annotations
 
 from textual.content import Content
 from textual.message_pump import MessagePump
 
-from tui.figures import NONE, memory
-from tui.language import say
-from tui.state.facts import GpuReading, Telemetry
+from sovdeck.engine.contract.format import UNKNOWN, format_gib
+from sovdeck.tui.state.server_models import GpuReading, Telemetry
+from sovdeck.tui.text.i18n import translate
 
 
 def memory_bar(ours: int | None, used: int | None, total: int | None, width: int) -> Content:
-    """Bar of `width` cells. Unknown totals give an empty track; nothing is drawn as zero."""
+    """A bar of `width` cells: own, others', free. Without a total it is an empty track."""
     if used is None or not total:
         return Content.styled("╌" * width, "$faint")
     mine = min(ours or 0, used)
@@ -26,35 +26,35 @@ def memory_bar(ours: int | None, used: int | None, total: int | None, width: int
 
 
 def gpu_lines(node: MessagePump, gpu: GpuReading, width: int) -> list[Content]:
-    """Two rows for one GPU: name with load and heat, then the memory bar."""
-    load = NONE if gpu.utilisation is None else f"{gpu.utilisation:.0f} %"
-    heat = NONE if gpu.temperature is None else f"{gpu.temperature:.0f} °C"
-    figures = f"{memory(gpu.memory_used)} / {memory(gpu.memory_total)} GB"
-    bar_width = max(6, width - len(figures) - 1)
+    """Two rows for one GPU: name, load and temperature, then the memory bar."""
+    load = UNKNOWN if gpu.utilisation is None else f"{gpu.utilisation:.0f} %"
+    heat = UNKNOWN if gpu.temperature is None else f"{gpu.temperature:.0f} °C"
+    amount = f"{format_gib(gpu.memory_used)} / {format_gib(gpu.memory_total)} GB"
+    bar_width = max(6, width - len(amount) - 1)
     name = (gpu.name or gpu.uuid)[: max(8, width - len(load) - len(heat) - 5)]
-    room = max(1, width - len(name) - len(load) - len(heat) - 2)
+    gap = max(1, width - len(name) - len(load) - len(heat) - 2)
     return [
         Content.assemble(
-            (name, "bold"), " " * room, (load, "$secondary"), "  ", (heat, "$foreground")
+            (name, "bold"), " " * gap, (load, "$secondary"), "  ", (heat, "$foreground")
         ),
         Content.assemble(
             memory_bar(gpu.memory_ours, gpu.memory_used, gpu.memory_total, bar_width),
-            (f" {figures}", "$foreground"),
+            (f" {amount}", "$foreground"),
         ),
     ]
 
 
 def host_lines(node: MessagePump, sample: Telemetry, width: int) -> list[Content]:
-    """System memory: this run's process, others, free."""
-    figures = f"{memory(sample.ram_used)} / {memory(sample.ram_total)} GB"
-    bar_width = max(6, width - len(figures) - 1)
-    cpu = NONE if sample.cpu_percent is None else f"{sample.cpu_percent:.0f} %"
-    process = say(node, "tui.monitor.process", figure=memory(sample.process_rss))
-    title = say(node, "tui.monitor.ram")
+    """Two rows for the host: CPU load and this run's process, then the memory bar."""
+    amount = f"{format_gib(sample.ram_used)} / {format_gib(sample.ram_total)} GB"
+    bar_width = max(6, width - len(amount) - 1)
+    cpu = UNKNOWN if sample.cpu_percent is None else f"{sample.cpu_percent:.0f} %"
+    process = translate(node, "tui.monitor.process", figure=format_gib(sample.process_rss))
+    title = translate(node, "tui.monitor.ram")
     return [
         Content.assemble((title, "bold"), (f"  CPU {cpu}", "$secondary"), (f"  {process}", "")),
         Content.assemble(
             memory_bar(sample.process_rss, sample.ram_used, sample.ram_total, bar_width),
-            (f" {figures}", "$foreground"),
+            (f" {amount}", "$foreground"),
         ),
     ]

@@ -1,4 +1,4 @@
-"""A virtual list of log lines: draws only what is on screen, finds, follows the newest."""
+"""A virtual list of log lines with search; it follows the newest line until scrolled."""
 
 from __future__ import annotations
 
@@ -25,13 +25,16 @@ class LogView(ScrollView, can_focus=True):
     LogView .log-view--hit { background: $warning; color: $background; }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "log-view--line", "log-view--bad", "log-view--warning", "log-view--hit",
-    }  # fmt: skip
+        "log-view--line",
+        "log-view--bad",
+        "log-view--warning",
+        "log-view--hit",
+    }
 
     follow: reactive[bool] = reactive(True)
 
-    class Followed(Message):
-        """Follow went on or off by scrolling."""
+    class FollowChanged(Message):
+        """Following was switched on or off by scrolling."""
 
         def __init__(self, view: LogView, follow: bool) -> None:
             super().__init__()
@@ -41,35 +44,49 @@ class LogView(ScrollView, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.lines: Sequence[str] = ()
-        self.word = ""
+        self.search_word = ""
 
     def show(self, lines: Sequence[str]) -> None:
-        """Show `lines`; stays at the end while following, else where the person reads."""
+        """Show `lines`; stay at the end while following, else at the scroll position."""
         if lines is self.lines:
             return
         self.lines = lines
-        self._fit()
+        self._update_virtual_size()
         self.refresh()
 
     def on_resize(self) -> None:
-        self._fit()
+        self._update_virtual_size()
 
-    def _fit(self) -> None:
+    def _update_virtual_size(self) -> None:
         self.virtual_size = Size(self.size.width, len(self.lines))
+        # Textual tells the scrollbar at a later layout, which may not come while nothing moves.
+        self.vertical_scrollbar.window_virtual_size = len(self.lines)
         if self.follow:
-            # Only after the next layout is it known how far there is to scroll.
-            self.call_after_refresh(self.scroll_end, animate=False, immediate=True)
+            # The scroll range is known only after the next layout.
+            self.call_after_refresh(self._scroll_to_end)
+
+    def _scroll_to_end(self, tries: int = 4) -> None:
+        """Scroll to the last line; again after the next layout, while that is still to come."""
+        if not self.follow:
+            return
+        # By force, since the scrollbar, without which there is no scrolling, may come later still.
+        self.scroll_end(animate=False, immediate=True, force=True)
+        # Textual moves only a scrollbar that is shown already.
+        self.vertical_scrollbar.position = self.scroll_y
+        if tries > 1 and self.scroll_offset.y + self.size.height < len(self.lines):
+            self.call_after_refresh(self._scroll_to_end, tries - 1)
 
     def search(self, word: str) -> int:
-        """Mark `word` (letter case aside); returns how many lines hold it."""
-        self.word = word.casefold()
+        """Highlight `word`, ignoring case; returns how many lines contain it."""
+        self.search_word = word.casefold()
         self.refresh()
         return len(self.hits())
 
     def hits(self) -> list[int]:
-        if not self.word:
+        """Indices of the lines that contain the search word."""
+        if not self.search_word:
             return []
-        return [i for i, line in enumerate(self.lines) if self.word in line.casefold()]
+        return [i for i, line in enumerate(self.lines) if self.search_word in line.casefold()]
 
     def go_to_hit(self, by: int) -> bool:
         """Scroll to the next (1) or previous (-1) matching line; False when there is none."""
@@ -84,30 +101,30 @@ class LogView(ScrollView, can_focus=True):
         self.scroll_to(y=target, animate=False, immediate=True)
         return True
 
-    def _let_go(self) -> None:
-        """The person scrolls back: stop following."""
+    def _stop_following(self) -> None:
+        """Stop following, since the person scrolled back."""
         if self.follow:
             self.follow = False
-            self.post_message(self.Followed(self, False))
+            self.post_message(self.FollowChanged(self, False))
 
     def action_scroll_up(self) -> None:
-        self._let_go()
+        self._stop_following()
         super().action_scroll_up()
 
     def action_page_up(self) -> None:
-        self._let_go()
+        self._stop_following()
         super().action_page_up()
 
     def action_scroll_home(self) -> None:
-        self._let_go()
+        self._stop_following()
         super().action_scroll_home()
 
     def on_mouse_scroll_up(self) -> None:
-        self._let_go()
+        self._stop_following()
 
     def watch_follow(self, follow: bool) -> None:
         if follow:
-            self.scroll_end(animate=False, immediate=True)
+            self.scroll_end(animate=False, immediate=True, force=True)
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
@@ -116,19 +133,19 @@ class LogView(ScrollView, can_focus=True):
             return Strip.blank(width, self.rich_style)
         line = self.lines[index]
         style = self.get_component_rich_style(f"log-view--{_level(line)}")
-        if self.word and self.word in line.casefold():
-            segments = self._marked(line, style)
+        if self.search_word and self.search_word in line.casefold():
+            segments = self._highlighted(line, style)
         else:
             segments = [Segment(line, style)]
         return Strip(segments).adjust_cell_length(width, self.rich_style)
 
-    def _marked(self, line: str, style: object) -> list[Segment]:
+    def _highlighted(self, line: str, style: object) -> list[Segment]:
         from rich.style import Style
 
         assert isinstance(style, Style)
         hit = self.get_component_rich_style("log-view--hit")
-        at = line.casefold().find(self.word)
-        end = at + len(self.word)
+        at = line.casefold().find(self.search_word)
+        end = at + len(self.search_word)
         return [Segment(line[:at], style), Segment(line[at:end], hit), Segment(line[end:], style)]
 
 

@@ -1,4 +1,4 @@
-"""A text that is made to fit: made anew whenever the room it has changes."""
+"""A text that is made to fit: made anew when the panel's size changes."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from textual.widgets import Static
 
 
 class Panel(Static):
-    """`draw` takes a function of width and height in cells, inside border and padding.
+    """A text that depends on the width and height of its panel.
 
-    A screen cannot know how wide its parts are before they were laid out; a panel can.
+    A screen does not know the sizes of its widgets before their layout; a panel does.
     """
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._make: Callable[[int, int], Content] | None = None
+        self._draw_text: Callable[[int, int], Content] | None = None
 
-    def draw(self, make: Callable[[int, int], Content]) -> None:
-        self._make = make
+    def draw(self, draw_text: Callable[[int, int], Content]) -> None:
+        """Draw with a function of width and height in cells, inside border and padding."""
+        self._draw_text = draw_text
         self._redraw()
 
     def on_resize(self) -> None:
@@ -27,5 +28,5 @@ class Panel(Static):
 
     def _redraw(self) -> None:
         width, height = self.content_size
-        if self._make is not None and width > 0:
-            self.update(self._make(width, height))
+        if self._draw_text is not None and width > 0:
+            self.update(self._draw_text(width, height))

@@ -1,4 +1,4 @@
-"""One parameter as a form row: title, input, and how it stands to its default."""
+"""One parameter as a form row: title, input, and a note on its default or its problem."""
 
 from __future__ import annotations
 
@@ -8,29 +8,30 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.message import Message
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from engine.contract.param import Param
-from engine.contract.params import check
-from engine.contract.problem import Problem
-from tui.language import say, tell
-from tui.widgets.choice import Choice
+from sovdeck.engine.contract.param import Param, format_value
+from sovdeck.engine.contract.params import check_value
+from sovdeck.engine.contract.problem import Problem
+from sovdeck.tui.text.i18n import translate, translate_text
+from sovdeck.tui.widgets.option_stepper import OptionStepper
 
 
 class ParamField(Horizontal):
-    """Typed text is checked by the parameter table itself, so form and engine never disagree."""
+    """Typed text is checked by the parameter table, so form and engine cannot disagree."""
 
     DEFAULT_CSS = """
     ParamField { height: 1; width: 1fr; }
     ParamField .title { width: 28; height: 1; }
-    ParamField Input, ParamField Choice { width: 18; height: 1; }
+    ParamField Input, ParamField OptionStepper { width: 18; height: 1; }
     ParamField .note { width: 1fr; height: 1; padding: 0 0 0 2; color: $faint; }
     ParamField:focus-within { background: $primary 12%; }
     ParamField:focus-within .title { text-style: bold; color: $primary; }
     """
 
     class Changed(Message):
-        """The field holds another value, or no legal one any more."""
+        """The field holds another value, or none that is valid."""
 
         def __init__(self, field: ParamField) -> None:
             super().__init__()
@@ -44,15 +45,16 @@ class ParamField(Horizontal):
 
     @property
     def changed(self) -> bool:
+        """Whether the value differs from the default."""
         return bool(self.value != self.param.default)
 
     def compose(self) -> ComposeResult:
-        yield Static(tell(self, self.param.title), classes="title", markup=False)
+        yield Static(translate_text(self, self.param.title), classes="title", markup=False)
         choices = self._choices()
         if choices:
-            yield Choice(choices, _shown(self.value))
+            yield OptionStepper(choices, format_value(self.value))
         else:
-            yield Input(_shown(self.value), compact=True)
+            yield Input(format_value(self.value), compact=True)
         yield Static(self._note(), classes="note")
 
     def _choices(self) -> tuple[str, ...]:
@@ -63,24 +65,28 @@ class ParamField(Horizontal):
     def _note(self) -> Content:
         if self.problem is not None:
             allowed = self.param.range_text() + (" | auto" if self.param.auto else "")
-            return Content.styled(say(self, "tui.train.allowed", range=allowed), "bold $error")
+            return Content.styled(
+                translate(self, "tui.train.allowed", range=allowed), "bold $error"
+            )
         if self.changed and self.param.default != "":
-            default = _shown(self.param.default)
-            return Content.styled(say(self, "tui.train.not_default", default=default), "$warning")
+            default = format_value(self.param.default)
+            return Content.styled(
+                translate(self, "tui.train.not_default", default=default), "$warning"
+            )
         return Content(self.param.unit)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
-        self._take(event.value)
+        self._set_from_text(event.value)
 
-    def on_choice_changed(self, event: Choice.Changed) -> None:
+    def on_option_stepper_changed(self, event: OptionStepper.Changed) -> None:
         event.stop()
-        self._take(event.value)
+        self._set_from_text(event.value)
 
-    def _take(self, typed: str) -> None:
+    def _set_from_text(self, typed: str) -> None:
         before = (self.value, self.problem is None)
         try:
-            self.value = check(self.param.name, typed.strip())
+            self.value = check_value(self.param.name, typed.strip())
             self.problem = None
         except Problem as problem:
             self.problem = problem
@@ -89,19 +95,20 @@ class ParamField(Horizontal):
             self.post_message(self.Changed(self))
 
     def reset(self) -> None:
-        """Back to the table's default."""
-        self.put(self.param.default)
+        """Set the parameter's default."""
+        self.set_value(self.param.default)
 
-    def put(self, value: Any) -> None:
+    def set_value(self, value: Any) -> None:
         """Show `value` as if it had been typed."""
-        shown = _shown(value)
+        shown = format_value(value)
         if self._choices():
-            self.query_one(Choice).value = shown
+            self.query_one(OptionStepper).value = shown
         else:
             self.query_one(Input).value = shown
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def param_field_of(widget: Widget | None) -> ParamField | None:
+    """The form row that a widget belongs to."""
+    if widget is None:
+        return None
+    return next((n for n in widget.ancestors_with_self if isinstance(n, ParamField)), None)

@@ -1,4 +1,4 @@
-"""A recording's outline in dots with a ruler: how long it is and which part is kept."""
+"""A recording's waveform in dots with a ruler, and the window that is kept of it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,21 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from tui.actions import bindings
-from tui.state import outline
-from tui.state.outline import LONGEST_S, SHORTEST_S, Edge, Window
-from tui.state.raster import GRIDS, Marker
+from sovdeck.tui.charts import waveform_columns
+from sovdeck.tui.charts.raster import GRIDS, Marker
+from sovdeck.tui.charts.waveform_columns import (
+    MAX_REFERENCE_S,
+    MIN_REFERENCE_S,
+    TrimWindow,
+    WindowEdge,
+)
+from sovdeck.tui.shell.actions import bindings
 
 STEP_S = 0.1
 
 
 class Waveform(Static):
-    """Shows `peaks`; a TrimBar, its focusable form, also lets the window be moved."""
+    """Shows `peaks`; TrimBar, its focusable form, also moves the window."""
 
     DEFAULT_CSS = """
     Waveform { width: 1fr; height: 5; min-height: 3; }
@@ -29,7 +34,7 @@ class Waveform(Static):
         super().__init__(id=id)
         self.peaks: Sequence[float] = ()
         self.seconds = 0.0
-        self.window: Window | None = None
+        self.window: TrimWindow | None = None
         self.marker: Marker = "braille"
         self.limits = True
 
@@ -37,12 +42,12 @@ class Waveform(Static):
         self,
         peaks: Sequence[float],
         seconds: float,
-        window: Window | None = None,
+        window: TrimWindow | None = None,
         marker: str = "braille",
         *,
         limits: bool = True,
     ) -> None:
-        """`limits` marks 3 s and 10 s on the ruler."""
+        """Show a recording; `limits` marks 3 s and 10 s on the ruler."""
         self.peaks, self.seconds, self.window = peaks, seconds, window
         self.marker, self.limits = cast("Marker", marker), limits
         self.redraw()
@@ -51,12 +56,15 @@ class Waveform(Static):
         self.redraw()
 
     def redraw(self) -> None:
+        """Draw the waveform at the widget's size."""
         width, height = self.content_size
         if width < 4 or height < 1 or not self.peaks:
             self.update("")
             return
-        first, last = outline.span(self.window, self.seconds, width)
-        rows = outline.wave(self.peaks, width, max(1, height - 2), GRIDS[self.marker])
+        first, last = waveform_columns.window_columns(self.window, self.seconds, width)
+        rows = waveform_columns.waveform_rows(
+            self.peaks, width, max(1, height - 2), GRIDS[self.marker]
+        )
         lines = [
             Content.assemble(
                 (row[:first], "$faint"),
@@ -65,30 +73,33 @@ class Waveform(Static):
             )
             for row in rows
         ]
-        lines += [self._rule(width, first, last), self._scale(width)]
+        lines += [self._window_line(width, first, last), self._ruler_line(width)]
         self.update(Content("\n").join(lines[:height]))
 
-    def _rule(self, width: int, first: int, last: int) -> Content:
-        """The kept part as a bar between two handles: it reads without colour too."""
+    def _window_line(self, width: int, first: int, last: int) -> Content:
+        """The window as a bar between two handles: readable without colour too."""
         if self.window is None:
             return Content.styled("─" * width, "$faint")
         kept = "┣" + "━" * max(0, last - first - 1) + ("┫" if last > first else "")
         return Content.assemble(
-            ("─" * first, "$faint"), (kept, "bold $warning"),
+            ("─" * first, "$faint"),
+            (kept, "bold $warning"),
             ("─" * (width - first - len(kept)), "$faint"),
-        )  # fmt: skip
+        )
 
-    def _scale(self, width: int) -> Content:
+    def _ruler_line(self, width: int) -> Content:
         cells = [" "] * width
         marks = [(0.0, "0")]
         if self.limits:
-            marks += [(at, f"╵{at:g} s") for at in (SHORTEST_S, LONGEST_S) if at < self.seconds]
+            marks += [
+                (at, f"╵{at:g} s") for at in (MIN_REFERENCE_S, MAX_REFERENCE_S) if at < self.seconds
+            ]
         end = f"{self.seconds:.1f} s"
-        room = width - len(end) - 1
-        for at, words in marks:
-            column = outline.column_of(at, self.seconds, width)
-            if column + len(words) <= room:
-                cells[column : column + len(words)] = words
+        limit = width - len(end) - 1
+        for at, label in marks:
+            column = waveform_columns.column_at(at, self.seconds, width)
+            if column + len(label) <= limit:
+                cells[column : column + len(label)] = label
         cells[width - len(end) :] = end
         return Content.styled("".join(cells), "$faint")
 
@@ -104,17 +115,19 @@ class TrimBar(Waveform, can_focus=True):
     class Trimmed(Message):
         """The person moved the window."""
 
-        def __init__(self, bar: TrimBar, window: Window) -> None:
+        def __init__(self, bar: TrimBar, window: TrimWindow) -> None:
             super().__init__()
             self.bar = bar
             self.window = window
 
-    def action_trim(self, edge: Edge, steps: int) -> None:
+    def action_trim(self, edge: WindowEdge, steps: int) -> None:
         if self.window is not None:
-            self._take(outline.moved(self.window, edge, steps * STEP_S, self.seconds))
+            self._set_window(
+                waveform_columns.move_window(self.window, edge, steps * STEP_S, self.seconds)
+            )
 
     def on_click(self, event: events.Click) -> None:
-        """The nearer edge comes to where was clicked."""
+        """Move the nearer edge to the clicked position."""
         width = self.content_size.width
         if self.window is None or width < 4:
             return
@@ -124,11 +137,15 @@ class TrimBar(Waveform, can_focus=True):
         at = (offset.x + 0.5) / width * self.seconds
         start, end = self.window
         if abs(at - start) <= abs(at - end):
-            self._take(outline.moved(self.window, "start", at - start, self.seconds))
+            self._set_window(
+                waveform_columns.move_window(self.window, "start", at - start, self.seconds)
+            )
         else:
-            self._take(outline.moved(self.window, "end", at - end, self.seconds))
+            self._set_window(
+                waveform_columns.move_window(self.window, "end", at - end, self.seconds)
+            )
 
-    def _take(self, window: Window) -> None:
+    def _set_window(self, window: TrimWindow) -> None:
         if window != self.window:
             self.window = window
             self.redraw()

@@ -1,4 +1,4 @@
-"""A voice's recordings and transcripts: what a list says and what its audio is worth.
+"""A voice's recordings and transcripts: reading, checking, correcting and reporting on them.
 
-Standard library only, so that the laptop checks a dataset before anything is pushed or paid.
+Standard library only, so that the laptop checks a dataset before anything is uploaded or paid.
 """

@@ -1,4 +1,4 @@
-"""Check the clips of a list: what stays, what goes and why."""
+"""Check the clips of a list: which can be trained on, and why others cannot."""
 
 from __future__ import annotations
 
@@ -6,48 +6,52 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.contract.dataset.clip import ClipFacts, fault_of, notes_of
-from engine.contract.dataset.items import Item, Manifest
-from engine.contract.problem import ExitCode, Problem
+from sovdeck.engine.contract.dataset.clip import ClipMeasurement, find_clip_notes, find_clip_problem
+from sovdeck.engine.contract.dataset.items import DatasetItem, DatasetManifest
+from sovdeck.engine.contract.problem import ExitCode, Problem
 
 # None: this reader does not know the format (the laptop reads WAV only); a Problem: damaged.
-Measure = Callable[[Path], ClipFacts | None]
+MeasureFile = Callable[[Path], ClipMeasurement | None]
 
 
 @dataclass(frozen=True)
-class Checked:
-    """A manifest of clips that can be trained on, and what each measured (by item name)."""
+class CheckedDataset:
+    """A manifest of clips that can be trained on, and their measurements by item name."""
 
-    manifest: Manifest
-    facts: dict[str, ClipFacts]
+    manifest: DatasetManifest
+    measurements: dict[str, ClipMeasurement]
 
 
-def check_clips(manifest: Manifest, measure: Measure) -> Checked:
-    """Measure every clip of `manifest`; clips with faults move to its problems."""
-    items: list[Item] = []
-    facts: dict[str, ClipFacts] = {}
+def check_clips(manifest: DatasetManifest, measure: MeasureFile) -> CheckedDataset:
+    """Measure every clip of `manifest`; rejected clips move to its problems."""
+    items: list[DatasetItem] = []
+    measurements: dict[str, ClipMeasurement] = {}
     problems, notes = list(manifest.problems), list(manifest.notes)
     for item in manifest.items:
         try:
-            measured = measure(item.wav)
+            measurement = measure(item.wav)
         except Problem as problem:
             problems.append(_unreadable(manifest.source, item, problem))
             continue
-        if measured is not None:
-            fault = fault_of(manifest.source, item, measured)
-            if fault is not None:
-                problems.append(fault)
+        if measurement is not None:
+            rejection = find_clip_problem(manifest.source, item, measurement)
+            if rejection is not None:
+                problems.append(rejection)
                 continue
-            notes.extend(notes_of(manifest.source, item, measured))
-            facts[item.name] = measured
+            notes.extend(find_clip_notes(manifest.source, item, measurement))
+            measurements[item.name] = measurement
         items.append(item)
-    sound = Manifest(manifest.source, tuple(items), tuple(problems), tuple(notes))
-    return Checked(sound, facts)
+    checked = DatasetManifest(manifest.source, tuple(items), tuple(problems), tuple(notes))
+    return CheckedDataset(checked, measurements)
 
 
-def _unreadable(source: Path, item: Item, problem: Problem) -> Problem:
+def _unreadable(source: Path, item: DatasetItem, problem: Problem) -> Problem:
     why = problem.facts.get("why", problem.message.en)
     return Problem(
-        "engine.data.unreadable", ExitCode.DATA,
-        file=source.name, line=item.line, name=item.name, why=why,
-    )  # fmt: skip
+        "engine.data.unreadable",
+        ExitCode.DATA,
+        file=source.name,
+        line=item.line,
+        name=item.name,
+        why=why,
+    )

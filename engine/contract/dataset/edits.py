@@ -6,19 +6,18 @@ that a power cut leaves the old list or the new one, and the first state is kept
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.contract.problem import ExitCode, Problem
+from sovdeck.engine.contract.atomic_io import write_atomic
+from sovdeck.engine.contract.problem import ExitCode, Problem
 
-MARK = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
-class Edit:
+class LineEdit:
     """Line `line` (from 1) reads `before` and shall read `after`."""
 
     line: int
@@ -26,64 +25,51 @@ class Edit:
     after: str
 
     @property
-    def undone(self) -> Edit:
-        return Edit(self.line, self.after, self.before)
+    def inverse(self) -> LineEdit:
+        """The edit that undoes this one."""
+        return LineEdit(self.line, self.after, self.before)
 
 
-def lines_of(raw: bytes) -> dict[int, str]:
+def numbered_lines(raw: bytes) -> dict[int, str]:
     """The lines that are not blank, by number; bytes that are not UTF-8 show as U+FFFD."""
-    lines = enumerate(raw.removeprefix(MARK).splitlines(), 1)
-    return {number: _shown(line) for number, line in lines if line.strip()}
+    lines = enumerate(raw.removeprefix(BYTE_ORDER_MARK).splitlines(), 1)
+    return {number: _decode_line(line) for number, line in lines if line.strip()}
 
 
-def with_text(line: str, words: str) -> str:
-    """`line` with its last field, the transcript, replaced; Problem for words no list can hold."""
+def replace_transcript(line: str, transcript: str) -> str:
+    """`line` with its last field, the transcript, replaced; Problem for text no list can hold."""
     head, _, _ = line.rpartition("|")
-    words = " ".join(words.split())
-    if "|" in words or not any(letter.isalnum() for letter in words):
-        raise Problem("engine.data.bad_words", ExitCode.DATA, words=words)
-    return f"{head}|{words}"
+    transcript = " ".join(transcript.split())
+    if "|" in transcript or not any(letter.isalnum() for letter in transcript):
+        raise Problem("engine.data.bad_words", ExitCode.DATA, words=transcript)
+    return f"{head}|{transcript}"
 
 
-def edited(raw: bytes, edit: Edit) -> bytes:
+def replace_line(raw: bytes, edit: LineEdit) -> bytes:
     """`raw` with one line replaced; Problem when that line is no longer what it was."""
-    mark = MARK if raw.startswith(MARK) else b""
-    lines = raw.removeprefix(MARK).splitlines(keepends=True)
+    byte_order_mark = BYTE_ORDER_MARK if raw.startswith(BYTE_ORDER_MARK) else b""
+    lines = raw.removeprefix(BYTE_ORDER_MARK).splitlines(keepends=True)
     line = lines[edit.line - 1] if 0 < edit.line <= len(lines) else b""
-    words = line.rstrip(b"\r\n")
-    if not words or _shown(words) != edit.before:
+    content = line.rstrip(b"\r\n")
+    if not content or _decode_line(content) != edit.before:
         raise Problem("engine.data.line_moved", ExitCode.DATA, line=edit.line)
-    lines[edit.line - 1] = edit.after.encode("utf-8") + line[len(words) :]
-    return mark + b"".join(lines)
+    lines[edit.line - 1] = edit.after.encode("utf-8") + line[len(content) :]
+    return byte_order_mark + b"".join(lines)
 
 
-def apply_edit(source: Path, edit: Edit, backup: Path) -> None:
-    """Make `edit` in the file `source`; what it held before the first one goes to `backup`."""
+def apply_edit(source: Path, edit: LineEdit, backup: Path) -> None:
+    """Make `edit` in the file `source`; before the first one the file is copied to `backup`."""
     source = source.resolve()  # a link keeps pointing to the list
     try:
-        raw = source.read_bytes()
-        changed = edited(raw, edit)
+        raw, mode = source.read_bytes(), stat.S_IMODE(source.stat().st_mode)
+        edited = replace_line(raw, edit)
         if not backup.exists():
-            _write(backup, raw, source)
-        _write(source, changed, source)
+            write_atomic(backup, raw, mode=mode)
+        write_atomic(source, edited, mode=mode)
     except OSError as error:
         why = error.strerror or str(error)
         raise Problem("engine.data.not_saved", ExitCode.DATA, file=str(source), why=why) from error
 
 
-def _write(path: Path, raw: bytes, like: Path) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        shutil.copymode(like, temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _shown(line: bytes) -> str:
+def _decode_line(line: bytes) -> str:
     return line.decode("utf-8", "replace")

@@ -1,66 +1,80 @@
-"""What a dataset is worth: a pure function of its checked clips.
+"""Report on the quality of a dataset: a pure function of its checked clips.
 
-Everything a person should know before money burns: how much speech of whom, how long the
-clips are, how loud and noisy, whose text hardly fits its sound, and what is left out and why.
+How much speech of whom, how long, loud and noisy the clips are, whose text hardly fits the
+recording, and what is left out and why.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import median
 from typing import Any
 
-from engine.contract.catalogue import Language, Text, text
-from engine.contract.dataset.check import Checked
-from engine.contract.dataset.clip import ClipFacts
-from engine.contract.dataset.items import Item
-from engine.contract.problem import ExitCode, Problem
+from sovdeck.engine.contract.catalogue import Language, Text, text
+from sovdeck.engine.contract.dataset.check import CheckedDataset
+from sovdeck.engine.contract.dataset.clip import ClipMeasurement
+from sovdeck.engine.contract.dataset.foreign_scripts import find_foreign_letters
+from sovdeck.engine.contract.dataset.items import DatasetItem
+from sovdeck.engine.contract.problem import ExitCode, Problem
 
-EDGES = (0.0, 1.0, 2.0, 3.0, 5.0, 8.0, 10.0, 15.0, 38.0, 54.0)  # seconds
-_NOISY_DB = 20.0  # less than this between speech and its pauses is heard as noise
+HISTOGRAM_EDGES_S = (0.0, 1.0, 2.0, 3.0, 5.0, 8.0, 10.0, 15.0, 38.0, 54.0)  # seconds
+_MIN_SIGNAL_TO_NOISE_DB = 20.0  # less than this between speech and pauses sounds noisy
 _ODD_LEVEL_DB = 9.0  # this far from the usual loudness, a clip stands out
-_SOME_CLIPPED = 0.0005
-_FEWEST = 8  # clips of a language before a pace counts as unusual
-_FAR, _VERY_FAR = 3.5, 6.0  # robust deviations from the usual pace
-_LEAST_RATIO = 1.35
+_MAX_CLIPPED_FRACTION = 0.0005
+_MIN_CLIPS_FOR_PACE = 8  # clips of a language before a pace counts as unusual
+_ODD_PACE_DEVIATION, _MISMATCH_DEVIATION = 3.5, 6.0  # robust deviations from the usual pace
+_MIN_PACE_RATIO = 1.35
+_MAX_NAMED = 8  # letters without a sound that one reason names
+_MAX_GLOSS_ROWS, _MAX_GLOSS = 20, 24  # lines of the gloss table, letters of each
 
 
 @dataclass(frozen=True)
-class Suspect:
-    """A clip to listen to, with the reasons; the higher `score` the sooner."""
+class SuspectClip:
+    """A clip to listen to, with the reasons; the higher `score` the sooner.
 
-    item: Item
+    `gloss` is the letters of its transcript that have no sound.
+    """
+
+    item: DatasetItem
     score: float
     reasons: tuple[Problem, ...]
+    gloss: str = ""
 
 
 @dataclass(frozen=True)
-class Report:
-    """Figures over the usable clips; levels are medians in dB, None where none was measured."""
+class DatasetQualityReport:
+    """Statistics of the usable clips; levels are medians in dB, None where none was measured."""
 
     clips: int
     seconds: float
     unmeasured: int
-    spoken: tuple[tuple[str, str, int, float], ...]  # speaker, language, clips, seconds
+    speaker_totals: tuple[tuple[str, str, int, float], ...]  # speaker, language, clips, seconds
     histogram: tuple[tuple[float, float, int], ...]  # from, to, clips
     level_db: float | None
     noise_db: float | None
     pace: tuple[tuple[str, float], ...]  # language, characters a second
-    suspects: tuple[Suspect, ...]
+    suspects: tuple[SuspectClip, ...]
     problems: tuple[Problem, ...]
     notes: tuple[Problem, ...]
 
     def as_json(self) -> dict[str, Any]:
+        """The report as JSON values."""
         return {
             "clips": self.clips,
             "seconds": round(self.seconds, 2),
             "unmeasured": self.unmeasured,
             "spoken": [
-                {"speaker": who, "language": what, "clips": count, "seconds": round(seconds, 2)}
-                for who, what, count, seconds in self.spoken
+                {
+                    "speaker": speaker,
+                    "language": language,
+                    "clips": count,
+                    "seconds": round(seconds, 2),
+                }
+                for speaker, language, count, seconds in self.speaker_totals
             ],
             "histogram": [
                 {"from": low, "to": high, "clips": count} for low, high, count in self.histogram
@@ -73,6 +87,7 @@ class Report:
                     "name": suspect.item.name,
                     "line": suspect.item.line,
                     "score": round(suspect.score, 2),
+                    "gloss": suspect.gloss,
                     "reasons": [reason.as_json() for reason in suspect.reasons],
                 }
                 for suspect in self.suspects
@@ -81,13 +96,13 @@ class Report:
             "notes": [note.as_json() for note in self.notes],
         }
 
-    def lines(self, language: Language) -> list[str]:
-        """The report as a person reads it, suspects worst first."""
-        return [line.get(language) for line in self._texts()] + [
+    def format_lines(self, language: Language) -> list[str]:
+        """The report as lines of text, suspects worst first."""
+        return [line.get(language) for line in self._summary_sentences()] + [
             problem.sentence(language) for problem in (*self.reasons(), *self.problems, *self.notes)
         ]
 
-    def _texts(self) -> Iterable[Text]:
+    def _summary_sentences(self) -> Iterable[Text]:
         yield text(
             "engine.report.total",
             clips=self.clips,
@@ -95,12 +110,15 @@ class Report:
             problems=len(self.problems),
             suspects=len(self.suspects),
         )
-        for who, what, count, seconds in self.spoken:
+        for speaker, spoken, count, seconds in self.speaker_totals:
             minutes = f"{seconds / 60:.1f}"
             yield text(
-                "engine.report.spoken", speaker=who or "-", language=what, clips=count,
+                "engine.report.spoken",
+                speaker=speaker or "-",
+                language=spoken,
+                clips=count,
                 minutes=minutes,
-            )  # fmt: skip
+            )
         most = max((count for _, _, count in self.histogram), default=0)
         for low, high, count in self.histogram:
             bar = "█" * math.ceil(30 * count / most) if most else ""
@@ -113,121 +131,190 @@ class Report:
             )
         for language, pace in self.pace:
             yield text("engine.report.pace", language=language, pace=f"{pace:.1f}")
-        for words, counted in (
-            ("engine.report.left_out", tally(self.problems)),
-            ("engine.report.listen", tally(self.reasons())),
-            ("engine.report.remarks", tally(self.notes)),
+        for key, counted in (
+            ("engine.report.left_out", count_reasons(self.problems)),
+            ("engine.report.listen", count_reasons(self.reasons())),
+            ("engine.report.remarks", count_reasons(self.notes)),
         ):
             if counted:
                 en = ", ".join(f"{count} {short.en}" for short, count in counted)
                 zh = "、".join(f"{count} {short.zh}" for short, count in counted)
-                yield Text(text(words, reasons=en).en, text(words, reasons=zh).zh)
+                yield Text(text(key, reasons=en).en, text(key, reasons=zh).zh)
+        if any(suspect.gloss for suspect in self.suspects):
+            yield text("engine.report.gloss")
+            for suspect in self._worst_glosses():
+                yield text(
+                    "engine.report.gloss_row",
+                    line=suspect.item.line,
+                    name=suspect.item.name,
+                    gloss=suspect.gloss[:_MAX_GLOSS] + "…" * (len(suspect.gloss) > _MAX_GLOSS),
+                )
         if self.unmeasured:
             yield text("engine.report.unmeasured", clips=self.unmeasured)
+
+    def _worst_glosses(self) -> list[SuspectClip]:
+        """Return the clips with letters without a sound, most of their transcript first."""
+
+        def share(suspect: SuspectClip) -> float:
+            return -len(suspect.gloss) / max(1, count_characters(suspect.item.text))
+
+        return sorted((one for one in self.suspects if one.gloss), key=share)[:_MAX_GLOSS_ROWS]
 
     def reasons(self) -> Iterable[Problem]:
         """Why clips should be listened to, worst first."""
         return (reason for suspect in self.suspects for reason in suspect.reasons)
 
 
-def tally(problems: Iterable[Problem]) -> list[tuple[Text, int]]:
-    """How often each reason occurs, in few words, the most frequent first."""
+def count_reasons(problems: Iterable[Problem]) -> list[tuple[Text, int]]:
+    """Short form and count of each reason, the most frequent first."""
     counts = Counter(problem.key.rsplit(".", 1)[1] for problem in problems)
     return [(text(f"engine.report.short_{reason}"), n) for reason, n in counts.most_common()]
 
 
-def make_report(checked: Checked) -> Report:
-    """Judge the usable clips of a dataset against each other."""
-    manifest, facts = checked.manifest, checked.facts
-    measured = [(item, facts[item.name]) for item in manifest.items if item.name in facts]
-    seconds = [fact.seconds for _, fact in measured]
-    paces = _paces(measured)
-    usual_level = _median(fact.level_db for _, fact in measured)
-    suspects = [
-        Suspect(item, sum(score for score, _ in reasons), tuple(why for _, why in reasons))
-        for item, fact in measured
-        if (reasons := _suspicions(manifest.source.name, item, fact, paces, usual_level))
+FindUnread = Callable[[str, str], Sequence[tuple[str, int]]]  # text, language: letter, index
+
+
+def make_report(
+    checked: CheckedDataset, find_unread: FindUnread = find_foreign_letters
+) -> DatasetQualityReport:
+    """Compare the usable clips of a dataset with each other.
+
+    `find_unread` names the letters of a transcript that have no sound: by default by their
+    script, on a server by reading them.
+    """
+    manifest, measurements = checked.manifest, checked.measurements
+    measured = [
+        (item, measurements[item.name]) for item in manifest.items if item.name in measurements
     ]
-    return Report(
+    seconds = [fact.seconds for _, fact in measured]
+    paces = _measure_paces(measured)
+    usual_level = _known_median(fact.level_db for _, fact in measured)
+    source = manifest.source.name
+    suspects = []
+    for item in manifest.items:
+        unread = find_unread(item.text, item.language)
+        reasons = _unread_reasons(source, item, unread)
+        if item.name in measurements:
+            fact = measurements[item.name]
+            reasons += _find_suspicions(source, item, fact, paces, usual_level)
+        if reasons:
+            score = sum(score for score, _ in reasons)
+            gloss = "".join(letter for letter, _ in unread)
+            suspects.append(SuspectClip(item, score, tuple(why for _, why in reasons), gloss))
+    return DatasetQualityReport(
         clips=len(manifest.items),
         seconds=sum(seconds),
         unmeasured=len(manifest.items) - len(measured),
-        spoken=_spoken(manifest.items, facts),
+        speaker_totals=_speaker_totals(manifest.items, measurements),
         histogram=tuple(
             (low, high, sum(low <= length < high for length in seconds))
-            for low, high in zip(EDGES, EDGES[1:], strict=False)
+            for low, high in zip(HISTOGRAM_EDGES_S, HISTOGRAM_EDGES_S[1:], strict=False)
         ),
         level_db=usual_level,
-        noise_db=_median(fact.noise_db for _, fact in measured),
-        pace=tuple((language, pace.usual) for language, pace in sorted(paces.items())),
+        noise_db=_known_median(fact.noise_db for _, fact in measured),
+        pace=tuple((language, pace.median_pace) for language, pace in sorted(paces.items())),
         suspects=tuple(sorted(suspects, key=lambda suspect: -suspect.score)),
         problems=manifest.problems,
         notes=manifest.notes,
     )
 
 
-def characters(words: str) -> int:
-    """Letters and digits of a text: what takes time to say."""
-    return sum(letter.isalnum() for letter in words)
+@lru_cache(maxsize=1 << 16)  # a list is judged again at each corrected word
+def count_characters(transcript: str) -> int:
+    """Number of letters and digits, which are what takes time to speak."""
+    return sum(letter.isalnum() for letter in transcript)
 
 
 @dataclass(frozen=True)
-class _Pace:
-    usual: float  # characters a second
+class _PaceStatistics:
+    median_pace: float  # characters a second
     spread: float  # of their logarithms, robust; 0 with too few clips to tell
 
     def deviation(self, pace: float) -> float:
         """How many usual deviations `pace` is off; negative is slow."""
-        return math.log(pace / self.usual) / self.spread if self.spread else 0.0
+        return math.log(pace / self.median_pace) / self.spread if self.spread else 0.0
 
 
-def _paces(measured: Sequence[tuple[Item, ClipFacts]]) -> dict[str, _Pace]:
+def _measure_paces(
+    measured: Sequence[tuple[DatasetItem, ClipMeasurement]],
+) -> dict[str, _PaceStatistics]:
     by_language: dict[str, list[float]] = {}
     for item, fact in measured:
-        pace = characters(item.text) / fact.seconds
+        pace = count_characters(item.text) / fact.seconds
         by_language.setdefault(item.language, []).append(pace)
     found = {}
     for language, paces in by_language.items():
         usual = median(paces)
-        away = median(abs(math.log(pace / usual)) for pace in paces)
+        deviation = median(abs(math.log(pace / usual)) for pace in paces)
         # 1.4826 makes the median deviation a standard one; a very even set still varies a bit.
-        spread = max(1.4826 * away, 0.08) if len(paces) >= _FEWEST else 0.0
-        found[language] = _Pace(usual, spread)
+        spread = max(1.4826 * deviation, 0.08) if len(paces) >= _MIN_CLIPS_FOR_PACE else 0.0
+        found[language] = _PaceStatistics(usual, spread)
     return found
 
 
-def _suspicions(
-    source: str, item: Item, fact: ClipFacts, paces: dict[str, _Pace], usual_level: float | None
+def _find_suspicions(
+    source: str,
+    item: DatasetItem,
+    fact: ClipMeasurement,
+    paces: dict[str, _PaceStatistics],
+    usual_level: float | None,
 ) -> list[tuple[float, Problem]]:
-    where = {"file": source, "line": item.line, "name": item.name}
+    location = {"file": source, "line": item.line, "name": item.name}
     reasons: list[tuple[float, Problem]] = []
-    pace = characters(item.text) / fact.seconds
-    usual = paces[item.language]
-    off = usual.deviation(pace)
-    ratio = max(pace / usual.usual, usual.usual / pace)
-    if abs(off) > _FAR and ratio > _LEAST_RATIO:
+    pace = count_characters(item.text) / fact.seconds
+    statistics = paces[item.language]
+    deviation = statistics.deviation(pace)
+    ratio = max(pace / statistics.median_pace, statistics.median_pace / pace)
+    if abs(deviation) > _ODD_PACE_DEVIATION and ratio > _MIN_PACE_RATIO:
         # As far as this, some words are missing in the text or in the sound.
-        key = "engine.report.mismatch" if abs(off) > _VERY_FAR else "engine.report.odd_pace"
-        facts = {"pace": round(pace, 1), "usual": round(usual.usual, 1), **where}
-        reasons.append((abs(off), Problem(key, ExitCode.DATA, **facts)))
-    if fact.clipped is not None and fact.clipped > _SOME_CLIPPED:
+        key = (
+            "engine.report.mismatch"
+            if abs(deviation) > _MISMATCH_DEVIATION
+            else "engine.report.odd_pace"
+        )
+        facts = {"pace": round(pace, 1), "usual": round(statistics.median_pace, 1), **location}
+        reasons.append((abs(deviation), Problem(key, ExitCode.DATA, **facts)))
+    if fact.clipped is not None and fact.clipped > _MAX_CLIPPED_FRACTION:
         percent = round(100 * fact.clipped, 2)
-        problem = Problem("engine.report.clipping", ExitCode.DATA, percent=percent, **where)
+        problem = Problem("engine.report.clipping", ExitCode.DATA, percent=percent, **location)
         reasons.append((3 + 100 * fact.clipped, problem))
     if fact.level_db is not None and fact.noise_db is not None:
-        distance = fact.level_db - fact.noise_db
-        if distance < _NOISY_DB:
-            problem = Problem("engine.report.noisy", ExitCode.DATA, db=round(distance), **where)
-            reasons.append((1 + (_NOISY_DB - distance) / 5, problem))
+        signal_to_noise = fact.level_db - fact.noise_db
+        if signal_to_noise < _MIN_SIGNAL_TO_NOISE_DB:
+            problem = Problem(
+                "engine.report.noisy", ExitCode.DATA, db=round(signal_to_noise), **location
+            )
+            reasons.append((1 + (_MIN_SIGNAL_TO_NOISE_DB - signal_to_noise) / 5, problem))
         if usual_level is not None and abs(fact.level_db - usual_level) > _ODD_LEVEL_DB:
             level = round(fact.level_db - usual_level)
-            problem = Problem("engine.report.odd_level", ExitCode.DATA, db=f"{level:+d}", **where)
+            problem = Problem(
+                "engine.report.odd_level", ExitCode.DATA, db=f"{level:+d}", **location
+            )
             reasons.append((1.0, problem))
     return reasons
 
 
-def _spoken(
-    items: Sequence[Item], facts: dict[str, ClipFacts]
+def _unread_reasons(
+    source: str, item: DatasetItem, unread: Sequence[tuple[str, int]]
+) -> list[tuple[float, Problem]]:
+    """The more of a transcript has no sound, the sooner a person should see it."""
+    if not unread:
+        return []
+    named = ", ".join(f"{letter} ({index + 1})" for letter, index in unread[:_MAX_NAMED])
+    problem = Problem(
+        "engine.report.unread",
+        ExitCode.DATA,
+        file=source,
+        line=item.line,
+        name=item.name,
+        count=len(unread),
+        characters=named + (" …" if len(unread) > _MAX_NAMED else ""),
+    )
+    return [(2.0 + 10.0 * len(unread) / max(1, count_characters(item.text)), problem)]
+
+
+def _speaker_totals(
+    items: Sequence[DatasetItem], facts: dict[str, ClipMeasurement]
 ) -> tuple[tuple[str, str, int, float], ...]:
     groups: dict[tuple[str, str], list[float]] = {}
     for item in items:
@@ -239,6 +326,6 @@ def _spoken(
     )
 
 
-def _median(values: Iterable[float | None]) -> float | None:
+def _known_median(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return median(known) if known else None

@@ -8,7 +8,7 @@ from typing import Any
 
 # Upstream's run settings around the model section: its readers need `data.max_sec`, the rest
 # only documents the file (compat SPEC 1.5).
-_DATA = {"max_eval_sample": 8, "max_sec": 54, "num_workers": 4, "pad_val": 1024}
+_UPSTREAM_DATA_SECTION = {"max_eval_sample": 8, "max_sec": 54, "num_workers": 4, "pad_val": 1024}
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,15 @@ class GptConfig:
     def to_upstream(self) -> dict[str, Any]:
         """The `config` entry of a small GPT weight that upstream loads strictly."""
         model = {
-            "vocab_size": self.vocab_size, "phoneme_vocab_size": self.phoneme_vocab_size,
-            "embedding_dim": self.hidden_dim, "hidden_dim": self.hidden_dim, "head": self.head,
-            "linear_units": self.linear_units, "n_layer": self.n_layer, "dropout": 0,
-            "EOS": self.eos, "random_bert": 0,
-        }  # fmt: skip
-        return {"model": model, "data": dict(_DATA), "inference": {"top_k": 15}}
+            "vocab_size": self.vocab_size,
+            "phoneme_vocab_size": self.phoneme_vocab_size,
+            "embedding_dim": self.hidden_dim,
+            "hidden_dim": self.hidden_dim,
+            "head": self.head,
+            "linear_units": self.linear_units,
+            "n_layer": self.n_layer,
+            "dropout": 0,
+            "EOS": self.eos,
+            "random_bert": 0,
+        }
+        return {"model": model, "data": dict(_UPSTREAM_DATA_SECTION), "inference": {"top_k": 15}}

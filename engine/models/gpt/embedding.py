@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from engine.models.dropout import Dropout
+from sovdeck.engine.models.dropout import Dropout
 
 
 class TokenEmbedding(nn.Module):
@@ -34,10 +34,13 @@ class SinePosition(nn.Module):
         self.dropout = Dropout(dropout)
         self.register_buffer("table", sine_table(max_positions, hidden_dim), persistent=False)
 
-    def forward(self, x: Tensor, start: int = 0) -> Tensor:
-        """(B, T, C) -> (B, T, C); the first frame of `x` stands at position `start`."""
-        positions = self.table[start : start + x.shape[1]].to(x.dtype)
-        out: Tensor = self.dropout(x + self.alpha * positions)
+    def forward(self, x: Tensor, at: Tensor | None = None) -> Tensor:
+        """(B, T, C) -> (B, T, C), at positions `at` (T,), or from 0.
+
+        A tensor and no number, so that a captured step reads its position anew.
+        """
+        rows = self.table[: x.shape[1]] if at is None else self.table.index_select(0, at)
+        out: Tensor = self.dropout(x + self.alpha * rows.to(x.dtype))
         return out
 
 

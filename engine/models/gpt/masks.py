@@ -1,4 +1,4 @@
-"""Who may look at whom. True means "may look", as torch's attention has it."""
+"""Attention masks. True means that a position is attended to, as in torch."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from torch import Tensor
 
 
 def prefix_mask(text: int, audio: int, device: torch.device) -> Tensor:
-    """(T, T) with T = text + audio: text sees all text, audio sees all text and its own past."""
+    """(T, T), T = text + audio: text attends to all text, audio to all text and its own past."""
     mask = torch.ones(text + audio, text + audio, dtype=torch.bool, device=device).tril()
     mask[:text, :text] = True
     return mask
 
 
-def valid(lengths: Tensor, size: int) -> Tensor:
+def right_padded_mask(lengths: Tensor, size: int) -> Tensor:
     """(B, size), True on the first `lengths[b]` positions of each row."""
     return torch.arange(size, device=lengths.device) < lengths.unsqueeze(1)
 
 
-def valid_left_padded(lengths: Tensor, size: int) -> Tensor:
+def left_padded_mask(lengths: Tensor, size: int) -> Tensor:
     """(B, size), True on the last `lengths[b]` positions of each row."""
     return torch.arange(size, device=lengths.device) >= size - lengths.unsqueeze(1)
 
@@ -26,6 +26,14 @@ def valid_left_padded(lengths: Tensor, size: int) -> Tensor:
 def with_padding(mask: Tensor, keys: Tensor) -> Tensor:
     """Mask (T, T) and valid keys (B, T) -> (B, 1, T, T).
 
-    Every row has a phone, and every position sees all phones: no row is left without a key.
+    Every row has a phone, and every position attends to all phones: no row is without a key.
     """
     return (mask & keys.unsqueeze(1)).unsqueeze(1)
+
+
+def hide(added: Tensor, keys: Tensor) -> None:
+    """Hide padding in a mask that is added to scores, in place.
+
+    `added` (B, 1, 1, capacity), of which the first L positions stand for `keys` (B, L).
+    """
+    added[..., : keys.shape[1]].masked_fill_(~keys[:, None, None], -torch.inf)

@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.models.gpt import masks
-from engine.models.gpt.config import GptConfig
-from engine.models.gpt.embedding import SinePosition, TokenEmbedding
-from engine.models.gpt.transformer import Transformer
+from sovdeck.engine.models.gpt import masks
+from sovdeck.engine.models.gpt.config import GptConfig
+from sovdeck.engine.models.gpt.embedding import SinePosition, TokenEmbedding
+from sovdeck.engine.models.gpt.transformer import Transformer
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class GptOutput:
 class Text2Semantic(nn.Module):
     """Phones and BERT to semantic tokens; state-dict keys are upstream's after `model.`.
 
-    `cache_dtype` is what speaking keeps keys and values in; None is that of the weights.
+    `cache_dtype` is that of the key-value cache in generation; None: that of the weights.
     """
 
     cache_dtype: torch.dtype | None = None
@@ -49,14 +49,14 @@ class Text2Semantic(nn.Module):
         self.ar_predict_layer = nn.Linear(width, config.vocab_size, bias=False)
 
     def embed_text(self, phones: Tensor, bert: Tensor) -> Tensor:
-        """phones (B, L), bert (B, 1024, L) -> (B, L, C), positions from 0."""
+        """Phones (B, L) and bert (B, 1024, L) -> (B, L, C), positions from 0."""
         x = self.ar_text_embedding(phones) + self.bert_proj(bert.transpose(1, 2))
         embedded: Tensor = self.ar_text_position(x)
         return embedded
 
-    def embed_audio(self, tokens: Tensor, start: int = 0) -> Tensor:
-        """tokens (B, S) -> (B, S, C); positions count from 0 again, behind the text too."""
-        embedded: Tensor = self.ar_audio_position(self.ar_audio_embedding(tokens), start)
+    def embed_audio(self, tokens: Tensor, at: Tensor | None = None) -> Tensor:
+        """Tokens (B, S) -> (B, S, C) at positions `at` (S,), or from 0: behind the text too."""
+        embedded: Tensor = self.ar_audio_position(self.ar_audio_embedding(tokens), at)
         return embedded
 
     def forward(
@@ -81,13 +81,13 @@ class Text2Semantic(nn.Module):
         """
         B, L = phones.shape
         S = tokens.shape[1]
-        real = masks.valid(token_lengths, S)  # (B, S)
+        real = masks.right_padded_mask(token_lengths, S)  # (B, S)
         eos = self.config.eos
         targets = F.pad(tokens.masked_fill(~real, eos), (0, 1), value=eos)  # (B, S + 1)
 
         audio = self.embed_audio(targets[:, :-1])
         x = torch.cat((self.embed_text(phones, bert), audio), dim=1)  # (B, L + S, C)
-        keys = masks.valid_left_padded if upstream_mask else masks.valid
+        keys = masks.left_padded_mask if upstream_mask else masks.right_padded_mask
         keys_seen = torch.cat((keys(phone_lengths, L), real), dim=1)  # (B, L + S)
         mask = masks.with_padding(masks.prefix_mask(L, S, x.device), keys_seen)
         x = self.h(x, mask)
@@ -99,10 +99,10 @@ class Text2Semantic(nn.Module):
             x = torch.cat((first.unsqueeze(1), x[:, L:]), dim=1)
         logits = self.ar_predict_layer(x).float()  # (B, S + 1, V)
         loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum")
-        return GptOutput(logits, targets, loss, _top3(logits.detach(), targets, eos))
+        return GptOutput(logits, targets, loss, _top3_accuracy(logits.detach(), targets, eos))
 
 
-def _top3(logits: Tensor, targets: Tensor, eos: int) -> Tensor:
+def _top3_accuracy(logits: Tensor, targets: Tensor, eos: int) -> Tensor:
     """Share of the targets other than EOS that are among the three likeliest; a scalar."""
     counted = targets != eos
     hit = (logits.topk(3, dim=-1).indices == targets.unsqueeze(-1)).any(-1)

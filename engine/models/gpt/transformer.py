@@ -6,13 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.models.dropout import Dropout, dropped
-from engine.models.gpt.cache import KVCache
-from engine.models.gpt.config import GptConfig
+from sovdeck.engine.models.dropout import Dropout, apply_dropout
+from sovdeck.engine.models.gpt.cache import Cache
+from sovdeck.engine.models.gpt.config import GptConfig
 
 
 def project(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """x @ weight.T + bias for (B, T, C_in) -> (B, T, C_out).
+    """Linear layer `x @ weight.T + bias`, (B, T, C_in) -> (B, T, C_out).
 
     One token on a CPU is bound by reading the weight; without the bias in the same call torch
     takes the matrix-vector kernel, which reads it once (about 1.15 times as fast).
@@ -27,19 +27,19 @@ def softmax_attention(
 ) -> Tensor:
     """Attention of q (B, nh, T, hs) over k, v (B, nh, T_keys, hs) with dropout of its weights.
 
-    `mask` broadcasts to (B, nh, T, T_keys), True = may look. With dropout torch has no fused
-    kernel on a CPU, and in its plain one the dice take most of the time.
+    `mask` broadcasts to (B, nh, T, T_keys), True = attended to. With dropout torch has no fused
+    kernel on a CPU, and in its plain one the random numbers take most of the time.
     """
     if q.device.type != "cpu" or dropout == 0 or mask is None:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
     hidden = torch.zeros(mask.shape, dtype=scores.dtype).masked_fill_(~mask, float("-inf"))
-    # In place and by adding: on the way back there is nothing to do, and nothing was copied.
-    return dropped(scores.add_(hidden).softmax(-1), dropout) @ v
+    # In place and by adding: nothing to compute in the backward pass, and nothing is copied.
+    return apply_dropout(scores.add_(hidden).softmax(-1), dropout) @ v
 
 
 class Projection(nn.Linear):
-    """A linear layer that takes the quick way for one token."""
+    """A linear layer with the faster kernel for one token, see `project`."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C_in) -> (B, T, C_out)."""
@@ -50,14 +50,14 @@ def attend(
     qkv: Tensor,
     head: int,
     mask: Tensor | None,
-    cache: KVCache | None = None,
+    cache: Cache | None = None,
     layer: int = 0,
     dropout: float = 0.0,
 ) -> Tensor:
-    """q, k, v side by side (B, T, 3C) -> what each position found (B, T, C).
+    """Multi-head attention of q, k, v side by side (B, T, 3C) -> (B, T, C).
 
-    With a cache, the T positions also look at all before them. `mask` is true where a position
-    may look, or what is added to its score.
+    With a cache, the T positions also attend to all before them. `mask` is boolean (True =
+    attended to), or is added to the scores.
     """
     B, T, C = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
     each = qkv.view(B, T, 3, head, C // head).permute(0, 2, 3, 1, 4)  # (B, 3, nh, T, hs)
@@ -84,7 +84,7 @@ class SelfAttention(nn.Module):
         nn.init.zeros_(self.out_proj.bias)
 
     def forward(
-        self, x: Tensor, mask: Tensor | None, cache: KVCache | None = None, layer: int = 0
+        self, x: Tensor, mask: Tensor | None, cache: Cache | None = None, layer: int = 0
     ) -> Tensor:
         """(B, T, C) -> (B, T, C). `mask` broadcasts to (B, nh, T, T_keys), see `attend`."""
         qkv = project(x, self.in_proj_weight, self.in_proj_bias)
@@ -93,7 +93,7 @@ class SelfAttention(nn.Module):
         return out
 
 
-class Layer(nn.Module):
+class TransformerLayer(nn.Module):
     """x = LN1(x + Attn(x)); x = LN2(x + W2 relu(W1 x)), dropout after each part."""
 
     def __init__(self, config: GptConfig) -> None:
@@ -107,7 +107,7 @@ class Layer(nn.Module):
         self.dropout = Dropout(config.dropout)
 
     def forward(
-        self, x: Tensor, mask: Tensor | None, cache: KVCache | None = None, layer: int = 0
+        self, x: Tensor, mask: Tensor | None, cache: Cache | None = None, layer: int = 0
     ) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
         x = self.norm1(x + self.dropout(self.self_attn(x, mask, cache, layer)))
@@ -117,16 +117,14 @@ class Layer(nn.Module):
 
 
 class Transformer(nn.Module):
-    """The stack; post-norm, so there is no norm after the last layer."""
+    """The stack of layers; post-norm, so there is no norm after the last one."""
 
     def __init__(self, config: GptConfig) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(Layer(config) for _ in range(config.n_layer))
+        self.layers = nn.ModuleList(TransformerLayer(config) for _ in range(config.n_layer))
 
-    def forward(self, x: Tensor, mask: Tensor | None, cache: KVCache | None = None) -> Tensor:
-        """(B, T, C) -> (B, T, C); with a cache, `x` holds only the new positions."""
-        if cache is not None:
-            cache.open(x.shape[1])
+    def forward(self, x: Tensor, mask: Tensor | None, cache: Cache | None = None) -> Tensor:
+        """(B, T, C) -> (B, T, C); with a cache, `x` holds only the positions reserved in it."""
         for number, layer in enumerate(self.layers):
             x = layer(x, mask, cache, number)
         return x

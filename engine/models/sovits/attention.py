@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.models.dropout import Dropout
+from sovdeck.engine.models.dropout import Dropout
 
 MASKED = -1e4  # the score of a masked pair; finite, as the weights were trained with it
 
@@ -22,6 +22,7 @@ class ChannelNorm(nn.Module):
         self.beta = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T) -> (B, C, T)."""
         x = F.layer_norm(x.transpose(1, 2), self.gamma.shape, self.gamma, self.beta, 1e-5)
         return x.transpose(1, 2)
 
@@ -29,7 +30,7 @@ class ChannelNorm(nn.Module):
 def band_to_square(band: Tensor) -> Tensor:
     """(..., T, 2w+1) by offset -> (..., T, T) by position, zero outside the band.
 
-    Row i holds offsets -w..w. Padding each row by T and re-cutting the flat array into rows one
+    Row i holds offsets -w..w. Padding each row by T and reshaping the flat array into rows one
     shorter shifts row i right by i, which puts offset c at column i + c (skewing, as in Music
     Transformer, arXiv:1809.04281).
     """
@@ -66,7 +67,7 @@ class RelativeAttention(nn.Module):
             nn.init.xavier_uniform_(conv.weight)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """x (B, C, T), mask (B, 1, T) boolean -> (B, C, T); rows of masked queries are free."""
+        """Attend: x (B, C, T), boolean mask (B, 1, T) -> (B, C, T), arbitrary where masked."""
         q = self._split(self.conv_q(x)) / math.sqrt(self.emb_rel_k.shape[-1])
         k, v = self._split(self.conv_k(x)), self._split(self.conv_v(x))
         scores = q @ k.transpose(-2, -1)  # (B, nh, T, T)
@@ -77,7 +78,7 @@ class RelativeAttention(nn.Module):
         return self.conv_o(out.transpose(-2, -1).flatten(1, 2))
 
     def _split(self, x: Tensor) -> Tensor:
-        """(B, nh * d, T) -> (B, nh, T, d)"""
+        """(B, nh * d, T) -> (B, nh, T, d)."""
         return x.unflatten(1, (self.heads, -1)).transpose(-2, -1)
 
 
@@ -92,6 +93,7 @@ class FeedForward(nn.Module):
         self.drop = Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, C, T) with mask (B, 1, T) -> (B, C, T), zero where masked."""
         x = self.drop(F.relu(self.conv_1(F.pad(x * mask, self.padding))))
         return self.conv_2(F.pad(x * mask, self.padding)) * mask
 
@@ -121,7 +123,7 @@ class Encoder(nn.Module):
         self.norm_layers_2 = nn.ModuleList(ChannelNorm(channels) for _ in range(layers))
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """x (B, C, T), mask (B, 1, T) boolean -> (B, C, T), zero where masked."""
+        """Encode x (B, C, T) with boolean mask (B, 1, T) -> (B, C, T), zero where masked."""
         x = x * mask
         for attend, norm_1, feed, norm_2 in zip(
             self.attn_layers, self.norm_layers_1, self.ffn_layers, self.norm_layers_2, strict=True

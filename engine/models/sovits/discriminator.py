@@ -7,11 +7,11 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.models.sovits.config import SovitsConfig
-from engine.models.weight_norm import NormConv1d, NormConv2d
+from sovdeck.engine.models.sovits.config import SovitsConfig
+from sovdeck.engine.models.weight_norm import NormConv1d, NormConv2d
 
 SLOPE = 0.1
-Judgement = tuple[Tensor, list[Tensor]]
+DiscriminatorOutput = tuple[Tensor, list[Tensor]]
 
 
 class ScaleDiscriminator(nn.Module):
@@ -29,8 +29,9 @@ class ScaleDiscriminator(nn.Module):
         self.convs.append(NormConv1d(channels[-2], last, 5, 1, padding=2))
         self.conv_post = NormConv1d(last, 1, 3, 1, padding=1)
 
-    def forward(self, wav: Tensor) -> Judgement:
-        return _judge(self.convs, self.conv_post, wav)
+    def forward(self, wav: Tensor) -> DiscriminatorOutput:
+        """Wave (B, 1, T) -> scores (B, N) and feature maps, scores last."""
+        return _discriminate(self.convs, self.conv_post, wav)
 
 
 class PeriodDiscriminator(nn.Module):
@@ -47,15 +48,16 @@ class PeriodDiscriminator(nn.Module):
             inputs = outputs
         self.conv_post = NormConv2d(inputs, 1, (3, 1), 1, padding=(1, 0))
 
-    def forward(self, wav: Tensor) -> Judgement:
+    def forward(self, wav: Tensor) -> DiscriminatorOutput:
+        """Wave (B, 1, T) -> scores (B, N) and feature maps, scores last."""
         short = -wav.shape[-1] % self.period
         if short:
             wav = F.pad(wav, (0, short), mode="reflect")
         folded = wav.unflatten(-1, (-1, self.period))  # (B, 1, T/p, p)
-        return _judge(self.convs, self.conv_post, folded)
+        return _discriminate(self.convs, self.conv_post, folded)
 
 
-def _judge(convs: nn.ModuleList, post: nn.Module, x: Tensor) -> Judgement:
+def _discriminate(convs: nn.ModuleList, post: nn.Module, x: Tensor) -> DiscriminatorOutput:
     features = []
     for conv in convs:
         x = F.leaky_relu(conv(x), SLOPE, inplace=True)  # nothing keeps what came before
@@ -66,7 +68,7 @@ def _judge(convs: nn.ModuleList, post: nn.Module, x: Tensor) -> Judgement:
 
 
 class Discriminator(nn.Module):
-    """Six judges of a wave: one scale, then periods 2, 3, 5, 7, 11."""
+    """Discriminators of a wave: one scale, then one a period (up to 11; v2Pro also 17, 23)."""
 
     def __init__(self, config: SovitsConfig) -> None:
         super().__init__()
@@ -74,6 +76,6 @@ class Discriminator(nn.Module):
         for period in config.periods:
             self.discriminators.append(PeriodDiscriminator(period, config.period_channels))
 
-    def forward(self, wav: Tensor) -> list[Judgement]:
-        """wav (B, 1, T) -> for each judge its scores (B, N) and feature maps, scores last."""
-        return [judge(wav) for judge in self.discriminators]
+    def forward(self, wav: Tensor) -> list[DiscriminatorOutput]:
+        """Wave (B, 1, T) -> of each discriminator its scores (B, N) and feature maps."""
+        return [discriminator(wav) for discriminator in self.discriminators]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from engine.models.sovits.config import SovitsConfig
-from engine.models.sovits.wavenet import WaveNet
+from sovdeck.engine.models.sovits.config import SovitsConfig
+from sovdeck.engine.models.sovits.wavenet import WaveNet
 
 
 class Coupling(nn.Module):
@@ -23,7 +23,7 @@ class Coupling(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor, mask: Tensor, timbre: Tensor, inverse: bool) -> Tensor:
-        """(B, C, T) -> (B, C, T)"""
+        """(B, C, T) -> (B, C, T)."""
         kept, moved = x.split(self.kept, dim=1)
         shift = self.post(self.enc(self.pre(kept) * mask, mask, timbre)) * mask
         moved = (moved - shift) * mask if inverse else shift + moved * mask
@@ -34,11 +34,12 @@ class Flip(nn.Module):
     """Reverses the order of the channels, so that the next coupling moves the other half."""
 
     def forward(self, x: Tensor, mask: Tensor, timbre: Tensor, inverse: bool) -> Tensor:
+        """(B, C, T) -> (B, C, T); its own inverse."""
         return x.flip(1)
 
 
 class Flow(nn.Module):
-    """Couplings and flips in turn; `inverse` runs them backwards. (B, C, T) -> (B, C, T)"""
+    """Couplings and flips in turn; `inverse` runs them backwards."""
 
     def __init__(self, config: SovitsConfig) -> None:
         super().__init__()
@@ -48,6 +49,7 @@ class Flow(nn.Module):
             self.flows.append(Flip())
 
     def forward(self, x: Tensor, mask: Tensor, timbre: Tensor, *, inverse: bool = False) -> Tensor:
+        """(B, C, T), mask (B, 1, T) and timbre (B, G, 1) -> (B, C, T)."""
         for step in reversed(self.flows) if inverse else self.flows:
             x = step(x, mask, timbre, inverse)
         return x

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from engine.models.sovits.config import SovitsConfig
-from engine.models.sovits.wavenet import WaveNet
+from sovdeck.engine.models.sovits.config import SovitsConfig
+from sovdeck.engine.models.sovits.wavenet import WaveNet
 
 
 class PosteriorEncoder(nn.Module):

@@ -6,12 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.models.sovits.attention import Encoder
-from engine.models.sovits.config import SovitsConfig
+from sovdeck.engine.models.sovits.attention import Encoder
+from sovdeck.engine.models.sovits.config import SovitsConfig
 
 
 class CrossAttention(nn.Module):
-    """Content frames look at phones: multi-head attention over 1x1 convolutions."""
+    """Content frames attend to phones: multi-head attention over 1x1 convolutions."""
 
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class CrossAttention(nn.Module):
             nn.init.xavier_uniform_(conv.weight)
 
     def forward(self, x: Tensor, text: Tensor, text_mask: Tensor) -> Tensor:
-        """x (B, C, T), text (B, C, L), text_mask (B, 1, L) boolean -> (B, C, T)"""
+        """Attend: x (B, C, T), text (B, C, L), boolean text_mask (B, 1, L) -> (B, C, T)."""
         q, k, v = (
             conv(y).unflatten(1, (self.heads, -1)).transpose(-2, -1)  # (B, nh, T or L, d)
             for conv, y in ((self.conv_q, x), (self.conv_k, text), (self.conv_v, text))
@@ -47,7 +47,7 @@ class TimbreFusion(nn.Module):
     def forward(
         self, content: Tensor, mask: Tensor, text: Tensor, text_mask: Tensor, timbre: Tensor
     ) -> Tensor:
-        """content (B, H, T), text (B, H, L), timbre (B, W, 1) -> (B, H, T)"""
+        """Fuse content (B, H, T), text (B, H, L) and timbre (B, W, 1) -> (B, H, T)."""
         content = self.c_pre(content * mask)
         text = self.text_pre(text * text_mask)
         x = self.cross_attention(content * mask, text * text_mask, text_mask)
@@ -62,9 +62,14 @@ class PriorEncoder(nn.Module):
 
         def encoder(layers: int) -> Encoder:
             return Encoder(
-                config.hidden_channels, config.filter_channels, config.n_heads, layers,
-                config.kernel_size, config.p_dropout, config.attention_window,
-            )  # fmt: skip
+                config.hidden_channels,
+                config.filter_channels,
+                config.n_heads,
+                layers,
+                config.kernel_size,
+                config.p_dropout,
+                config.attention_window,
+            )
 
         self.ssl_proj = nn.Conv1d(config.ssl_dim, config.hidden_channels, 1)
         self.encoder_ssl = encoder(config.n_layers_content)
@@ -102,6 +107,6 @@ class PriorEncoder(nn.Module):
 
 
 def init_embedding(embedding: nn.Embedding) -> None:
-    """Phones start with unit length: they enter the encoder without any scaling."""
+    """Draw phone embeddings of about unit length: the encoder does not scale them."""
     with torch.no_grad():
         embedding.weight.normal_(0.0, embedding.embedding_dim**-0.5)

@@ -1,4 +1,4 @@
-"""The frozen codebook between content features and semantic tokens (one level, 1024 words)."""
+"""The frozen codebook between content features and semantic tokens (1024 codewords)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.models.sovits.config import SovitsConfig
+from sovdeck.engine.models.sovits.config import SovitsConfig
 
 
 class Codebook(nn.Module):
-    """Words (K, D) and the running statistics they were trained with; buffers only."""
+    """Codewords (K, D) and the running statistics they were trained with; buffers only."""
 
     inited: Tensor
     cluster_size: Tensor
@@ -21,11 +21,11 @@ class Codebook(nn.Module):
 
     def __init__(self, size: int, dim: int) -> None:
         super().__init__()
-        words = torch.randn(size, dim)
+        codewords = torch.randn(size, dim)
         self.register_buffer("inited", torch.ones(1))
         self.register_buffer("cluster_size", torch.ones(size))
-        self.register_buffer("embed", words)
-        self.register_buffer("embed_avg", words.clone())
+        self.register_buffer("embed", codewords)
+        self.register_buffer("embed_avg", codewords.clone())
 
 
 class _Level(nn.Module):
@@ -41,7 +41,7 @@ class _Levels(nn.Module):
 
 
 class Quantizer(nn.Module):
-    """Nearest word by Euclidean distance. Never trained: GPT-SoVITS v2 keeps it frozen."""
+    """Nearest codeword by Euclidean distance. Never trained: GPT-SoVITS v2 keeps it frozen."""
 
     def __init__(self, config: SovitsConfig) -> None:
         super().__init__()
@@ -49,16 +49,17 @@ class Quantizer(nn.Module):
 
     @property
     def codebook(self) -> Codebook:
+        """The codebook of the only level."""
         return cast(_Level, self.vq.layers[0])._codebook
 
     def encode(self, x: Tensor) -> Tensor:
-        """Features (B, D, S) -> word numbers (B, S)"""
-        words = self.codebook.embed
+        """Features (B, D, S) -> codeword numbers (B, S)."""
+        codewords = self.codebook.embed
         x = x.transpose(1, 2)  # (B, S, D)
-        # ||x - w||^2 without ||x||^2, which is the same for every word
-        distance = words.square().sum(1) - 2 * (x @ words.t())
+        # ||x - w||^2 without ||x||^2, which is the same for every codeword
+        distance = codewords.square().sum(1) - 2 * (x @ codewords.t())
         return distance.argmin(-1)
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Word numbers (B, S) -> features (B, D, S)"""
+        """Codeword numbers (B, S) -> features (B, D, S)."""
         return F.embedding(codes, self.codebook.embed).transpose(1, 2)

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.models.dropout import Dropout
-from engine.models.sovits.config import SovitsConfig
+from sovdeck.engine.models.dropout import Dropout
+from sovdeck.engine.models.sovits.config import SovitsConfig
 
 
 class _Linear(nn.Module):
@@ -41,6 +41,7 @@ class GatedConvolution(nn.Module):
         self.drop = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T) -> (B, C, T)."""
         return x + self.drop(F.glu(self.conv1(x), dim=1))
 
 
@@ -57,7 +58,7 @@ class StyleAttention(nn.Module):
         self.drop = Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """x (B, T, C), mask (B, 1, T) boolean -> (B, T, C)"""
+        """Attend: x (B, T, C), boolean mask (B, 1, T) -> (B, T, C)."""
         q, k, v = (
             w(x).unflatten(2, (self.heads, -1)).transpose(1, 2)  # (B, nh, T, d)
             for w in (self.w_qs, self.w_ks, self.w_vs)
@@ -72,12 +73,16 @@ class ReferenceEncoder(nn.Module):
 
     def __init__(self, config: SovitsConfig) -> None:
         super().__init__()
-        width, drop = config.ref_channels, config.p_dropout
+        width, drop = config.ref_channels, config.ref_dropout
         self.bins = config.ref_bins
         self.spectral = nn.Sequential(
-            _Linear(self.bins, width), nn.Mish(), Dropout(drop),
-            _Linear(width, width), nn.Mish(), Dropout(drop),
-        )  # fmt: skip
+            _Linear(self.bins, width),
+            nn.Mish(),
+            Dropout(drop),
+            _Linear(width, width),
+            nn.Mish(),
+            Dropout(drop),
+        )
         self.temporal = nn.Sequential(
             GatedConvolution(width, config.ref_kernel, drop),
             GatedConvolution(width, config.ref_kernel, drop),
@@ -86,10 +91,10 @@ class ReferenceEncoder(nn.Module):
         self.fc = _Linear(width, config.gin_channels)
 
     def forward(self, spec: Tensor, mask: Tensor) -> Tensor:
-        """spec (B, bins, T), mask (B, 1, T) boolean -> (B, gin, 1): mean over valid frames.
+        """Spectrogram (B, bins, T), boolean mask (B, 1, T) -> (B, gin, 1): mean of valid frames.
 
         As in upstream, padded frames are not zeroed between the spectral layers and the
-        convolutions, so padding slightly colours the last frames of a shorter item.
+        convolutions, so padding slightly changes the last frames of a shorter item.
         """
         x = self.spectral((spec[:, : self.bins] * mask).transpose(1, 2))  # (B, T, H)
         x = self.temporal(x.transpose(1, 2)) * mask  # (B, H, T)

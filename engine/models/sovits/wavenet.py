@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from engine.models.weight_norm import NormConv1d
+from sovdeck.engine.models.weight_norm import NormConv1d
 
 
 class WaveNet(nn.Module):
@@ -25,7 +25,7 @@ class WaveNet(nn.Module):
         self.cond_layer = NormConv1d(condition, 2 * channels * layers, 1)
 
     def forward(self, x: Tensor, mask: Tensor, condition: Tensor) -> Tensor:
-        """x (B, C, T), mask (B, 1, T), condition (B, G, 1) -> (B, C, T): sum of the skips."""
+        """Sum of the skips: x (B, C, T), mask (B, 1, T), condition (B, G, 1) -> (B, C, T)."""
         biases = self.cond_layer(condition).chunk(len(self.in_layers), dim=1)
         skips = torch.zeros_like(x)
         for layer, res_skip, bias in zip(self.in_layers, self.res_skip_layers, biases, strict=True):

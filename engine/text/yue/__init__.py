@@ -1,1 +1,1 @@
-"""Cantonese, read in jyutping."""
+"""Cantonese g2p by jyutping."""

@@ -1,1 +1,1 @@
-"""Mandarin: numbers into characters, characters into syllables, syllables as people say them."""
+"""Mandarin g2p: numbers to characters, characters to syllables, tone sandhi, phones."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 _DIGITS = "零一二三四五六七八九"
 _GROUPS = ("", "万", "亿", "万亿", "亿亿")
 _PLACES = ("", "十", "百", "千")
-_LONGEST = 4 * len(_GROUPS)
+_MAX_DIGITS = 4 * len(_GROUPS)
 
 
 def digits(text: str, one: str = "一") -> str:
@@ -18,7 +18,7 @@ def cardinal(text: str) -> str:
     text = text.lstrip("0")
     if not text:
         return "零"
-    if len(text) > _LONGEST:
+    if len(text) > _MAX_DIGITS:
         return digits(text)
     spoken = ""
     gap = False  # whether a 零 must stand before the next digit

@@ -1,4 +1,4 @@
-"""Chinese characters of several readings, told apart by the g2pW model where its folder is given.
+"""Readings of Chinese polyphones by the g2pW model, where its folder is given.
 
 Reads the published folder (G2PWModel 1.1: `g2pW.onnx` and its tables) as it is; the config in it
 is a Python file, of which only plain assignments are read. Its vocabulary is that of
@@ -15,19 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from engine.contract.problem import ExitCode, Problem
-from engine.runtime.durable import sha256
+from sovdeck.engine.contract.atomic_io import file_sha256
+from sovdeck.engine.contract.problem import ExitCode, Problem
 
-FOLDER = "G2PWModel"
-_MODEL = "g2pW.onnx"
+MODEL_FOLDER = "G2PWModel"
+_MODEL_FILE = "g2pW.onnx"
 # Characters the model is worse at than pypinyin and the rules after it (compat SPEC 6.3).
-_NOT_ASKED = frozenset("一不和咋嗲剖差攢倒難奔勁拗肖瘙誒泊听噢")
-_NOT_SURE = frozenset("似攢")
-_AROUND = 16  # characters of context on both sides of the outermost ones asked for
+_EXCLUDED_POLYPHONES = frozenset("一不和咋嗲剖差攢倒難奔勁拗肖瘙誒泊听噢")
+_EXCLUDED_MONOPHONES = frozenset("似攢")
+_CONTEXT_CHARACTERS = 16  # characters of context on both sides of the outermost polyphones
 
 
-class Polyphones:
-    """Reads the characters of a clause it knows. Problem when the folder cannot be used.
+class PolyphoneModel:
+    """The g2pW model and its tables; Problem when the folder cannot be used.
 
     `vocabularies` are folders to look for BERT's vocabulary in, after the model's own.
     """
@@ -39,37 +39,37 @@ class Polyphones:
             raise Problem("engine.text.g2pw_package", ExitCode.CONFIG) from error
         try:
             self._read_tables(folder)
-            self._vocabulary = _vocabulary([folder, *vocabularies])
+            self._vocabulary = _read_vocabulary([folder, *vocabularies])
             self._session = onnxruntime.InferenceSession(
-                str(folder / _MODEL), providers=["CPUExecutionProvider"]
+                str(folder / _MODEL_FILE), providers=["CPUExecutionProvider"]
             )
-            # A model whose table of readings is another one would read at random: try it now.
+            # A model with another table of readings would give random ones: try it now.
             asked = next(iter(self._readings))
             if self._probabilities(asked, [0]).shape != (1, len(self._labels)):
-                raise ValueError(f"{_MODEL} does not know {len(self._labels)} readings")
+                raise ValueError(f"{_MODEL_FILE} does not know {len(self._labels)} readings")
         except Exception as error:  # noqa: BLE001  onnxruntime has a dozen kinds of its own
             why = f"{type(error).__name__}: {error}".splitlines()[0][:160]
             raise Problem(
                 "engine.text.g2pw_damaged", ExitCode.CONFIG, folder=str(folder), why=why
             ) from error
-        self.digest = sha256(folder / _MODEL)
+        self.digest = file_sha256(folder / _MODEL_FILE)
 
-    def read(self, clause: str) -> list[str | None]:
+    def predict_pinyin(self, clause: str) -> list[str | None]:
         """Pinyin with a tone digit for each character of `clause`, None for unknown ones."""
-        found = [self._single.get(letter) for letter in clause]
-        asked = [at for at, letter in enumerate(clause) if letter in self._asked]
-        if asked:
-            start = max(0, asked[0] - _AROUND)
-            text = clause[start : asked[-1] + _AROUND + 1]
-            best = self._probabilities(text, [at - start for at in asked]).argmax(axis=1)
-            for at, number in zip(asked, best.tolist(), strict=True):
-                found[at] = self._pinyin(self._labels[number].split(" ")[-1])
+        found = [self._monophones.get(letter) for letter in clause]
+        positions = [at for at, letter in enumerate(clause) if letter in self._polyphones]
+        if positions:
+            start = max(0, positions[0] - _CONTEXT_CHARACTERS)
+            text = clause[start : positions[-1] + _CONTEXT_CHARACTERS + 1]
+            best = self._probabilities(text, [at - start for at in positions]).argmax(axis=1)
+            for at, number in zip(positions, best.tolist(), strict=True):
+                found[at] = self._to_pinyin(self._labels[number].split(" ")[-1])
         return found
 
     def _read_tables(self, folder: Path) -> None:
-        config = _assignments(folder / "config.py")
+        config = _read_assignments(folder / "config.py")
         named = bool(config.get("use_char_phoneme", False))
-        several = _rows(folder / "POLYPHONIC_CHARS.txt")
+        several = _read_rows(folder / "POLYPHONIC_CHARS.txt")
         readings = [f"{letter} {sound}" if named else sound for letter, sound in several]
         self._labels = sorted(set(readings))
         number = {label: index for index, label in enumerate(self._labels)}
@@ -78,48 +78,48 @@ class Polyphones:
             self._readings.setdefault(letter, []).append(number[reading])
         self._letters = {letter: index for index, letter in enumerate(sorted(self._readings))}
         self._masked = bool(config.get("use_mask", True))
-        self._asked = self._readings.keys() - _NOT_ASKED
+        self._polyphones = self._readings.keys() - _EXCLUDED_POLYPHONES
         names = folder / "bopomofo_to_pinyin_wo_tune_dict.json"
-        self._names: dict[str, str] = json.loads(names.read_text(encoding="utf-8"))
-        self._single = {
-            letter: self._pinyin(sound)
-            for letter, sound in _rows(folder / "MONOPHONIC_CHARS.txt")
-            if letter not in _NOT_SURE
+        self._pinyin_by_bopomofo: dict[str, str] = json.loads(names.read_text(encoding="utf-8"))
+        self._monophones = {
+            letter: self._to_pinyin(sound)
+            for letter, sound in _read_rows(folder / "MONOPHONIC_CHARS.txt")
+            if letter not in _EXCLUDED_MONOPHONES
         }
 
-    def _pinyin(self, bopomofo: str) -> str | None:
+    def _to_pinyin(self, bopomofo: str) -> str | None:
         """ㄏㄤ2 -> hang2; None for a sound without a name."""
-        name = self._names.get(bopomofo[:-1])
+        name = self._pinyin_by_bopomofo.get(bopomofo[:-1])
         return None if name is None else name + bopomofo[-1]
 
-    def _probabilities(self, text: str, asked: Sequence[int]) -> np.ndarray[Any, Any]:
+    def _probabilities(self, text: str, positions: Sequence[int]) -> np.ndarray[Any, Any]:
         """(len(asked), readings) for the characters at `asked` of one text."""
         unknown = self._vocabulary["[UNK]"]
         tokens = [self._vocabulary.get(letter, unknown) for letter in text.lower()]
         row = [self._vocabulary["[CLS]"], *tokens, self._vocabulary["[SEP]"]]
-        count = len(asked)
+        count = len(positions)
         allowed = np.full((count, len(self._labels)), float(not self._masked), np.float32)
-        for query, at in enumerate(asked):
+        for query, at in enumerate(positions):
             allowed[query, self._readings[text[at]]] = 1
         given = {
             "input_ids": np.tile(np.array(row, np.int64), (count, 1)),
             "token_type_ids": np.zeros((count, len(row)), np.int64),
             "attention_mask": np.ones((count, len(row)), np.int64),
             "phoneme_mask": allowed,
-            "char_ids": np.array([self._letters[text[at]] for at in asked], np.int64),
-            "position_ids": np.array(asked, np.int64) + 1,  # [CLS] stands first
+            "char_ids": np.array([self._letters[text[at]] for at in positions], np.int64),
+            "position_ids": np.array(positions, np.int64) + 1,  # [CLS] stands first
         }
         found: np.ndarray[Any, Any] = self._session.run(None, given)[0]
         return found
 
 
-def _rows(path: Path) -> list[tuple[str, str]]:
+def _read_rows(path: Path) -> list[tuple[str, str]]:
     lines = path.read_text(encoding="utf-8").splitlines()
     pairs = [line.split("\t") for line in lines if line.strip()]
     return [(letter, sound.strip()) for letter, sound in pairs]
 
 
-def _assignments(path: Path) -> dict[str, Any]:
+def _read_assignments(path: Path) -> dict[str, Any]:
     """Names and plain values of a Python file, which is never run; {} without the file."""
     if not path.is_file():
         return {}
@@ -130,7 +130,7 @@ def _assignments(path: Path) -> dict[str, Any]:
     return found
 
 
-def _vocabulary(folders: Iterable[Path]) -> dict[str, int]:
+def _read_vocabulary(folders: Iterable[Path]) -> dict[str, int]:
     """Rows of BERT's vocabulary, from the first folder that has one in either form."""
     for folder in folders:
         if (folder / "vocab.txt").is_file():

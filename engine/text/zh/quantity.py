@@ -1,4 +1,4 @@
-"""Units, money and measure words: what a number stands before."""
+"""Units, currencies and measure words that follow a number."""
 
 from __future__ import annotations
 
@@ -7,14 +7,34 @@ import re
 # Upstream replaces these anywhere, so that a stray Latin m or s is read; here only after a
 # number.
 UNITS = {
-    "cm2": "平方厘米", "cm²": "平方厘米", "cm3": "立方厘米", "cm³": "立方厘米", "cm": "厘米",
-    "db": "分贝", "dB": "分贝", "ds": "毫秒", "kg": "千克", "km": "千米", "m2": "平方米",
-    "m²": "平方米", "m³": "立方米", "m3": "立方米", "ml": "毫升", "mL": "毫升", "mm": "毫米",
-    "ms": "毫秒", "m": "米", "s": "秒", "g": "克", "Hz": "赫兹", "kHz": "千赫", "MB": "兆字节",
+    "cm2": "平方厘米",
+    "cm²": "平方厘米",
+    "cm3": "立方厘米",
+    "cm³": "立方厘米",
+    "cm": "厘米",
+    "db": "分贝",
+    "dB": "分贝",
+    "ds": "毫秒",
+    "kg": "千克",
+    "km": "千米",
+    "m2": "平方米",
+    "m²": "平方米",
+    "m³": "立方米",
+    "m3": "立方米",
+    "ml": "毫升",
+    "mL": "毫升",
+    "mm": "毫米",
+    "ms": "毫秒",
+    "m": "米",
+    "s": "秒",
+    "g": "克",
+    "Hz": "赫兹",
+    "kHz": "千赫",
+    "MB": "兆字节",
     "GB": "吉字节",
-}  # fmt: skip
+}
 UNIT_NAMES = "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True))
-MONEY = {"€": "欧元", "£": "英镑", "¥": "元"}
+CURRENCIES = {"€": "欧元", "£": "英镑", "¥": "元"}
 
 _MEASURES = (
     "个 只 条 张 本 件 位 名 人 口 头 匹 辆 艘 架 台 部 把 支 枝 根 棵 株 朵 片 块 粒 颗 滴 "

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
-from engine.text.symbols import known
+from sovdeck.engine.text.symbols import is_known_phone
 
 _SYLLABLE = re.compile(r"(zh|ch|sh|[bpmfdtnlgkhjqxrzcsyw]?)([a-zü]+?)([1-5])")
 _ZERO_INITIALS = {"a": "AA", "e": "EE", "o": "OO"}
 _Y_FINALS = {"e": "E", "an": "En"}
 
 
-def split(pinyin: str) -> tuple[str, str] | None:
+def split_syllable(pinyin: str) -> tuple[str, str] | None:
     """`ni3` -> (n, i3), `an1` -> (AA, an1), `zhi1` -> (zh, ir1); None for what is no syllable.
 
     u after j, q, x and y is the front vowel, written v; v is also written ü or u:.
@@ -31,4 +31,4 @@ def split(pinyin: str) -> tuple[str, str] | None:
     elif not initial:
         initial = _ZERO_INITIALS.get(final[0], "")
     phone = final + tone
-    return (initial, phone) if known(initial) and known(phone) else None
+    return (initial, phone) if is_known_phone(initial) and is_known_phone(phone) else None

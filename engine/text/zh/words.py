@@ -1,4 +1,4 @@
-"""Chinese words with parts of speech, put together the way tones change across them."""
+"""Chinese word segmentation with parts of speech, merged where tone sandhi crosses words."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ class Word:
     """A word and jieba's part of speech."""
 
     text: str
-    part: str
+    part_of_speech: str
 
 
 @cache
-def _taggers() -> tuple[Any, Any]:
-    """Cutter and tagger. jieba's own set-up would trust a cache in the shared temporary folder."""
+def _load_taggers() -> tuple[Any, Any]:
+    """Tokenizer and tagger. The set-up of jieba would trust a cache in the shared /tmp."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a set-up tool it asks for and does not need
+        warnings.simplefilter("ignore")  # about pkg_resources, which it imports and does not need
         import jieba
         from jieba.posseg import POSTokenizer
 
@@ -32,24 +32,31 @@ def _taggers() -> tuple[Any, Any]:
     return cutter, POSTokenizer(cutter)
 
 
-def cut(text: str) -> list[Word]:
+def cut_words(text: str) -> list[Word]:
     """Words of one clause, merged for sandhi."""
-    tagged = [Word(pair.word, pair.flag) for pair in _taggers()[1].cut(text)]
-    for merge in (_bu, _yi, _doubled, _third_tones, _third_tone_borders, _er):
+    tagged = [Word(pair.word, pair.flag) for pair in _load_taggers()[1].cut(text)]
+    for merge in (
+        _merge_bu,
+        _merge_yi,
+        _merge_doubled,
+        _merge_third_tones,
+        _merge_third_tone_borders,
+        _merge_er,
+    ):
         tagged = merge(tagged)
     return tagged
 
 
 @lru_cache(maxsize=8192)
-def halves(word: str) -> tuple[str, str]:
-    """`word` cut at its shortest part known to the dictionary: 老虎|口 or 展览|馆."""
-    first = min(_taggers()[0].cut_for_search(word), key=len)
+def split_word(word: str) -> tuple[str, str]:
+    """`word` split at its shortest part in the dictionary: 老虎|口 or 展览|馆."""
+    first = min(_load_taggers()[0].cut_for_search(word), key=len)
     if word.startswith(first):
         return first, word[len(first) :]
     return word[: -len(first)], first
 
 
-def _bu(words: list[Word]) -> list[Word]:
+def _merge_bu(words: list[Word]) -> list[Word]:
     """不 with the word it denies."""
     merged: list[Word] = []
     for word in words:
@@ -60,26 +67,28 @@ def _bu(words: list[Word]) -> list[Word]:
     return merged
 
 
-def _yi(words: list[Word]) -> list[Word]:
+def _merge_yi(words: list[Word]) -> list[Word]:
     """看 一 看 as one verb; any other 一 with what it counts."""
-    verbs: list[Word] = []
+    reduplicated: list[Word] = []
     position = 0
     while position < len(words):
         word = words[position]
         doubled = (
             word.text == "一"
-            and verbs
+            and reduplicated
             and position + 1 < len(words)
-            and verbs[-1] == Word(words[position + 1].text, "v")
+            and reduplicated[-1] == Word(words[position + 1].text, "v")
         )
         if doubled:
-            verbs[-1] = replace(verbs[-1], text=f"{verbs[-1].text}一{verbs[-1].text}")
+            reduplicated[-1] = replace(
+                reduplicated[-1], text=f"{reduplicated[-1].text}一{reduplicated[-1].text}"
+            )
             position += 2
         else:
-            verbs.append(word)
+            reduplicated.append(word)
             position += 1
     merged: list[Word] = []
-    for word in verbs:
+    for word in reduplicated:
         if merged and merged[-1].text == "一":
             merged[-1] = replace(merged[-1], text="一" + word.text)
         else:
@@ -87,7 +96,7 @@ def _yi(words: list[Word]) -> list[Word]:
     return merged
 
 
-def _doubled(words: list[Word]) -> list[Word]:
+def _merge_doubled(words: list[Word]) -> list[Word]:
     merged: list[Word] = []
     for word in words:
         if merged and merged[-1].text == word.text:
@@ -97,15 +106,15 @@ def _doubled(words: list[Word]) -> list[Word]:
     return merged
 
 
-def _third_tones(words: list[Word]) -> list[Word]:
-    return _join_thirds(words, lambda left, right: set(left) == set(right) == {"3"})
+def _merge_third_tones(words: list[Word]) -> list[Word]:
+    return _merge_by_tones(words, lambda left, right: set(left) == set(right) == {"3"})
 
 
-def _third_tone_borders(words: list[Word]) -> list[Word]:
-    return _join_thirds(words, lambda left, right: left[-1:] == right[:1] == "3")
+def _merge_third_tone_borders(words: list[Word]) -> list[Word]:
+    return _merge_by_tones(words, lambda left, right: left[-1:] == right[:1] == "3")
 
 
-def _join_thirds(words: list[Word], fits: Any) -> list[Word]:
+def _merge_by_tones(words: list[Word], fits: Any) -> list[Word]:
     """Join neighbours of at most three syllables whose tones (as read alone) fit."""
     merged: list[Word] = []
     just_merged = False
@@ -114,7 +123,7 @@ def _join_thirds(words: list[Word], fits: Any) -> list[Word]:
         just_merged = (
             before is not None
             and not just_merged
-            and fits(tones(before.text), tones(word.text))
+            and fits(isolated_tones(before.text), isolated_tones(word.text))
             and not (len(before.text) == 2 and before.text[0] == before.text[1])
             and len(before.text) + len(word.text) <= 3
         )
@@ -125,7 +134,7 @@ def _join_thirds(words: list[Word], fits: Any) -> list[Word]:
     return merged
 
 
-def _er(words: list[Word]) -> list[Word]:
+def _merge_er(words: list[Word]) -> list[Word]:
     merged: list[Word] = []
     for word in words:
         if word.text == "儿" and merged:
@@ -136,7 +145,7 @@ def _er(words: list[Word]) -> list[Word]:
 
 
 @lru_cache(maxsize=8192)
-def tones(word: str) -> str:
+def isolated_tones(word: str) -> str:
     """Tone digits of a word read alone; "" stands for marks."""
     syllables = lazy_pinyin(word, style=Style.TONE3, neutral_tone_with_five=True)
     return "".join(s[-1] if s[-1:].isdigit() else "0" for s in syllables)

@@ -1,0 +1,1 @@
+"""What this machine can do: speaking and training with made-up weights of real size."""

@@ -1,0 +1,1 @@
+"""Execution of a run from its spec to its exit: preflight, stages, worker processes."""

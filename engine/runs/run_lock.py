@@ -1,0 +1,37 @@
+"""One engine at a time in a run folder: a lock that the kernel releases when its holder ends."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sovdeck.engine.contract.problem import ExitCode, Problem
+
+LOCK_FILE = "engine.lock"
+# A network file system without locks: the supervisor's own check must do there.
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
+
+
+@contextmanager
+def lock_run(folder: Path) -> Iterator[None]:
+    """Hold a run's folder; Problem when another engine writes there.
+
+    A supervisor that was killed leaves its engine at work: whoever starts the run again would
+    write the same events and states.
+    """
+    descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Problem("engine.run.in_use", ExitCode.CONFIG, run=folder.name) from None
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+        yield
+    finally:
+        os.close(descriptor)

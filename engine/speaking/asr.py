@@ -1,0 +1,31 @@
+"""Speech recognition of spoken samples by a Whisper model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from sovdeck.engine.audio.pcm import SPEECH_SAMPLE_RATE
+from sovdeck.engine.audio.resample import resample
+from sovdeck.engine.audio.whisper import WHISPER_SAMPLE_RATE, LocalWhisper
+from sovdeck.engine.contract.problem import Problem
+
+
+class SpeechRecogniser:
+    """A `metrics.Recogniser`: samples (N,) at 32 kHz to text, by a Whisper model folder."""
+
+    def __init__(self, folder: Path, device: str = "cpu") -> None:
+        self._whisper = LocalWhisper(folder, device)
+
+    @property
+    def notice(self) -> Problem | None:
+        """What the user should know of its speed or device; None without anything."""
+        return self._whisper.notice
+
+    def transcribe(self, samples: np.ndarray, language: str, /) -> str:
+        """Recognise the speech; the language is detected for an "auto" mode."""
+        wav = resample(
+            np.ascontiguousarray(samples, dtype=np.float32), SPEECH_SAMPLE_RATE, WHISPER_SAMPLE_RATE
+        )
+        return self._whisper.transcribe(wav, None if language.startswith("auto") else language).text

@@ -1,0 +1,33 @@
+"""What a voice was trained from, by the records that training left."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from sovdeck.engine.contract.layout import Layout
+from sovdeck.engine.contract.problem import Problem
+from sovdeck.engine.contract.spec import RunSpec
+from sovdeck.engine.interop.atomic_export import sidecar_path
+
+
+def recorded_identity(weight: Path) -> str:
+    """`InitialWeights.identity` in the note beside a weight file; "" without a note."""
+    try:
+        facts = json.loads(sidecar_path(weight).read_text(encoding="utf-8"))
+        return str(facts.get("base", ""))
+    except (OSError, ValueError, AttributeError):
+        return ""  # a weight of GPT-SoVITS's own has no note, or another program's
+
+
+def set_of_newest_run(layout: Layout, voice: str) -> str | None:
+    """The pretrained set that the voice's newest run began with; None where none says so."""
+    specs = Path(layout.work).glob("runs/*/spec.json")
+    for path in sorted(specs, key=lambda path: -path.stat().st_mtime):
+        try:
+            spec = RunSpec.from_json(path.read_text(encoding="utf-8"))
+        except (OSError, Problem):
+            continue  # no run of this version of ours: it tells nothing
+        if spec.voice == voice and spec.pretrained:
+            return spec.pretrained
+    return None

@@ -1,0 +1,1 @@
+"""A finished voice: its selected weights, reference clip and pack."""

@@ -1,0 +1,1 @@
+"""Credentials: keys, passwords, the keyring, and the order in which they are offered."""

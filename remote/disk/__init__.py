@@ -1,0 +1,1 @@
+"""What lies on a server's disk and on this computer's, and what of it may go."""

@@ -1,0 +1,1 @@
+"""Supervised runs on a server: start, stop, state, live events."""

@@ -1,0 +1,1 @@
+"""Messages to a person from a run: webhooks."""

@@ -1,0 +1,1 @@
+"""What a server is: facts gathered in one round trip, and the diagnosis made from them."""

@@ -1,0 +1,1 @@
+"""Saved servers: add one, sign in, keep a session with it, check its machine id, list its runs."""

@@ -1,0 +1,1 @@
+"""Speaking on a server: sessions, takes, auditions, HTTP endpoints."""

@@ -1,0 +1,1 @@
+"""One authenticated connection a server: dialling, keepalive, channels, forwards, retries."""

@@ -1,0 +1,1 @@
+"""Questions to the transfer agent that runs on the server."""

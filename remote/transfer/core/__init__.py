@@ -1,0 +1,1 @@
+"""What every transfer stands on: ranges, workers, concurrency, rate limit, retries, part files."""

@@ -1,0 +1,1 @@
+"""Files and folders from a server: resumed, verified."""

@@ -1,0 +1,1 @@
+"""SFTP packets and sessions with many requests in flight."""

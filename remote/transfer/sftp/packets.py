@@ -1,0 +1,159 @@
+"""SFTP version 3 packets as bytes: building requests and reading replies. Pure, no I/O.
+
+Source: draft-ietf-secsh-filexfer-02 and OpenSSH's PROTOCOL file (limits@openssh.com,
+posix-rename@openssh.com). Everything that comes from a server is checked for length.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+INIT, VERSION = 1, 2
+OPEN, CLOSE, READ, WRITE, STAT = 3, 4, 5, 6, 17
+STATUS, HANDLE, DATA, ATTRS = 101, 102, 103, 105
+EXTENDED, EXTENDED_REPLY = 200, 201
+
+OK, EOF, NO_SUCH_FILE, PERMISSION_DENIED = 0, 1, 2, 3
+
+FOR_READING, FOR_WRITING, CREATE = 0x01, 0x02, 0x08
+
+LIMITS = "limits@openssh.com"
+# Without the limits extension every server must still take reads and writes of 32 KiB.
+DEFAULT_PAYLOAD = 32768
+# With it OpenSSH says 261120; more would not fit its 256 KiB packets.
+MAX_PAYLOAD = 261120
+# Longest reply taken from a server: a full DATA packet and some room for names.
+MAX_REPLY = 1 << 20
+
+_HAS_SIZE, _HAS_OWNER, _HAS_MODE, _HAS_TIMES = 0x1, 0x2, 0x4, 0x8
+
+
+class MalformedPacket(ValueError):
+    """The server sent bytes that are not SFTP version 3."""
+
+
+@dataclass(frozen=True)
+class FileAttributes:
+    """What STAT says. Size in bytes, mtime in Unix seconds; None where the server is silent."""
+
+    size: int | None
+    mtime: int | None
+    mode: int | None
+
+
+def string(data: bytes) -> bytes:
+    """Encode bytes with their length."""
+    return struct.pack(">I", len(data)) + data
+
+
+def path_string(path: str) -> bytes:
+    """Encode a path with its length."""
+    return string(path.encode("utf-8", "surrogateescape"))
+
+
+def init() -> bytes:
+    """Build the INIT packet of version 3."""
+    return struct.pack(">IBI", 5, INIT, 3)
+
+
+def request(kind: int, request_id: int, payload: bytes) -> bytes:
+    """Build a packet of `kind` with its request number."""
+    return struct.pack(">IBI", 5 + len(payload), kind, request_id) + payload
+
+
+def open_file(request_id: int, path: str, flags: int) -> bytes:
+    """Build an OPEN request with `flags`."""
+    return request(OPEN, request_id, path_string(path) + struct.pack(">II", flags, 0))
+
+
+def read(request_id: int, handle: bytes, offset: int, length: int) -> bytes:
+    """Build a READ request of `length` bytes."""
+    return request(READ, request_id, string(handle) + struct.pack(">QI", offset, length))
+
+
+def write(request_id: int, handle: bytes, offset: int, data: bytes) -> bytes:
+    """Build a WRITE request."""
+    return request(WRITE, request_id, string(handle) + struct.pack(">Q", offset) + string(data))
+
+
+def extended(request_id: int, name: str) -> bytes:
+    """Build an EXTENDED request without data."""
+    return request(EXTENDED, request_id, string(name.encode()))
+
+
+class PacketReader:
+    """Takes fields from one reply body in order; Malformed when it is too short."""
+
+    def __init__(self, body: bytes | memoryview) -> None:
+        self._body = memoryview(body)
+        self._at = 0
+
+    @property
+    def rest(self) -> int:
+        """Bytes that were not taken yet."""
+        return len(self._body) - self._at
+
+    def _take(self, count: int) -> memoryview:
+        if count > self.rest:
+            raise MalformedPacket(f"{count} bytes wanted, {self.rest} left")
+        part = self._body[self._at : self._at + count]
+        self._at += count
+        return part
+
+    def u32(self) -> int:
+        """Take an unsigned number of 4 bytes."""
+        return int.from_bytes(self._take(4), "big")
+
+    def u64(self) -> int:
+        """Take an unsigned number of 8 bytes."""
+        return int.from_bytes(self._take(8), "big")
+
+    def string(self) -> bytes:
+        """Take bytes that carry their length."""
+        return bytes(self._take(self.u32()))
+
+    def attributes(self) -> FileAttributes:
+        """Take file attributes."""
+        flags = self.u32()
+        size = self.u64() if flags & _HAS_SIZE else None
+        if flags & _HAS_OWNER:
+            self.u64()
+        mode = self.u32() if flags & _HAS_MODE else None
+        mtime = None
+        if flags & _HAS_TIMES:
+            self.u32()
+            mtime = self.u32()
+        return FileAttributes(size, mtime, mode)
+
+
+@dataclass(frozen=True)
+class StatusReply:
+    """A STATUS reply: its code and the server's own words, cut to a line."""
+
+    code: int
+    message: str
+
+
+def parse_status(reader: PacketReader) -> StatusReply:
+    """Read the body of a STATUS packet."""
+    code = reader.u32()
+    # Some servers of version 3 leave the words out.
+    message = reader.string().decode("utf-8", "replace") if reader.rest >= 4 else ""
+    return StatusReply(code, "".join(c for c in message if c.isprintable())[:200])
+
+
+def check_version(reader: PacketReader) -> None:
+    """Read the body of VERSION; extensions follow, of which none is needed."""
+    if reader.u32() < 3:
+        raise MalformedPacket("the server speaks an SFTP older than version 3")
+
+
+def payload_limits(reader: PacketReader) -> tuple[int, int]:
+    """Read the reply to limits@openssh.com: largest (read, write) payload in bytes."""
+    reader.u64()  # longest packet
+    longest_read, longest_write = reader.u64(), reader.u64()
+    return (
+        min(longest_read or DEFAULT_PAYLOAD, MAX_PAYLOAD),
+        min(longest_write or DEFAULT_PAYLOAD, MAX_PAYLOAD),
+    )

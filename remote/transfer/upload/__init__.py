@@ -1,0 +1,1 @@
+"""Files to a server: resumed, verified."""

@@ -1,0 +1,101 @@
+"""What a push finds on this computer: sizes, hashes, and the bytes of small files."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+from sovdeck.engine.contract.atomic_io import file_sha256
+from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.remote.transfer.core.backoff import cancelled
+from sovdeck.remote.transfer.core.hashing import STEP
+from sovdeck.remote.transfer.upload.queue import SMALL_BYTES, Content
+
+# Hashed in one go: so many files, or bytes of them. AHEAD: such goes before they are taken.
+STRIDE_FILES, STRIDE_BYTES, STRIDES_AHEAD = 64, 4 << 20, 8
+
+
+def file_sizes(local_files: Mapping[str, Path]) -> dict[str, int]:
+    """Bytes of every file, by key; Problem for one that is not there."""
+    with read_errors():
+        return {path: local_files[path].stat().st_size for path in sorted(local_files)}
+
+
+@contextmanager
+def hash_ahead(
+    local_files: Mapping[str, Path], sized: Mapping[str, int], cancel: threading.Event
+) -> Iterator[Iterator[tuple[str, Content]]]:
+    """The contents of the keys of `sized` in this order, hashed ahead in threads meanwhile.
+
+    Small files come with their bytes.
+    """
+
+    def content(path: str) -> tuple[str, Content]:
+        if cancel.is_set():
+            raise cancelled()
+        local = local_files[path]
+        if sized[path] > SMALL_BYTES:
+            return path, Content(local, local.stat().st_size, file_sha256(local))
+        # The bytes too, so that they are read once.
+        with open(local, "rb", 0) as file:  # noqa: PTH123 - thousands, each at half the price
+            data = file.read()
+        return path, Content(local, len(data), hashlib.sha256(data).hexdigest(), data)
+
+    def contents(stride: list[str]) -> list[tuple[str, Content]]:
+        with read_errors():
+            return [content(path) for path in stride]
+
+    # In strides: handing over each of thousands of small files would cost more than its hash.
+    strides = _strides(sized)
+    # Of many small files most is Python's own work, where a second thread only gets in the way.
+    threads = 2 if max(sized.values(), default=0) > SMALL_BYTES else 1
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="transfer-hash")
+    # Not all at once: memory that is used again costs less than memory that is asked for.
+    under_way = deque(pool.submit(contents, stride) for stride in islice(strides, STRIDES_AHEAD))
+
+    def coming() -> Iterator[tuple[str, Content]]:
+        while under_way:
+            found = under_way.popleft().result()
+            under_way.extend(pool.submit(contents, stride) for stride in islice(strides, 1))
+            yield from found
+
+    try:
+        yield coming()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _strides(sized: Mapping[str, int]) -> Iterator[list[str]]:
+    stride: list[str] = []
+    size = 0
+    for path in sized:
+        stride.append(path)
+        size += sized[path]
+        if len(stride) == STRIDE_FILES or size >= STRIDE_BYTES:
+            yield stride
+            stride, size = [], 0
+    if stride:
+        yield stride
+
+
+def provisional_name(local: Path, path: str, size: int) -> str:
+    """A name (64 hex digits) for a content that is not hashed yet: the same at a next try."""
+    with read_errors(), local.open("rb", buffering=0) as file:
+        head = f"{size} {path}\n".encode("utf-8", "surrogateescape") + file.read(STEP)
+    return hashlib.sha256(head).hexdigest()
+
+
+@contextmanager
+def read_errors() -> Iterator[None]:
+    """Problem `cannot_read`, with the file's name, for what the disk here says."""
+    try:
+        yield
+    except OSError as error:
+        why, path = error.strerror or str(error), str(error.filename or "")
+        raise Problem("remote.transfer.cannot_read", ExitCode.DATA, path=path, why=why) from error

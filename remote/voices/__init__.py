@@ -1,0 +1,1 @@
+"""Datasets up, pretrained weights over, trained voices down and verified."""

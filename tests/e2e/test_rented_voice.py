@@ -1,0 +1,78 @@
+"""`sovdeck rent`: from the offers of a simulated provider to a voice at home and no bill."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from servers import Place
+from trip_steps import ROOT, VOICE, Recorded, laptop
+
+sys.path.insert(0, str(ROOT / "tests" / "remote" / "rent"))
+
+from cloud_simulator import KEY, SimulatedCloud, serve_cloud  # noqa: E402
+
+QUICK = ("sovits.epochs=1", "gpt.epochs=2", "train.device=cpu", "train.repeats=1")
+
+
+def sovdeck(home: Path, project: Path, base: str, *words: str) -> subprocess.CompletedProcess[str]:
+    env = {
+        **os.environ,
+        "SOVDECK_HOME": str(home),
+        "SOVDECK_LANG": "en",
+        "PYTHONPATH": str(ROOT / "dev"),
+        "SOVDECK_RENT_SIMULATORS": f"runpod={base}",
+        "RUNPOD_API_KEY": KEY,
+    }
+    env.pop("SSH_AUTH_SOCK", None)
+    return subprocess.run(
+        [sys.executable, "-m", "sovdeck.tui", "--config", str(project), *words],
+        capture_output=True,
+        text=True,
+        cwd=home,
+        stdin=subprocess.DEVNULL,
+        timeout=400,
+        env=env,
+    )
+
+
+@pytest.mark.long
+@pytest.mark.sshd
+@pytest.mark.skipif(os.geteuid() != 0, reason="the rented server's user is root")
+def test_a_voice_is_rented_for_trained_brought_home_and_the_server_destroyed(
+    sshd_v4: Place, tmp_path: Path, recorded: Recorded
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    _, project = laptop(home, tmp_path / "work")
+    cloud = SimulatedCloud(
+        start_s=0.0,  # the program waits by the real clock
+        address=(sshd_v4.spec.host, sshd_v4.spec.port),
+        authorized_keys=Path(sshd_v4.spec.identity[0] + ".pub"),
+    )
+    data = ("--voice", VOICE, "--list", str(recorded.list_file), "--wavs", str(recorded.wavs))
+    settings = [word for one in QUICK for word in ("--set", one)]
+    with serve_cloud("runpod", cloud) as base:
+        listed = sovdeck(home, project, base, "rent", "offers", *data, "--preset", "tiny")
+        assert listed.returncode == 0 and "RTX 4090" in listed.stdout, listed.stderr
+        done = sovdeck(
+            home,
+            project,
+            base,
+            *("rent", *data, "--preset", "tiny", *settings),
+            *("--offer", "1", "--end", "destroy", "--yes"),
+        )
+        assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-1500:]
+        assert "Everything of Tiny is on this computer, verified." in done.stdout
+        assert "gone; runpod confirmed it" in done.stdout
+        assert cloud.billing() == [] and len(cloud.creations) == len(cloud.destroyed) == 1
+        packs = list((home / "voices").rglob("*.zip"))
+        assert packs, "the voice's zip is here"
+        after = sovdeck(home, project, base, "rent", "ls")
+        assert "Nothing is rented." in after.stdout
+        spent = sovdeck(home, project, base, "rent", "spend", "--json")
+        assert [json.loads(line)["say"] for line in spent.stdout.splitlines()] == ["spend_line"]

@@ -1,0 +1,104 @@
+"""The stream: written lines read back, foreign lines never crash, state is a fold."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sovdeck.engine.contract.events import REQUIRED_FIELDS, Event, check_event, parse_event
+from sovdeck.engine.contract.fold import RunState, fold
+
+
+def event(seq: int, type_: str, stage: str | None = None, **payload: Any) -> Event:
+    check_event(type_, payload)
+    return Event(seq, 1_000 + seq, "r1", type_, 1, stage, payload)
+
+
+def small_run() -> list[Event]:
+    return [
+        event(0, "run_started", voice="A", stages=["sovits", "gpt"], device={}, engine="0"),
+        event(1, "stage_started", "sovits", total=4, unit="updates", epochs=2),
+        event(2, "step", "sovits", step=1, total=4, losses={"total": 9.0, "mel": 5.0}, epoch=1),
+        event(3, "memory", source="psutil", process_rss=10),
+        event(4, "step", "sovits", step=2, total=4, losses={"total": 7.0}, eta_s=3.5),
+        event(5, "export", path="a.pth", kind="sovits", bytes=3, sha256="x"),
+        event(6, "stage_finished", "sovits", updates=4, seconds=2.0),
+        event(7, "run_finished", status="succeeded", exit_code=0, exports=[]),
+    ]
+
+
+def test_a_line_reads_back() -> None:
+    for one in small_run():
+        assert parse_event(one.to_json()) == one
+
+
+def test_values_json_cannot_hold_become_null() -> None:
+    line = event(0, "step", "gpt", step=1, total=2, losses={"total": float("nan")}).to_json()
+    assert json.loads(line)["losses"] == {"total": None}
+
+
+def test_writers_must_give_every_field() -> None:
+    with pytest.raises(ValueError, match="lacks losses"):
+        check_event("step", {"step": 1, "total": 2})
+    with pytest.raises(ValueError, match="unknown event type"):
+        check_event("stepp", {})
+
+
+FLAT = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
+JUNK = (
+    FLAT
+    | st.lists(FLAT, max_size=2)
+    | st.dictionaries(st.sampled_from(["total", "name", "x"]), FLAT, max_size=2)
+    | st.lists(st.dictionaries(st.sampled_from(["name", "total"]), FLAT), max_size=2)
+)
+
+
+@given(st.binary() | st.text() | JUNK.map(json.dumps))
+def test_no_line_of_a_server_crashes_the_reader(line: str | bytes) -> None:
+    parse_event(line)
+
+
+@pytest.mark.parametrize("type_", sorted(REQUIRED_FIELDS))
+@settings(max_examples=40)
+@given(data=st.data())
+def test_no_payload_of_a_server_crashes_the_fold(type_: str, data: st.DataObject) -> None:
+    optional = ("epoch", "eta_s", "rate", "first_loss", "epochs", "seconds")
+    payload = {name: data.draw(JUNK) for name in (*REQUIRED_FIELDS[type_], *optional)}
+    raw = {"v": 1, "seq": 0, "t": 0, "run": "r", "type": type_, "stage": "gpt", **payload}
+    one = parse_event(json.dumps(raw))
+    assert one is not None
+    fold(RunState(), [one])
+
+
+def test_state_is_the_same_however_the_stream_is_cut() -> None:
+    events = small_run()
+    whole = fold(RunState(), events)
+    for cut in range(len(events)):
+        assert fold(fold(RunState(), events[:cut]), events[cut:]) == whole
+    assert whole.status == "succeeded" and whole.gaps == whole.repeats == 0
+    stage = whole.stage("sovits")
+    assert stage is not None
+    assert (stage.first_loss, stage.last_loss, stage.updates) == (9.0, 7.0, 4)
+    assert [p.step for p in whole.points] == [1, 2]
+
+
+def test_lost_and_doubled_events_are_counted() -> None:
+    events = small_run()
+    assert fold(RunState(), [*events[:2], *events[3:]]).gaps == 1
+    assert fold(RunState(), [*events[:3], *events[2:]]).repeats == 1
+
+
+def test_a_stage_that_has_no_estimate_yet_shows_the_planned_time() -> None:
+    stages = [{"name": "proof", "total": 1, "unit": "sentences", "seconds": 20.5}]
+    began = [event(0, "plan", stages=stages), event(1, "stage_started", "proof", total=1, unit="s")]
+    proof = fold(RunState(), began).stage("proof")
+    assert proof is not None and (proof.planned_s, proof.eta_s) == (20.5, 20.5)
+    done = fold(
+        fold(RunState(), began), [event(2, "stage_finished", "proof", updates=0, seconds=9)]
+    )
+    proof = done.stage("proof")
+    assert proof is not None and proof.eta_s is None, "nothing is left, and nothing says zero"

@@ -1,0 +1,46 @@
+"""One engine at a time writes a run: a second one changes nothing and says why."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sovdeck.engine.contract.problem import Problem
+from sovdeck.engine.contract.spec import RunSpec
+from sovdeck.engine.runs.run import execute_run
+from sovdeck.engine.runs.run_lock import lock_run
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "runs" / "r"
+    folder.mkdir(parents=True)
+    (folder / "spec.json").write_text(RunSpec(run="r", voice="Anna").to_json(), encoding="utf-8")
+    return folder
+
+
+def test_a_second_engine_is_refused_and_writes_no_event(folder: Path) -> None:
+    (folder / "events.jsonl").write_bytes(b"")
+    with lock_run(folder), pytest.raises(Problem, match="Run r is being worked on") as refused:
+        execute_run(folder / "spec.json")
+    assert refused.value.hint.en and (folder / "events.jsonl").read_bytes() == b""
+
+
+def test_a_killed_engine_leaves_no_lock_behind(folder: Path) -> None:
+    program = (
+        "import sys, time; from pathlib import Path\n"
+        "from sovdeck.engine.runs.run_lock import lock_run\n"
+        "with lock_run(Path(sys.argv[1])):\n"
+        "    print('held', flush=True); time.sleep(60)\n"
+    )
+    argv = [sys.executable, "-c", program, str(folder)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+        with pytest.raises(Problem), lock_run(folder):
+            pass
+        holder.kill()
+    with lock_run(folder):
+        pass

@@ -1,0 +1,86 @@
+"""Foreign text into every reader: nothing is raised but Problem, nothing takes a second.
+
+What once broke a reader stands in corpus.json, and comes first in every run.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from mutations import foreign
+from parsers import PARSERS, Parser
+
+from sovdeck.engine.contract.problem import Problem
+
+CORPUS = Path(__file__).with_name("corpus.json")
+LIMIT_S = 1.0
+LONGEST_SHOWN = 400
+
+
+def feed(parser: Parser, data: bytes) -> str:
+    """What is wrong with how `parser` takes `data`; "" for nothing."""
+    began = time.thread_time()
+    try:
+        parser.read(data)
+    except Problem as problem:
+        problem.sentence("zh")
+    except Exception as error:  # noqa: BLE001 - this is what is looked for
+        return f"{type(error).__name__}: {error}"[:LONGEST_SHOWN]
+    seconds = time.thread_time() - began
+    return f"{seconds:.1f} s" if seconds > LIMIT_S else ""
+
+
+def kept(parser: Parser) -> list[bytes]:
+    """What once broke this reader."""
+    found = json.loads(CORPUS.read_text(encoding="utf-8"))
+    return [text.encode("latin-1") for text in found.get(parser.name, [])]
+
+
+def fuzz(parser: Parser, count: int, number: int, report: Callable[[bytes, str], None]) -> int:
+    """Feed `count` inputs that follow from `number`; returns how many were fed.
+
+    report: hears of the smallest input that is taken wrongly, and how.
+    """
+    fed = 0
+    worst: list[tuple[bytes, str]] = []
+
+    @seed(number)
+    @settings(
+        max_examples=count,
+        database=None,
+        deadline=None,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(foreign(parser.samples))
+    def one(data: bytes) -> None:
+        nonlocal fed
+        fed += 1
+        if wrong := feed(parser, data):
+            worst.append((data, wrong))
+            raise AssertionError(wrong)
+
+    for data in (*parser.samples, *kept(parser)):
+        fed += 1
+        if wrong := feed(parser, data):
+            report(data, wrong)
+    try:
+        one()
+    except AssertionError:
+        report(*worst[-1])  # the last one that was shrunk
+    return fed
+
+
+if __name__ == "__main__":
+    import sys
+
+    for each in PARSERS:
+        if len(sys.argv) > 2 and sys.argv[2] not in each.name:
+            continue
+        start = time.monotonic()
+        n = fuzz(each, int(sys.argv[1]), 1, lambda data, why: print("   ", why, repr(data)[:700]))
+        print(each.name, n, round(time.monotonic() - start, 1), flush=True)

@@ -1,0 +1,32 @@
+"""The quick slice of `make proof`, one test a promise, in the gate."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from promises import PROMISES  # noqa: E402 - tests/ is not a package
+from report import Outcome, Promise, format_row, try_promise  # noqa: E402
+
+
+@pytest.mark.long
+@pytest.mark.sshd
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.name)
+def test_promise(promise: Promise) -> None:
+    row, outcome = try_promise(promise, promise.quick, seed=1)
+    assert outcome.failures == [], format_row(row)
+    assert outcome.trials >= 1
+
+
+def test_what_escapes_from_a_promise_is_a_failure() -> None:
+    def broken(trials: int, seed: int, folder: Path) -> Outcome:
+        raise OSError(f"{trials} {seed} {folder.is_dir()}")
+
+    row, outcome = try_promise(Promise("p", "A promise.", 1, 2, broken), 2, seed=7)
+    assert (row.trials, row.failures, row.seed) == (1, 1, 7) and "2 7 True" in outcome.failures[0]
+    assert format_row(row).startswith("FAILED")

@@ -1,0 +1,277 @@
+"""Whole trainings with one thing going wrong on the way, and the step that a person takes then.
+
+Each ends with the weights of a training that was left alone, every event once, and a voice that is
+here and verified.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from laptop import ROOT, Laptop
+from report import Outcome
+from servers import CutProxy, Place, start_sshd, stop_sshd, wait_for_port
+from trip_steps import open_server
+from whole_run import FEW
+
+from sovdeck.engine.contract.events import parse_event
+from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.engine.contract.spec import RunSpec
+from sovdeck.remote.jobs import client as job_client
+from sovdeck.remote.jobs.state import JobState
+from sovdeck.remote.servers.server import ServerSession
+from sovdeck.remote.voices.dataset import push_recordings, read_recordings, remote_dataset_paths
+from sovdeck.remote.voices.download import download_voice
+from sovdeck.remote.voices.transfer_options import TransferOptions
+
+CLIPS = 3
+# Of one attempt; a machine that does much else at the same time takes minutes.
+ATTEMPT_LIMIT_S = 600.0
+MOST_ATTEMPTS = 5
+AGAIN = ("killed", "lost", "stopped", "preempted", "failed")
+QUIET = TransferOptions(lambda progress: None, threading.Event())
+
+
+@dataclass
+class Setup:
+    """A real sshd behind a wire that can be cut, a laptop before it, recordings to train on."""
+
+    place: Place
+    proxy: CutProxy
+    session: ServerSession
+    laptop: Laptop
+    recordings: tuple[Path, Path]
+
+    @property
+    def work(self) -> Path:
+        return self.laptop.work
+
+    def spec(self, name: str) -> RunSpec:
+        list_file, wavs = remote_dataset_paths(self.session.layout(), name)
+        return RunSpec(
+            f"run-{name}",
+            name,
+            "tiny",
+            list_file,
+            wavs,
+            stages=("prepare", "sovits", "gpt", "pack"),
+            params={**FEW, "sovits.epochs": 1, "gpt.epochs": 3, "gpt.save_every_epochs": 1},
+        )
+
+    def state(self, handle: job_client.RunHandle) -> JobState:
+        """The run's state; a line that is down is waited for."""
+        deadline = time.monotonic() + 60.0
+        while True:
+            try:
+                return job_client.fetch_state(self.session.connection(), handle)
+            except Problem as problem:
+                if problem.exit_code is not ExitCode.UNREACHABLE or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.3)
+
+    def processes(self, name: str) -> dict[str, Any]:
+        """pid.json of the run once its engine has started."""
+        path = self.work / "runs" / f"run-{name}" / "pid.json"
+        deadline = time.monotonic() + 60.0
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError, ValueError):
+                found = json.loads(path.read_text())
+                if found.get("child"):
+                    return dict(found)
+            time.sleep(0.05)
+        raise TimeoutError(f"{path} names no engine")
+
+
+Fault = Callable[[Setup, str], None]
+
+
+def cut_line(setup: Setup, name: str) -> None:
+    for _ in range(3):
+        setup.proxy.reset()
+        time.sleep(0.2)
+
+
+def half_open_line(setup: Setup, name: str) -> None:
+    setup.proxy.mute()
+
+
+def kill_sshd(setup: Setup, name: str) -> None:
+    process = setup.place.process
+    process.kill()
+    process.wait()
+    setup.proxy.reset()
+    time.sleep(0.5)
+    spec, log = setup.place.spec, setup.place.folder / "sshd.log"
+    setup.place.process = subprocess.Popen(process.args, stderr=subprocess.DEVNULL)
+    wait_for_port(spec.host, spec.port, setup.place.process, log)
+
+
+def kill_supervisor(setup: Setup, name: str) -> None:
+    os.kill(setup.processes(name)["pid"], signal.SIGKILL)
+
+
+def kill_engine(setup: Setup, name: str) -> None:
+    os.kill(setup.processes(name)["child"], signal.SIGKILL)
+
+
+def reboot(setup: Setup, name: str) -> None:
+    """Everything of the run dies, and the machine comes back with another boot id."""
+    found = setup.processes(name)
+    for process in (found["pid"], found["child"]):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    path = setup.work / "runs" / f"run-{name}" / "pid.json"
+    path.write_text(path.read_text().replace(str(found["boot"]), "another-boot"))
+
+
+def kill_laptop(setup: Setup, name: str) -> None:
+    watching = setup.laptop.start("sync", "box", name, "--watch")
+    time.sleep(4.0)
+    os.killpg(watching.pid, signal.SIGKILL)
+    watching.communicate()
+
+
+def start_from_two_laptops(setup: Setup, name: str) -> None:
+    try:
+        setup.session.start(setup.spec(name))
+    except Problem as problem:
+        assert problem.key == "remote.job.already_running", problem.sentence()
+    else:
+        state = setup.state(setup.session.find_run(f"run-{name}"))
+        assert state.attempt != 1, "a second engine was started beside the first"
+
+
+def stop_and_go_on(setup: Setup, name: str) -> None:
+    setup.session.stop(f"run-{name}", 60.0)
+
+
+def jump_clock(setup: Setup, name: str) -> None:
+    """The heartbeat is an hour old, as after a clock that was set: the next one mends it."""
+    beat = setup.work / "runs" / f"run-{name}" / "beat"
+    for shift in (-3600, 3600):
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(beat, (time.time() + shift,) * 2)
+        setup.state(setup.session.find_run(f"run-{name}"))
+
+
+FAULTS: tuple[Fault, ...] = (
+    kill_engine,
+    cut_line,
+    reboot,
+    kill_supervisor,
+    half_open_line,
+    kill_sshd,
+    kill_laptop,
+    start_from_two_laptops,
+    stop_and_go_on,
+    jump_clock,
+)
+
+
+@contextlib.contextmanager
+def set_up(folder: Path) -> Iterator[Setup]:
+    """Everything up to a dataset that could be pushed."""
+    place = start_sshd(folder / "sshd", "127.0.0.1")
+    proxy = CutProxy(place.spec.host, place.spec.port)
+    argv = [sys.executable, "-m", "sovdeck.engine.practice", str(folder / "data"), "Tiny"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "dev"), "SSH_AUTH_SOCK": ""}
+    made = subprocess.run([*argv, str(CLIPS)], check=True, capture_output=True, env=env)
+    facts = json.loads(made.stdout.decode().strip().rpartition("\n")[2])
+    laptop = Laptop(folder / "laptop", folder / "work")
+    session = open_server(place.through(proxy), laptop.home, "box", laptop.work)
+    try:
+        with session:
+            session.deploy(lambda step: None)
+            recordings = Path(facts["list"]), folder / "data" / "wavs"
+            yield Setup(place, proxy, session, laptop, recordings)
+    finally:
+        proxy.close()
+        stop_sshd(place)
+
+
+def travel_once(at: Setup, name: str, fault: Fault | None, moment: float) -> tuple[str, float]:
+    """One journey; (digest of all its weights, seconds of the first attempt)."""
+    recordings = read_recordings(name, *at.recordings, lambda path: None)
+    push_recordings(at.session, recordings, QUIET)
+    spec = at.spec(name)
+    handle = at.session.start(spec).handle
+    began = time.monotonic()
+    if fault is not None:
+        at.processes(name)
+        time.sleep(moment)
+        fault(at, name)
+    for _ in range(MOST_ATTEMPTS):
+        state = wait_for_end(at, handle)
+        if state.state == "succeeded":
+            break
+        assert state.state in AGAIN, f"{state.state}: {state.why.en}"
+        at.session.start(spec)  # the next step: the same line again
+    assert state.state == "succeeded", f"{state.state}: {state.why.en}"
+    seconds = time.monotonic() - began
+    check_events(at.work / "runs" / spec.run / "events.jsonl")
+    home = download_voice(at.session, name, at.laptop.voices, QUIET)
+    assert home.verified
+    return digest_weights(home.folder), seconds
+
+
+def wait_for_end(at: Setup, handle: job_client.RunHandle) -> JobState:
+    deadline = time.monotonic() + ATTEMPT_LIMIT_S
+    while time.monotonic() < deadline:
+        state = at.state(handle)
+        if state.ended:
+            return state
+        time.sleep(0.5)
+    raise TimeoutError(f"{handle.run_id} is still {state.state}: {state.why.en}")
+
+
+def check_events(path: Path) -> None:
+    """Every event once, in order; the last one says that the run succeeded."""
+    found = [parse_event(line) for line in path.read_bytes().splitlines()]
+    numbers = [event.seq if event is not None else None for event in found]
+    assert numbers == list(range(len(found))), f"events are {numbers[:20]} ..."
+    last = found[-1]
+    assert last is not None and last.payload.get("status") == "succeeded"
+
+
+def digest_weights(folder: Path) -> str:
+    """SHA-256 over the tensors of all weights below `folder`, whatever the files are called."""
+    from sovdeck.engine.interop.safe_load import safe_load  # here: it loads torch
+
+    whole = hashlib.sha256()
+    files = sorted([*folder.rglob("*.ckpt"), *folder.rglob("*.pth")])
+    assert files, f"no weights in {folder}"
+    for path in files:
+        for key, tensor in sorted(safe_load(path).tensors("weight").items()):
+            whole.update(key.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return whole.hexdigest()
+
+
+def travel(trials: int, seed: int, folder: Path) -> Outcome:
+    """One journey left alone, then `trials` with a fault at a random moment of that time."""
+    chance, outcome = random.Random(seed), Outcome()
+    with set_up(folder) as at:
+        alone, seconds = travel_once(at, "Alone", None, 0.0)
+        for number in range(trials):
+            fault, moment = FAULTS[number % len(FAULTS)], chance.uniform(0.0, 0.7 * seconds)
+            outcome.trials += 1
+            label = f"{fault.__name__} after {moment:.1f} s"
+            try:
+                digest, _ = travel_once(at, f"Voice{number}", fault, moment)
+                if digest != alone:
+                    outcome.failures.append(f"{label}: other weights")
+            except (AssertionError, Problem, TimeoutError, OSError) as error:
+                outcome.failures.append(f"{label}: {type(error).__name__}: {error}")
+    return outcome

@@ -1,0 +1,166 @@
+"""A folder comes home file by file, each whole and verified, and only what is missing."""
+
+from __future__ import annotations
+
+import random
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pipe_server import QUICK, LocalLink, LocalStream, Server
+
+from sovdeck.engine.contract.problem import Problem
+from sovdeck.remote import filenames
+from sovdeck.remote.transfer.agent import remote_files
+from sovdeck.remote.transfer.core.progress import TransferMeter
+from sovdeck.remote.transfer.download.already_here import split_missing
+from sovdeck.remote.transfer.download.files import pull_files
+from sovdeck.remote.transfer.download.tar_batches import DownloadItem
+
+MIB = 1 << 20
+
+
+def noise(count: int, seed: int = 0) -> bytes:
+    return random.Random(seed).randbytes(count)
+
+
+FILES = {
+    "a.txt": b"a",
+    "empty": b"",
+    "sub/ odd 'name' $x\nbreak 声": noise(70_000, 1),
+    "sub/deep/-rf": noise(1000, 2),
+    "large.bin": noise(9 * MIB, 3),
+}
+HERE = {**FILES, "sub/ odd 'name' $x_break 声": FILES["sub/ odd 'name' $x\nbreak 声"]}
+HERE.pop("sub/ odd 'name' $x\nbreak 声")
+
+
+def lay(server: Server, files: dict[str, bytes]) -> None:
+    for name, data in files.items():
+        server.put(f"out/{name}", data)
+
+
+@dataclass
+class PulledFolder:
+    files: int
+    bytes: int
+    kept_files: int
+
+
+def fetch(server: Server, laptop: Path, **options: Any) -> PulledFolder:
+    """List, compare and pull a folder, as a sync does."""
+    options = {"report": lambda p: None, "cancel": threading.Event(), "tuning": QUICK, **options}
+    link = server.connect()
+    try:
+        found = remote_files.list_files(link, "out")
+        items = []
+        for one in found:
+            path = filenames.safe_relative_path(one.path)
+            assert path is not None
+            items.append(DownloadItem(one.path, one.size, laptop / "got" / path))
+        missing, same = split_missing(link, "out", found, items)
+        pull_files(
+            server.connect,
+            "out",
+            missing,
+            laptop / "got",
+            first=link,
+            meter=TransferMeter(),
+            on_received=lambda item, sha256: None,
+            bandwidth=None,
+            **options,
+        )
+    finally:
+        link.close()
+    return PulledFolder(len(missing), sum(item.size for item in missing), len(same))
+
+
+def here(laptop: Path) -> dict[str, bytes]:
+    folder = laptop / "got"
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
+    }
+
+
+def test_a_folder_comes_and_a_second_time_nothing_does(server: Server, laptop: Path) -> None:
+    lay(server, FILES)
+    done = fetch(server, laptop)
+    assert here(laptop) == HERE
+    assert (done.files, done.bytes, done.kept_files) == (5, sum(map(len, FILES.values())), 0)
+    (laptop / "got/mine.txt").write_bytes(b"stays")
+    (laptop / "got/a.txt").write_bytes(b"b")  # same size, other content
+    again = fetch(server, laptop)
+    assert (again.files, again.bytes, again.kept_files) == (1, 1, 4)
+    assert here(laptop) == {**HERE, "mine.txt": b"stays"}
+
+
+def test_a_cut_and_a_stop_lose_no_file(server: Server, laptop: Path) -> None:
+    files = {f"{n:03}": noise(40_000, n) for n in range(200)}
+    lay(server, files)
+    stop = threading.Event()
+
+    def weather(link: LocalLink, total: int) -> None:
+        if total > 5 * MIB:
+            stop.set()
+        elif total > 2 * MIB and len(server.weather.links) == 2:
+            link.cut()
+
+    server.weather.on_bytes = weather
+    with pytest.raises(Problem, match="Stopped by you"):
+        fetch(server, laptop, cancel=stop)
+    some = {name: data for name, data in here(laptop).items() if "/" not in name}
+    assert some.items() <= files.items() and len(some) > 60
+    server.weather.on_bytes = lambda link, total: None
+    done = fetch(server, laptop)
+    assert done.kept_files == len(some) and here(laptop) == files
+
+
+@pytest.mark.parametrize("then", [b"3" * 50, b"3" * 150, None], ids=["shorter", "longer", "gone"])
+def test_a_file_that_changes_after_it_was_named_is_noticed(
+    server: Server, laptop: Path, then: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay(server, {"a": b"1" * 100, "b": b"2" * 100})
+    from sovdeck.remote.transfer.agent import remote_files as questions
+
+    path = server.home / "out/a"
+    true_offered = questions.list_files
+
+    def offered(link: Any, folder: str) -> Any:
+        found = true_offered(link, folder)
+        if then is None:
+            path.unlink()
+        else:
+            path.write_bytes(then)
+        return found
+
+    monkeypatch.setattr(questions, "list_files", offered)
+    with pytest.raises(Problem) as caught:
+        fetch(server, laptop)
+    assert caught.value.key == "remote.transfer.changed"
+    assert "a" not in here(laptop)
+
+
+def test_a_small_file_damaged_on_the_way_is_not_taken(
+    server: Server, laptop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay(server, {"a": noise(5000)})
+    true_read = LocalStream.read
+
+    def read(self: LocalStream, n: int = 65536) -> bytes:
+        data = true_read(self, n)
+        return data[:-1] + b"?" if len(data) > 4000 and not data.endswith(b"\0") else data
+
+    monkeypatch.setattr(LocalStream, "read", read)
+    with pytest.raises(Problem) as caught:
+        fetch(server, laptop)
+    assert caught.value.key == "remote.transfer.changed" and "a" not in here(laptop)
+
+
+def test_a_missing_and_an_empty_folder(server: Server, laptop: Path) -> None:
+    with pytest.raises(Problem) as caught:
+        fetch(server, laptop)
+    assert caught.value.key == "remote.transfer.no_such_file"
+    (server.home / "out").mkdir()
+    assert fetch(server, laptop).files == 0

@@ -1,0 +1,55 @@
+"""Leaving while another screen is being composed anew: nothing ends with an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from pilot_waits import settled, until
+from textual.app import App
+from textual.widgets import DataTable
+from textual.widgets.data_table import RowKey
+
+from sovdeck.tui.dashboard.app import SovdeckApp
+from sovdeck.tui.services.fakes.world import FakeWorld
+from sovdeck.tui.widgets.diff_table import DiffTable
+
+
+async def test_what_a_gone_table_still_had_to_say_is_dropped(
+    make_app: Callable[..., SovdeckApp], world: FakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[str] = []
+
+    def leave(table: DiffTable) -> None:
+        """As its last act the old table reports a row, and the person leaves."""
+        if not left:
+            left.append(table.id or "")
+            message = DataTable.RowHighlighted(table, 0, RowKey("tokyo-4090"))
+            table.screen.post_message(message)
+            App.exit(table.app)
+
+    app = make_app(world)
+    async with app.run_test(size=(130, 40)) as pilot:
+        await settled(pilot, app, world)
+        monkeypatch.setattr(DiffTable, "on_unmount", leave, raising=False)
+        await pilot.press("f2")
+        await until(pilot, lambda: bool(left))
+    assert left == ["servers"]
+    assert app.return_code == 0
+
+
+async def test_a_timer_of_a_screen_that_is_left_does_nothing(
+    make_app: Callable[..., SovdeckApp], world: FakeWorld
+) -> None:
+    called: list[str] = []
+    app = make_app(world)
+    async with app.run_test(size=(130, 40)) as pilot:
+        await settled(pilot, app, world)
+        screen = app.screen
+        screen.set_timer(0.01, lambda: called.append("before"))
+        await until(pilot, lambda: bool(called))
+        App.exit(app)
+        timer = screen.set_timer(10, lambda: called.append("after"))
+        callback = timer._callback
+        assert callback is not None and callback() is None  # as when its time has come
+    assert called == ["before"]

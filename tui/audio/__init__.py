@@ -1,0 +1,1 @@
+"""Plays sound on this computer. Imports nothing of tui but `text`."""

@@ -1,0 +1,1 @@
+"""Line charts and waveforms: ticks, smoothing, character rasters, and their widgets."""

@@ -1,0 +1,1 @@
+"""The `sovdeck` command line: its parser, its commands and what they print."""

@@ -1,0 +1,1 @@
+"""The commands of `sovdeck`: one module each, with `add_arguments` and `run`."""

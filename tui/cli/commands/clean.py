@@ -1,0 +1,131 @@
+"""`sovdeck clean [SERVER | --here]`: what lies on a disk, and removing what a person chose."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from sovdeck.engine.contract.catalogue import text
+from sovdeck.engine.contract.format import format_bytes
+from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.remote.config.load import load_config
+from sovdeck.remote.config.paths import AppPaths
+from sovdeck.remote.disk.items import KINDS, DiskItem, Mark, choose
+from sovdeck.remote.disk.local_disk import list_local_disk, remove_here
+from sovdeck.remote.disk.server_disk import list_server_disk, remove_from_server
+from sovdeck.tui.cli.console import Console
+from sovdeck.tui.cli.prompts import TerminalDialog
+from sovdeck.tui.cli.server_argument import add_server_argument, open_session
+
+_DAY_S, _HOUR_S = 86_400, 3_600
+_HEADINGS = ("head_kind", "head_path", "head_size", "head_age", "head_mark")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `sovdeck clean`."""
+    add_server_argument(parser)
+    parser.add_argument("--here", action="store_true")
+    parser.add_argument("--remove", nargs="+", default=[], metavar="WHAT")
+    parser.add_argument("--only-copy", nargs="+", default=[], metavar="PATH")
+    parser.add_argument("--yes", action="store_true")
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    """List what may be removed; with a choice show it, ask, and remove it."""
+    if args.here and args.server:
+        raise Problem("remote.disk.here_or_there", ExitCode.CONFIG, server=args.server)
+    if args.here:
+        app_paths = AppPaths.locate()
+        outputs = Path(load_config(args.config, app_paths).paths.outputs).expanduser().absolute()
+        items = list_local_disk(outputs, app_paths)
+        chosen = _choose(args, console, items, int(time.time()))
+        return _report(console, chosen, remove_here(chosen)) if chosen else 0
+    with open_session(args, console) as session:
+        disk = list_server_disk(session)
+        chosen = _choose(args, console, disk.items, disk.now)
+        return _report(console, chosen, remove_from_server(session, disk, chosen)) if chosen else 0
+
+
+def _choose(
+    args: argparse.Namespace, console: Console, items: Sequence[DiskItem], now: int
+) -> tuple[DiskItem, ...]:
+    """Print what is there, or what was chosen of it; returns what a person agreed to remove."""
+    if not args.remove and not args.only_copy:
+        print_items(console, items, now)
+        if not items:
+            console.print_message("tui.clean.empty")
+            return ()
+
+        def marked(mark: Mark) -> str:
+            return format_bytes(sum(one.bytes for one in items if one.mark == mark))
+
+        total = format_bytes(sum(one.bytes for one in items))
+        safe, resume = marked("safe"), marked("resume")
+        console.print_message("tui.clean.sum", size=total, safe=safe, resume=resume)
+        console.print_message("tui.clean.how")
+        return ()
+    chosen, unknown = choose(items, args.remove, args.only_copy)
+    if unknown:
+        raise Problem("remote.disk.not_there", ExitCode.CONFIG, words=", ".join(unknown))
+    if not chosen:
+        console.print_message("tui.clean.nothing_chosen")
+        return ()
+    size = format_bytes(sum(item.bytes for item in chosen))
+    console.print_message("tui.clean.will_remove", size=size)
+    print_items(console, chosen, now)
+    dialog = TerminalDialog(console)
+    if not args.yes and not dialog.can_ask:
+        raise Problem("remote.disk.nobody_to_ask", ExitCode.CONFIG)
+    if args.yes or dialog.confirm("tui.clean.sure", count=len(chosen)):
+        return chosen
+    console.print_message("tui.clean.kept")
+    return ()
+
+
+def print_items(console: Console, items: Sequence[DiskItem], now: int) -> None:
+    """Print one line an item, by kind, the largest first."""
+
+    def word(key: str, **facts: object) -> str:
+        return text(f"tui.clean.{key}", **facts).get(console.language)
+
+    rows = [tuple(word(key) for key in _HEADINGS)]
+    for item in sorted(items, key=lambda one: (KINDS.index(one.kind), -one.bytes, one.path)):
+        age = max(0, now - item.changed)
+        days, hours = age // _DAY_S, age // _HOUR_S
+        mark = word("used_by", run=item.used_by) if item.used_by else word(item.mark)
+        # What is typed is the English word; another language says beside it what it is.
+        label = word(f"kind_{item.kind}")
+        rows.append(
+            (
+                item.kind if label == item.kind else f"{item.kind} {label}",
+                item.path,
+                format_bytes(item.bytes),
+                word("days", days=days) if days else word("hours", hours=hours),
+                mark,
+            )
+        )
+        console.print_json(
+            {
+                "kind": item.kind,
+                "path": item.path,
+                "bytes": item.bytes,
+                "changed": item.changed,
+                "mark": item.mark,
+                "used_by": item.used_by,
+            }
+        )
+    if items:
+        console.print_table(rows)
+
+
+def _report(console: Console, chosen: Sequence[DiskItem], gone: Sequence[DiskItem]) -> int:
+    """Say what was removed; Problem for what the disk refused."""
+    size = sum(item.bytes for item in gone)
+    console.print_message("tui.clean.removed", count=len(gone), size=format_bytes(size))
+    console.print_json({"status": "ok", "removed": [item.path for item in gone], "bytes": size})
+    left = [item.path for item in chosen if item not in gone]
+    if left:
+        raise Problem("remote.disk.not_removed", ExitCode.DATA, count=len(left), path=left[0])
+    return 0

@@ -1,0 +1,1 @@
+"""`sovdeck demo`: deploy, train and download on one computer, over real SSH."""

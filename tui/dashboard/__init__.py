@@ -1,0 +1,1 @@
+"""The app that a person starts: controller, command handlers, background tasks."""

@@ -1,0 +1,1 @@
+"""Desktop notifications and webhooks that a run has ended."""

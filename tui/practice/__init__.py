@@ -1,0 +1,1 @@
+"""A server on this computer with a practice dataset, for the demo."""

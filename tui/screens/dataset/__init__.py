@@ -1,0 +1,1 @@
+"""The Dataset screen: check a folder of recordings, correct transcripts, push it."""

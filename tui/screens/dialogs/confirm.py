@@ -1,0 +1,66 @@
+"""A yes-or-no question before anything costly or final."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Button, Static
+
+from sovdeck.tui.screens.base.prompt_modal import PromptModal
+from sovdeck.tui.shell.actions import ACTIONS_BY_ID, bindings
+from sovdeck.tui.text.i18n import translate, translate_hint
+from sovdeck.tui.widgets.key_bar import keys_of
+
+
+class ConfirmScreen(PromptModal[bool]):
+    """True for yes, which has the focus: Enter does what is asked, and so does y.
+
+    dangerous: yes must be given twice, and no has the focus.
+    """
+
+    CSS_PATH = "../../styles/modal.tcss"
+    BINDINGS = bindings("confirm")
+
+    AUTO_FOCUS = ""
+
+    def __init__(self, text_key: str, facts: Mapping[str, Any], *, dangerous: bool = False) -> None:
+        super().__init__()
+        self.text_key = text_key
+        self.facts = facts
+        self.confirmations_left = 2 if dangerous else 1
+
+    def on_mount(self) -> None:
+        self.query_one("#no" if self.confirmations_left > 1 else "#yes").focus()
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box"):
+            yield Static(
+                translate(self, self.text_key, **self.facts), classes="question", markup=False
+            )
+            more = translate_hint(self, self.text_key, **self.facts)
+            if more:
+                yield Static(more, classes="more", markup=False)
+            with Horizontal(classes="buttons"):
+                yield Button(self._label("no"), id="no", variant="default")
+                yield Button(self._label("yes"), id="yes", variant="warning")
+
+    def _label(self, answer: str) -> str:
+        action = ACTIONS_BY_ID["confirm.no" if answer == "no" else "confirm.yes"]
+        key = keys_of(self.app, action)[0]
+        return f"{key}  {translate(self, f'tui.chrome.{answer}')}"
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        self.action_answer(event.button.id == "yes")
+
+    def action_answer(self, yes: bool) -> None:
+        """Close with the answer; the first yes to something dangerous only asks again."""
+        if yes and self.confirmations_left > 1:
+            self.confirmations_left -= 1
+            button = self.query_one("#yes", Button)
+            button.label = self._label("yes_really")
+            button.variant = "error"
+        else:
+            self.dismiss(yes)

@@ -1,0 +1,44 @@
+"""A dialog that asks for one name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Input, Static
+
+from sovdeck.tui.screens.base.composed_screen import Dialog
+from sovdeck.tui.shell.actions import bindings
+from sovdeck.tui.text.i18n import translate, translate_hint
+
+
+class NamePromptScreen(Dialog[str | None]):
+    """`name_error` returns what is wrong with a name, or ""; the result is None when left."""
+
+    CSS_PATH = "../../styles/modal.tcss"
+    BINDINGS = bindings("name")
+
+    def __init__(self, text_key: str, name: str, name_error: Callable[[str], str]) -> None:
+        super().__init__()
+        self.text_key = text_key
+        self.proposed = name
+        self.name_error = name_error
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box"):
+            yield Static(translate(self, self.text_key), classes="question", markup=False)
+            yield Input(self.proposed, id="name", max_length=40)
+            yield Static(id="fault", classes="fault", markup=False)
+            yield Static(translate_hint(self, self.text_key), classes="more", markup=False)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        name = event.value.strip()
+        error = self.name_error(name)
+        if error or not name:
+            self.query_one("#fault", Static).update(error)
+        else:
+            self.dismiss(name)
+
+    def action_leave(self) -> None:
+        self.dismiss(None)

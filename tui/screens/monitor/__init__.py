@@ -1,0 +1,1 @@
+"""The Monitor screen: losses, memory, progress and log of one run."""

@@ -1,0 +1,1 @@
+"""The Speak screen: type a text, choose weights and a reference, listen."""

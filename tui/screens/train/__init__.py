@@ -1,0 +1,1 @@
+"""The Train screen: parameters, the plan, the start of a run."""

@@ -1,0 +1,1 @@
+"""The services over `remote`: what the dashboard asks of real servers."""

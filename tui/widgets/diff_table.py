@@ -1,0 +1,91 @@
+"""A table that is refilled often: only the cells that differ are updated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.cells import cell_len
+from textual import events
+from textual.content import Content
+from textual.widgets import DataTable
+
+_CELL_PADDING = 2  # a blank on either side of a cell
+TableCell = Content | str
+TableRow = tuple[str, Mapping[str, TableCell]]
+
+
+class DiffTable(DataTable[TableCell]):
+    """Rows have keys; the cursor stays on its row when rows around it come and go."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id, cursor_type="row")
+        self._titles: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys of all rows, from the top."""
+        return [str(row.key.value) for row in self.ordered_rows]
+
+    @property
+    def cursor_key(self) -> str | None:
+        """The key of the row under the cursor."""
+        if not self.is_valid_row_index(self.cursor_row):
+            return None
+        return str(self.ordered_rows[self.cursor_row].key.value)
+
+    async def _on_click(self, event: events.Click) -> None:
+        # What was under the mouse when it was painted may be gone; Textual would look it up.
+        meta = event.style.meta
+        if meta.get("column", 0) >= len(self.columns) or meta.get("row", 0) >= len(self.rows):
+            event.prevent_default()
+
+    def fill(
+        self, columns: Mapping[str, str], rows: Sequence[TableRow], chosen: str | None = None
+    ) -> None:
+        """Show `rows` under `columns` (key to title); the cursor moves to row `chosen` if given."""
+        titles = (*columns, *columns.values())
+        if titles != self._titles or self.keys != [key for key, _ in rows]:
+            cursor_key = chosen or self.cursor_key
+            self._titles = titles
+            self.clear(columns=True)
+            for key, title in columns.items():
+                self.add_column(title, key=key, width=_column_width(title, key, rows))
+            for key, cells in rows:
+                self.add_row(*(cells[column] for column in columns), key=key)
+            if cursor_key in {key for key, _ in rows}:
+                self.move_cursor(row=self.get_row_index(str(cursor_key)))
+            return
+        for column in self.ordered_columns:
+            name = str(column.key.value)
+            width = _column_width(columns[name], name, rows)
+            if column.width != width:
+                column.width = width
+                self._require_update_dimensions = True
+        for key, cells in rows:
+            for name in columns:
+                if self.get_cell(key, name) != cells[name]:
+                    self.update_cell(key, name, cells[name])
+
+
+def columns_that_fit(
+    columns: Mapping[str, str], rows: Sequence[TableRow], width: int, optional: Sequence[str]
+) -> dict[str, str]:
+    """`columns` without as many of `optional`, in this order, as must go to fit `width` cells."""
+    kept = dict(columns)
+    for name in optional:
+        if (
+            sum(_column_width(title, key, rows) + _CELL_PADDING for key, title in kept.items())
+            <= width
+        ):
+            break
+        kept.pop(name, None)
+    return kept
+
+
+def _column_width(title: str, column: str, rows: Sequence[TableRow]) -> int:
+    return max([cell_len(title), *(_cell_width(cells[column]) for _, cells in rows)])
+
+
+def _cell_width(cell: TableCell) -> int:
+    # Rich cannot measure a Content, so the table cannot size its columns itself.
+    return cell.cell_length if isinstance(cell, Content) else cell_len(cell)
