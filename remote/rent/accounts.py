@@ -16,6 +16,7 @@ from sovdeck.remote.secret import Secret
 
 # NAME=http://127.0.0.1:PORT, comma between several: a simulator in a provider's place.
 SIMULATORS_VARIABLE = "SOVDECK_RENT_SIMULATORS"
+SIMULATED_KEY = "simulated-5150"
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,15 @@ def keyring_account(provider: str) -> str:
 
 
 def find_key(provider: str, keyring: Keyring) -> Secret | None:
-    """Return the key of the account; None where there is none. A simulator takes any."""
+    """Return the key of the account; None where there is none.
+
+    While providers are simulated no real key is sent anywhere, and no other provider is asked.
+    """
+    simulators = find_simulators()
+    if simulators:
+        return Secret(SIMULATED_KEY) if provider in simulators else None
     given = os.environ.get(_KINDS[provider].variable, "").strip()
-    if given:
-        return Secret(given)
-    return keyring.get_password(keyring_account(provider)) or (
-        Secret("simulated") if provider in _simulators() else None
-    )
+    return Secret(given) if given else keyring.get_password(keyring_account(provider))
 
 
 def open_provider(
@@ -71,7 +74,7 @@ def open_provider(
     def headers() -> Mapping[str, str]:
         return {"Authorization": kind.scheme + key.reveal()}
 
-    base = _simulators().get(name, kind.base)
+    base = find_simulators().get(name, kind.base)
     return kind.make(JsonApi(name, base, headers, sleep=sleep))
 
 
@@ -83,6 +86,7 @@ def open_providers(keyring: Keyring) -> list[Provider]:
     return [open_provider(name, keyring) for name in known]
 
 
-def _simulators() -> dict[str, str]:
+def find_simulators() -> dict[str, str]:
+    """Return the addresses of simulators by the provider whose place they take."""
     pairs = (each.partition("=") for each in os.environ.get(SIMULATORS_VARIABLE, "").split(","))
     return {name.strip(): address.strip() for name, _, address in pairs if address}

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cloud_simulator import SimulatedCloud
 
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.remote.http_json import RequestRefused
@@ -21,6 +20,7 @@ from sovdeck.remote.rent.rental import (
     price_offers,
     wait_until_ready,
 )
+from sovdeck.tui.cli.demo.simulated_cloud import SimulatedCloud
 
 ProviderOver = Callable[[str, SimulatedCloud], Provider]
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI sovdeck"
