@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.auth.credentials import Keyring
 from sovdeck.remote.http_json import JsonApi
-from sovdeck.remote.rent.provider import Provider
+from sovdeck.remote.rent.provider import PROVIDER_NAMES, Provider
 from sovdeck.remote.rent.providers import autodl, lambda_cloud, runpod, vast
 from sovdeck.remote.secret import Secret
+from sovdeck.remote.servers.sign_in import WritableKeyring
 
 # NAME=http://127.0.0.1:PORT, comma between several: a simulator in a provider's place.
 SIMULATORS_VARIABLE = "SOVDECK_RENT_SIMULATORS"
@@ -35,7 +36,7 @@ _KINDS: Mapping[str, _Kind] = {
     "lambda": _Kind(lambda_cloud.LambdaAccount, lambda_cloud.BASE, "LAMBDA_API_KEY"),
     "autodl": _Kind(autodl.AutoDLAccount, autodl.BASE, "AUTODL_TOKEN", scheme=""),
 }
-PROVIDER_NAMES = tuple(_KINDS)
+assert tuple(_KINDS) == PROVIDER_NAMES
 
 
 def keyring_account(provider: str) -> str:
@@ -76,6 +77,18 @@ def open_provider(
 
     base = find_simulators().get(name, kind.base)
     return kind.make(JsonApi(name, base, headers, sleep=sleep))
+
+
+def keep_key(provider: str, key: Secret, keyring: WritableKeyring) -> int:
+    """Keep a key in the keyring, once the provider has taken it; return how many servers it lists.
+
+    Problem `remote.rent.no_key_given` for an empty one; a refused one is not kept.
+    """
+    if not key.reveal():
+        raise Problem("remote.rent.no_key_given", ExitCode.CONFIG, provider=provider)
+    count = len(open_provider(provider, keyring, key=key).list_instances())
+    keyring.set_password(keyring_account(provider), key)
+    return count
 
 
 def open_providers(keyring: Keyring) -> list[Provider]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, get_args
+from typing import Protocol
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.auth.keypair import ensure_key
@@ -20,25 +20,12 @@ from sovdeck.remote.rent.provider import (
     Offer,
     Order,
     Provider,
+    Station,
 )
 from sovdeck.remote.rent.rental import Clock, create_server, end_server, wait_until_ready
 from sovdeck.remote.servers.add import free_name, register
 from sovdeck.remote.servers.server import LoginPrompts
 from sovdeck.remote.servers.sign_in import KeyInstallOffer
-
-Station = Literal[
-    "create",
-    "start",
-    "add",
-    "deploy",
-    "weights",
-    "push",
-    "autostop",
-    "train",
-    "home",
-    "end",
-]
-STATIONS: tuple[Station, ...] = get_args(Station)
 
 
 class StepFailed(Exception):

@@ -10,9 +10,9 @@ from sovdeck.engine.contract.catalogue import hint, text
 from sovdeck.engine.contract.format import format_money
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.engine.contract.spec import TINY_PRESETS
-from sovdeck.remote.rent.journey import Station, StepFailed
+from sovdeck.remote.rent.journey import StepFailed
 from sovdeck.remote.rent.leases import Lease
-from sovdeck.remote.rent.provider import Instance, InstanceAddress, Provider
+from sovdeck.remote.rent.provider import Instance, InstanceAddress, Provider, Station
 from sovdeck.remote.rent.rental import Clock
 from sovdeck.remote.secret import Secret
 from sovdeck.remote.voices.sync import sync

@@ -8,8 +8,8 @@ import pytest
 
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.remote.http_json import JsonApi, RequestRefused
-from sovdeck.remote.rent.accounts import PROVIDER_NAMES, SIMULATED_KEY
-from sovdeck.remote.rent.provider import Order, Provider, Requirements
+from sovdeck.remote.rent.accounts import SIMULATED_KEY
+from sovdeck.remote.rent.provider import PROVIDER_NAMES, Order, Provider, Requirements
 from sovdeck.tui.cli.demo.simulated_cloud import SimulatedCloud
 
 ProviderOver = Callable[[str, SimulatedCloud], Provider]

@@ -9,9 +9,8 @@ import pytest
 
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.remote.http_json import RequestRefused
-from sovdeck.remote.rent.accounts import PROVIDER_NAMES
 from sovdeck.remote.rent.leases import Lease, LeaseBook, new_lease
-from sovdeck.remote.rent.provider import Offer, Order, Provider, Requirements
+from sovdeck.remote.rent.provider import PROVIDER_NAMES, Offer, Order, Provider, Requirements
 from sovdeck.remote.rent.rental import (
     Clock,
     create_server,

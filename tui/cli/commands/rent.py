@@ -18,20 +18,15 @@ from sovdeck.engine.contract.spec import PRESETS
 from sovdeck.remote.auth.keyring_store import SystemKeyring
 from sovdeck.remote.config.load import load_config
 from sovdeck.remote.config.paths import AppPaths
-from sovdeck.remote.rent.accounts import (
-    PROVIDER_NAMES,
-    keyring_account,
-    open_provider,
-    open_providers,
-)
+from sovdeck.remote.rent.accounts import keep_key, open_provider, open_providers
 from sovdeck.remote.rent.estimate import ERROR, VoiceEstimate, estimate_voice
 from sovdeck.remote.rent.journey import (
     RentalJourney,
     add_rented_server,
     forget_ended_server,
 )
-from sovdeck.remote.rent.leases import LeaseBook, new_lease
-from sovdeck.remote.rent.provider import EndAction, Provider
+from sovdeck.remote.rent.leases import DEFAULT_HOURS, LeaseBook, new_lease
+from sovdeck.remote.rent.provider import PROVIDER_NAMES, EndAction, Provider
 from sovdeck.remote.rent.rental import (
     Clock,
     PricedOffer,
@@ -51,8 +46,6 @@ from sovdeck.tui.cli.parser import LocalizedParser, add_json_option
 from sovdeck.tui.cli.prompts import TerminalDialog
 from sovdeck.tui.cli.rent_steps import CommandSteps, NewServerDialog, print_ended
 
-_DEFAULT_HOURS = 12.0
-
 
 def add_arguments(parser: LocalizedParser) -> None:
     """Add the actions and options of `sovdeck rent`."""
@@ -60,7 +53,7 @@ def add_arguments(parser: LocalizedParser) -> None:
     _add_voice_options(parser)
     parser.add_argument("--offer", type=int, metavar="NUMBER")
     parser.add_argument("--end", choices=("stop", "destroy"), default="stop")
-    parser.add_argument("--hours", type=float, default=_DEFAULT_HOURS)
+    parser.add_argument("--hours", type=float, default=DEFAULT_HOURS)
     parser.add_argument("--yes", action="store_true")
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
 
@@ -381,11 +374,7 @@ def _keep_key(args: argparse.Namespace, console: Console) -> int:
         typed = getpass.getpass(question)
     else:
         typed = sys.stdin.readline()
-    key = Secret(typed.strip())
-    if not key.reveal():
-        raise Problem("tui.rent.no_key_given", ExitCode.CONFIG)
-    count = len(open_provider(args.account, SystemKeyring(), key=key).list_instances())
-    SystemKeyring().set_password(keyring_account(args.account), key)
+    count = keep_key(args.account, Secret(typed.strip()), SystemKeyring())
     console.print_message("tui.rent.key_kept", provider=args.account, count=count)
     console.print_json({"status": "ok", "provider": args.account})
     return int(ExitCode.OK)
