@@ -18,7 +18,7 @@ from sovdeck.engine.contract.spec import PRESETS
 from sovdeck.remote.auth.keyring_store import SystemKeyring
 from sovdeck.remote.config.load import load_config
 from sovdeck.remote.config.paths import AppPaths
-from sovdeck.remote.rent.accounts import keep_key, open_provider, open_providers
+from sovdeck.remote.rent.accounts import find_simulators, keep_key, open_provider, open_providers
 from sovdeck.remote.rent.estimate import ERROR, VoiceEstimate, estimate_voice
 from sovdeck.remote.rent.journey import (
     RentalJourney,
@@ -204,6 +204,8 @@ def _print_offers(priced: Sequence[PricedOffer], console: Console) -> None:
             }
         )
     console.print_table(rows)
+    if find_simulators():
+        console.print_message("tui.rent.simulated")
     now = datetime.now().strftime("%H:%M")
     console.print_message("tui.rent.estimate_note", error=f"{ERROR * 100:.0f}", time=now)
 

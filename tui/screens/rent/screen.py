@@ -25,6 +25,7 @@ from sovdeck.tui.screens.rent.text import (
     offer_cells,
     offer_lines,
     title_text,
+    untried_note,
 )
 from sovdeck.tui.shell.actions import bindings
 from sovdeck.tui.state import commands
@@ -212,6 +213,7 @@ class RentScreen(AppScreen):
             "total": offer.total or self.translate("tui.rent.unknown_price"),
             "agreement": agreement(self, state.offers, offer, self.end),
             "dead": costs_if_dead(self, state.offers, offer),
+            "untried": untried_note(self, offer),
         }
 
         def answered(yes: bool | None) -> None:
@@ -271,7 +273,7 @@ class RentScreen(AppScreen):
         self.dismiss()
 
 
-def leaving_question(screen: AppScreen, state: State) -> ConfirmScreen | None:
+def leaving_question(state: State) -> ConfirmScreen | None:
     """What is asked before the dashboard is left while a rental goes on; None without one."""
     journey = state.journey
     if journey is None or journey.ended:

@@ -45,11 +45,11 @@ def title_text(node: MessagePump, state: State, view: str) -> Content:
     if view == "offers":
         title = translate(node, "tui.rent.title", voice=offers.voice or UNKNOWN)
         age = age_text(node, offers.at, state.now) if offers.at else ""
-        parts = [
-            (f"  {translate(node, 'tui.rent.prices_age', age=age)}" if age else "", "$warning")
-        ]
+        parts = []
         if len(offers.voices) > 1:
-            parts.insert(0, (f"  ‹ {', '.join(offers.voices)} ›", "$faint"))
+            parts.append((f"  ‹ {', '.join(offers.voices)} ›", "$faint"))
+        if age:
+            parts.append((f"  {translate(node, 'tui.rent.prices_age', age=age)}", "$warning"))
     else:
         title = translate(node, "tui.rent.leases_title", count=len(state.leases))
         age = age_text(node, state.leases_at, state.now) if state.leases_at else ""
@@ -96,18 +96,22 @@ def costs_if_dead(node: MessagePump, offers: OffersView, offer: OfferRow) -> str
     )
 
 
+def untried_note(node: MessagePump, offer: OfferRow) -> str:
+    """That nobody has run us against the real service, and where a person can watch it."""
+    return translate(node, "tui.rent.untried", provider=offer.provider, page=offer.page)
+
+
 def offer_lines(
     node: MessagePump, offers: OffersView, offer: OfferRow, end: EndChoice
 ) -> list[Content]:
     """What renting this offer means."""
-    untried = translate(node, "tui.rent.untried", provider=offer.provider, page=offer.page)
     error = f"{offers.error * 100:.0f}"
     at = time.strftime("%H:%M", time.localtime(offers.at / 1000))
     return [
         Content(agreement(node, offers, offer, end)),
         Content.styled(costs_if_dead(node, offers, offer), "$secondary"),
         Content.styled(translate(node, "tui.rent.estimate_note", error=error, time=at), "$faint"),
-        Content.styled(untried, "$warning"),
+        Content.styled(untried_note(node, offer), "$warning"),
     ]
 
 
