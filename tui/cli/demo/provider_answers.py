@@ -12,7 +12,7 @@ def answer_runpod(cloud: SimulatedCloud, method: str, path: str, query: Any, bod
     """Answer one request as RunPod would; CloudRefusal where it says no."""
     words = path.strip("/").split("/")
     if path == "/catalog/gpus":
-        if query != {"include": ["AVAILABILITY"], "product": ["POD"]}:
+        if (query.get("include"), query.get("product")) != (["AVAILABILITY"], ["POD"]):
             raise CloudRefusal(400, {"title": "Bad Request", "status": 400, "detail": "query"})
         return {
             "gpus": [

@@ -63,7 +63,7 @@ class RentScreen(AppScreen):
             yield DiffTable(id="offers")
             yield DiffTable(id="leases")
             yield EmptyState("tui.rent.asking", id="empty")
-        with VerticalScroll(id="more", can_focus=False):
+        with VerticalScroll(id="more"):
             yield Static(id="detail")
 
     def on_mount(self) -> None:

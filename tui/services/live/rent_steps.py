@@ -289,7 +289,9 @@ class DashboardSteps:
                     raise
                 continue
             if state.ended:
-                return state.exit_code or 0
+                if state.code is not None:
+                    return state.code
+                return int(ExitCode.OK if state.state == "succeeded" else ExitCode.INTERNAL)
             if pull_each_save and poll % _PULL_POLLS == 0:
                 self._pull_saves(server)
         raise AssertionError("unreachable")

@@ -73,7 +73,9 @@ class LiveRentals:
 
     def list_offers(self, voice: str, folder: str, emit: Emit, cancel: Cancel) -> None:
         """Emit what can be rented for a voice, or why nothing can."""
-        known = {one.voice: one for one in self._known_voices(folder)}
+        known: dict[str, RentedVoice] = {}
+        for one in self._known_voices(folder):
+            known.setdefault(one.voice, one)
         chosen = known.get(voice) or next(iter(known.values()), None)
         view = OffersView(
             chosen.voice if chosen is not None else "",
