@@ -55,7 +55,7 @@ class RentedVoice:
     params: Mapping[str, ParamValue]
 
 
-class NewServerPrompts:
+class RentedServerPrompts:
     """The first log-in to a server that its provider, asked over TLS, says is ours.
 
     Its host key is new to everybody, also where another server had the address before: it is told
@@ -134,9 +134,9 @@ class DashboardSteps:
     def report_waiting(self, lease: Lease, instance: Instance | None, seconds: float) -> None:
         """Nothing but the cost changes while it starts, and the clock shows that."""
 
-    def new_server_prompts(self, address: InstanceAddress) -> NewServerPrompts:
+    def new_server_prompts(self, address: InstanceAddress) -> RentedServerPrompts:
         """Return what answers the first log-in."""
-        return NewServerPrompts(address.password, self._prompts, self._emit)
+        return RentedServerPrompts(address.password, self._prompts, self._emit)
 
     def server_ready(self, lease: Lease, address: InstanceAddress) -> None:
         """Show the server in the list."""
