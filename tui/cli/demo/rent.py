@@ -66,7 +66,7 @@ def run_rent_demo(folder: Path, console: Console, *, headless: bool, keep: bool)
         with _simulated_providers(environment) as clouds:
             console.print_message("tui.demo.rent_simulated", line=environment.ssh_line)
             facts = {"clips": dataset.clips, "seconds": round(dataset.seconds)}
-            console.print_message("tui.demo.dataset", **facts)
+            console.print_message("tui.demo.rent_dataset", **facts)
             if headless:
                 _sovdeck(environment, console, "rent", "--offer", "1", "--end", "destroy", "--yes")
             else:
