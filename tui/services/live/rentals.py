@@ -86,7 +86,8 @@ class LiveRentals:
             loading=True,
         )
         emit(ev.OffersSeen(view))
-        why, needs_key, offers = None, False, ()
+        why, needs_key = None, False
+        offers: tuple[OfferRow, ...] = ()
         try:
             if chosen is None:
                 raise Problem("tui.rent.no_voice", ExitCode.CONFIG)
