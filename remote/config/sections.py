@@ -172,6 +172,9 @@ class NotifySection(Section):
         pattern=r"^[A-Za-z0-9_.-]{0,63}$",
         description="Name under which `sovdeck notify set` keeps the address in the keyring.",
     )
+    wechat: bool = Field(
+        False, description="A WeChat message by AutoDL; its token: `sovdeck notify set wechat`."
+    )
     on: Literal["always", "failure"] = Field("always", description="At which ends.")
 
 

@@ -49,14 +49,17 @@ def ip_version(host: str) -> str | None:
 
 
 def check_port(text: str) -> int:
-    """Return the port 1..65535 of its decimal text."""
+    """Return the port 1..65535 of its decimal text; Problem `bad_port` repeats what was given."""
     if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= 65535):
-        # Only digits are repeated: a password pasted behind a colon also ends up here.
-        shown_port = (
-            text if text.isascii() and text.lstrip("-").isdigit() and len(text) < 12 else "..."
-        )
-        raise Problem("remote.host.bad_port", ExitCode.CONFIG, port=shown_port)
+        raise Problem("remote.host.bad_port", ExitCode.CONFIG, port=to_printable(text))
     return int(text)
+
+
+def _check_port_after_colon(text: str) -> int:
+    """As `check_port`, where people also paste a password: only figures are repeated."""
+    if text.isascii() and text.lstrip("-").isdigit() and len(text) < 12:
+        return check_port(text)
+    raise Problem("remote.host.no_port_after_colon", ExitCode.CONFIG)
 
 
 def check_user(text: str) -> str:
@@ -85,11 +88,11 @@ def split_destination(text: str) -> tuple[str, str, int | None]:
             raise Problem("remote.host.bad_v6", ExitCode.CONFIG, host=to_printable(address))
         if ":" not in host:
             raise Problem("remote.host.bad_v6", ExitCode.CONFIG, host=to_printable(address))
-        return user, check_host(host + "]"), check_port(rest[1:]) if rest else None
+        return user, check_host(host + "]"), _check_port_after_colon(rest[1:]) if rest else None
     if address.partition("%")[0].count(":") > 1:
         return user, check_host(address), None
     host, colon, port = address.partition(":")
-    return user, check_host(host), check_port(port) if colon else None
+    return user, check_host(host), _check_port_after_colon(port) if colon else None
 
 
 def bracket_ipv6(host: str) -> str:

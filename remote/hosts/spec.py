@@ -223,7 +223,10 @@ def parse_ssh_line(text: str) -> ParsedDestination:
         raise Problem("remote.host.open_quote", ExitCode.CONFIG) from None
     if words and words[0] == "$":
         words = words[1:]
-    if words and re.split(r"[/\\]", words[0])[-1].lower() in ("ssh", "ssh.exe", "sftp"):
+    program = re.split(r"[/\\]", words[0])[-1].lower() if words else ""
+    if program == "sshpass":  # its -p is a password, which must not be taken for a port
+        raise Problem("remote.host.password_inside", ExitCode.CONFIG)
+    if program in ("ssh", "ssh.exe", "sftp"):
         words = words[1:]
     if not words:
         raise Problem("remote.host.empty", ExitCode.CONFIG)

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.auth.credentials import Keyring
 from sovdeck.remote.http_json import JsonApi
-from sovdeck.remote.rent.provider import Provider
+from sovdeck.remote.rent.provider import PROVIDER_NAMES, Provider
 from sovdeck.remote.rent.providers import autodl, lambda_cloud, runpod, vast
 from sovdeck.remote.secret import Secret
+from sovdeck.remote.servers.sign_in import WritableKeyring
 
 # NAME=http://127.0.0.1:PORT, comma between several: a simulator in a provider's place.
 SIMULATORS_VARIABLE = "SOVDECK_RENT_SIMULATORS"
+SIMULATED_KEY = "simulated-5150"
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ _KINDS: Mapping[str, _Kind] = {
     "lambda": _Kind(lambda_cloud.LambdaAccount, lambda_cloud.BASE, "LAMBDA_API_KEY"),
     "autodl": _Kind(autodl.AutoDLAccount, autodl.BASE, "AUTODL_TOKEN", scheme=""),
 }
-PROVIDER_NAMES = tuple(_KINDS)
+assert tuple(_KINDS) == PROVIDER_NAMES
 
 
 def keyring_account(provider: str) -> str:
@@ -43,13 +45,15 @@ def keyring_account(provider: str) -> str:
 
 
 def find_key(provider: str, keyring: Keyring) -> Secret | None:
-    """Return the key of the account; None where there is none. A simulator takes any."""
+    """Return the key of the account; None where there is none.
+
+    While providers are simulated no real key is sent anywhere, and no other provider is asked.
+    """
+    simulators = find_simulators()
+    if simulators:
+        return Secret(SIMULATED_KEY) if provider in simulators else None
     given = os.environ.get(_KINDS[provider].variable, "").strip()
-    if given:
-        return Secret(given)
-    return keyring.get_password(keyring_account(provider)) or (
-        Secret("simulated") if provider in _simulators() else None
-    )
+    return Secret(given) if given else keyring.get_password(keyring_account(provider))
 
 
 def open_provider(
@@ -71,8 +75,20 @@ def open_provider(
     def headers() -> Mapping[str, str]:
         return {"Authorization": kind.scheme + key.reveal()}
 
-    base = _simulators().get(name, kind.base)
+    base = find_simulators().get(name, kind.base)
     return kind.make(JsonApi(name, base, headers, sleep=sleep))
+
+
+def keep_key(provider: str, key: Secret, keyring: WritableKeyring) -> int:
+    """Keep a key in the keyring, once the provider has taken it; return how many servers it lists.
+
+    Problem `remote.rent.no_key_given` for an empty one; a refused one is not kept.
+    """
+    if not key.reveal():
+        raise Problem("remote.rent.no_key_given", ExitCode.CONFIG, provider=provider)
+    count = len(open_provider(provider, keyring, key=key).list_instances())
+    keyring.set_password(keyring_account(provider), key)
+    return count
 
 
 def open_providers(keyring: Keyring) -> list[Provider]:
@@ -83,6 +99,7 @@ def open_providers(keyring: Keyring) -> list[Provider]:
     return [open_provider(name, keyring) for name in known]
 
 
-def _simulators() -> dict[str, str]:
+def find_simulators() -> dict[str, str]:
+    """Return the addresses of simulators by the provider whose place they take."""
     pairs = (each.partition("=") for each in os.environ.get(SIMULATORS_VARIABLE, "").split(","))
     return {name.strip(): address.strip() for name, _, address in pairs if address}

@@ -11,6 +11,7 @@ from sovdeck.engine.contract.params import ParamValue
 from sovdeck.engine.contract.plan import PlanClip, PlanDevice, make_plan
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.contract.spec import TINY_PRESETS, RunSpec
+from sovdeck.remote.rent.provider import Requirements
 
 # From the order to the first update: its start, the installation, the weights, the recordings.
 _BEFORE_TRAINING_S = 25 * 60
@@ -19,6 +20,7 @@ _AFTER_TRAINING_S = 8 * 60
 # No rate was measured on the card: plans were off by up to this much of their time.
 ERROR = 0.5
 _CORES = 8
+_ENVIRONMENT_GB, _WEIGHTS_GB = 12, 6
 _UNREAD_CLIP_S = 6.0  # of a format that this computer does not read
 
 
@@ -34,16 +36,11 @@ class VoiceEstimate:
         return (_BEFORE_TRAINING_S + plan.seconds + _AFTER_TRAINING_S) / 3600
 
     @property
-    def memory(self) -> float:
-        """GiB of GPU memory that the plan asks for."""
+    def requirements(self) -> Requirements:
+        """What a server must have: the plan's GPU memory, and disk for all that is put there."""
         plan = make_plan(self._spec, self._clips, PlanDevice(gpu_name="", cores=_CORES))
-        return plan.memory / (1 << 30)
-
-    @property
-    def disk(self) -> int:
-        """GB that the run writes, beside the environment and the weights."""
-        plan = make_plan(self._spec, self._clips, PlanDevice(gpu_name="", cores=_CORES))
-        return int(plan.disk / 1e9) + 1
+        disk = _ENVIRONMENT_GB + _WEIGHTS_GB + int(plan.disk / 1e9) + 1
+        return Requirements(plan.memory / (1 << 30), disk)
 
 
 def estimate_voice(

@@ -20,6 +20,7 @@ from sovdeck.remote.locked_file import edit_lines
 from sovdeck.remote.rent.provider import EndAction, Offer
 
 NAME_PREFIX = "sovdeck-"
+DEFAULT_HOURS = 12.0  # after which a server stops itself, as far as it can
 _MAX_BYTES = 4 << 20
 _NAME = re.compile(r"sovdeck-[a-z0-9-]{1,24}-[0-9a-f]{6}-until-(\d{8}T\d{4})")
 

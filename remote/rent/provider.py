@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from sovdeck.remote.secret import Secret
 
 InstanceState = Literal["starting", "running", "stopped", "failed", "gone"]
 # A provider that destroys on stop is said to be so before the first paid second.
 EndAction = Literal["stop", "destroy"]
+PROVIDER_NAMES = ("runpod", "vast", "lambda", "autodl")
+# Of a journey, in this order.
+Station = Literal[
+    "create", "start", "add", "deploy", "weights", "push", "autostop", "train", "home", "end"
+]
+STATIONS: tuple[Station, ...] = get_args(Station)
 
 
 @dataclass(frozen=True)

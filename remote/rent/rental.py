@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
@@ -16,6 +16,7 @@ from sovdeck.remote.rent.provider import (
     Offer,
     Order,
     Provider,
+    Requirements,
 )
 
 _POLL_S = 10.0
@@ -27,6 +28,7 @@ _START_SHOWS_WITHIN_S = 60.0
 _LISTED_WITHIN_S = 120.0
 _ENDED_WITHIN_S = 10 * 60.0
 _ASK_AGAIN_S = 60.0
+_SHOWN_OFFERS = 20
 
 
 @dataclass(frozen=True)
@@ -224,6 +226,95 @@ def price_offers(
     """
     priced = [PricedOffer(offer, hours(offer.gpu), error) for offer in offers]
     return sorted(priced, key=lambda one: (one.total is None, one.total or 0.0, one.hours))
+
+
+@dataclass(frozen=True)
+class FoundOffers:
+    """Offers by total price. unanswered: why providers that were asked gave none."""
+
+    priced: tuple[PricedOffer, ...]
+    unanswered: tuple[Problem, ...] = ()
+
+
+def find_offers(
+    providers: Sequence[Provider], wanted: Requirements, hours: Callable[[str], float], error: float
+) -> FoundOffers:
+    """Return the cheapest offers of all providers that answer.
+
+    Problem: of the only provider that was asked, or `remote.rent.no_offers`.
+    """
+    offers: list[Offer] = []
+    unanswered: list[Problem] = []
+    for provider in providers:
+        try:
+            offers += provider.list_offers(wanted)
+        except Problem as problem:
+            if len(providers) == 1:
+                raise
+            unanswered.append(problem)
+    if not offers:
+        raise Problem(
+            "remote.rent.no_offers",
+            ExitCode.REFUSED,
+            memory=f"{wanted.gpu_memory:.0f}",
+            providers=", ".join(each.name for each in providers),
+        )
+    return FoundOffers(tuple(price_offers(offers, hours, error)[:_SHOWN_OFFERS]), tuple(unanswered))
+
+
+@dataclass(frozen=True)
+class LookedAtLease:
+    """An open lease with its server; None where its provider has no key here or no answer."""
+
+    lease: Lease
+    instance: Instance | None
+
+
+def look_at_leases(
+    providers: Mapping[str, Provider], book: LeaseBook, now: float
+) -> list[LookedAtLease]:
+    """Return the open leases as their providers see them; those whose server is gone have ended."""
+    looked = (
+        _look_at_lease(lease, providers.get(lease.provider), book, now)
+        for lease in book.read()
+        if lease.is_open
+    )
+    return [one for one in looked if one.lease.is_open]
+
+
+def _look_at_lease(
+    lease: Lease, provider: Provider | None, book: LeaseBook, now: float
+) -> LookedAtLease:
+    if provider is None or not lease.instance:
+        return LookedAtLease(lease, None)
+    try:
+        instance = provider.find_instance(lease.instance)
+    except AnswerLost:
+        return LookedAtLease(lease, None)
+    if instance is None or instance.state == "gone":
+        return LookedAtLease(book.change(lease.name, ended_at=now), None)
+    return LookedAtLease(lease, instance)
+
+
+def adopt_server(one: UnendedServer, book: LeaseBook, now: float) -> Lease:
+    """Return the lease of a server; one is written for a server that another computer rented."""
+    instance = one.instance
+    if one.lease is not None:
+        return book.change(one.lease.name, instance=instance.id, ended_at=None)
+    lease = Lease(
+        instance.name,
+        one.provider.name,
+        "-",
+        "-",
+        instance.price_per_hour,
+        one.provider.currency,
+        now,
+        one.expires_at or now,
+        "stop",
+        instance.id,
+    )
+    book.add(lease)
+    return lease
 
 
 def _look(provider: Provider, instance_id: str) -> Instance | None:

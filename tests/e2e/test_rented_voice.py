@@ -12,9 +12,8 @@ import pytest
 from servers import Place
 from trip_steps import ROOT, VOICE, Recorded, laptop
 
-sys.path.insert(0, str(ROOT / "tests" / "remote" / "rent"))
-
-from cloud_simulator import KEY, SimulatedCloud, serve_cloud  # noqa: E402
+from sovdeck.tui.cli.demo.cloud_server import serve_cloud
+from sovdeck.tui.cli.demo.simulated_cloud import SimulatedCloud
 
 QUICK = ("sovits.epochs=1", "gpt.epochs=2", "train.device=cpu", "train.repeats=1")
 
@@ -26,7 +25,6 @@ def sovdeck(home: Path, project: Path, base: str, *words: str) -> subprocess.Com
         "SOVDECK_LANG": "en",
         "PYTHONPATH": str(ROOT / "dev"),
         "SOVDECK_RENT_SIMULATORS": f"runpod={base}",
-        "RUNPOD_API_KEY": KEY,
     }
     env.pop("SSH_AUTH_SOCK", None)
     return subprocess.run(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sovdeck.engine.contract.catalogue import list_files, load_entries
+from sovdeck.remote.rent.accounts import SIMULATORS_VARIABLE
 from sovdeck.tui.cli.main import CLI_COMMANDS, build_parser, move_global_options_first
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,14 +20,14 @@ PAGES = [
 ]
 # What stands in a command inside a sentence: an option, a fact, NAME, a number, one of these.
 SUBCOMMANDS = (
-    "add check convert export get include lines login off push read relay remove set tiny voice "
-    "whisper"
+    "add check convert destroy export get include key lines login ls off offers push read relay "
+    "remove runpod set spend start stop tiny voice whisper"
 )
 WORD = rf"--?[\w-]+(?:=\S+)?|\{{\w+\}}|[A-Z][A-Z/]+|\d+\w?|(?:{'|'.join(SUBCOMMANDS.split())})\b"
 COMMAND = re.compile(rf"sovdeck (?:{'|'.join(CLI_COMMANDS)})\b(?: (?:{WORD}))*")
 # Facts that are numbers; any other is the name of something.
 NUMBERS = {"port", "count", "seconds", "epoch", "rounds"}
-CHOICES = {"version": "v2"}  # facts that are one of a few words
+CHOICES = {"version": "v2", "provider": "runpod"}  # facts that are one of a few words
 
 
 def commands_in_page(text: str) -> list[str]:
@@ -117,3 +118,20 @@ def test_every_command_of_a_sentence_is_understood(capsys: pytest.CaptureFixture
                         refused[f"{package}.{file}.{name}: {command}"] = why
     assert count > 40
     assert refused == {}
+
+
+def test_every_failure_of_renting_names_a_next_step_that_exists(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A command, the provider's own page or the variable to correct, the same in each language."""
+    steps = {}
+    for name, entry in load_entries("remote", "rent").items():
+        english, chinese = entry.get("hint_en", ""), entry.get("hint_zh", "")
+        commands = commands_in_sentence(english)
+        translated = commands_in_sentence(chinese)
+        assert [words_of(one)[:2] for one in commands] == [words_of(one)[:2] for one in translated]
+        # A command that was cut short would be understood without naming anything.
+        assert all(len(words_of(one)) > 1 for one in commands), (name, commands)
+        assert {one: why for one in commands if (why := parses(one, capsys))} == {}, name
+        steps[name] = bool(commands) or "{page}" in english or SIMULATORS_VARIABLE in english
+    assert len(steps) > 15 and [name for name, step in steps.items() if not step] == []

@@ -43,6 +43,7 @@ from sovdeck.tui.screens.dialogs.jump import JumpScreen
 from sovdeck.tui.screens.dialogs.palette import PaletteScreen
 from sovdeck.tui.screens.dialogs.ssh_prompts import HostKeyScreen, SecretScreen
 from sovdeck.tui.screens.registry import make_screen
+from sovdeck.tui.screens.rent.screen import leaving_question
 from sovdeck.tui.services.protocols import Cancel, Emit
 from sovdeck.tui.services.services import Services
 from sovdeck.tui.shell import settings as settings_file
@@ -364,6 +365,19 @@ class SovdeckApp(BaseApp):
 
     async def _exit_later(self, return_code: int) -> None:
         self.exit(return_code=return_code)
+
+    async def action_quit(self) -> None:
+        """Leave, after a question while a rental is followed here."""
+        question = leaving_question(self.state)
+        if question is None:
+            self.exit()
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.exit()
+
+        self.push_screen(question, answered)
 
     def action_go(self, name: str) -> None:
         """Show the screen called `name`, and remember it."""

@@ -10,6 +10,7 @@ from sovdeck.engine.contract.catalogue import hint, text
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.tui.dashboard.background_tasks import TaskFunction
 from sovdeck.tui.dashboard.dataset_handlers import DATASET_COMMAND_HANDLERS
+from sovdeck.tui.dashboard.rent_handlers import RENT_COMMAND_HANDLERS
 from sovdeck.tui.dashboard.service_host import MessagePoster, ServiceHost, TaskPrompts
 from sovdeck.tui.dashboard.speech_handlers import SPEECH_COMMAND_HANDLERS, speak_pending_takes
 from sovdeck.tui.services.protocols import Cancel, Emit
@@ -306,5 +307,6 @@ COMMAND_HANDLERS: dict[type, Callable[[Controller, Any], None]] = {
     commands.PullVoice: Controller.pull_voice,
     commands.CancelTransfer: Controller.cancel_transfer,
     **DATASET_COMMAND_HANDLERS,
+    **RENT_COMMAND_HANDLERS,
     **SPEECH_COMMAND_HANDLERS,
 }

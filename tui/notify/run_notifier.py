@@ -1,4 +1,4 @@
-"""Notifies a person how a run ended: on the desktop and by a webhook."""
+"""Notifies a person how a run ended: on the desktop, by a webhook, and by WeChat."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sovdeck.engine.contract.catalogue import Language
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.remote.auth.credentials import Keyring
 from sovdeck.remote.config.sections import NotifySection
-from sovdeck.remote.notify import webhook
+from sovdeck.remote.notify import webhook, wechat
 from sovdeck.tui.notify import desktop
 from sovdeck.tui.state.models import RunEnd
 
@@ -39,6 +39,8 @@ class RunNotifier:
             senders.append(self._notify_desktop)
         if self._config.webhook:
             senders.append(self._post_webhook)
+        if self._config.wechat:
+            senders.append(self._send_wechat)
         problems = []
         for send in senders:
             try:
@@ -54,6 +56,11 @@ class RunNotifier:
         name = self._config.webhook
         address = webhook.find_address(name, self._keychain)
         webhook.post_json(name, address, webhook_payload(end, end.message().get(self._language)))
+
+    def _send_wechat(self, end: RunEnd) -> None:
+        token = wechat.find_token(self._keychain)
+        message = end.message().get(self._language)
+        wechat.send_message(token, "sovdeck", end.voice, message)
 
 
 def webhook_payload(end: RunEnd, message: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.remote.auth.keypair import ensure_key
 from sovdeck.remote.config.load import load_config
 from sovdeck.remote.config.paths import AppPaths
 from sovdeck.remote.config.schema import ProjectConfig
@@ -40,8 +41,10 @@ PRACTICE_PARAMS = {
 
 @dataclass(frozen=True)
 class PracticeDataset:
-    """The practice recordings, as they were made here."""
+    """The practice recordings, as they were made here: list_file and wavs name them."""
 
+    list_file: Path
+    wavs: Path
     recordings: LocalRecordings
     clips: int
     seconds: float
@@ -62,9 +65,14 @@ class NoPrompts:
 
 
 class PracticeEnvironment:
-    """Everything the demo needs, below one folder; a context manager that ends its server."""
+    """Everything the demo needs, below one folder; a context manager that ends its server.
 
-    def __init__(self, folder: Path) -> None:
+    own_key: the server takes the key that sovdeck gives to what it rents, in place of one made for
+    it alone.
+    """
+
+    def __init__(self, folder: Path, *, own_key: bool = False) -> None:
+        self._own_key = own_key
         self.folder = folder.absolute()
         self.app_paths = AppPaths.below(self.folder)
         self.outputs = self.folder / "voices"
@@ -73,7 +81,13 @@ class PracticeEnvironment:
 
     def __enter__(self) -> PracticeEnvironment:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._server = start_embedded(self.folder / "sshd", self.folder / "server")
+        identity = None
+        if self._own_key:
+            identity = self.app_paths.private_key
+            ensure_key(identity)
+        self._server = start_embedded(
+            self.folder / "sshd", self.folder / "server", identity=identity
+        )
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -95,7 +109,7 @@ class PracticeEnvironment:
         """The demo's deploy.toml, read from disk."""
         return load_config(self.project, self.app_paths)
 
-    def write_project(self) -> None:
+    def write_project(self, dataset: PracticeDataset | None = None) -> None:
         """The deploy.toml of the demo: written like a person's, read like a person's."""
         lines = [
             "version = 1",
@@ -111,6 +125,12 @@ class PracticeEnvironment:
             "[train.params]",
             *(f'"{name}" = {json.dumps(value)}' for name, value in PRACTICE_PARAMS.items()),
         ]
+        if dataset is not None:
+            lines += [
+                "[dataset]",
+                f"list = {_toml_string(dataset.list_file)}",
+                f"wavs = {_toml_string(dataset.wavs)}",
+            ]
         self.project.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def make_dataset(self) -> PracticeDataset:
@@ -125,10 +145,11 @@ class PracticeEnvironment:
             why = process.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
             raise Problem("tui.demo.no_dataset", ExitCode.INTERNAL, why=why)
         summary = json.loads(process.stdout.decode("utf-8").strip().rpartition("\n")[2])
-        recordings = read_recordings(
-            PRACTICE_VOICE, Path(summary["list"]), folder / "wavs", measure_file
+        list_file, wavs = Path(summary["list"]), folder / "wavs"
+        recordings = read_recordings(PRACTICE_VOICE, list_file, wavs, measure_file)
+        return PracticeDataset(
+            list_file, wavs, recordings, int(summary["clips"]), float(summary["seconds"])
         )
-        return PracticeDataset(recordings, int(summary["clips"]), float(summary["seconds"]))
 
     def add_server(self) -> None:
         """Save the server as `sovdeck server add` does; pins the host key."""

@@ -17,6 +17,7 @@ from sovdeck.tui.screens.base.sortable_table import SortableTableScreen
 from sovdeck.tui.screens.deploy import DeployScreen
 from sovdeck.tui.screens.dialogs.add_server import AddServerScreen
 from sovdeck.tui.screens.dialogs.confirm import ConfirmScreen
+from sovdeck.tui.screens.rent.screen import RentScreen
 from sovdeck.tui.shell.actions import bindings
 from sovdeck.tui.state import commands
 from sovdeck.tui.state.freshness import server_freshness
@@ -246,6 +247,9 @@ class ServersScreen(SortableTableScreen):
     def action_deploy(self) -> None:
         if self.base_app.state.server:
             self.app.push_screen(DeployScreen(self.base_app.state.server))
+
+    def action_rent(self) -> None:
+        self.app.push_screen(RentScreen())
 
     def action_remove(self) -> None:
         server = self.base_app.state.chosen_server

@@ -77,7 +77,7 @@ class ConnectionRegistry:
     """Opens the session of each server once; `close` ends all connections."""
 
     def __init__(self, project: Path | None, app_paths: AppPaths) -> None:
-        self._project = project
+        self.project = project
         self.app_paths = app_paths
         self._lock = threading.Lock()
         self._listeners: list[tuple[str, StatusListener]] = []
@@ -87,7 +87,7 @@ class ConnectionRegistry:
 
     def config(self) -> ProjectConfig:
         """deploy.toml as it is now: a person may edit it while the dashboard is open."""
-        return load_config(self._project, self.app_paths)
+        return load_config(self.project, self.app_paths)
 
     def session(self, name: str, prompts: Prompts | None = None) -> ServerSession:
         """The session for what a person asked for: the server counts as used."""
@@ -153,7 +153,7 @@ class ConnectionRegistry:
     def switch_project(self, project: Path | None, app_paths: AppPaths) -> None:
         """Work from another project and server list; connections to the old servers end."""
         self.close()
-        self._project, self.app_paths = project, app_paths
+        self.project, self.app_paths = project, app_paths
 
     def close(self) -> None:
         """End all connections."""

@@ -22,6 +22,7 @@ from sovdeck.engine.contract.dataset.edits import LineEdit
 from sovdeck.tui.state.events import StoreEvent
 from sovdeck.tui.state.models import TrainDraft
 from sovdeck.tui.state.prompts import HostKeyPrompt, OfferPrompt, SecretPrompt
+from sovdeck.tui.state.rent_models import EndChoice
 from sovdeck.tui.state.server_models import ParsedSSHLine, ServerDraft
 from sovdeck.tui.state.speech_models import (
     AuditionDraft,
@@ -148,6 +149,38 @@ class Voices(Protocol):
 
     def pull(self, server: str, voice: str, emit: Emit, cancel: Cancel) -> None:
         """Pack, download, verify, unpack; emit TransferChanged of kind pull and VoicesSeen."""
+
+
+class Rentals(Protocol):
+    """Rents servers for voices, and ends them."""
+
+    def list_offers(self, voice: str, folder: str, emit: Emit, cancel: Cancel) -> None:
+        """Emit OffersSeen: what the voice costs where; also when there is no voice, key or offer.
+
+        `folder` holds the dataset that was looked at last; voice "" is the first that is known.
+        """
+
+    def keep_key(self, provider: str, key: str, emit: Emit) -> None:
+        """Keep a provider's key once the provider has taken it; emit ProviderKeyAnswered."""
+
+    def rent(
+        self, offer: str, end: EndChoice, prompts: Prompts, emit: Emit, cancel: Cancel
+    ) -> None:
+        """Rent an offer of the last listing and follow its journey; emit JourneyChanged.
+
+        Cancelling leaves the server as it is, with its lease.
+        """
+
+    def list_leases(self, emit: Emit, cancel: Cancel) -> None:
+        """Emit LeasesSeen: what is rented, and what bills without being asked for."""
+
+    def end(
+        self, name: str, action: EndChoice, emit: Emit, cancel: Cancel, *, confirmed: bool
+    ) -> None:
+        """Stop or destroy a server and wait until its provider confirms it; emit LeasesSeen.
+
+        Problem when not everything is home and nobody typed its name (`confirmed`).
+        """
 
 
 class Practice(Protocol):

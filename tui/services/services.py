@@ -13,6 +13,7 @@ from sovdeck.tui.services.protocols import (
     Player,
     Practice,
     Recordings,
+    Rentals,
     Servers,
     Speech,
     Training,
@@ -42,6 +43,7 @@ class Services:
     speech: Speech
     auditions: Auditions
     recordings: Recordings
+    rentals: Rentals
     practice: Practice | None = None
     notify_run_ended: NotifyRunEnded | None = None
     default_draft: TrainDraft | None = None

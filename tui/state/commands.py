@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sovdeck.engine.contract.audition import AuditionCell
 from sovdeck.engine.contract.dataset.edits import LineEdit
 from sovdeck.tui.state.models import TrainDraft
+from sovdeck.tui.state.rent_models import EndChoice
 from sovdeck.tui.state.server_models import ServerDraft
 from sovdeck.tui.state.speak_form import SpeakForm
 from sovdeck.tui.state.speech_models import (
@@ -35,6 +36,47 @@ class RemoveServer:
     """Take a server off the saved list."""
 
     server: str
+
+
+@dataclass(frozen=True)
+class ListOffers:
+    """Ask the providers what can be rented for a voice; "" is the first that is known.
+
+    folder: the dataset that was looked at last, beside deploy.toml's.
+    """
+
+    voice: str
+    folder: str
+
+
+@dataclass(frozen=True)
+class KeepProviderKey:
+    """Keep the key of an account at a provider, once the provider has taken it."""
+
+    provider: str
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class RentServer:
+    """Rent what was offered, train there, bring the voice home, and end the server."""
+
+    offer: str
+    end: EndChoice
+
+
+@dataclass(frozen=True)
+class ListLeases:
+    """Ask the providers what is rented."""
+
+
+@dataclass(frozen=True)
+class EndLease:
+    """Stop or destroy a rented server. confirmed: a person typed its name."""
+
+    name: str
+    action: EndChoice
+    confirmed: bool = False
 
 
 @dataclass(frozen=True)
@@ -371,6 +413,11 @@ Command = (
     AddServer
     | StartPractice
     | RemoveServer
+    | ListOffers
+    | KeepProviderKey
+    | RentServer
+    | ListLeases
+    | EndLease
     | Connect
     | ChooseServer
     | ChooseRun
@@ -421,6 +468,9 @@ MUTATING_COMMANDS: tuple[type, ...] = (
     AddServer,
     StartPractice,
     RemoveServer,
+    KeepProviderKey,
+    RentServer,
+    EndLease,
     ApplyDeploy,
     EditClip,
     UndoEdit,

@@ -21,6 +21,7 @@ from sovdeck.tui.state.models import (
     Voice,
     WeightsRow,
 )
+from sovdeck.tui.state.rent_models import JourneyView, KeyAnswer, LeaseRow, OffersView
 from sovdeck.tui.state.server_models import (
     Level,
     Remark,
@@ -316,6 +317,35 @@ class AuditionEnded:
 
 
 @dataclass(frozen=True)
+class OffersSeen:
+    """What can be rented for a voice now, or that it is being asked for."""
+
+    view: OffersView
+
+
+@dataclass(frozen=True)
+class LeasesSeen:
+    """All that is rented, as its providers say."""
+
+    leases: tuple[LeaseRow, ...]
+    at: int
+
+
+@dataclass(frozen=True)
+class ProviderKeyAnswered:
+    """A provider took the key that was typed, or did not."""
+
+    answer: KeyAnswer
+
+
+@dataclass(frozen=True)
+class JourneyChanged:
+    """The rental of a server for a voice came further, or ended."""
+
+    view: JourneyView
+
+
+@dataclass(frozen=True)
 class NoticeRaised:
     """Something a person should know; shown as a toast and kept in the list."""
 
@@ -390,6 +420,10 @@ StoreEvent = (
     | TakeEnded
     | AuditionChanged
     | AuditionEnded
+    | OffersSeen
+    | LeasesSeen
+    | ProviderKeyAnswered
+    | JourneyChanged
     | NoticeRaised
     | PlaybackChanged
     | ServerChosen

@@ -23,6 +23,7 @@ from sovdeck.tui.state.models import (
     Voice,
     WeightsRow,
 )
+from sovdeck.tui.state.rent_models import JourneyView, KeyAnswer, LeaseRow, OffersView
 from sovdeck.tui.state.runs import RunKey, RunView
 from sovdeck.tui.state.server_models import Remark, ServerState
 from sovdeck.tui.state.speech_models import (
@@ -67,6 +68,11 @@ class State:
     plan: TrainPlan | None = None
     weights: WeightsRow | None = None
     add_failed: ev.AddServerFailed | None = None
+    offers: OffersView = OffersView()  # noqa: RUF009 - frozen
+    leases: tuple[LeaseRow, ...] = ()
+    leases_at: int | None = None
+    key_answer: KeyAnswer | None = None
+    journey: JourneyView | None = None
     playing: Path | None = None
     notices: tuple[ev.NoticeRaised, ...] = ()
     server: str | None = None

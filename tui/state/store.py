@@ -299,6 +299,22 @@ def _audition_ended(state: State, event: ev.AuditionEnded) -> StateChange:
     return replace(state, auditions=auditions), {"auditions"}
 
 
+def _offers_seen(state: State, event: ev.OffersSeen) -> StateChange:
+    return replace(state, offers=event.view), {"rent"}
+
+
+def _leases_seen(state: State, event: ev.LeasesSeen) -> StateChange:
+    return replace(state, leases=event.leases, leases_at=event.at), {"rent"}
+
+
+def _provider_key_answered(state: State, event: ev.ProviderKeyAnswered) -> StateChange:
+    return replace(state, key_answer=event.answer), {"rent"}
+
+
+def _journey_changed(state: State, event: ev.JourneyChanged) -> StateChange:
+    return replace(state, journey=event.view), {"rent"}
+
+
 def _notice_raised(state: State, event: ev.NoticeRaised) -> StateChange:
     return replace(state, notices=(*state.notices, event)[-MAX_NOTICES:]), {"notices"}
 
@@ -320,8 +336,12 @@ def _clock_ticked(state: State, event: ev.ClockTicked) -> StateChange:
     """Ages are a topic only when one of them would read differently."""
     before, after = state.now, event.at
     stamps = [server.heard_at for server in state.servers.values()]
+    stamps += [state.offers.at or None, state.leases_at]
     aged = any(_displayed_age(at, before) != _displayed_age(at, after) for at in stamps)
-    return replace(state, now=after), {"ages"} if aged else set()
+    costing = state.leases or (state.journey is not None and not state.journey.ended)
+    return replace(state, now=after), ({"ages"} if aged else set()) | (
+        {"rent"} if costing else set()
+    )
 
 
 def _displayed_age(at: int | None, now: int) -> int | None:
@@ -364,6 +384,10 @@ _REDUCERS: dict[type, Callable[[State, Any], StateChange]] = {
     ev.TakeEnded: _take_ended,
     ev.AuditionChanged: _audition_changed,
     ev.AuditionEnded: _audition_ended,
+    ev.OffersSeen: _offers_seen,
+    ev.LeasesSeen: _leases_seen,
+    ev.ProviderKeyAnswered: _provider_key_answered,
+    ev.JourneyChanged: _journey_changed,
     ev.NoticeRaised: _notice_raised,
     ev.PlaybackChanged: _playback_changed,
     ev.ServerChosen: _server_chosen,

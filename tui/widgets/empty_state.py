@@ -5,7 +5,8 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widgets import Static
 
-from sovdeck.tui.text.i18n import translate, translate_hint
+from sovdeck.tui.state.server_models import Remark
+from sovdeck.tui.text.i18n import translate, translate_hint, translate_text
 
 
 class EmptyState(Static):
@@ -24,6 +25,11 @@ class EmptyState(Static):
 
     def on_mount(self) -> None:
         self.show(self.text_key)
+
+    def show_remark(self, remark: Remark) -> None:
+        """Show what came from elsewhere, with what to do below."""
+        said = translate_text(self, remark.text), translate_text(self, remark.hint)
+        self.update(Content.assemble((said[0], "bold $warning"), "\n\n", (said[1], "$faint")))
 
     def show(self, text_key: str, **facts: object) -> None:
         """Show another sentence."""

@@ -86,6 +86,8 @@ def test_what_people_paste(text: str, spec: HostSpec | None) -> None:
         ("root@host:700000", "bad_port"),
         ("host:0", "bad_port"),
         ("ssh -p abc host", "bad_port"),
+        ("host:abc", "no_port_after_colon"),
+        ("host:", "no_port_after_colon"),
         ("ssh -p 22 host:23", "two_ports"),
         ("ho st/x", "extra_words"),
         ("https://host", "bad_scheme"),
@@ -111,6 +113,22 @@ def test_what_cannot_be_an_address_is_said_so(text: str, entry: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "typed"),
+    [
+        ("ssh -p abc host", "abc"),
+        ("ssh host -oPort=4oo22", "4oo22"),
+        ("ssh -p 2\u202e2 host", "2?2"),
+        ("host:700000", "700000"),
+    ],
+)
+def test_what_is_no_port_is_quoted_as_it_was_typed(text: str, typed: str) -> None:
+    with pytest.raises(Problem) as caught:
+        HostSpec.parse(text)
+    assert f'"{typed}" is not a port' in caught.value.sentence()
+    assert f"“{typed}”不是端口" in caught.value.sentence("zh")
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "ssh://root:hunter2@host",
@@ -119,6 +137,8 @@ def test_what_cannot_be_an_address_is_said_so(text: str, entry: str) -> None:
         "ssh -p 22 root@host\nhunter2 ",
         "root@host:hunter2",
         "ssh -l root:hunter2 host",
+        "[2001:db8::7]:hunter2",
+        "sshpass -p hunter2 ssh root@host",
     ],
 )
 def test_a_pasted_password_is_refused_and_never_repeated(text: str) -> None:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from cloud_simulator import KEY, SimulatedCloud, serve_cloud
 
-from sovdeck.remote.rent.accounts import SIMULATORS_VARIABLE, open_provider
+from sovdeck.remote.rent.accounts import SIMULATED_KEY, SIMULATORS_VARIABLE, open_provider
 from sovdeck.remote.rent.provider import Provider
 from sovdeck.remote.secret import Secret
+from sovdeck.tui.cli.demo.cloud_server import serve_cloud
+from sovdeck.tui.cli.demo.simulated_cloud import SimulatedCloud
 
 
 class NoKeyring:
@@ -27,6 +28,6 @@ def provider_over(
         def make(name: str, cloud: SimulatedCloud) -> Provider:
             base = stack.enter_context(serve_cloud(name, cloud))
             monkeypatch.setenv(SIMULATORS_VARIABLE, f"{name}={base}")
-            return open_provider(name, NoKeyring(), key=Secret(KEY), sleep=cloud.sleep)
+            return open_provider(name, NoKeyring(), key=Secret(SIMULATED_KEY), sleep=cloud.sleep)
 
         yield make

@@ -18,10 +18,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cloud_simulator import ANSWERS, KEY, SimulatedCloud, serve_cloud
-
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.remote.http_json import JsonApi
+from sovdeck.remote.rent.accounts import SIMULATED_KEY
 from sovdeck.remote.rent.leases import Lease, LeaseBook, new_lease
 from sovdeck.remote.rent.provider import EndAction, Order, Provider, Requirements
 from sovdeck.remote.rent.providers.autodl import AutoDLAccount
@@ -35,6 +34,9 @@ from sovdeck.remote.rent.rental import (
     find_unended,
     wait_until_ready,
 )
+from sovdeck.tui.cli.demo.cloud_server import serve_cloud
+from sovdeck.tui.cli.demo.provider_answers import ANSWERS
+from sovdeck.tui.cli.demo.simulated_cloud import SimulatedCloud
 
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI sovdeck"
 PROVIDERS = {
@@ -103,7 +105,7 @@ class Journey:
         with serve_cloud(self.name, self.cloud) as base:
             scheme = "" if self.name == "autodl" else "Bearer "
             api = JsonApi(
-                self.name, base, lambda: {"Authorization": scheme + KEY}, sleep=self.sleep
+                self.name, base, lambda: {"Authorization": scheme + SIMULATED_KEY}, sleep=self.sleep
             )
             provider: Provider = PROVIDERS[self.name](api)
             try:

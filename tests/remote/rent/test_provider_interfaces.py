@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from cloud_simulator import KEY, SimulatedCloud
 
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.remote.http_json import JsonApi, RequestRefused
-from sovdeck.remote.rent.accounts import PROVIDER_NAMES
-from sovdeck.remote.rent.provider import Order, Provider, Requirements
+from sovdeck.remote.rent.accounts import SIMULATED_KEY
+from sovdeck.remote.rent.provider import PROVIDER_NAMES, Order, Provider, Requirements
+from sovdeck.tui.cli.demo.simulated_cloud import SimulatedCloud
 
 ProviderOver = Callable[[str, SimulatedCloud], Provider]
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI sovdeck"
@@ -94,7 +94,8 @@ def test_a_wrong_key_is_one_sentence_without_the_key(
     with pytest.raises(RequestRefused) as refused:
         provider.list_instances()
     assert refused.value.key == "remote.rent.bad_key"
-    assert KEY not in refused.value.sentence() + repr(refused.value) and name in str(refused.value)
+    said = refused.value.sentence() + repr(refused.value)
+    assert SIMULATED_KEY not in said and name in said
     assert refused.value.__cause__ is None
 
 

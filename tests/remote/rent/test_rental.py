@@ -6,13 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cloud_simulator import SimulatedCloud
 
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.remote.http_json import RequestRefused
-from sovdeck.remote.rent.accounts import PROVIDER_NAMES
 from sovdeck.remote.rent.leases import Lease, LeaseBook, new_lease
-from sovdeck.remote.rent.provider import Offer, Order, Provider, Requirements
+from sovdeck.remote.rent.provider import PROVIDER_NAMES, Offer, Order, Provider, Requirements
 from sovdeck.remote.rent.rental import (
     Clock,
     create_server,
@@ -21,6 +19,7 @@ from sovdeck.remote.rent.rental import (
     price_offers,
     wait_until_ready,
 )
+from sovdeck.tui.cli.demo.simulated_cloud import SimulatedCloud
 
 ProviderOver = Callable[[str, SimulatedCloud], Provider]
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI sovdeck"

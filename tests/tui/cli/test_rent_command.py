@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import sys
 import wave
 from array import array
 from collections.abc import Callable, Iterator
@@ -13,14 +12,13 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "remote" / "rent"))
-
-from cloud_simulator import KEY, SimulatedCloud, serve_cloud  # noqa: E402
-
-from sovdeck.remote.config.paths import AppPaths  # noqa: E402
-from sovdeck.remote.rent.leases import Lease, LeaseBook, new_lease  # noqa: E402
-from sovdeck.remote.rent.provider import Offer  # noqa: E402
-from sovdeck.tui.cli.main import main  # noqa: E402
+from sovdeck.remote.config.paths import AppPaths
+from sovdeck.remote.rent.accounts import SIMULATED_KEY
+from sovdeck.remote.rent.leases import Lease, LeaseBook, new_lease
+from sovdeck.remote.rent.provider import Offer
+from sovdeck.tui.cli.demo.cloud_server import serve_cloud
+from sovdeck.tui.cli.demo.simulated_cloud import SimulatedCloud
+from sovdeck.tui.cli.main import main
 
 
 class Ring:
@@ -58,7 +56,6 @@ def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Simulated
     monkeypatch.chdir(tmp_path)
     with serve_cloud("vast", made) as base:
         monkeypatch.setenv("SOVDECK_RENT_SIMULATORS", f"vast={base}")
-        monkeypatch.setenv("VAST_API_KEY", KEY)
         yield made
 
 
@@ -116,7 +113,6 @@ def test_what_is_missing_is_named(
     assert say("offers")[0] == 2
     code, said = say("stop", "nobody")
     assert code == 2 and 'Nothing rented is called "nobody"' in said
-    monkeypatch.delenv("VAST_API_KEY")
     monkeypatch.delenv("SOVDECK_RENT_SIMULATORS")
     code, said = say("ls")
     assert code == 2 and "No provider has a key yet" in said and "sovdeck rent key" in said
@@ -147,7 +143,7 @@ def test_a_voice_that_is_home_needs_no_name(cloud: SimulatedCloud, say: Say) -> 
 
 
 def test_a_forgotten_server_is_said_with_its_remedy(cloud: SimulatedCloud, say: Say) -> None:
-    cloud.now = 1_000_000.0  # long ago: its time is over
+    cloud.virtual_now = 1_000_000.0  # long ago: its time is over
     rent(cloud, hours=1)
     code, said = say("ls")
     assert code == 0 and "costs money although nothing asks for it" in said
@@ -161,7 +157,7 @@ def test_spend_shows_each_rental_and_the_balance(cloud: SimulatedCloud, say: Say
     assert code == 0 and "RTX 4090 at vast" in said and "Left at vast: 12.50 USD" in said
 
 
-@pytest.mark.parametrize(("given", "code"), [(KEY, 0), ("wrong", 7), ("", 2)])
+@pytest.mark.parametrize(("given", "code"), [(SIMULATED_KEY, 0), ("wrong", 7), ("", 2)])
 def test_a_key_is_kept_once_the_provider_took_it(
     given: str, code: int, cloud: SimulatedCloud, say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:

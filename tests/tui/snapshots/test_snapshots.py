@@ -15,6 +15,7 @@ from sovdeck.tui.charts.line_chart import LineChart
 from sovdeck.tui.dashboard.app import SovdeckApp
 from sovdeck.tui.screens.deploy import DeployScreen
 from sovdeck.tui.screens.dialogs.add_server import AddServerScreen
+from sovdeck.tui.screens.dialogs.confirm import ConfirmScreen
 from sovdeck.tui.services.fakes.services import make_world
 from sovdeck.tui.services.fakes.world import FakeWorld
 from sovdeck.tui.widgets.clip_list import ClipList
@@ -171,6 +172,38 @@ def test_choosing_runs_to_compare(
         await pilot.press("o", "space")
         charts = app.screen_stack[0].query(LineChart)
         await until(pilot, lambda: all(chart.curves for chart in charts), "the other run")
+
+    assert snap_compare(app, terminal_size=(100, 30), run_before=still(app, world, more))
+
+
+@pytest.mark.parametrize("size", [(100, 30), (60, 16)])
+def test_rent_offers(
+    snap_compare: Any, make_app: Make, world: FakeWorld, size: tuple[int, int]
+) -> None:
+    app = make_app(world)
+
+    async def more(pilot: Pilot[None]) -> None:
+        await pilot.press("r")
+        await until(pilot, lambda: bool(app.state.offers.offers), "the offers")
+
+    assert snap_compare(app, terminal_size=size, run_before=still(app, world, more))
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_rent_journey(snap_compare: Any, make_app: Make, world: FakeWorld, language: str) -> None:
+    app = make_app(world, language=language)
+
+    def is_training() -> bool:
+        return app.state.journey is not None and app.state.journey.station == "train"
+
+    async def more(pilot: Pilot[None]) -> None:
+        await pilot.press("r")
+        await until(pilot, lambda: bool(app.state.offers.offers), "the offers")
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen), "the question")
+        await pilot.press("y")
+        await until(pilot, is_training, "the stations")
+        await until(pilot, lambda: bool(app.state.leases), "what is rented")
 
     assert snap_compare(app, terminal_size=(100, 30), run_before=still(app, world, more))
 

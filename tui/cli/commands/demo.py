@@ -11,6 +11,7 @@ from pathlib import Path
 from sovdeck.tui.cli.console import Console
 from sovdeck.tui.cli.demo import steps
 from sovdeck.tui.cli.demo.dashboard import show_dashboard
+from sovdeck.tui.cli.demo.rent import run_rent_demo
 from sovdeck.tui.cli.follow_run import follow_run
 from sovdeck.tui.cli.parser import add_json_option
 from sovdeck.tui.practice.local_server import PracticeEnvironment, check_installed
@@ -19,6 +20,7 @@ from sovdeck.tui.practice.local_server import PracticeEnvironment, check_install
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `sovdeck demo`."""
     parser.add_argument("--headless", action="store_true")
+    parser.add_argument("--rent", action="store_true")
     parser.add_argument("--keep", type=Path, metavar="DIR")
     add_json_option(parser)
 
@@ -29,6 +31,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     started = time.monotonic()
     folder = args.keep or Path("demo")
     headless = args.headless or args.json or not (sys.stdin.isatty() and sys.stdout.isatty())
+    if args.rent:
+        return run_rent_demo(folder, console, headless=headless, keep=bool(args.keep))
     with PracticeEnvironment(folder) as environment:
         session, second_uploads = steps.prepare_server(environment, console)
         with session:

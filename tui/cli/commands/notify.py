@@ -12,7 +12,7 @@ from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.auth.keyring_store import SystemKeyring
 from sovdeck.remote.config.load import load_config
 from sovdeck.remote.config.paths import AppPaths
-from sovdeck.remote.notify import webhook
+from sovdeck.remote.notify import webhook, wechat
 from sovdeck.remote.secret import Secret
 from sovdeck.tui.cli.console import Console
 from sovdeck.tui.cli.parser import add_json_option
@@ -31,19 +31,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    """Keep, test or remove a webhook address."""
+    """Keep, test or remove a webhook address, or the token for WeChat messages."""
     notify = load_config(args.config, AppPaths.locate()).notify
-    name = _check_name(args.name or notify.webhook or DEFAULT_WEBHOOK)
-    keyring = SystemKeyring()
     if args.action == "test":
         return _send_test(args, console)
+    if args.name == wechat.WECHAT:
+        return _keep_token(args, console, named=notify.wechat)
+    name = _check_name(args.name or notify.webhook or DEFAULT_WEBHOOK)
+    keyring = SystemKeyring()
     if args.action == "off":
         removed = keyring.delete_password(webhook.webhook_account(name))
         console.print_message(
             "tui.notify.dropped" if removed else "tui.notify.none_kept", name=name
         )
     else:
-        address = webhook.check_address(Secret(_read_address(console).strip()))
+        address = webhook.check_address(_read_secret("tui.notify.ask", console))
         keyring.set_password(webhook.webhook_account(name), address)
         console.print_message("tui.notify.kept", name=name)
         if notify.webhook != name:
@@ -59,19 +61,39 @@ def _check_name(name: str) -> str:
     return name
 
 
-def _read_address(console: Console) -> str:
-    """Read the address without echo, or from standard input; it is a secret."""
+def _keep_token(args: argparse.Namespace, console: Console, *, named: bool) -> int:
+    """Keep or remove the token for WeChat messages. named: deploy.toml asks for them."""
+    keyring, account = SystemKeyring(), wechat.wechat_account()
+    if args.action == "off":
+        removed = keyring.delete_password(account)
+        console.print_message("tui.notify.token_gone" if removed else "tui.notify.no_token_kept")
+    else:
+        token = wechat.check_token(_read_secret("tui.notify.ask_token", console))
+        keyring.set_password(account, token)
+        console.print_message("tui.notify.token_kept")
+        if not named:
+            console.print_message("tui.notify.name_it", line="wechat = true")
+    console.print_json({"status": "ok", "name": wechat.WECHAT})
+    return 0
+
+
+def _read_secret(question: str, console: Console) -> Secret:
+    """Read an address or a token without echo, or from standard input."""
     if sys.stdin.isatty():
-        return console.ask(text("tui.notify.ask").get(console.language), getpass.getpass)
-    return sys.stdin.readline()
+        typed = console.ask(text(question).get(console.language), getpass.getpass)
+    else:
+        typed = sys.stdin.readline()
+    return Secret(typed.strip())
 
 
 def _send_test(args: argparse.Namespace, console: Console) -> int:
     """Send a test through every channel of deploy.toml, and print each failure."""
     notify = load_config(args.config, AppPaths.locate()).notify
-    if args.name:
+    if args.name == wechat.WECHAT:
+        notify = notify.model_copy(update={"wechat": True})
+    elif args.name:
         notify = notify.model_copy(update={"webhook": _check_name(args.name)})
-    if not (notify.desktop or notify.webhook):
+    if not (notify.desktop or notify.webhook or notify.wechat):
         raise Problem("tui.notify.nobody", ExitCode.CONFIG)
     # A failed run, since every notification setting includes failures.
     end = RunEnd("test", "test", text("tui.notify.test_voice").get(console.language), "failed")
@@ -81,5 +103,12 @@ def _send_test(args: argparse.Namespace, console: Console) -> int:
     if problems:
         return int(problems[0].exit_code)
     console.print_message("tui.notify.tested")
-    console.print_json({"status": "ok", "desktop": notify.desktop, "webhook": notify.webhook})
+    console.print_json(
+        {
+            "status": "ok",
+            "desktop": notify.desktop,
+            "webhook": notify.webhook,
+            "wechat": notify.wechat,
+        }
+    )
     return 0

@@ -18,23 +18,24 @@ from sovdeck.engine.contract.spec import PRESETS
 from sovdeck.remote.auth.keyring_store import SystemKeyring
 from sovdeck.remote.config.load import load_config
 from sovdeck.remote.config.paths import AppPaths
-from sovdeck.remote.http_json import AnswerLost
-from sovdeck.remote.rent.accounts import (
-    PROVIDER_NAMES,
-    keyring_account,
-    open_provider,
-    open_providers,
-)
+from sovdeck.remote.rent.accounts import find_simulators, keep_key, open_provider, open_providers
 from sovdeck.remote.rent.estimate import ERROR, VoiceEstimate, estimate_voice
-from sovdeck.remote.rent.leases import Lease, LeaseBook, new_lease
-from sovdeck.remote.rent.provider import EndAction, Instance, Offer, Provider, Requirements
+from sovdeck.remote.rent.journey import (
+    RentalJourney,
+    add_rented_server,
+    forget_ended_server,
+)
+from sovdeck.remote.rent.leases import DEFAULT_HOURS, LeaseBook, new_lease
+from sovdeck.remote.rent.provider import PROVIDER_NAMES, EndAction, Provider
 from sovdeck.remote.rent.rental import (
     Clock,
     PricedOffer,
     UnendedServer,
+    adopt_server,
     end_server,
+    find_offers,
     find_unended,
-    price_offers,
+    look_at_leases,
     wait_until_ready,
 )
 from sovdeck.remote.secret import Secret
@@ -43,11 +44,7 @@ from sovdeck.tui.cli.console import Console
 from sovdeck.tui.cli.main import main
 from sovdeck.tui.cli.parser import LocalizedParser, add_json_option
 from sovdeck.tui.cli.prompts import TerminalDialog
-from sovdeck.tui.cli.rent_journey import RentedVoice, add_rented_server, conclude
-
-_SHOWN_OFFERS = 20
-_ENVIRONMENT_GB, _WEIGHTS_GB = 12, 6
-_DEFAULT_HOURS = 12.0
+from sovdeck.tui.cli.rent_steps import CommandSteps, NewServerDialog, print_ended
 
 
 def add_arguments(parser: LocalizedParser) -> None:
@@ -56,7 +53,7 @@ def add_arguments(parser: LocalizedParser) -> None:
     _add_voice_options(parser)
     parser.add_argument("--offer", type=int, metavar="NUMBER")
     parser.add_argument("--end", choices=("stop", "destroy"), default="stop")
-    parser.add_argument("--hours", type=float, default=_DEFAULT_HOURS)
+    parser.add_argument("--hours", type=float, default=DEFAULT_HOURS)
     parser.add_argument("--yes", action="store_true")
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
 
@@ -123,11 +120,12 @@ def _rent(args: argparse.Namespace, console: Console) -> int:
     clock = Clock()
     offer = chosen.offer
     lease = new_lease(offer, voice, clock.now(), args.hours, end, offer.currency)
-    disk = _ENVIRONMENT_GB + _WEIGHTS_GB + estimate.disk
-    journey = RentedVoice(
-        provider, _book(), lease, args, console, lambda words: _run_command(args, words), clock
+    steps = CommandSteps(
+        provider, voice, args, console, lambda words: _run_command(args, words), clock
     )
-    return journey.run(offer, disk)
+    app_paths = AppPaths.locate()
+    journey = RentalJourney(provider, _book(), lease, steps, clock, app_paths, args.config)
+    return journey.run(offer, estimate.requirements.disk)
 
 
 def _run_command(args: argparse.Namespace, words: Sequence[str]) -> int:
@@ -161,29 +159,16 @@ def _estimate(args: argparse.Namespace) -> tuple[str, VoiceEstimate]:
 
 def _find_offers(
     args: argparse.Namespace, console: Console, estimate: VoiceEstimate
-) -> list[PricedOffer]:
+) -> Sequence[PricedOffer]:
     """The offers of all providers that answer, by total price; Problem when there is none."""
     keyring = SystemKeyring()
     providers = (
         [open_provider(args.provider, keyring)] if args.provider else open_providers(keyring)
     )
-    wanted = Requirements(estimate.memory, _ENVIRONMENT_GB + _WEIGHTS_GB + estimate.disk)
-    offers: list[Offer] = []
-    for provider in providers:
-        try:
-            offers += provider.list_offers(wanted)
-        except Problem as problem:
-            if len(providers) == 1:
-                raise
-            console.print_problem(problem)
-    if not offers:
-        raise Problem(
-            "remote.rent.no_offers",
-            ExitCode.REFUSED,
-            memory=f"{wanted.gpu_memory:.0f}",
-            providers=", ".join(each.name for each in providers),
-        )
-    return price_offers(offers, estimate.hours, ERROR)[:_SHOWN_OFFERS]
+    found = find_offers(providers, estimate.requirements, estimate.hours, ERROR)
+    for problem in found.unanswered:
+        console.print_problem(problem)
+    return found.priced
 
 
 def _print_offers(priced: Sequence[PricedOffer], console: Console) -> None:
@@ -219,6 +204,8 @@ def _print_offers(priced: Sequence[PricedOffer], console: Console) -> None:
             }
         )
     console.print_table(rows)
+    if find_simulators():
+        console.print_message("tui.rent.simulated")
     now = datetime.now().strftime("%H:%M")
     console.print_message("tui.rent.estimate_note", error=f"{ERROR * 100:.0f}", time=now)
 
@@ -268,13 +255,8 @@ def _list(args: argparse.Namespace, console: Console) -> int:
     providers = {each.name: each for each in open_providers(SystemKeyring())}
     names = ("name", "voice", "state", "gpu", "cost", "until", "safe")
     rows = [_heads(names, console)]
-    for lease in book.read():
-        if not lease.is_open:
-            continue
-        provider = providers.get(lease.provider)
-        lease, instance = _look(lease, provider, book, clock)
-        if not lease.is_open:
-            continue
+    for looked in look_at_leases(providers, book, clock.now()):
+        lease, instance = looked.lease, looked.instance
         state = instance.state if instance is not None else "unknown"
         rows.append(
             (
@@ -292,25 +274,10 @@ def _list(args: argparse.Namespace, console: Console) -> int:
         console.print_table(rows)
     unended = find_unended(providers.values(), book, clock.now())
     for one in unended:
-        _offer_end(one, book, console, clock, args)
+        _offer_end(one, book, console, clock)
     if len(rows) == 1 and not unended:
         console.print_message("tui.rent.none_rented")
     return int(ExitCode.OK)
-
-
-def _look(
-    lease: Lease, provider: Provider | None, book: LeaseBook, clock: Clock
-) -> tuple[Lease, Instance | None]:
-    """The lease with its server; one that is gone has ended. No answer leaves both as they are."""
-    if provider is None or not lease.instance:
-        return lease, None
-    try:
-        instance = provider.find_instance(lease.instance)
-    except AnswerLost:
-        return lease, None
-    if instance is None or instance.state == "gone":
-        return book.change(lease.name, ended_at=clock.now()), None
-    return lease, instance
 
 
 def _offer_end(
@@ -318,7 +285,6 @@ def _offer_end(
     book: LeaseBook,
     console: Console,
     clock: Clock,
-    args: argparse.Namespace,
 ) -> None:
     """Say that a server bills without being asked for, and stop it where a person agrees."""
     name = (one.lease.server if one.lease is not None else "") or one.instance.name
@@ -329,30 +295,9 @@ def _offer_end(
     if not one.provider.can_stop:
         return
     if TerminalDialog(console).confirm("tui.rent.confirm_stop", name=name):
-        lease = _adopt(one, book, clock)
+        lease = adopt_server(one, book, clock.now())
         ended = end_server(one.provider, lease, book, "stop", clock)
-        conclude(ended, one.provider, console, clock, args)
-
-
-def _adopt(one: UnendedServer, book: LeaseBook, clock: Clock) -> Lease:
-    """The lease of a server; one is written for a server that another computer rented."""
-    instance = one.instance
-    if one.lease is not None:
-        return book.change(one.lease.name, instance=instance.id, ended_at=None)
-    lease = Lease(
-        instance.name,
-        one.provider.name,
-        "-",
-        "-",
-        instance.price_per_hour,
-        one.provider.currency,
-        clock.now(),
-        one.expires_at or clock.now(),
-        "stop",
-        instance.id,
-    )
-    book.add(lease)
-    return lease
+        print_ended(ended, console, clock)
 
 
 def _spend(args: argparse.Namespace, console: Console) -> int:
@@ -397,7 +342,8 @@ def _start(args: argparse.Namespace, console: Console) -> int:
     if stopped:
         provider.start(lease.instance)
     address = wait_until_ready(provider, lease, clock, restarted=stopped)
-    lease = add_rented_server(lease, address, book, console, args)
+    prompts = NewServerDialog(console, address.password)
+    lease = add_rented_server(lease, address, book, AppPaths.locate(), args.config, prompts)
     console.print_message("tui.rent.started", name=lease.server, line=address.ssh_line)
     return int(ExitCode.OK)
 
@@ -417,7 +363,8 @@ def _end(args: argparse.Namespace, console: Console) -> int:
             raise Problem("tui.rent.wrong_confirm", ExitCode.CONFIG, given=given, name=name)
         confirmed = given is not None
     ended = end_server(provider, lease, book, args.action, clock, confirmed=confirmed)
-    conclude(ended, provider, console, clock, args)
+    forget_ended_server(ended, AppPaths.locate(), args.config)
+    print_ended(ended, console, clock)
     console.print_json({"status": "ok", "name": name, "ended": not ended.is_open})
     return int(ExitCode.OK)
 
@@ -429,11 +376,7 @@ def _keep_key(args: argparse.Namespace, console: Console) -> int:
         typed = getpass.getpass(question)
     else:
         typed = sys.stdin.readline()
-    key = Secret(typed.strip())
-    if not key.reveal():
-        raise Problem("tui.rent.no_key_given", ExitCode.CONFIG)
-    count = len(open_provider(args.account, SystemKeyring(), key=key).list_instances())
-    SystemKeyring().set_password(keyring_account(args.account), key)
+    count = keep_key(args.account, Secret(typed.strip()), SystemKeyring())
     console.print_message("tui.rent.key_kept", provider=args.account, count=count)
     console.print_json({"status": "ok", "provider": args.account})
     return int(ExitCode.OK)

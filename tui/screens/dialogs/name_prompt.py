@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -19,18 +20,30 @@ class NamePromptScreen(Dialog[str | None]):
     CSS_PATH = "../../styles/modal.tcss"
     BINDINGS = bindings("name")
 
-    def __init__(self, text_key: str, name: str, name_error: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        text_key: str,
+        name: str,
+        name_error: Callable[[str], str],
+        facts: Mapping[str, Any] | None = None,
+        max_length: int = 40,
+    ) -> None:
         super().__init__()
+        self.facts, self.max_length = facts or {}, max_length
         self.text_key = text_key
         self.proposed = name
         self.name_error = name_error
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box"):
-            yield Static(translate(self, self.text_key), classes="question", markup=False)
-            yield Input(self.proposed, id="name", max_length=40)
+            yield Static(
+                translate(self, self.text_key, **self.facts), classes="question", markup=False
+            )
+            yield Input(self.proposed, id="name", max_length=self.max_length)
             yield Static(id="fault", classes="fault", markup=False)
-            yield Static(translate_hint(self, self.text_key), classes="more", markup=False)
+            yield Static(
+                translate_hint(self, self.text_key, **self.facts), classes="more", markup=False
+            )
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         name = event.value.strip()

@@ -16,6 +16,7 @@ from sovdeck.tui.services.fakes.dataset import BYTES
 from sovdeck.tui.services.fakes.plan import fake_plan
 from sovdeck.tui.services.fakes.practice import FakePractice
 from sovdeck.tui.services.fakes.recordings import FakeRecordings
+from sovdeck.tui.services.fakes.rentals import FakeRentals
 from sovdeck.tui.services.fakes.run import (
     ENDED_RUN,
     LIVE_RUN,
@@ -99,6 +100,7 @@ def fake_services_over(world: FakeWorld) -> Services:
         FakeSpeech(world),
         FakeAuditions(world),
         FakeRecordings(world),
+        FakeRentals(world),
         FakePractice(world),
     )
 

@@ -11,6 +11,7 @@ from sovdeck.engine.contract.problem import Problem
 from sovdeck.tui.services.fakes.dataset import FakeDataset
 from sovdeck.tui.services.fakes.player import FakePlayer
 from sovdeck.tui.state.models import JobStatus, Voice
+from sovdeck.tui.state.rent_models import LeaseRow
 from sovdeck.tui.state.server_models import Remark, SavedServer
 from sovdeck.tui.state.speech_models import AuditionState, VoiceAssetsState
 
@@ -44,6 +45,9 @@ class FakeWorld:
     player: FakePlayer = field(default_factory=FakePlayer)
     lacking_weights: frozenset[str] = frozenset()  # versions whose weights no server has
     recording_stopped: threading.Event = field(default_factory=threading.Event)
+    has_provider_key: bool = True
+    leases: tuple[LeaseRow, ...] = ()
+    station: threading.Event = field(default_factory=threading.Event)  # cleared: a rental waits
     datasets: tuple[str, ...] = ()  # voices whose recordings every server has
     bare_recordings: int = 0  # how many its dataset folder holds instead of a list
     reported: set[str] = field(default_factory=set)  # servers whose watch has emitted all it knows

@@ -77,7 +77,7 @@ class LiveDatasets:
 
     def convert(self, folder: Path, emit: Emit, cancel: Cancel) -> None:
         """Rewrite the folder's list as UTF-8, after a copy of it, and check it."""
-        convert_list(self._files(folder).list_file)
+        convert_list(self.find_files(folder).list_file)
         self.check(folder, None, emit, cancel)
 
     def transcribe(self, server: str, source: Path, voice: str, emit: Emit, cancel: Cancel) -> None:
@@ -120,7 +120,7 @@ class LiveDatasets:
     def edit(self, folder: Path, edit: LineEdit, emit: Emit, cancel: Cancel) -> None:
         """Correct a line on disk, after a backup of the list, and check again."""
         with self._lock:
-            files = self._files(folder)
+            files = self.find_files(folder)
             apply_edit(files.list_file, edit, self.backup(files.list_file))
             self._edits[files.list_file] = (*self._edits.get(files.list_file, ()), edit)
             self._check_edit(files, edit, emit, cancel)
@@ -128,7 +128,7 @@ class LiveDatasets:
     def undo(self, folder: Path, emit: Emit, cancel: Cancel) -> None:
         """Take back the newest correction; Problem when there is none."""
         with self._lock:
-            files = self._files(folder)
+            files = self.find_files(folder)
             edits = self._edits.get(files.list_file, ())
             if not edits:
                 raise Problem("tui.dataset.nothing_to_undo", ExitCode.DATA)
@@ -150,7 +150,7 @@ class LiveDatasets:
 
     def push(self, server: str, folder: Path, emit: Emit, cancel: Cancel) -> None:
         """Upload what the server lacks of the usable clips, verified there."""
-        files = self._files(folder)
+        files = self.find_files(folder)
         with self._lock:
             manifest = read_local_list(files.list_file, files.wavs)
             self._measure_all(files, manifest, emit, cancel)
@@ -188,6 +188,11 @@ class LiveDatasets:
 
         return report, finish
 
+    @property
+    def measurer(self) -> ClipMeasurer:
+        """What measures recordings, and remembers what each measured."""
+        return self._clips
+
     def clips(self, voice: str) -> list[PlanClip]:
         """The clips of the last check of `voice`; Problem when there was none."""
         report = self._checked.get(voice)
@@ -195,7 +200,8 @@ class LiveDatasets:
             raise Problem("tui.dataset.not_checked", ExitCode.DATA, voice=voice)
         return measured_clips(report.checked)
 
-    def _files(self, folder: Path) -> DatasetFiles:
+    def find_files(self, folder: Path) -> DatasetFiles:
+        """The list and the recordings of a folder; Problem where it has no list."""
         found = find_dataset(folder, self._wavs.get(folder))
         if not isinstance(found, DatasetFiles):
             raise Problem("tui.dataset.nothing", ExitCode.DATA, folder=str(folder), count=0)

@@ -1,155 +1,19 @@
-"""The four providers' HTTP interfaces over one simulated cloud with a virtual clock.
-
-Each request may meet a fault, drawn from a seed: "429", "500" (nothing was done), "lost" (done, but
-the answer is a 500), "cut" (done, and the connection ends), "garbage" (done, and no JSON). Bills
-are kept by the cloud itself, so that tests can compare them with what a person was told.
-"""
+"""What four providers answer over a simulated cloud, as their published descriptions say."""
 
 from __future__ import annotations
 
-import json
-import random
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
-FAULTS = ("429", "500", "lost", "cut", "garbage")
-KEY = "sk-planted-5150"
-
-
-@dataclass
-class SimulatedInstance:
-    """A rented server. starts_at, listed_at: virtual seconds; dies: it never gets to run."""
-
-    id: str
-    name: str
-    price: float
-    created_at: float
-    starts_at: float
-    listed_at: float
-    dies: bool = False
-    wanted: str = "running"
-    gone: bool = False
-    billed: float = 0.0
-    since: float | None = None
-    port: int = 22000
-    moved_at: float = 0.0
-
-
-@dataclass
-class SimulatedCloud:
-    """All servers of one account. fault_rate: of every request; stale_s: an old port is listed."""
-
-    seed: int = 0
-    fault_rate: float = 0.0
-    start_s: float = 90.0
-    stale_s: float = 0.0
-    death_rate: float = 0.0
-    gone_offers: bool = False
-    key: str = KEY
-    now: float = 1_800_000_000.0
-    instances: dict[str, SimulatedInstance] = field(default_factory=dict)
-    creations: list[str] = field(default_factory=list)
-    destroyed: list[str] = field(default_factory=list)
-    requests: int = 0
-    # Of a real sshd that stands for every instance, and the keys it takes.
-    address: tuple[str, int] | None = None
-    authorized_keys: Path | None = None
-
-    def __post_init__(self) -> None:
-        self.random = random.Random(self.seed)
-        self.lock = threading.RLock()
-
-    def sleep(self, seconds: float) -> None:
-        """Let virtual time pass."""
-        with self.lock:
-            self.now += seconds
-
-    def draw_fault(self) -> str:
-        self.requests += 1
-        return self.random.choice(FAULTS) if self.random.random() < self.fault_rate else ""
-
-    def create(self, name: str, price: float) -> SimulatedInstance:
-        number = str(len(self.creations) + 4711)
-        self.creations.append(name)
-        starts = self.now + self.start_s * self.random.uniform(0.5, 1.5)
-        instance = SimulatedInstance(
-            number,
-            name,
-            price,
-            self.now,
-            starts,
-            self.now + self.random.choice((0.0, 0.0, 20.0)),
-            dies=self.random.random() < self.death_rate,
-            since=self.now,
-        )
-        self.instances[number] = instance
-        return instance
-
-    def state(self, instance: SimulatedInstance) -> str:
-        if instance.gone:
-            return "gone"
-        if instance.wanted == "stopped":
-            return "stopped"
-        if self.now < instance.starts_at:
-            return "starting"
-        return "failed" if instance.dies else "running"
-
-    def set_wanted(self, instance: SimulatedInstance, wanted: str) -> None:
-        self.settle(instance)
-        if wanted == "running" and instance.wanted == "stopped":
-            instance.starts_at = self.now + self.start_s / 2
-            instance.port, instance.moved_at = instance.port + 1, self.now
-        instance.wanted = wanted
-        instance.since = self.now if wanted == "running" else None
-
-    def destroy(self, instance: SimulatedInstance) -> None:
-        if not instance.gone:
-            self.settle(instance)
-            instance.gone, instance.since = True, None
-            self.destroyed.append(instance.name)
-
-    def settle(self, instance: SimulatedInstance) -> None:
-        """Bill until now."""
-        if instance.since is not None:
-            instance.billed += (self.now - instance.since) / 3600 * instance.price
-            instance.since = self.now
-
-    def billing(self) -> list[SimulatedInstance]:
-        return [one for one in self.instances.values() if one.since is not None]
-
-    def listed(self) -> list[SimulatedInstance]:
-        return [
-            one for one in self.instances.values() if not one.gone and self.now >= one.listed_at
-        ]
-
-    def find(self, number: str) -> SimulatedInstance | None:
-        found = self.instances.get(number)
-        return None if found is None or found.gone else found
-
-    def endpoint(self, instance: SimulatedInstance) -> tuple[str, int]:
-        if self.address is not None:
-            return self.address
-        stale = self.now < instance.moved_at + self.stale_s
-        return "198.51.100.7", instance.port - (1 if stale and instance.moved_at else 0)
-
-
-class Refused(Exception):
-    """An HTTP status and a body that say no."""
-
-    def __init__(self, status: int, body: Any) -> None:
-        self.status, self.body = status, body
+from sovdeck.tui.cli.demo.simulated_cloud import CloudRefusal, SimulatedCloud, SimulatedInstance
 
 
 def answer_runpod(cloud: SimulatedCloud, method: str, path: str, query: Any, body: Any) -> Any:
+    """Answer one request as RunPod would; CloudRefusal where it says no."""
     words = path.strip("/").split("/")
     if path == "/catalog/gpus":
-        assert query["include"] == ["AVAILABILITY"] and query["product"] == ["POD"]
+        if (query.get("include"), query.get("product")) != (["AVAILABILITY"], ["POD"]):
+            raise CloudRefusal(400, {"title": "Bad Request", "status": 400, "detail": "query"})
         return {
             "gpus": [
                 _runpod_gpu("NVIDIA GeForce RTX 4090", "RTX 4090", 24, 0.69, 0.34),
@@ -166,9 +30,11 @@ def answer_runpod(cloud: SimulatedCloud, method: str, path: str, query: Any, bod
     if path == "/pods":
         missing = {"name", "image", "gpu", "ports", "env"} - set(body)
         if missing or "22/tcp" not in body["ports"] or not body["env"].get("PUBLIC_KEY"):
-            raise Refused(422, {"title": "Unprocessable Entity", "status": 422, "detail": "body"})
+            raise CloudRefusal(
+                422, {"title": "Unprocessable Entity", "status": 422, "detail": "body"}
+            )
         if cloud.gone_offers:
-            raise Refused(409, {"title": "Conflict", "status": 409, "detail": "no capacity"})
+            raise CloudRefusal(409, {"title": "Conflict", "status": 409, "detail": "no capacity"})
         price = 0.69 if body["cloud"] == "SECURE" else 0.34
         if cloud.authorized_keys is not None:
             with cloud.authorized_keys.open("a", encoding="utf-8") as keys:
@@ -176,7 +42,7 @@ def answer_runpod(cloud: SimulatedCloud, method: str, path: str, query: Any, bod
         return _runpod_pod(cloud, cloud.create(body["name"], price))
     instance = cloud.find(words[1])
     if instance is None:
-        raise Refused(404, {"title": "Not Found", "status": 404, "detail": "no such pod"})
+        raise CloudRefusal(404, {"title": "Not Found", "status": 404, "detail": "no such pod"})
     if method == "DELETE":
         cloud.destroy(instance)
         return None
@@ -223,8 +89,10 @@ def _runpod_pod(cloud: SimulatedCloud, instance: SimulatedInstance) -> dict[str,
 
 
 def answer_vast(cloud: SimulatedCloud, method: str, path: str, query: Any, body: Any) -> Any:
+    """Answer one request as Vast.ai would; CloudRefusal where it says no."""
     words = path.strip("/").split("/")
-    assert path.endswith("/")
+    if not path.endswith("/"):
+        raise CloudRefusal(404, {"success": False, "msg": "no such path"})
     if path == "/api/v0/bundles/":
         return {
             "offers": [
@@ -237,9 +105,10 @@ def answer_vast(cloud: SimulatedCloud, method: str, path: str, query: Any, body:
         return {"credit": 12.5}
     if words[:3] == ["api", "v0", "asks"]:
         if cloud.gone_offers:
-            raise Refused(410, {"success": False, "error": "no_such_ask", "msg": "gone"})
+            raise CloudRefusal(410, {"success": False, "error": "no_such_ask", "msg": "gone"})
         price = {"91": 0.21, "92": 0.38}[words[3]]
-        assert KEY not in body["onstart"] and "ssh-ed25519" in body["onstart"]
+        if "ssh-ed25519" not in body["onstart"] or cloud.key in body["onstart"]:
+            raise CloudRefusal(400, {"success": False, "msg": "onstart"})
         return {"success": True, "new_contract": int(cloud.create(body["label"], price).id)}
     if path == "/api/v1/instances/":
         start = int(query.get("after_token", ["0"])[0])
@@ -248,7 +117,7 @@ def answer_vast(cloud: SimulatedCloud, method: str, path: str, query: Any, body:
         return {"instances": [_vast_instance(cloud, one) for one in rows], "next_token": more}
     instance = cloud.find(words[3])
     if instance is None:
-        raise Refused(404, {"success": False, "msg": "no such instance"})
+        raise CloudRefusal(404, {"success": False, "msg": "no such instance"})
     if method == "DELETE":
         cloud.destroy(instance)
         return {"success": True}
@@ -285,13 +154,14 @@ def _vast_instance(cloud: SimulatedCloud, instance: SimulatedInstance) -> dict[s
         "intended_status": instance.wanted,
         "dph_total": instance.price,
         "public_ipaddr": host if running else None,
-        "ports": {"22/tcp": [{"HostIp": "0.0.0.0", "HostPort": str(port)}]} if running else None,
+        "ports": {"22/tcp": [{"HostIp": "::", "HostPort": str(port)}]} if running else None,
         "ssh_host": "ssh4.vast.ai",
         "ssh_port": 10600,
     }
 
 
 def answer_lambda(cloud: SimulatedCloud, method: str, path: str, query: Any, body: Any) -> Any:
+    """Answer one request as Lambda would; CloudRefusal where it says no."""
     if path == "/instance-types":
         kind = {
             "name": "gpu_1x_a10",
@@ -311,20 +181,20 @@ def answer_lambda(cloud: SimulatedCloud, method: str, path: str, query: Any, bod
     if path == "/instance-operations/launch":
         if cloud.gone_offers:
             code = "instance-operations/launch/insufficient-capacity"
-            raise Refused(400, {"error": {"code": code, "message": "Not enough capacity"}})
+            raise CloudRefusal(400, {"error": {"code": code, "message": "Not enough capacity"}})
         return {"data": {"instance_ids": [cloud.create(body["name"], 0.75).id]}}
     if path == "/instance-operations/terminate":
         for number in body["instance_ids"]:
             instance = cloud.find(number)
             if instance is None:
-                raise Refused(404, {"error": {"code": "x", "message": "no such instance"}})
+                raise CloudRefusal(404, {"error": {"code": "x", "message": "no such instance"}})
             cloud.destroy(instance)
         return {"data": {"terminated_instances": []}}
     if path == "/instances":
         return {"data": [_lambda_instance(cloud, one) for one in cloud.listed()]}
     instance = cloud.find(path.rsplit("/", 1)[-1])
     if instance is None:
-        raise Refused(404, {"error": {"code": "x", "message": "no such instance"}})
+        raise CloudRefusal(404, {"error": {"code": "x", "message": "no such instance"}})
     return {"data": _lambda_instance(cloud, instance)}
 
 
@@ -341,6 +211,7 @@ def _lambda_instance(cloud: SimulatedCloud, instance: SimulatedInstance) -> dict
 
 
 def answer_autodl(cloud: SimulatedCloud, method: str, path: str, query: Any, body: Any) -> Any:
+    """Answer one request as AutoDL would; CloudRefusal where it says no."""
     done = {"code": "Success", "msg": "", "data": None}
     if path == "/api/v1/dev/wallet/balance":
         return {**done, "data": {"assets": 51230, "accumulate": 0, "voucher_balance": 0}}
@@ -374,64 +245,10 @@ def answer_autodl(cloud: SimulatedCloud, method: str, path: str, query: Any, bod
     return done
 
 
-ANSWERS = {
+Answer = Callable[[SimulatedCloud, str, str, Any, Any], Any]
+ANSWERS: dict[str, Answer] = {
     "runpod": answer_runpod,
     "vast": answer_vast,
     "lambda": answer_lambda,
     "autodl": answer_autodl,
 }
-
-
-@contextmanager
-def serve_cloud(provider: str, cloud: SimulatedCloud) -> Iterator[str]:
-    """Answer as `provider` on this computer; yields the base address."""
-    answer = ANSWERS[provider]
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def _handle(self) -> None:
-            length = int(self.headers.get("Content-Length", "0"))
-            raw = self.rfile.read(length)
-            parts = urlsplit(self.path)
-            with cloud.lock:
-                status, body = self._decide(parts.path, parse_qs(parts.query), raw)
-            if status == 0:
-                self.close_connection = True
-                return
-            self.send_response(status)
-            if status == 429:
-                self.send_header("Retry-After", "3")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def _decide(self, path: str, query: Any, raw: bytes) -> tuple[int, bytes]:
-            if self.headers.get("Authorization", "").removeprefix("Bearer ") != cloud.key:
-                return 401, b'{"detail": "bad key"}'
-            fault = cloud.draw_fault()
-            if fault in ("429", "500"):
-                return int(fault), b"{}"
-            try:
-                made = answer(cloud, self.command, path, query, json.loads(raw or b"null"))
-            except Refused as no:
-                return no.status, json.dumps(no.body).encode()
-            if fault == "cut":
-                return 0, b""
-            if fault == "garbage":
-                return 200, b"<html>maintenance</html>"
-            return (500 if fault == "lost" else 200), json.dumps(made).encode()
-
-        do_GET = do_POST = do_PUT = do_DELETE = _handle  # noqa: N815 - the library's names
-
-        def log_message(self, *_: object) -> None:
-            """Quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()

@@ -1,0 +1,232 @@
+"""From a chosen offer to a verified voice and a server that costs nothing any more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.remote.auth.keypair import ensure_key
+from sovdeck.remote.config import servers_file
+from sovdeck.remote.config.load import load_config
+from sovdeck.remote.config.paths import AppPaths
+from sovdeck.remote.probe.providers import PROVIDER_PROFILES
+from sovdeck.remote.rent.leases import Lease, LeaseBook
+from sovdeck.remote.rent.provider import (
+    EndAction,
+    Instance,
+    InstanceAddress,
+    Offer,
+    Order,
+    Provider,
+    Station,
+)
+from sovdeck.remote.rent.rental import Clock, create_server, end_server, wait_until_ready
+from sovdeck.remote.servers.add import free_name, register
+from sovdeck.remote.servers.server import LoginPrompts
+from sovdeck.remote.servers.sign_in import KeyInstallOffer
+
+
+class StepFailed(Exception):
+    """A step failed and has said why by itself. code: the exit code."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+        super().__init__(code)
+
+
+class JourneyLeft(Exception):
+    """Nobody follows the journey any more: its server is left as it is, with its lease."""
+
+
+class NewServerPrompts(LoginPrompts, KeyInstallOffer, Protocol):
+    """Questions of the first log-in; its provider, asked over TLS, says that the server is ours."""
+
+
+class JourneySteps(Protocol):
+    """What a journey does on its server, and whom it tells.
+
+    A step that fails raises Problem or StepFailed; any may raise JourneyLeft.
+    """
+
+    def enter(self, station: Station, lease: Lease) -> None:
+        """A station begins."""
+
+    def report_waiting(self, lease: Lease, instance: Instance | None, seconds: float) -> None:
+        """The server was looked at while it starts."""
+
+    def new_server_prompts(self, address: InstanceAddress) -> NewServerPrompts:
+        """Return what answers the first log-in to a server whose key nobody knows yet."""
+
+    def server_ready(self, lease: Lease, address: InstanceAddress) -> None:
+        """The server answers, and costs money from now on if nobody goes on."""
+
+    def deploy(self, server: str) -> None:
+        """Install the engine."""
+
+    def fetch_weights(self, server: str) -> None:
+        """Let the server fetch what training starts from."""
+
+    def push(self, server: str) -> None:
+        """Upload the recordings."""
+
+    def arm_autostop(self, server: str, minutes: int) -> None:
+        """Let the server stop itself after `minutes`; a refusal is said, not raised."""
+
+    def train(self, server: str, *, pull_each_save: bool) -> None:
+        """Train to the end of the run. pull_each_save: nothing outlives the server."""
+
+    def bring_home(self, server: str) -> bool:
+        """Whether all that the voice's runs made lies here, verified, and no run goes on."""
+
+    def report_problem(self, problem: Problem) -> None:
+        """Something failed; what is done about it follows."""
+
+    def left_running(self, lease: Lease) -> None:
+        """Not all is home, so that the server was left running."""
+
+    def ended(self, lease: Lease) -> None:
+        """The provider confirmed the end."""
+
+
+@dataclass
+class RentalJourney:
+    """One journey; `run` once. project: the deploy.toml, None for the one that is found."""
+
+    provider: Provider
+    book: LeaseBook
+    lease: Lease
+    steps: JourneySteps
+    clock: Clock
+    app_paths: AppPaths
+    project: Path | None
+
+    def run(self, offer: Offer, disk: int) -> int:
+        """Rent, train, bring home and end; the exit code of what failed, else 0.
+
+        What fails before anything was trained ends the server at once: there is nothing on it.
+        Later the server stays, and the person is told what it costs and what to do.
+        """
+        order = Order(offer, self.lease.name, ensure_key(self.app_paths.private_key), disk)
+        self._enter("create")
+        self.lease = create_server(self.provider, order, self.lease, self.book, self.clock)
+        code = 0
+        try:
+            self._prepare()
+        except StepFailed as failed:
+            code = failed.code
+        except Problem as problem:
+            self.steps.report_problem(problem)
+            code = int(problem.exit_code)
+        except KeyboardInterrupt:
+            code = int(ExitCode.INTERRUPTED)
+        if code:
+            self._end("destroy", confirmed=True)
+            return code
+        code = self._train()
+        return self._finish() or code
+
+    @property
+    def name(self) -> str:
+        """The server's name in the list of servers."""
+        return self.lease.server
+
+    def _prepare(self) -> None:
+        self._enter("start")
+        address = wait_until_ready(
+            self.provider,
+            self.lease,
+            self.clock,
+            lambda instance, seconds: self.steps.report_waiting(self.lease, instance, seconds),
+        )
+        self._enter("add")
+        self.lease = add_rented_server(
+            self.lease,
+            address,
+            self.book,
+            self.app_paths,
+            self.project,
+            self.steps.new_server_prompts(address),
+        )
+        self.steps.server_ready(self.lease, address)
+        self._enter("deploy")
+        self.steps.deploy(self.name)
+        self._enter("weights")
+        self.steps.fetch_weights(self.name)
+        self._enter("push")
+        self.steps.push(self.name)
+        # A refusal is said and goes on: the laptop and the next `rent ls` watch too.
+        self._enter("autostop")
+        hours = max(1.0, (self.lease.expires_at - self.clock.now()) / 3600)
+        self.steps.arm_autostop(self.name, round(hours * 60))
+
+    def _train(self) -> int:
+        """Train to the end; where nothing outlives the server, each save is pulled as it comes."""
+        self._enter("train")
+        try:
+            self.steps.train(self.name, pull_each_save=not self.provider.can_stop)
+        except StepFailed as failed:
+            return failed.code
+        except Problem as problem:
+            self.steps.report_problem(problem)
+            return int(problem.exit_code)
+        return 0
+
+    def _finish(self) -> int:
+        """Bring everything home, then end as agreed; else say what it costs to wait."""
+        self._enter("home")
+        try:
+            is_home = self.steps.bring_home(self.name)
+        except Problem as problem:
+            self.steps.report_problem(problem)
+            is_home = False
+        if not is_home:
+            self.steps.left_running(self.lease)
+            return int(ExitCode.UNREACHABLE)
+        self.lease = self.book.change(self.lease.name, home_at=self.clock.now())
+        self._end(self.lease.end)
+        return 0
+
+    def _end(self, action: EndAction, *, confirmed: bool = False) -> None:
+        self._enter("end")
+        self.lease = end_server(
+            self.provider, self.lease, self.book, action, self.clock, confirmed=confirmed
+        )
+        forget_ended_server(self.lease, self.app_paths, self.project)
+        self.steps.ended(self.lease)
+
+    def _enter(self, station: Station) -> None:
+        self.steps.enter(station, self.lease)
+
+
+def add_rented_server(
+    lease: Lease,
+    address: InstanceAddress,
+    book: LeaseBook,
+    app_paths: AppPaths,
+    project: Path | None,
+    prompts: NewServerPrompts,
+) -> Lease:
+    """Put the server into the list of servers, its host key pinned; an old entry is replaced."""
+    config = load_config(project, app_paths)
+    name = lease.server or free_name(f"{lease.provider}-{lease.voice}", config)
+    register(
+        address.ssh_line,
+        config,
+        app_paths,
+        prompts,
+        name=name,
+        profile=lease.provider if lease.provider in PROVIDER_PROFILES else "auto",
+        price_per_hour=lease.price_per_hour,
+        currency=lease.currency,
+        replace=bool(lease.server),
+        offer=prompts,
+    )
+    return book.change(lease.name, server=name)
+
+
+def forget_ended_server(lease: Lease, app_paths: AppPaths, project: Path | None) -> None:
+    """Take a server that is gone off the list: its address may be somebody else's tomorrow."""
+    if not lease.is_open and lease.server in load_config(project, app_paths).servers:
+        servers_file.remove_server(app_paths, lease.server)
