@@ -113,7 +113,9 @@ def judge_run(spec: RunSpec, progress: RunProgress) -> RunResult:
     for outcome in progress.outcomes:
         if not outcome.weight_change > 0:
             return _no_op_result("engine.run.weights_unmoved", stage=outcome.name)
-        if not progress.initial_weights.pretrained and not outcome.loss_fell:
+        # A stage that was finished before has nothing to lose any more.
+        from_nothing = not progress.initial_weights.pretrained
+        if from_nothing and outcome.updates and not outcome.loss_fell:
             return _no_op_result(
                 "engine.run.loss_not_fallen",
                 stage=outcome.name,

@@ -153,7 +153,7 @@ class InitialWeights:
 
 
 def preset_configs(preset: str) -> tuple[SovitsConfig, GptConfig]:
-    """Network sizes of a preset: a version of GPT-SoVITS, or one of the two that prove the trip."""
+    """Network sizes of a preset: a version of GPT-SoVITS, or one of the two toys."""
     if preset == "tiny":
         return SovitsConfig.tiny(), GptConfig.tiny()
     if preset == "tinyPro":

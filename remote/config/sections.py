@@ -97,7 +97,7 @@ class TrainSection(Section):
 
     voice: str = Field("", description="Name of the voice (experiment).")
     preset: Literal["auto", "v2Pro", "v2ProPlus", "v2", "tiny", "tinyPro"] = Field(
-        "auto", description="Version; auto: v2Pro where its weights are. tiny proves the trip."
+        "auto", description="Version; auto: v2Pro where its weights are. tiny: a toy, no voice."
     )
     pretrained: str = Field("v2", description="Folder below pretrained/; empty: from nothing.")
     proof_text: str = Field("", description="Sentence spoken at the end as proof.")

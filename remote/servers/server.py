@@ -67,8 +67,11 @@ class LoginPrompts(Protocol):
         known_since: since when another key was known there; "" where none was.
         """
 
-    def secret(self, server: str, prompt: str) -> Secret | None:
-        """The answer to a server's prompt for a password, passphrase or code; None gives up."""
+    def secret(self, server: str, prompt: str, *, again: bool = False) -> Secret | None:
+        """The answer to a server's prompt for a password, passphrase or code; None gives up.
+
+        again: what was typed before was refused.
+        """
 
 
 @dataclass(frozen=True)

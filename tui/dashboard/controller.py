@@ -19,6 +19,7 @@ from sovdeck.tui.state import commands
 from sovdeck.tui.state.events import (
     AddServerFailed,
     NoticeRaised,
+    PlanRefused,
     RunChosen,
     RunEvents,
     ServerChosen,
@@ -139,10 +140,15 @@ class Controller(ServiceHost):
         )
 
     def plan_training(self, command: commands.PlanTraining) -> None:
-        """Estimate time, memory and cost of a training run."""
-        self.tasks.run(
-            "plan", lambda emit, cancel: self.services.training.plan(command.draft, emit, cancel)
-        )
+        """Estimate time, memory and cost of a training run; the form says why it cannot."""
+
+        def plan(emit: Emit, cancel: Cancel) -> None:
+            try:
+                self.services.training.plan(command.draft, emit, cancel)
+            except Problem as problem:
+                emit(PlanRefused(Remark("note", problem.message, problem.hint)))
+
+        self.tasks.run("plan", plan)
 
     def list_datasets(self, command: commands.ListDatasets) -> None:
         """List the datasets of a server."""

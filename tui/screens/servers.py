@@ -149,6 +149,13 @@ class ServersScreen(SortableTableScreen):
                     (f"  {age}", "$warning"),
                 )
             )
+            # Before what the probe found, which may be longer than the panel.
+            step = next_step(state, server.name)
+            if step is not None:
+                prefix = self.translate("tui.servers.next")
+                lines.append(
+                    Content.assemble((f"{prefix}  ", "bold $secondary"), self.translate(step))
+                )
             if server.connection_detail is not None:
                 lines.append(
                     Content.styled(translate_text(self, server.connection_detail), "$warning")
@@ -167,12 +174,6 @@ class ServersScreen(SortableTableScreen):
                         (translate_text(self, remark.hint), "$faint"),
                     )
                     lines.append(line)
-            step = next_step(state, server.name)
-            if step is not None:
-                prefix = self.translate("tui.servers.next")
-                lines.append(
-                    Content.assemble((f"{prefix}  ", "bold $secondary"), self.translate(step))
-                )
         self.query_one("#detail", Static).update(Content("\n").join(lines))
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:

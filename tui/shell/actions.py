@@ -89,6 +89,8 @@ WIDGET_ACTIONS: tuple[Action, ...] = (
     _widget_action("vote", "b_better", "2", "vote('b')"),
     _widget_action("vote", "neither", "0", "vote('')"),
     _widget_action("vote", "leave", "escape", "leave"),
+    Action("tui.actions.edit_field", "enter", "edit", "field"),
+    Action("tui.actions.end_edit", "escape", "end_edit", "field"),
     _widget_action("choice", "next_value", "right,l,space,enter", "step(1)"),
     _widget_action("choice", "previous_value", "left,h", "step(-1)"),
     _widget_action("choice", "next_field", "down,j", "app.focus_next"),

@@ -222,6 +222,13 @@ class PlanMade:
 
 
 @dataclass(frozen=True)
+class PlanRefused:
+    """A draft cannot be planned yet; `remark` says why and what to do."""
+
+    remark: Remark
+
+
+@dataclass(frozen=True)
 class VoicesSeen:
     """All voices of one server; those not named are gone."""
 
@@ -408,6 +415,7 @@ StoreEvent = (
     | PlanMade
     | WeightsSeen
     | AddServerFailed
+    | PlanRefused
     | VoicesSeen
     | TransferChanged
     | TransferEnded

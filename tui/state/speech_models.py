@@ -136,7 +136,7 @@ class AuditionDraft:
     """A grid to be rendered. Empty tuples let the engine choose: newest three, two sentences.
 
     `rerolls`: how often a sentence that recognition misses is drawn again; 0 does not check.
-    `queue`: render once the runs before it have ended.
+    `queue`: render once the runs before it have ended. `pitch`: semitones, in every rendering.
     """
 
     server: str
@@ -149,6 +149,7 @@ class AuditionDraft:
     seed: int = 1234
     rerolls: int = 0
     queue: bool = False
+    pitch: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,7 @@ class State:
     transcription: TranscriptionRow | None = None
     waveform: ev.WaveformRead | None = None
     plan: TrainPlan | None = None
+    plan_refused: Remark | None = None  # why there is no plan
     weights: WeightsRow | None = None
     add_failed: ev.AddServerFailed | None = None
     offers: OffersView = OffersView()  # noqa: RUF009 - frozen

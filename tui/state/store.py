@@ -216,7 +216,11 @@ def _add_server_failed(state: State, event: ev.AddServerFailed) -> StateChange:
 
 
 def _plan_made(state: State, event: ev.PlanMade) -> StateChange:
-    return replace(state, plan=event.plan), {"plan"}
+    return replace(state, plan=event.plan, plan_refused=None), {"plan"}
+
+
+def _plan_refused(state: State, event: ev.PlanRefused) -> StateChange:
+    return replace(state, plan=None, plan_refused=event.remark), {"plan"}
 
 
 def _voices_seen(state: State, event: ev.VoicesSeen) -> StateChange:
@@ -370,6 +374,7 @@ _REDUCERS: dict[type, Callable[[State, Any], StateChange]] = {
     ev.RecordingChanged: _recording_changed,
     ev.WaveformRead: _waveform_read,
     ev.PlanMade: _plan_made,
+    ev.PlanRefused: _plan_refused,
     ev.WeightsSeen: _weights_seen,
     ev.AddServerFailed: _add_server_failed,
     ev.VoicesSeen: _voices_seen,

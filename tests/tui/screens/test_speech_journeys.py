@@ -133,6 +133,8 @@ async def test_a_refused_take_keeps_its_reason(make_app: Make) -> None:
         await say(pilot, app, "…")
         await until(pilot, lambda: bool(takes(app)) and takes(app)[0].state == "failed")
         assert takes(app)[0].why is not None and "x" in takes(app)[0].why.text.en
+        listed = app.screen.query_one("#takes", DiffTable)
+        await until(pilot, lambda: "Nothing found" in str(listed.get_row_at(0)), "why, in its row")
         app.screen.query_one("#takes", DiffTable).focus()
         await pilot.pause()
         assert "Nothing found" in str(app.screen.query_one("#help", Static).content)
@@ -285,6 +287,10 @@ async def test_a_new_grid_comes_cell_by_cell_and_can_be_stopped(make_app: Make) 
         await pilot.press("space")
         await pilot.press("ctrl+s")
         await until(pilot, lambda: app.state.auditions["lab-a100/Mika"].running, "it runs")
+        standings = app.screen.query_one("#standings", DiffTable)
+        await until(
+            pilot, lambda: str(standings.border_subtitle).startswith("v: once all"), "what v awaits"
+        )
         wanted = "audition lab-a100 Mika Mika-e10.ckpt Mika-e15.ckpt Mika_e8"
         assert any(call.startswith(wanted) for call in world.calls)
         await until(pilot, lambda: len(app.state.auditions["lab-a100/Mika"].cells) == 1)

@@ -306,6 +306,8 @@ class FakeTraining:
     def plan(self, draft: TrainDraft, emit: Emit, cancel: Cancel) -> None:
         """Emit a plan with simple arithmetic."""
         self.world.record_call("plan", draft.voice)
+        if self.world.plan_problem is not None:
+            raise self.world.plan_problem
         emit(ev.PlanMade(fake_plan(draft)))
 
     def start(self, draft: TrainDraft, emit: Emit, cancel: Cancel) -> str:

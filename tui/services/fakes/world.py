@@ -30,6 +30,7 @@ class FakeWorld:
     dial_problem: str | None = None  # the answer to any dial: a problem's key, or None
     changed_key_since: str | None = None
     pull_problem: Problem | None = None
+    plan_problem: Problem | None = None
     voice_assets: dict[str, VoiceAssetsState] = field(default_factory=dict)
     auditions: dict[str, AuditionState] = field(default_factory=dict)
     votes: list[tuple[str, str]] = field(default_factory=list)

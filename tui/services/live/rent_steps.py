@@ -73,7 +73,7 @@ class RentedServerPrompts:
         self._emit(ev.NoticeRaised("note", pinned, now_ms()))
         return True
 
-    def secret(self, server: str, prompt: str) -> Secret | None:
+    def secret(self, server: str, prompt: str, *, again: bool = False) -> Secret | None:
         """The provider's password, once."""
         password, self._password = self._password, None
         if password is not None:
