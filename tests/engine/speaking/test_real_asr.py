@@ -14,7 +14,7 @@ from sovdeck.engine.audio.pcm import SPEECH_SAMPLE_RATE
 from sovdeck.engine.audio.resample import resample
 from sovdeck.engine.practice.dataset import make_practice_set
 from sovdeck.engine.speaking.asr import SpeechRecogniser
-from sovdeck.engine.speaking.asr_check import MAX_PHONE_ERROR, recognised_phone_error
+from sovdeck.engine.speaking.asr_check import check_speech
 from sovdeck.engine.speaking.audition import AuditionGrid, AuditionRenderer, Sentence
 from sovdeck.engine.speaking.pipeline import SpeechPipeline
 from sovdeck.engine.speaking.request import SpeakRequest
@@ -46,15 +46,11 @@ def test_whole_sentences_pass_and_lost_words_are_noticed(
 ) -> None:
     for path, text in spoken:
         samples = at_our_rate(path)
-        assert recognised_phone_error(listener, samples, text, "all_ja") <= 0.05
+        assert check_speech(listener, samples, text, "all_ja").heard.error <= 0.05
         half = samples[: len(samples) // 2]
-        assert recognised_phone_error(listener, half, text, "all_ja") > MAX_PHONE_ERROR
-    assert (
-        recognised_phone_error(
-            listener, np.zeros(SPEECH_SAMPLE_RATE, np.float32), spoken[0][1], "all_ja"
-        )
-        == 1.0
-    )
+        assert check_speech(listener, half, text, "all_ja").heard.is_doubtful
+    silence = np.zeros(SPEECH_SAMPLE_RATE, np.float32)
+    assert check_speech(listener, silence, spoken[0][1], "all_ja").heard.is_doubtful
     assert "天気" in listener.transcribe(at_our_rate(spoken[0][0]), "auto")
 
 
@@ -63,7 +59,7 @@ def test_an_untrained_voice_is_spoken_again_as_often_as_allowed(
 ) -> None:
     speaker.recogniser = listener
     piece = speaker.speak(ask("おはようございます。", max_rerolls=1)).chunks[0]
-    assert piece.attempts == 2 and piece.error > MAX_PHONE_ERROR
+    assert piece.attempts == 2 and piece.is_doubtful
 
 
 def test_marks_tell_the_truth_from_an_untrained_voice(
