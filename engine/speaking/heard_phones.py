@@ -120,12 +120,10 @@ def _find_faults(steps: Sequence[_Step], least: float) -> Iterator[SpeechFault]:
 def _fault(steps: Sequence[_Step]) -> SpeechFault:
     expected = tuple(step.expected for step in steps if step.expected)
     heard = tuple(step.heard for step in steps if step.heard)
-    lost = sum(not step.heard for step in steps)
-    added = sum(not step.expected for step in steps)
     kind: FaultKind = "different"
-    if lost > 2 * added:
+    if 2 * len(heard) < len(expected):
         kind = "lost"
-    elif added > 2 * lost:
+    elif 2 * len(expected) < len(heard):
         kind = "added"
     return SpeechFault(kind, steps[0].at, expected, heard)
 

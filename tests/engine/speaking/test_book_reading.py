@@ -13,7 +13,9 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from tiny_voice import VOICE
 
+from sovdeck.engine.cli import main
 from sovdeck.engine.contract.book.chapters import Book, BookChapter, BookSentence
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.engine.speaking.book.book_reader import BookReader
@@ -321,3 +323,40 @@ def test_subtitles_hold_any_text() -> None:
     one = Subtitle(3599.9996, 3601.5, "a --> b\n<i>&\nc")
     assert to_srt([one]) == "1\n01:00:00,000 --> 01:00:01,500\na → b <i>& c\n\n"
     assert to_vtt([one]).endswith("\na → b &lt;i&gt;&amp; c\n\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "key"),
+    [
+        (("--verify", "on"), 2, "engine.speaking.nobody_listens"),
+        (("--reference", "happy"), 2, "engine.book.no_reference"),
+        (("--gpt-weight", "Test-e99.ckpt"), 3, "engine.weights.unreadable"),
+        (("--ref-audio", "/none.wav"), 3, "engine.speaking.reference_missing"),
+    ],
+)
+def test_what_lacks_is_said_before_anything_is_spoken(
+    work: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    code: int,
+    key: str,
+) -> None:
+    assert read_command(work, tmp_path, *words) == code
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["code"] == key
+
+
+def test_a_check_says_what_the_book_holds(
+    work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert read_command(work, tmp_path) == 0
+    (row,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (row["chapters"], row["sentences"], row["checks"]) == (1, 2, False)
+    assert list((tmp_path / "into").iterdir()) == []
+
+
+def read_command(work: Path, folder: Path, *words: str) -> int:
+    book = folder / "x.txt"
+    book.write_text("おはようございます。散歩に行きましょう。", encoding="utf-8")
+    given = ("--work", str(work), "--into", str(folder / "into"), "--device", "cpu")
+    return main(["read", VOICE, str(book), *given, "--json", "--check", *words])

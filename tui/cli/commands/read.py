@@ -32,6 +32,7 @@ from sovdeck.tui.cli.transfer_output import cancel_on_interrupt, progress_report
 
 NOT_OF_A_BOOK = ("infer.text", "infer.slice", "infer.rerender_last", "infer.early")
 MAX_SHOWN_TEXT = 40
+TABLE_HEADINGS = ("SENTENCE", "CHAPTER", "WHY", "TEXT", "HEARD")
 
 
 def add_arguments(parser: LocalizedParser) -> None:
@@ -198,7 +199,7 @@ def finish_reading(
 
 def print_doubtful(index: book_reading.BookIndex, console: Console) -> None:
     """Print each doubtful sentence: number, place, why, what it should say, what was heard."""
-    rows = []
+    rows: list[tuple[str, ...]] = [TABLE_HEADINGS]
     for one in index.doubtful:
         console.print_json({"event": "doubtful", **doubtful_json(one)})
         known = [f"tui.read.doubt_{doubt}" for doubt in one.doubts if doubt in DOUBTS]
