@@ -100,6 +100,7 @@ def fake_services_over(world: FakeWorld) -> Services:
         FakeAuditions(world),
         FakeRecordings(world),
         FakePractice(world),
+        open_sound=world.open_sound,
     )
 
 
