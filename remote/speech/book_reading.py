@@ -64,7 +64,7 @@ class BookOnServer:
     @property
     def remote_file(self) -> PurePosixPath:
         """The book's own file there."""
-        return self.folder / f"book{self.source.suffix.lower()}"
+        return self.folder / filenames.safe_name(self.source.name)
 
     @property
     def job_prefix(self) -> str:

@@ -62,7 +62,8 @@ def engines(work: Path) -> list[int]:
     found = []
     for process in psutil.process_iter(["cmdline", "status"]):
         words = process.info["cmdline"] or []
-        engine = "sovdeck.engine" in words and "read" in words and str(work) in words
+        # The supervisor's own command line holds the engine's.
+        engine = words[1:4] == ["-m", "sovdeck.engine", "read"] and str(work) in words
         if engine and process.info["status"] != "zombie":
             found.append(process.pid)
     return found
