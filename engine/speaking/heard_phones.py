@@ -16,9 +16,9 @@ FaultKind = Literal["lost", "added", "different"]
 # Above this share of wrong phones nothing in a row is needed: the sentence was not understood.
 MAX_PHONE_ERROR = 0.3
 # A run is a fault from this weight on; a missing or additional phone weighs 1. Two moras of
-# Japanese and most words of English and Korean have three phones or more; a word of Chinese may
-# be one syllable, which is two.
-_FAULT_WEIGHT = 3.0
+# Japanese and most words of English and Korean have three phones or more, of which one may be
+# misheard; a word of Chinese may be one syllable, which is two.
+_FAULT_WEIGHT = 2.4
 _SYLLABLE_WEIGHT = 2.0
 _OF_SYLLABLES = ("zh", "yue")
 _REPLACED, _ALIKE = 0.6, 0.3

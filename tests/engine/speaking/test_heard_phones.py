@@ -7,11 +7,10 @@ Whisper makes of spoken faults is measured in test_real_asr.py, where a model is
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-import jieba
-import pyopenjtalk
 import pytest
+from spoken_faults import KINDS, SPLITS, damage
 
 from sovdeck.engine.practice.dataset import load_sentences
 from sovdeck.engine.speaking.asr_check import comparable_phones, compare_transcript
@@ -35,40 +34,6 @@ CHINESE = [
     "老师告诉学生，认真思考比快速回答更加重要。",
     "这座城市的夜晚灯火通明，街道上到处都是行人。",
 ]
-REFERENCES = {
-    "all_ja": "昨日は友達と一緒に映画を見ました。",
-    "en": "Yesterday we watched a film together.",
-    "all_zh": "昨天我和朋友一起看了电影。",
-}
-
-
-def japanese_words(text: str) -> list[str]:
-    """Content words, each with the particles behind it."""
-    found: list[str] = []
-    for word in pyopenjtalk.run_frontend(text):
-        bound = word["pos"] in ("助詞", "助動詞", "記号")
-        if bound and found:
-            found[-1] += word["string"]
-        else:
-            found.append(word["string"])
-    return found
-
-
-def chinese_words(text: str) -> list[str]:
-    found: list[str] = []
-    for word in jieba.cut(text):
-        if not word.isalnum() and found:
-            found[-1] += word
-        else:
-            found.append(word)
-    return found
-
-
-SPLITS: dict[str, Callable[[str], list[str]]] = {
-    "all_ja": japanese_words,
-    "en": str.split,
-    "all_zh": chinese_words,
-}
 TEXTS = [
     (language, text)
     for language, texts in (
@@ -78,37 +43,6 @@ TEXTS = [
     )
     for text in texts
 ]
-
-
-def audible(words: list[str], language: str) -> list[int]:
-    """Places of words that are long enough to be told from a mishearing."""
-    least = 2 if language == "all_zh" else 3
-    return [
-        index
-        for index, word in enumerate(words)
-        if any(map(str.isalnum, word)) and len(comparable_phones(word + "。", language)) >= least
-    ]
-
-
-def damage(words: list[str], language: str, kind: str, rng: random.Random) -> list[str] | None:
-    """The words as a voice with this fault would say them; None where they allow none."""
-    places = audible(words, language)
-    if kind == "leaked":
-        return [REFERENCES[language], *words]
-    if kind == "tail":
-        cut = rng.choice(places[len(places) // 2 :])
-        return words[:cut]
-    if kind == "cut":
-        at = rng.choice(places)
-        return words[:at] + words[at + 1 :]
-    if kind == "repeated":
-        at = rng.choice(places)
-        return words[: at + 1] + words[at:]
-    pairs = [(a, b) for a, b in zip(places, places[1:], strict=False) if b == a + 1]
-    if not pairs:
-        return None
-    a, b = rng.choice(pairs)
-    return words[:a] + [words[b], words[a]] + words[b + 1 :]
 
 
 def mishear(phones: list[str], rng: random.Random) -> list[str]:
@@ -121,9 +55,6 @@ def mishear(phones: list[str], rng: random.Random) -> list[str]:
             continue
         heard.append(rng.choice(vowels) if luck < 0.03 and phone in vowels else phone)
     return heard
-
-
-KINDS = ("cut", "tail", "repeated", "swapped", "leaked")
 
 
 def faults(count: int) -> Iterator[tuple[str, str, str, list[str], list[str]]]:
