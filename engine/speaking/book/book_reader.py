@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ class BookReader:
 
     def read(
         self, redo: frozenset[int] = frozenset(), whole: bool = False
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Generator[dict[str, Any], None, None]:
         """Yield a row for each sentence and chapter as it is there, and one at the end.
 
         redo: numbers of sentences to be spoken once more, another way; Problem for one that the

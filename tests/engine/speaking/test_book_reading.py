@@ -280,7 +280,7 @@ def test_an_mp3_has_its_chapters_and_tags(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "x.mp3")) as container:
         chapters = container.chapters()
         assert [one["metadata"]["title"] for one in chapters] == list(TITLES)
-        seconds = [float(one["start"] * one["time_base"]) for one in chapters]
+        seconds = [float(one["start"] * (one["time_base"] or 0)) for one in chapters]
         assert seconds == pytest.approx([0.0, 1.5], abs=0.002)
         tags = container.metadata
         assert (tags["title"], tags["album"], tags["track"]) == ("A title", "An album", "2/9")
