@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import json
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -161,6 +159,7 @@ def _plan_grid(args: argparse.Namespace, loader: VoiceLoader, folder: Path) -> A
     from sovdeck.engine.prepare.sources import RECOGNISER_FOLDER
     from sovdeck.engine.speaking.audition import AuditionGrid
     from sovdeck.engine.speaking.saved_samples import saved_samples
+    from sovdeck.engine.speaking.weights import require_weights
 
     settings = SpeakSettings.from_params(
         {
@@ -191,10 +190,7 @@ def _plan_grid(args: argparse.Namespace, loader: VoiceLoader, folder: Path) -> A
         saved_samples=saved_samples(loader.layout, args.voice) if args.saved else (),
         rerolls=settings.max_rerolls,
     )
-    for path in (*grid.gpt, *grid.sovits):
-        if not path.is_file():
-            facts = {"path": str(path), "why": os.strerror(errno.ENOENT)}
-            raise Problem("engine.weights.unreadable", ExitCode.DATA, **facts)
+    require_weights(*grid.gpt, *grid.sovits)
     recogniser = loader.layout.pretrained / RECOGNISER_FOLDER
     if grid.rerolls and args.asr is None and not Path(recogniser).is_dir():
         raise Problem("engine.speaking.nobody_listens", ExitCode.CONFIG, folder=str(recogniser))

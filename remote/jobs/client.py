@@ -30,6 +30,7 @@ STOP_GRACE_S = 60.0  # what a run gets to save and end
 INSTALL_PREFIX = "install-"
 AUDITION_PREFIX = "audition-"
 TRANSCRIPTION_PREFIX = "transcribe-"
+READING_PREFIX = "read-"
 
 QueueMode = Literal["join", "wait"]
 _QUEUE_OPTIONS: Mapping[QueueMode | None, str] = {
@@ -119,7 +120,7 @@ def list_runs(
 ) -> tuple[JobState, ...]:
     """Return every run on the server by name.
 
-    services: also our own (install, autostop, audition, transcription).
+    services: also our own (install, autostop, audition, transcription, reading).
     """
     return known_runs(_fetch_snapshots(connection, layout.work / "runs"), services=services)
 
@@ -139,7 +140,7 @@ def known_runs(snapshots: Iterable[JobSnapshot], *, services: bool = False) -> t
 
 def is_service(run_id: str) -> bool:
     """Whether a run is one of our own services rather than work on a voice."""
-    ours = (INSTALL_PREFIX, AUDITION_PREFIX, TRANSCRIPTION_PREFIX)
+    ours = (INSTALL_PREFIX, AUDITION_PREFIX, TRANSCRIPTION_PREFIX, READING_PREFIX)
     return run_id == AUTOSTOP_RUN or run_id.startswith(ours)
 
 

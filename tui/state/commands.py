@@ -339,9 +339,10 @@ class ReadText:
 
 @dataclass(frozen=True)
 class Speak:
-    """Speak a take."""
+    """Speak a take; `aloud` plays it while it is spoken."""
 
     draft: SpeakDraft
+    aloud: bool = False
 
 
 @dataclass(frozen=True)
@@ -349,6 +350,7 @@ class SpeakWhenListed:
     """Speak what the form holds as soon as the weights of its voice are known."""
 
     form: SpeakForm
+    aloud: bool = False
 
 
 @dataclass(frozen=True)

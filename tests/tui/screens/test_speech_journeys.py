@@ -20,6 +20,7 @@ from sovdeck.tui.screens.audition.screen import AuditionScreen
 from sovdeck.tui.screens.dialogs.help import HelpScreen
 from sovdeck.tui.screens.dialogs.trim_reference import TrimReferenceScreen
 from sovdeck.tui.screens.speak.screen import SpeakScreen
+from sovdeck.tui.services.fakes.player import FakeSoundStream
 from sovdeck.tui.services.fakes.services import make_world
 from sovdeck.tui.services.fakes.world import FakeWorld
 from sovdeck.tui.state.events import JobSeen
@@ -106,6 +107,70 @@ async def test_a_take_is_spoken_once_stopped_and_nothing_else_is_lost(make_app: 
         world.gate.set()
         await say(pilot, app, "四。")
         await until(pilot, lambda: len(takes(app)) == 2 and takes(app)[1].state == "done")
+
+
+async def test_a_take_is_heard_while_it_is_spoken_and_only_once(make_app: Make) -> None:
+    world = make_world()
+    world.gate.clear()
+    stream = FakeSoundStream()
+    world.open_sound = lambda: stream
+    app = make_app(world)
+    async with app.run_test(size=SIZE) as pilot:
+        await at_mika(pilot, app, world, "6")
+        await say(pilot, app, "一。二。三。")
+        await until(pilot, lambda: len(stream.heard) == 2, "sound before the take is whole")
+        assert takes(app)[0].state == "speaking"
+        await until(pilot, lambda: app.state.playing == Path("take-1"), "what plays")
+        world.gate.set()
+        await until(pilot, lambda: takes(app)[0].state == "done", "the take")
+        await until(pilot, lambda: stream.stopped and app.state.playing is None, "its end")
+        assert [one.decode() for one in stream.heard] == ["一。", "二。", "三。"]
+        assert world.player.played == []
+
+
+async def test_a_cancelled_take_is_silent_at_once(make_app: Make) -> None:
+    world = make_world()
+    world.gate.clear()
+    stream = FakeSoundStream(goes_on=True)
+    world.open_sound = lambda: stream
+    app = make_app(world)
+    async with app.run_test(size=SIZE) as pilot:
+        await at_mika(pilot, app, world, "6")
+        await say(pilot, app, "一。二。三。")
+        await until(pilot, lambda: len(stream.heard) == 2)
+        await pilot.press("escape", "x")
+        await until(pilot, lambda: takes(app)[0].state == "cancelled", "the take stopped")
+        await until(pilot, lambda: stream.stopped and app.state.playing is None, "silence")
+
+
+async def test_sound_can_be_stopped_while_the_take_goes_on(make_app: Make) -> None:
+    world = make_world()
+    world.gate.clear()
+    stream = FakeSoundStream(goes_on=True)
+    world.open_sound = lambda: stream
+    app = make_app(world)
+    async with app.run_test(size=SIZE) as pilot:
+        await at_mika(pilot, app, world, "6")
+        await say(pilot, app, "一。二。三。")
+        await until(pilot, lambda: app.state.playing == Path("take-1"), "what plays")
+        await pilot.press("f5")
+        await until(pilot, lambda: stream.stopped and app.state.playing is None, "silence")
+        assert takes(app)[0].state == "speaking"
+        world.gate.set()
+        await until(pilot, lambda: takes(app)[0].state == "done", "the take")
+        assert world.player.played == []
+
+
+async def test_where_nothing_can_stream_the_file_is_played(make_app: Make) -> None:
+    world = make_world()
+    world.open_sound = lambda: FakeSoundStream(mute=True)
+    app = make_app(world)
+    async with app.run_test(size=SIZE) as pilot:
+        await at_mika(pilot, app, world, "6")
+        await say(pilot, app, "一。二。")
+        await until(pilot, lambda: bool(takes(app)) and takes(app)[0].state == "done", "the take")
+        file = Path(str(takes(app)[0].wav))
+        await until(pilot, lambda: world.player.played == [file], "its file")
 
 
 async def test_what_is_missing_is_said_and_its_place_gets_the_focus(make_app: Make) -> None:

@@ -341,7 +341,8 @@ class SpeakScreen(VoiceScreen):
         for take in self.takes:
             if take.ended and take.id not in self._shown_takes:
                 self._shown_takes.add(take.id)
-                if seen and take.wav is not None and self.base_app.settings.play_takes:
+                wanted = seen and self.base_app.settings.play_takes and not take.aloud
+                if wanted and take.wav is not None:
                     self.last_played_clip = ""
                     self.post_command(commands.PlaySound(Path(take.wav), automatic=True))
 
@@ -468,11 +469,11 @@ class SpeakScreen(VoiceScreen):
 
     def action_speak(self) -> None:
         if self._check_ready():
-            listed = self.voice_assets is not None
+            listed, aloud = self.voice_assets is not None, self.base_app.settings.play_takes
             self.post_command(
-                commands.Speak(self.form.draft())
+                commands.Speak(self.form.draft(), aloud)
                 if listed
-                else commands.SpeakWhenListed(self.form.copy())
+                else commands.SpeakWhenListed(self.form.copy(), aloud)
             )
 
     def action_rerender(self) -> None:
@@ -480,7 +481,8 @@ class SpeakScreen(VoiceScreen):
         if not any(take.state == "done" for take in self.takes):
             self.notify(self.translate("tui.speak_screen.nothing_to_rerender"), severity="warning")
         elif self._check_ready():
-            self.post_command(commands.Speak(self.form.draft(rerender=True)))
+            aloud = self.base_app.settings.play_takes
+            self.post_command(commands.Speak(self.form.draft(rerender=True), aloud))
 
     def action_cancel_take(self) -> None:
         for take in self.active_takes:

@@ -102,6 +102,7 @@ def fake_services_over(world: FakeWorld) -> Services:
         FakeRecordings(world),
         FakeRentals(world),
         FakePractice(world),
+        open_sound=world.open_sound,
     )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sovdeck.engine.contract.events import Event
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.tui.services.fakes.dataset import FakeDataset
-from sovdeck.tui.services.fakes.player import FakePlayer
+from sovdeck.tui.services.fakes.player import FakePlayer, FakeSoundStream
 from sovdeck.tui.state.models import JobStatus, Voice
 from sovdeck.tui.state.rent_models import LeaseRow
 from sovdeck.tui.state.server_models import Remark, SavedServer
@@ -44,6 +45,7 @@ class FakeWorld:
     answers: list[bool] = field(default_factory=list)
     dataset: FakeDataset = field(default_factory=FakeDataset)
     player: FakePlayer = field(default_factory=FakePlayer)
+    open_sound: Callable[[], FakeSoundStream] | None = None  # None: takes are heard once whole
     lacking_weights: frozenset[str] = frozenset()  # versions whose weights no server has
     recording_stopped: threading.Event = field(default_factory=threading.Event)
     has_provider_key: bool = True

@@ -78,7 +78,7 @@ class RentedServerPrompts:
         password, self._password = self._password, None
         if password is not None:
             return password
-        typed = self._prompts.ask_secret(SecretPrompt(server, server, prompt))
+        typed = self._prompts.ask_secret(SecretPrompt(server, server, prompt, again))
         return Secret(typed) if typed else None
 
     def install_key(self, server: str) -> bool:

@@ -10,8 +10,10 @@ from pathlib import Path
 from sovdeck.engine.contract.catalogue import Language
 from sovdeck.remote.auth.keyring_store import SystemKeyring
 from sovdeck.remote.config.paths import AppPaths
+from sovdeck.remote.speech.speech_session import SAMPLE_RATE
 from sovdeck.tui.audio.player import ChildPlayer
 from sovdeck.tui.audio.recorder import ChildRecorder
+from sovdeck.tui.audio.stream_player import StreamPlayer
 from sovdeck.tui.notify.run_notifier import RunNotifier
 from sovdeck.tui.services.connections import ConnectionRegistry, now_ms
 from sovdeck.tui.services.live.auditions import LiveAuditions
@@ -54,6 +56,7 @@ def live_services(project: Path | None, app_paths: AppPaths) -> Iterator[Service
             practice,
             partial(notify_run_ended, connections),
             TrainDraft("", train_config.voice, train_config.preset, dict(train_config.params)),
+            partial(StreamPlayer, SAMPLE_RATE),
         )
     finally:
         player.stop()
