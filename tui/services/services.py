@@ -10,6 +10,7 @@ from sovdeck.tui.services.protocols import (
     Auditions,
     Datasets,
     Deploys,
+    Disks,
     Player,
     Practice,
     Recordings,
@@ -42,6 +43,7 @@ class Services:
     speech: Speech
     auditions: Auditions
     recordings: Recordings
+    disks: Disks
     practice: Practice | None = None
     notify_run_ended: NotifyRunEnded | None = None
     default_draft: TrainDraft | None = None

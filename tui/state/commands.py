@@ -68,6 +68,22 @@ class ReadRun:
 
 
 @dataclass(frozen=True)
+class ListDisk:
+    """List what lies on a server's disk."""
+
+    server: str
+
+
+@dataclass(frozen=True)
+class CleanDisk:
+    """Remove these paths from a server's disk; `named` are only copies whose path was typed."""
+
+    server: str
+    paths: tuple[str, ...]
+    named: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class PlanDeploy:
     """Plan a deploy; nothing is done."""
 
@@ -375,6 +391,8 @@ Command = (
     | ChooseServer
     | ChooseRun
     | ReadRun
+    | ListDisk
+    | CleanDisk
     | PlanDeploy
     | ApplyDeploy
     | CheckDataset
@@ -421,6 +439,7 @@ MUTATING_COMMANDS: tuple[type, ...] = (
     AddServer,
     StartPractice,
     RemoveServer,
+    CleanDisk,
     ApplyDeploy,
     EditClip,
     UndoEdit,

@@ -22,6 +22,7 @@ from sovdeck.tui.state.models import (
     WeightsRow,
 )
 from sovdeck.tui.state.server_models import (
+    DiskRow,
     Level,
     Remark,
     SavedServer,
@@ -134,6 +135,18 @@ class DeployStepChanged:
 
     server: str
     step: DeployStepRow
+
+
+@dataclass(frozen=True)
+class DiskSeen:
+    """What lies on a server's disk and may be removed, by kind, the largest first.
+
+    `now` is its own clock, in Unix seconds.
+    """
+
+    server: str
+    items: tuple[DiskRow, ...]
+    now: int
 
 
 @dataclass(frozen=True)
@@ -367,6 +380,7 @@ StoreEvent = (
     | StreamReopened
     | DeployPlanned
     | DeployStepChanged
+    | DiskSeen
     | DatasetChecking
     | DatasetChecked
     | DatasetUnreadable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -14,23 +14,40 @@ from sovdeck.tui.text.i18n import translate, translate_hint
 
 
 class NamePromptScreen(Dialog[str | None]):
-    """`name_error` returns what is wrong with a name, or ""; the result is None when left."""
+    """`name_error` returns what is wrong with a name, or ""; the result is None when left.
+
+    `facts` fill the question of `text_key` and its hint.
+    """
 
     CSS_PATH = "../../styles/modal.tcss"
     BINDINGS = bindings("name")
 
-    def __init__(self, text_key: str, name: str, name_error: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        text_key: str,
+        name: str,
+        name_error: Callable[[str], str],
+        *,
+        facts: Mapping[str, object] | None = None,
+        longest: int = 40,
+    ) -> None:
         super().__init__()
+        self.facts = dict(facts or {})
+        self.longest = longest
         self.text_key = text_key
         self.proposed = name
         self.name_error = name_error
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box"):
-            yield Static(translate(self, self.text_key), classes="question", markup=False)
-            yield Input(self.proposed, id="name", max_length=40)
+            yield Static(
+                translate(self, self.text_key, **self.facts), classes="question", markup=False
+            )
+            yield Input(self.proposed, id="name", max_length=self.longest)
             yield Static(id="fault", classes="fault", markup=False)
-            yield Static(translate_hint(self, self.text_key), classes="more", markup=False)
+            yield Static(
+                translate_hint(self, self.text_key, **self.facts), classes="more", markup=False
+            )
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         name = event.value.strip()
