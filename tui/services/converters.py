@@ -14,13 +14,7 @@ from sovdeck.remote.probe.telemetry import TelemetrySample, issue_text
 from sovdeck.remote.servers.server import ServerSession
 from sovdeck.remote.transfer.core.progress import TransferProgress
 from sovdeck.tui.state.models import JobStatus, Transfer
-from sovdeck.tui.state.server_models import (
-    GpuFacts,
-    GpuReading,
-    Remark,
-    ServerSummary,
-    Telemetry,
-)
+from sovdeck.tui.state.server_models import GpuFacts, GpuReading, Remark, ServerSummary, Telemetry
 
 
 def to_remark(finding: Diagnosis) -> Remark:
