@@ -181,7 +181,7 @@ def test_samples_are_of_short_clips_and_fork_only_their_own_generators(
         return 1.0
 
     long = [
-        replace(clip, seconds=seconds, text=str(seconds))
+        replace(clip, samples=round(seconds * 32_000), text=str(seconds))
         for clip, seconds in zip(clips, (30.0, 20.0, 25.0), strict=False)
     ]
     samples.speak_clips(run_context, speak, tmp_path, long, 2)
