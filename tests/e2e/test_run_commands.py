@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from servers import Place
@@ -35,7 +36,7 @@ class Laptop:
         assert done.returncode == code, (arguments, done.stdout[-500:], done.stderr)
         return done.stdout.splitlines()
 
-    def last(self, *arguments: str) -> dict[str, object]:
+    def last(self, *arguments: str) -> dict[str, Any]:
         return json.loads(self(*arguments, "--json")[-1])
 
 

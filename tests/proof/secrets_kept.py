@@ -96,8 +96,9 @@ def search(trials: int, seed: int, folder: Path) -> Outcome:
     PasswordDoor.key = key
     identity = folder / "id"
     builder = serialization.PrivateFormat.OpenSSH.encryption_builder().kdf_rounds(16)
+    inner: Any = key.pyca_key
     identity.write_bytes(
-        key.pyca_key.private_bytes(
+        inner.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.OpenSSH,
             builder.build(PASSPHRASE.encode()),
