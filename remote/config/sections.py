@@ -162,6 +162,16 @@ class AutostopSection(Section):
     )
 
 
+class KeepSection(Section):
+    """What the server itself removes of a finished voice, with the laptop shut."""
+
+    resume_states: Duration = Field(
+        "",
+        description="Resume states of a voice go so long after its last run succeeded, once its "
+        "pack was pulled and verified; empty: never.",
+    )
+
+
 class NotifySection(Section):
     """Who is told when a followed run ends."""
 

@@ -17,6 +17,7 @@ from sovdeck.tui.screens.base.sortable_table import SortableTableScreen
 from sovdeck.tui.screens.deploy import DeployScreen
 from sovdeck.tui.screens.dialogs.add_server import AddServerScreen
 from sovdeck.tui.screens.dialogs.confirm import ConfirmScreen
+from sovdeck.tui.screens.disk import DiskScreen
 from sovdeck.tui.screens.rent.screen import RentScreen
 from sovdeck.tui.shell.actions import bindings
 from sovdeck.tui.state import commands
@@ -42,7 +43,7 @@ COLUMNS = {
     "disk": "tui.servers.disk",
     "price": "tui.servers.price",
 }
-_SERVER_ACTIONS = ("connect", "deploy", "remove", "open", "columns")
+_SERVER_ACTIONS = ("connect", "deploy", "disk", "remove", "open", "columns")
 _NARROW_COLUMNS = ("name", "link", "job", "price")
 
 
@@ -251,6 +252,10 @@ class ServersScreen(SortableTableScreen):
 
     def action_rent(self) -> None:
         self.app.push_screen(RentScreen())
+
+    def action_disk(self) -> None:
+        if self.base_app.state.server:
+            self.app.push_screen(DiskScreen(self.base_app.state.server))
 
     def action_remove(self) -> None:
         server = self.base_app.state.chosen_server

@@ -13,7 +13,7 @@ Rules for whoever implements these:
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -84,6 +84,21 @@ class Deploys(Protocol):
 
     def fetch_weights(self, server: str, preset: str, emit: Emit, cancel: Cancel) -> None:
         """Let the server fetch what lacks; emit WeightsSeen as it goes."""
+
+
+class Disks(Protocol):
+    """What lies on a server's disk, and removing it."""
+
+    def list_items(self, server: str, emit: Emit, cancel: Cancel) -> None:
+        """Emit DiskSeen."""
+
+    def remove(
+        self, server: str, paths: Sequence[str], named: Sequence[str], emit: Emit, cancel: Cancel
+    ) -> None:
+        """Remove what was listed last and is among `paths`; emit NoticeRaised and DiskSeen.
+
+        An only copy goes when its path is in `named`. Problem when a run was started since.
+        """
 
 
 class Datasets(Protocol):

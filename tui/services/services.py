@@ -10,6 +10,7 @@ from sovdeck.tui.services.protocols import (
     Auditions,
     Datasets,
     Deploys,
+    Disks,
     Player,
     Practice,
     Recordings,
@@ -46,6 +47,7 @@ class Services:
     auditions: Auditions
     recordings: Recordings
     rentals: Rentals
+    disks: Disks
     practice: Practice | None = None
     notify_run_ended: NotifyRunEnded | None = None
     default_draft: TrainDraft | None = None

@@ -23,6 +23,7 @@ from sovdeck.tui.state.models import (
 )
 from sovdeck.tui.state.rent_models import JourneyView, KeyAnswer, LeaseRow, OffersView
 from sovdeck.tui.state.server_models import (
+    DiskRow,
     Level,
     Remark,
     SavedServer,
@@ -135,6 +136,18 @@ class DeployStepChanged:
 
     server: str
     step: DeployStepRow
+
+
+@dataclass(frozen=True)
+class DiskSeen:
+    """What lies on a server's disk and may be removed, by kind, the largest first.
+
+    `now` is its own clock, in Unix seconds.
+    """
+
+    server: str
+    items: tuple[DiskRow, ...]
+    now: int
 
 
 @dataclass(frozen=True)
@@ -404,6 +417,7 @@ StoreEvent = (
     | StreamReopened
     | DeployPlanned
     | DeployStepChanged
+    | DiskSeen
     | DatasetChecking
     | DatasetChecked
     | DatasetUnreadable

@@ -46,6 +46,7 @@ class State:
     servers: Mapping[str, ServerState] = field(default_factory=dict)
     history: Mapping[str, Mapping[str, Series]] = field(default_factory=dict)
     runs: Mapping[RunKey, RunView] = field(default_factory=dict)
+    disks: Mapping[str, ev.DiskSeen] = field(default_factory=dict)
     deploys: Mapping[str, tuple[DeployStepRow, ...]] = field(default_factory=dict)
     voices: Mapping[str, tuple[Voice, ...]] = field(default_factory=dict)
     voices_at: Mapping[str, int] = field(default_factory=dict)

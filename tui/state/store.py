@@ -175,6 +175,10 @@ def _deploy_step(state: State, event: ev.DeployStepChanged) -> StateChange:
     return replace(state, deploys={**state.deploys, event.server: steps}), {"deploys"}
 
 
+def _disk_seen(state: State, event: ev.DiskSeen) -> StateChange:
+    return replace(state, disks={**state.disks, event.server: event}), {"disks"}
+
+
 def _dataset_checking(state: State, event: ev.DatasetChecking) -> StateChange:
     return replace(state, checking=event, dataset_error=None, bare_recordings=None), {"dataset"}
 
@@ -365,6 +369,7 @@ _REDUCERS: dict[type, Callable[[State, Any], StateChange]] = {
     ev.StreamReopened: _stream_reopened,
     ev.DeployPlanned: _deploy_planned,
     ev.DeployStepChanged: _deploy_step,
+    ev.DiskSeen: _disk_seen,
     ev.DatasetChecking: _dataset_checking,
     ev.DatasetChecked: _dataset_checked,
     ev.DatasetUnreadable: _dataset_unreadable,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from sovdeck.engine.contract.events import Event
 from sovdeck.engine.contract.problem import Problem
+from sovdeck.remote.disk.items import DiskItem
 from sovdeck.tui.services.fakes.dataset import FakeDataset
 from sovdeck.tui.services.fakes.player import FakePlayer, FakeSoundStream
 from sovdeck.tui.state.models import JobStatus, Voice
@@ -34,6 +35,7 @@ class FakeWorld:
     plan_problem: Problem | None = None
     voice_assets: dict[str, VoiceAssetsState] = field(default_factory=dict)
     auditions: dict[str, AuditionState] = field(default_factory=dict)
+    disks: dict[str, tuple[DiskItem, ...]] = field(default_factory=dict)
     votes: list[tuple[str, str]] = field(default_factory=list)
     voice_assets_problem: Problem | None = None
     speech_problem: Problem | None = None

@@ -19,6 +19,7 @@ from sovdeck.tui.services.connections import ConnectionRegistry, now_ms
 from sovdeck.tui.services.live.auditions import LiveAuditions
 from sovdeck.tui.services.live.datasets import LiveDatasets
 from sovdeck.tui.services.live.deploys import LiveDeploys
+from sovdeck.tui.services.live.disks import LiveDisks
 from sovdeck.tui.services.live.practice import LivePractice
 from sovdeck.tui.services.live.recordings import LiveRecordings
 from sovdeck.tui.services.live.rentals import LiveRentals
@@ -53,6 +54,7 @@ def live_services(project: Path | None, app_paths: AppPaths) -> Iterator[Service
             LiveAuditions(connections),
             LiveRecordings(app_paths.data_folder / "references", recorder),
             LiveRentals(connections, deploys, datasets, training),
+            LiveDisks(connections),
             practice,
             partial(notify_run_ended, connections),
             TrainDraft("", train_config.voice, train_config.preset, dict(train_config.params)),
