@@ -46,8 +46,8 @@ class RunResult:
 def execute_run(spec_file: Path, work: Path | None = None) -> RunResult:
     """Run `runs/<id>/spec.json`; events go beside it. `work` is three levels up by default.
 
-    Raises Problem only for a spec that cannot be read and for a run that another engine works on;
-    everything later becomes an event.
+    Raises Problem only for a spec that cannot be read, for a run that another engine works on and
+    for events that somebody else changed; everything else becomes an event.
     """
     spec_file = spec_file.resolve()
     layout = Layout.at((work.resolve() if work else spec_file.parents[2]).as_posix())

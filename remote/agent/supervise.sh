@@ -9,6 +9,7 @@
 #
 #   DIR/lock.N      one for each attempt; made atomically, so a second start is refused (98), also
 #                   while a command works on whose supervisor was killed
+#   DIR/engine.lock held by the command itself, when it is the engine
 #   DIR/pid.json    who runs: pid, start time and boot id tell a re-used pid from ours
 #   DIR/beat        its modification time is the last sign of life, once a second
 #   DIR/log.txt     standard output and error; the part before the last rotation is log.1.txt
@@ -52,6 +53,12 @@ if [ "$attempt" -gt 1 ]; then
     field() { sed -n "s/.*\"$1\":\([0-9]*\)[,}].*/\1/p" pid.json 2>/dev/null; }
     child=$(field child)
     if [ "${child:-0}" -gt 0 ] && alive "$child" "$(field child_start)" "${its_boot:-}"; then exit 98; fi
+    # Its supervisor may have died before it wrote the number down. The engine holds this lock while
+    # it lives (engine/runs/run_lock.py); where nothing can ask for it the next engine refuses.
+    if [ -e engine.lock ] && command -v flock >/dev/null 2>&1; then
+        flock -n engine.lock true 2>/dev/null
+        [ "$?" -eq 1 ] && exit 98
+    fi
 fi
 (set -C; echo "$me $mine $boot" >"lock.$attempt") 2>/dev/null || exit 98
 

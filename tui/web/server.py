@@ -89,7 +89,7 @@ class GuardedServer(Server):
                 request.path,
                 request.headers.get("Host"),
                 request.headers.get("Origin"),
-                request.cookies.get(guard.cookie),
+                request.headers.get("Cookie"),
                 request.query.get("token"),
             )
             if decision == "enter":
