@@ -60,11 +60,15 @@ if [ "$attempt" -gt 1 ]; then
         [ "$?" -eq 1 ] && exit 98
     fi
 fi
-(set -C; echo "$me $mine $boot" >"lock.$attempt") 2>/dev/null || exit 98
+# 99: the lock is ours, but nothing can be written, as on a full disk.
+(set -C; exec 5>"lock.$attempt"; echo "$me $mine $boot" >&5 || exit 99) 2>/dev/null
+case $? in 0) ;; 99) exit 99 ;; *) exit 98 ;; esac
 
 # A file is written beside its place and renamed, so a reader never sees half of it.
 write_atomic() {
-    printf '%s\n' "$2" >"$1.part" 2>/dev/null && mv -f "$1.part" "$1"
+    if printf '%s\n' "$2" >"$1.part" 2>/dev/null && mv -f "$1.part" "$1"; then return 0; fi
+    rm -f "$1.part"
+    return 1
 }
 write_pid() {
     write_atomic pid.json "{\"attempt\":$attempt,\"pid\":$me,\"start\":$mine,\"boot\":\"$boot\",\"child\":$1,\"child_start\":$2,\"began\":$(date +%s)}"
@@ -82,7 +86,7 @@ finish() {
 }
 
 rm -f stop
-write_pid 0 0
+write_pid 0 0 || exit 99
 child=
 trap '' HUP
 # stop.sh signals the command itself; forwarding is for those who only know the supervisor,

@@ -14,6 +14,7 @@ sys.path[:0] = [
     str(TESTS.parent),
     str(TESTS),
     *(str(TESTS / one) for one in ("proof", "e2e", "remote", "remote/transfer", "remote/jobs")),
+    str(TESTS / "remote" / "rent"),
     *(str(TESTS / "engine" / one) for one in ("training", "prepare", "")),
 ]
 
@@ -168,9 +169,9 @@ PROMISES = (
     Promise("dashboards", "kill -9 of the dashboard tears nothing.", 2, 20, kill_dashboards),
     Promise(
         "secrets",
-        "No password, key or token is in a file, argv, environment, log or traceback.",
+        "No password, key, address or token is in a file, argv, environment, log, event or pack.",
         1,
-        1,
+        2,
         secrets_kept.search,
     ),
     Promise(

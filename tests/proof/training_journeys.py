@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 from laptop import ROOT, Laptop
 from report import Outcome
 from servers import CutProxy, Place, start_sshd, stop_sshd, wait_for_port
@@ -94,6 +95,16 @@ class Setup:
             time.sleep(0.05)
         raise TimeoutError(f"{path} names no engine")
 
+    def engines(self, name: str) -> list[psutil.Process]:
+        """The processes that train this voice."""
+        folder, found = str(self.work / "runs" / f"run-{name}"), []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                words = process.cmdline()
+                if "sovdeck.engine" in words and "run" in words and process.cwd() == folder:
+                    found.append(process)
+        return found
+
 
 Fault = Callable[[Setup, str], None]
 
@@ -120,7 +131,12 @@ def kill_sshd(setup: Setup, name: str) -> None:
 
 
 def kill_supervisor(setup: Setup, name: str) -> None:
+    """Its engine lives on: the same line again starts no second one beside it."""
     os.kill(setup.processes(name)["pid"], signal.SIGKILL)
+    with contextlib.suppress(Problem):  # it runs already; or it has ended, and goes on from there
+        setup.session.start(setup.spec(name))
+    engines = setup.engines(name)
+    assert len(engines) <= 1, f"{len(engines)} engines at once"
 
 
 def kill_engine(setup: Setup, name: str) -> None:
