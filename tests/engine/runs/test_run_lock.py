@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -58,17 +59,29 @@ def test_a_forked_child_does_not_keep_the_lock(folder: Path) -> None:
             os._exit(0)
         os.close(reader)
     try:
-        with lock_run(folder):
-            pass
+        wait_until_free(folder)
     finally:
         os.close(writer)
         assert os.waitpid(child, 0)[1] == 0
 
 
 def test_a_program_that_is_started_does_not_keep_the_lock(folder: Path) -> None:
-    argv = [sys.executable, "-c", "input()"]
+    argv = [sys.executable, "-c", "import sys; sys.stdin.read()"]
     with lock_run(folder):
         program = subprocess.Popen(argv, stdin=subprocess.PIPE, close_fds=False)
-    with program, lock_run(folder):
+    with program:
+        wait_until_free(folder)
         assert program.poll() is None
-        program.communicate(b"\n")
+        program.communicate()
+
+
+def wait_until_free(folder: Path) -> None:
+    """A child lets go a moment after it was made."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with lock_run(folder):
+                return
+        except Problem:
+            assert time.monotonic() < deadline, "the lock is kept"
+            time.sleep(0.01)

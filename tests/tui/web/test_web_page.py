@@ -100,7 +100,6 @@ def _answer(port: int, request: bytes) -> bytes:
     with socket.create_connection(("127.0.0.1", port), timeout=60) as raw:
         with contextlib.suppress(ConnectionError):  # closed before all of it was read
             raw.sendall(request)
-            raw.shutdown(socket.SHUT_WR)
         answer = b""
         with contextlib.suppress(ConnectionError):
             while b"\n" not in answer and (piece := raw.recv(65536)):
