@@ -154,7 +154,7 @@ PROMISES = (
         "journeys",
         "Whatever is cut, killed or lost on the way, the same weights come home.",
         1,
-        20,
+        200,
         training_journeys.travel,
     ),
     Promise(

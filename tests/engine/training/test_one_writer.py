@@ -55,7 +55,7 @@ def test_workers_end_with_a_killed_engine(tmp_path: Path, trained: Path) -> None
 
 @pytest.mark.long
 def test_a_second_engine_and_foreign_events_are_one_sentence(tmp_path: Path, trained: Path) -> None:
-    engine, run = start_engine(trained, tmp_path, "0-0")
+    engine, run = start_engine(trained, tmp_path, "0")
     engine.send_signal(signal.SIGSTOP)  # however fast it is, it has not finished by then
     second = run_engine(run / "spec.json")
     said = second.communicate(timeout=120)
