@@ -136,7 +136,7 @@ def _no_op_result(key: str, **facts: Any) -> RunResult:
 
 def _read_spec(path: Path) -> RunSpec:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8", errors="replace")  # then it is no JSON of ours
     except OSError as error:
         raise Problem(
             "engine.run.no_spec", ExitCode.CONFIG, file=path.name, why=error.strerror or "?"

@@ -22,7 +22,7 @@ def set_of_newest_run(layout: Layout, voice: str) -> str | None:
     specs = Path(layout.work).glob("runs/*/spec.json")
     for path in sorted(specs, key=lambda path: -path.stat().st_mtime):
         try:
-            spec = RunSpec.from_json(path.read_text(encoding="utf-8"))
+            spec = RunSpec.from_json(path.read_text(encoding="utf-8", errors="replace"))
         except (OSError, Problem):
             continue  # no run of this version of ours: it tells nothing
         if spec.voice == voice and spec.pretrained:

@@ -47,11 +47,12 @@ def read_beside_weights(work: Path, data: bytes) -> None:
     from sovdeck.engine.training.initial_weights import _weights_from_scratch
     from sovdeck.engine.voice.reference_clip import read_reference
 
-    for name in _NAMES:
-        path = work / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    features = work / "logs/Mei"
+    features, same = work / "logs/Mei", work / "same.json"
+    if not same.exists():
+        for name in _NAMES:
+            (work / name).parent.mkdir(parents=True, exist_ok=True)
+            (work / name).symlink_to(same)
+    same.write_bytes(data)
     sovits, gpt = work / "SoVITS_weights/Mei/Mei_e1_s2.pth", work / "GPT_weights/Mei/Mei-e1.ckpt"
     for path in (sovits, gpt, work / "references/Mei/calm.wav"):
         path.touch()

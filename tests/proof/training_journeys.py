@@ -197,7 +197,10 @@ def wipe_disk(setup: Setup, name: str) -> None:
             os.kill(process, signal.SIGKILL)
     while setup.engines(name):
         time.sleep(0.05)
-    shutil.rmtree(setup.work)
+    # What of the old disk is still being written goes with it.
+    gone = setup.work.with_name("gone")
+    setup.work.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
     setup.session.deploy(lambda step: None)
     push(setup, name)
     setup.session.start(setup.spec(name))
@@ -331,11 +334,12 @@ def travel(trials: int, seed: int, folder: Path) -> Outcome:
     def go(lane: int) -> None:
         with set_up(folder / str(lane)) as at:
             if lane == 0:
-                alone["digest"], alone["seconds"] = travel_once(at, "Alone", None, 0.0)
-                ready.set()
-            elif not ready.wait(ATTEMPT_LIMIT_S):
-                return
-            while plan and time.monotonic() - began < LIMIT_S:
+                try:
+                    alone["digest"], alone["seconds"] = travel_once(at, "Alone", None, 0.0)
+                finally:
+                    ready.set()
+            ready.wait()
+            while alone and plan and time.monotonic() - began < LIMIT_S:
                 number, share = plan.popleft()
                 fault, moment = FAULTS[number % len(FAULTS)], share * alone["seconds"]
                 label = f"{fault.__name__} after {moment:.1f} s"
@@ -354,7 +358,6 @@ def travel(trials: int, seed: int, folder: Path) -> Outcome:
     outcome.trials = sum(made.values())
     outcome.notes.append(", ".join(f"{count} {name}" for name, count in sorted(made.items())))
     if plan:
-        outcome.notes.append(
-            f"{len(plan)} more were left out: {LIMIT_S / 60:.0f} minutes were over"
-        )
+        minutes = f"{LIMIT_S / 60:.0f} minutes were over"
+        outcome.notes.append(f"{len(plan)} more were left out: {minutes}")
     return outcome
