@@ -1,1 +1,4 @@
-"""Sound files and signals: decoding, resampling, spectrograms, cutting at silences."""
+"""Sound files and signals: decoding, resampling, spectrograms, cutting at silences.
+
+May import, of `engine`: `contract`.
+"""

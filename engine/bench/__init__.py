@@ -1,1 +1,4 @@
-"""What this machine can do: speaking and training with made-up weights of real size."""
+"""What this machine can do: speaking and training with made-up weights of real size.
+
+May import, of `engine`: `voice` and the layers below.
+"""

@@ -1,4 +1,7 @@
-"""Reading and writing the weight files of GPT-SoVITS v2, v2Pro and v2ProPlus."""
+"""Reading and writing the weight files of GPT-SoVITS v2, v2Pro and v2ProPlus.
+
+May import, of `engine`: `contract`.
+"""
 
 from sovdeck.engine.interop.atomic_export import ExportedFile
 from sovdeck.engine.interop.gpt_file import GptWeights, read_gpt, write_gpt

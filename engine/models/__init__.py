@@ -1,1 +1,4 @@
-"""The neural networks: torch only, no I/O. Attribute names are the state-dict keys."""
+"""The neural networks: torch only, no I/O. Attribute names are the state-dict keys.
+
+May import, of `engine`: `contract`.
+"""

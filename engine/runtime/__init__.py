@@ -1,1 +1,4 @@
-"""What every run needs, without models: events, checkpoints, device, processes, signals."""
+"""What every run needs, without models: events, checkpoints, device, processes, signals.
+
+May import, of `engine`: `contract`.
+"""

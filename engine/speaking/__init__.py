@@ -1,1 +1,4 @@
-"""Speaking with a trained pair of weights."""
+"""Speaking with a trained pair of weights.
+
+May import, of `engine`: `prepare` and the layers below.
+"""

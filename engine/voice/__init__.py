@@ -1,1 +1,4 @@
-"""A finished voice: its selected weights, reference clip and pack."""
+"""A finished voice: its selected weights, reference clip and pack.
+
+May import, of `engine`: `training`, `speaking` and the layers below.
+"""

@@ -2,6 +2,8 @@
 
 They are dash-clean and need neither Python nor root: a rented container has a shell before it
 has anything else.
+
+May import nothing of `remote` from a layer above.
 """
 
 from __future__ import annotations

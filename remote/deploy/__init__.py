@@ -3,6 +3,8 @@
     deployed = deploy(connection, config, report)  # one round trip when nothing changed
 
 `plan` is pure and is what `--dry-run` shows; `apply_steps` carries it out.
+
+May import, of `remote`: `jobs`, `probe`, `transfer` and the layers below.
 """
 
 from __future__ import annotations

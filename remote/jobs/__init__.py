@@ -1,1 +1,4 @@
-"""Supervised runs on a server: start, stop, state, live events."""
+"""Supervised runs on a server: start, stop, state, live events.
+
+May import, of `remote`: `ssh`, `embedded`, `notify` and the layers below.
+"""

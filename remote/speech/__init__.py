@@ -1,1 +1,4 @@
-"""Speaking on a server: sessions, takes, auditions, HTTP endpoints."""
+"""Speaking on a server: sessions, takes, auditions, HTTP endpoints.
+
+May import, of `remote`: `servers` and the layers below.
+"""

@@ -1,1 +1,4 @@
-"""One authenticated connection a server: dialling, keepalive, channels, forwards, retries."""
+"""One authenticated connection a server: dialling, keepalive, channels, forwards, retries.
+
+May import, of `remote`: `auth`, `config` and the layers below.
+"""

@@ -249,8 +249,10 @@ class BaseConnection:
             self._raise_if_dead()
             return None
         stream = ChannelStream(channel, self, marked=kind == "exec")
+        # This one counts even where its program has ended already.
+        others = self._count_sessions()
         self._streams.add(stream)
-        self._peak_sessions = max(self._peak_sessions, self._count_sessions())
+        self._peak_sessions = max(self._peak_sessions, others + 1)
         return stream
 
     def _raise_if_dead(self) -> None:

@@ -1,1 +1,4 @@
-"""Datasets up, pretrained weights over, trained voices down and verified."""
+"""Datasets up, pretrained weights over, trained voices down and verified.
+
+May import, of `remote`: `speech` and the layers below.
+"""

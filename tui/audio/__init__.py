@@ -1,1 +1,4 @@
-"""Plays sound on this computer. Imports nothing of tui but `text`."""
+"""Plays sound on this computer.
+
+May import nothing of `tui` from a layer above.
+"""

@@ -1,1 +1,4 @@
-"""The app that a person starts: controller, command handlers, background tasks."""
+"""The app that a person starts: controller, command handlers, background tasks.
+
+May import, of `tui`: `screens` and the layers below.
+"""

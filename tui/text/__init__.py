@@ -1,4 +1,4 @@
 """Language and formatting of text: numbers, sizes and durations as people read them.
 
-Imports nothing of tui.
+May import nothing of `tui` from a layer above.
 """

@@ -1,1 +1,4 @@
-"""The dashboard in a browser of the same computer."""
+"""The dashboard in a browser of the same computer.
+
+May import, of `tui`: `dashboard` and the layers below.
+"""

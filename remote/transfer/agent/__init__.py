@@ -1,1 +1,4 @@
-"""Questions to the transfer agent that runs on the server."""
+"""Questions to the transfer agent that runs on the server.
+
+May import, of `remote.transfer`: `core`.
+"""

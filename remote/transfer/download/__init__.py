@@ -1,1 +1,4 @@
-"""Files and folders from a server: resumed, verified."""
+"""Files and folders from a server: resumed, verified.
+
+May import, of `remote.transfer`: `sftp`, `agent` and the layers below.
+"""

@@ -1,1 +1,4 @@
-"""SFTP packets and sessions with many requests in flight."""
+"""SFTP packets and sessions with many requests in flight.
+
+May import, of `remote.transfer`: `core`.
+"""

@@ -1,1 +1,4 @@
-"""Files to a server: resumed, verified."""
+"""Files to a server: resumed, verified.
+
+May import, of `remote.transfer`: `sftp`, `agent` and the layers below.
+"""

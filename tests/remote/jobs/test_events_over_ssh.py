@@ -15,7 +15,9 @@ import pytest
 from sovdeck.engine.contract.events import Event
 from sovdeck.engine.contract.fold import RunState, fold
 from sovdeck.engine.contract.layout import Layout
+from sovdeck.engine.contract.problem import Problem
 from sovdeck.remote.agent.deployment import Deployed
+from sovdeck.remote.errors import ConnectionLost, is_lost_line
 from sovdeck.remote.jobs import client as job_client
 from sovdeck.remote.ssh.client import SSHConnection
 from sovdeck.remote.ssh.remote_tail import EventTail, RemoteTail
@@ -71,7 +73,12 @@ def read_through_cuts(
                 proxy.delay = chance.choice((0.0, 0.0, 0.0, 0.002, 0.008))
             else:
                 proxy.cut_after, proxy.half_open, proxy.delay = None, False, 0.0
-            links.append(through.connect(timeout=10.0))
+            try:
+                links.append(through.connect(timeout=10.0))
+            except Problem as problem:  # as the pool of connections has it
+                if is_lost_line(problem, worked=True):
+                    raise ConnectionLost(place.spec.name, "cut in the log-in") from None
+                raise
         return links[-1]
 
     tail = RemoteTail(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from servers import Place, start_sshd, stop_sshd
@@ -29,6 +31,38 @@ def strict(
 def test_commands_one_after_another(strict: Place) -> None:
     with strict.connect() as connection:
         for number in range(12):
+            assert connection.run(["echo", str(number)]).out == f"{number}\n".encode()
+        assert connection._further is not None and connection._further._connections == []
+
+
+def test_a_program_that_ends_before_its_start_is_answered(
+    strict: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # sshd says that it ended, and frees its session a moment later: the next one waits for that.
+    open_session = BaseConnection._open_session
+    opened: list[Any] = []
+
+    def open_slowly(connection: BaseConnection, window: int) -> Any:
+        if len(opened) == 1:
+            opened.append(None)
+            raise connection._transport.broken[0](1, "Connect failed")
+        channel = open_session(connection, window)
+        opened.append(channel)
+        start = channel.exec_command
+
+        def start_and_wait(text: str) -> None:
+            start(text)
+            deadline = time.monotonic() + 60
+            while not channel.closed and time.monotonic() < deadline:
+                time.sleep(0.01)
+
+        channel.exec_command = start_and_wait
+        return channel
+
+    monkeypatch.setattr(BaseConnection, "_open_session", open_slowly)
+    with strict.connect() as connection:
+        connection._preopened.give_up()
+        for number in range(4):
             assert connection.run(["echo", str(number)]).out == f"{number}\n".encode()
         assert connection._further is not None and connection._further._connections == []
 

@@ -1,1 +1,4 @@
-"""What screens share: their base classes, modals, sortable tables."""
+"""What screens share: their base classes, modals, sortable tables.
+
+May import nothing of `tui.screens` from a layer above.
+"""

@@ -1,1 +1,4 @@
-"""Modal dialogs that ask one thing and close."""
+"""Modal dialogs that ask one thing and close.
+
+May import, of `tui.screens`: `base`.
+"""

@@ -1,1 +1,4 @@
-"""The Speak screen: type a text, choose weights and a reference, listen."""
+"""The Speak screen: type a text, choose weights and a reference, listen.
+
+May import, of `tui.screens`: `dialogs` and the layers below.
+"""
