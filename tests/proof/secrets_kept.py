@@ -287,10 +287,9 @@ def use_voice(trial: Trial, data: Path, posts: list[bytes]) -> None:
     serving = trial.laptop.start("--debug", "serve", "a", VOICE, "--token", "--port", "0", "--json")
     assert serving.stdout is not None
     try:
-        where = next(
-            address for line in serving.stdout if (address := json.loads(line).get("address"))
-        )
-        for token, wanted in ((TOKEN, 200), (TOKEN + "x", 401)):
+        said = (json.loads(line) for line in serving.stdout)
+        where = next((address for one in said if (address := one.get("address"))), None)
+        for token, wanted in ((TOKEN, 200), (TOKEN + "x", 401)) if where else ():
             status = ask_models(where, token)
             trial.outcome.trials += 1
             if status != wanted:
