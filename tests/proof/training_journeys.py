@@ -77,7 +77,7 @@ class Setup:
             list_file,
             wavs,
             stages=("prepare", "sovits", "gpt", "pack"),
-            params={**FEW, "sovits.epochs": 1, "gpt.epochs": 3, "gpt.save_every_epochs": 1},
+            params={**FEW, "sovits.epochs": 1, "gpt.epochs": 2, "gpt.save_every_epochs": 1},
         )
 
     def state(self, handle: job_client.RunHandle) -> JobState:
@@ -151,12 +151,20 @@ def kill_engine(setup: Setup, name: str) -> None:
     os.kill(setup.processes(name)["child"], signal.SIGKILL)
 
 
-def reboot(setup: Setup, name: str) -> None:
-    """Everything of the run dies, and the machine comes back with another boot id."""
+def kill_all(setup: Setup, name: str) -> dict[str, Any]:
+    """End supervisor and engine, which takes a moment, as a machine does; their pid.json."""
     found = setup.processes(name)
     for process in (found["pid"], found["child"]):
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
+    while setup.engines(name):
+        time.sleep(0.05)
+    return found
+
+
+def reboot(setup: Setup, name: str) -> None:
+    """Everything of the run dies, and the machine comes back with another boot id."""
+    found = kill_all(setup, name)
     path = setup.work / "runs" / f"run-{name}" / "pid.json"
     path.write_text(path.read_text().replace(str(found["boot"]), "another-boot"))
 
@@ -191,12 +199,7 @@ def slow_line(setup: Setup, name: str) -> None:
 
 def wipe_disk(setup: Setup, name: str) -> None:
     """The container comes back with an empty disk: deployed, pushed and started anew."""
-    found = setup.processes(name)
-    for process in (found["pid"], found["child"]):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
-    while setup.engines(name):
-        time.sleep(0.05)
+    kill_all(setup, name)
     # What of the old disk is still being written goes with it.
     gone = setup.work.with_name("gone")
     setup.work.rename(gone)
