@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -14,6 +15,16 @@ import pytest
 from whole_run import FEW, events, write_spec
 
 ROOT = Path(__file__).resolve().parents[3]
+STARTED: list[subprocess.Popen[str]] = []
+
+
+@pytest.fixture(autouse=True)
+def no_engine_is_left() -> Iterator[None]:
+    yield
+    while STARTED:
+        engine = STARTED.pop()
+        engine.kill()
+        engine.communicate()
 
 
 def start_engine(trained: Path, tmp_path: Path, gpus: str) -> tuple[subprocess.Popen[str], Path]:
@@ -32,9 +43,11 @@ def start_engine(trained: Path, tmp_path: Path, gpus: str) -> tuple[subprocess.P
 
 def run_engine(spec: Path) -> subprocess.Popen[str]:
     argv = [sys.executable, "-m", "sovdeck.engine", "run", str(spec)]
-    return subprocess.Popen(
+    engine = subprocess.Popen(
         argv, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
+    STARTED.append(engine)
+    return engine
 
 
 @pytest.mark.long

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -107,10 +108,20 @@ def _answer(port: int, request: bytes) -> bytes:
     return answer.partition(b"\r\n")[0]
 
 
-def test_odd_headers_are_refused_without_a_traceback(tmp_path: Path) -> None:
+@pytest.fixture
+def own_page(tmp_path: Path) -> Iterator[Page]:
+    """A page of this test alone, which may end it."""
     process = open_page(tmp_path, free_port())
-    assert process.stdout is not None
-    address = urlsplit(json.loads(process.stdout.readline())["address"])
+    try:
+        assert process.stdout is not None
+        yield Page(json.loads(process.stdout.readline())["address"], process)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_odd_headers_are_refused_without_a_traceback(own_page: Page) -> None:
+    address, process = urlsplit(own_page.address), own_page.process
     assert address.port is not None
     host = f"Host: {address.netloc}\r\n".encode()
     name = f"sovdeck_web_{address.port}".encode()
@@ -169,24 +180,22 @@ def dashboards(web: int) -> list[psutil.Process]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes are read there in another way")
-def test_a_dashboard_ends_with_the_server_of_its_page(tmp_path: Path) -> None:
+def test_a_dashboard_ends_with_the_server_of_its_page(own_page: Page) -> None:
     """Killed, that server can tell it nothing: its input ends."""
-    process = open_page(tmp_path, free_port())
-    assert process.stdout is not None
-    page = Page(json.loads(process.stdout.readline())["address"], process)
-    inside, morsel = _enter(page)
+    process = own_page.process
+    inside, morsel = _enter(own_page)
 
     async def kill() -> list[psutil.Process]:
         headers = {"Cookie": f"{morsel.key}={morsel.value}"}
         async with (
             aiohttp.ClientSession(headers=headers) as client,
-            client.ws_connect(inside + "ws", origin=page.origin) as tab,
+            client.ws_connect(inside + "ws", origin=own_page.origin) as tab,
         ):
             while b"Servers" not in await tab.receive_bytes(timeout=120):
                 pass
             found = dashboards(process.pid)
             process.kill()
-            process.communicate()
+            process.wait()
             return found
 
     found = asyncio.run(kill())
@@ -224,7 +233,10 @@ Hanging(driver_class=Short).run()
         quit = b'{"type": "quit"}'
         process.stdin.write(b"M" + len(quit).to_bytes(4, "big") + quit)
         process.stdin.flush()
-        assert process.wait(60) == 0
+        try:
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
 
 
 def test_the_token_leaves_the_address_at_once(page: Page) -> None:
