@@ -45,7 +45,7 @@ from sovdeck.remote.voices.transfer_options import TransferOptions
 
 # Short, so that a journey is cheap: most of it is what it takes to start an engine.
 CLIPS, CLIP_S, RATE = 4, 1.0, 16000
-LANES = 2  # journeys at once, each lane with a server and a laptop of its own
+AT_ONCE = 2  # journeys, each with a server and a laptop of its own
 LIMIT_S = 25 * 60.0  # of all journeys: later ones are left out, and how many were made is said
 # Of one attempt; a machine that does much else at the same time takes minutes.
 ATTEMPT_LIMIT_S = 600.0
@@ -334,9 +334,9 @@ def travel(trials: int, seed: int, folder: Path) -> Outcome:
     began, made = time.monotonic(), Counter[str]()
     alone: dict[str, Any] = {}
 
-    def go(lane: int) -> None:
-        with set_up(folder / str(lane)) as at:
-            if lane == 0:
+    def go(place: int) -> None:
+        with set_up(folder / str(place)) as at:
+            if place == 0:
                 try:
                     alone["digest"], alone["seconds"] = travel_once(at, "Alone", None, 0.0)
                 finally:
@@ -355,8 +355,8 @@ def travel(trials: int, seed: int, folder: Path) -> Outcome:
                     outcome.failures.append(f"{label}: {type(error).__name__}: {error}")
 
     ready = threading.Event()
-    with ThreadPoolExecutor(LANES) as lanes:
-        for done in [lanes.submit(go, lane) for lane in range(min(trials, LANES))]:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for done in [pool.submit(go, place) for place in range(min(trials, AT_ONCE))]:
             done.result()
     outcome.trials = sum(made.values())
     outcome.notes.append(", ".join(f"{count} {name}" for name, count in sorted(made.items())))
