@@ -109,7 +109,8 @@ class Setup:
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 words = process.cmdline()
-                if "sovdeck.engine" in words and "run" in words and process.cwd() == folder:
+                # Not its supervisor, whose arguments end with the same words.
+                if words[1:4] == ["-m", "sovdeck.engine", "run"] and process.cwd() == folder:
                     found.append(process)
         return found
 
