@@ -78,10 +78,15 @@ rehearsal: env  ## the whole trip at full size with stand-ins for the weights (1
 rent-proof: env  ## a thousand journeys of renting with faults, on simulated providers
 	@PYTHONPATH=dev:tests/remote/rent $(PY) tests/remote/rent/rent_proof.py $(ARGS)
 
+# Tests import their helpers by plain names, as pytest lets them.
+TEST_FOLDERS = $(shell find tests -type d ! -name __pycache__ | paste -sd: -)
+TEST_MODULES = $(shell find tests -name '*.py' ! -name conftest.py ! -name __main__.py)
+
 lint: env  ## ruff, mypy, import contracts, shell syntax
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(LINK); $(VENV)/bin/mypy
+	@MYPYPATH=$(LINKS):$(TEST_FOLDERS) $(VENV)/bin/mypy --config-file tests/mypy.ini $(TEST_MODULES)
 	@PYTHONPATH=$(LINKS) $(VENV)/bin/lint-imports
 	@for f in remote/agent/*.sh; do [ -e "$$f" ] || continue; sh -n "$$f"; done
 

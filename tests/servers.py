@@ -105,7 +105,7 @@ def start_sshd(folder: Path, host: str, options: str = "") -> Place:
 
 def stop_sshd(place: Place) -> None:
     place.process.terminate()
-    place.process.wait(10)
+    place.process.wait(60)
 
 
 def free_port(host: str) -> int:
@@ -116,7 +116,7 @@ def free_port(host: str) -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for_port(host: str, port: int, process: Any, log: Path, limit: float = 15.0) -> None:
+def wait_for_port(host: str, port: int, process: Any, log: Path, limit: float = 60.0) -> None:
     deadline = time.monotonic() + limit
     while True:
         try:

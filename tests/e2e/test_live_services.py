@@ -126,7 +126,7 @@ def test_deploy_then_watch_then_voices(session: tuple[Services, Path], recorded:
     services.voices.refresh("box", Reported(), cancel)
     reported.wait(asked.exists)
     cancel.set()
-    watcher.join(10)
+    watcher.join(60)
     assert not watcher.is_alive(), "a cancelled watch ends"
     _check_and_push(services, recorded)
     _pull_a_voice(services, work)
@@ -201,4 +201,4 @@ def test_a_run_started_from_elsewhere_is_waited_for(
         assert not (work / "runs" / run / "events.jsonl").exists(), "it never began"
     finally:
         os.killpg(elsewhere.pid, signal.SIGTERM)
-        elsewhere.wait(20)
+        elsewhere.wait(60)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from servers import Place
@@ -39,7 +40,7 @@ class Laptop:
         assert done.returncode == code, (arguments, done.stdout[-500:], done.stderr)
         return done.stdout.splitlines()
 
-    def last(self, *arguments: str) -> dict[str, object]:
+    def last(self, *arguments: str) -> dict[str, Any]:
         return json.loads(self(*arguments, "--json")[-1])
 
 

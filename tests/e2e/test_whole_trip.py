@@ -111,7 +111,8 @@ def follow_with_cuts(
     session: ServerSession, handle: job_client.RunHandle, proxy: CutProxy
 ) -> tuple[RunState, int]:
     """Fold the stream to its end, cutting every connection at the first step of each stage."""
-    state, cuts, seen = RunState(), 0, set()
+    seen: set[str] = set()
+    state, cuts = RunState(), 0
     for batch in job_client.follow_events(session.connection, handle).batches():
         state = fold(state, batch)
         stages = {event.stage for event in batch if event.type == "step"} - seen

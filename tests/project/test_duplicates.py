@@ -19,7 +19,7 @@ def code_lines(path: Path) -> list[tuple[int, str]]:
     silent: set[int] = set()
     for node in ast.walk(ast.parse(text)):
         words = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        if words or isinstance(node, (ast.Import, ast.ImportFrom)):
+        if isinstance(node, ast.stmt) and (words or isinstance(node, (ast.Import, ast.ImportFrom))):
             silent |= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
     numbered = enumerate((line.strip() for line in text.splitlines()), 1)
     # A line of brackets alone ends every call.

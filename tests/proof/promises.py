@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -43,12 +44,16 @@ def own_seed(seed: int, name: str) -> int:
 def fuzz_readers(trials: int, seed: int, folder: Path) -> Outcome:
     """The same share of inputs for every reader."""
     outcome = Outcome()
+
+    def failed(name: str, data: object, why: object) -> None:
+        outcome.failures.append(f"{name}: {why}: {data!r}")
+
     for parser in PARSERS:
         outcome.trials += fuzz.fuzz(
             parser,
             max(1, trials // len(PARSERS)),
             own_seed(seed, parser.name),
-            lambda data, why, name=parser.name: outcome.failures.append(f"{name}: {why}: {data!r}"),
+            partial(failed, parser.name),
         )
     return outcome
 

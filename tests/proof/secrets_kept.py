@@ -238,8 +238,9 @@ def search(trials: int, seed: int, folder: Path) -> Outcome:
 def write_key(path: Path, key: asyncssh.SSHKey) -> None:
     """An identity file that wants the planted passphrase."""
     builder = serialization.PrivateFormat.OpenSSH.encryption_builder().kdf_rounds(16)
+    inner: Any = key.pyca_key
     path.write_bytes(
-        key.pyca_key.private_bytes(
+        inner.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.OpenSSH,
             builder.build(PASSPHRASE.encode()),

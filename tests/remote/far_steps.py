@@ -147,9 +147,8 @@ def main() -> None:
         host = HostSpec(spec["host"], spec["port"], spec["user"], tuple(spec["identity"]))
         place = Place(host, Path(given["home"]), given["fingerprint"], Path(given["folder"]))
     begun = time.monotonic()
-    found = {"serve": serve, "stream": stream, "relay": relay, "wheels": wheels}[name](
-        Path(folder), place, int(wire)
-    )
+    steps: dict[str, Any] = {"serve": serve, "stream": stream, "relay": relay, "wheels": wheels}
+    found = steps[name](Path(folder), place, int(wire))
     if found is not None:
         print(json.dumps({**found, "seconds": time.monotonic() - begun}))
 

@@ -189,12 +189,13 @@ def wait_until(true: Callable[[], bool], limit: float = 10.0) -> None:
 
 def write_key(path: Path, kind: str = "ssh-ed25519", passphrase: str = "") -> asyncssh.SSHKey:
     """Write a new private key as ssh-keygen does; returns the key."""
-    size = {"ssh-rsa": {"key_size": 2048}}.get(kind, {})
+    size: Any = {"ssh-rsa": {"key_size": 2048}}.get(kind, {})
     key = asyncssh.generate_private_key(kind, **size)
     lock: Any = serialization.NoEncryption()
     if passphrase:
         builder = serialization.PrivateFormat.OpenSSH.encryption_builder()
         lock = builder.kdf_rounds(16).build(passphrase.encode())
     form = serialization.PrivateFormat.OpenSSH
-    path.write_bytes(key.pyca_key.private_bytes(serialization.Encoding.PEM, form, lock))
+    inner: Any = key.pyca_key
+    path.write_bytes(inner.private_bytes(serialization.Encoding.PEM, form, lock))
     return key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from textual.pilot import Pilot
@@ -10,12 +11,13 @@ from sovdeck.tui.dashboard.app import SovdeckApp
 from sovdeck.tui.services.fakes.run import LIVE_RUN
 from sovdeck.tui.services.fakes.world import FakeWorld
 
-PAUSES = 400
+LIMIT_S = 60.0  # far more than a busy machine needs
 
 
 async def until(pilot: Pilot[None], condition: Callable[[], bool], what: str = "") -> None:
     """Let the app work until `condition` holds; fail with what was waited for."""
-    for _ in range(PAUSES):
+    deadline = time.monotonic() + LIMIT_S
+    while time.monotonic() < deadline:
         await pilot.pause(0.01)
         if condition():
             await pilot.pause()
@@ -38,7 +40,8 @@ async def settled(pilot: Pilot[None], app: SovdeckApp, world: FakeWorld) -> None
 async def drawn(pilot: Pilot[None]) -> None:
     """Until the screen looks the same twice: what is shown is drawn in the screen's own task."""
     before = ""
-    for _ in range(PAUSES):
+    deadline = time.monotonic() + LIMIT_S
+    while time.monotonic() < deadline:
         await pilot.pause(0.1)
         shown = pilot.app.export_screenshot()
         if shown == before:

@@ -120,7 +120,7 @@ SERVERS = [
 
 
 def facts_of(server: Server) -> ServerFacts:
-    pythons = ()
+    pythons: tuple[Interpreter, ...] = ()
     if server.python:
         major, minor = server.python.split(".")
         release, _, local = server.torch.partition("+")

@@ -215,7 +215,7 @@ def zoo_server(server: ZooServer) -> Iterator[Place]:
             yield Place(spec, Path("/root"), shown.stdout.split()[1], top, process)
         finally:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait(10)
+            process.wait(60)
 
 
 def _setup_script(server: ZooServer) -> str:

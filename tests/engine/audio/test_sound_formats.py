@@ -36,7 +36,7 @@ def by_libsndfile(data: bytes) -> tuple[np.ndarray, int, str]:
 
 
 def by_ffmpeg(data: bytes) -> tuple[np.ndarray, int, str]:
-    with av.open(io.BytesIO(data)) as container:
+    with av.open(io.BytesIO(data), "r") as container:
         codec = container.streams.audio[0].codec_context.name
         frames = [f.to_ndarray()[0] for f in container.decode(audio=0)]
         return np.concatenate(frames), container.streams.audio[0].rate, codec

@@ -21,6 +21,9 @@ DATA = Path(__file__).resolve().parents[2] / "data" / "vectors"
 class Attributes(dict):
     """A dict whose sections are attributes too, as upstream wraps a plain configuration."""
 
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(name)
+
     def __init__(self, entries: dict[str, Any]) -> None:
         super().__init__(entries)
         for name, value in entries.items():

@@ -8,6 +8,7 @@ import types
 from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -167,7 +168,7 @@ def test_lightnings_own_dict_is_read_as_a_dict(micro_gpt_state, tmp_path, monkey
         pass
 
     AttributeDict.__module__, AttributeDict.__qualname__ = name, "AttributeDict"
-    module.AttributeDict = AttributeDict
+    module.AttributeDict = AttributeDict  # type: ignore[attr-defined]
     for part in ("lightning", "lightning.fabric", "lightning.fabric.utilities"):
         monkeypatch.setitem(sys.modules, part, types.ModuleType(part))
     monkeypatch.setitem(sys.modules, name, module)
@@ -243,7 +244,13 @@ def test_a_configuration_that_builds_nothing(micro_state, micro_gpt_state, tmp_p
         assert caught.value.key == "engine.weights.bad_config"
     path = interop.write_gpt(tmp_path, "A", 1, micro_gpt_state, GPT_IN_FILES, {}).path
     raw = torch.load(path, weights_only=True)
-    for change in ({"n_layer": 10**9}, {"hidden_dim": 7}, {"head": 0}, {"EOS": None}):
+    changes: tuple[dict[str, Any], ...] = (
+        {"n_layer": 10**9},
+        {"hidden_dim": 7},
+        {"head": 0},
+        {"EOS": None},
+    )
+    for change in changes:
         forged = {**raw, "config": {"model": {**raw["config"]["model"], **change}}}
         torch.save(forged, path)
         with pytest.raises(Problem) as caught:

@@ -125,7 +125,7 @@ def test_clips_that_gpt_leaves_out_are_said_before_sovits_trains(
 ) -> None:
     layout = Layout.at(str(tmp_path))
     check_prepared(spec_of(), layout)  # nothing was prepared: nothing to say
-    clip = namedtuple("Clip", "seconds phones bert", defaults=(None,))
+    clip = namedtuple("clip", "seconds phones bert", defaults=(None,))
     clips = [clip(4.0, range(40))] * 3 + [clip(4.0, range(2))] * 9  # too few phones for 4 s
     monkeypatch.setattr(plan, "read_features", lambda folder: SimpleNamespace(clips=clips))
     (Path(layout.features("Mei"))).mkdir(parents=True)

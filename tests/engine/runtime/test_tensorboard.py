@@ -14,7 +14,8 @@ from sovdeck.engine.runtime.tensorboard import TensorBoardWriter, crc32c, with_t
 
 def fields(message: bytes) -> list[tuple[int, Any]]:
     """Protobuf fields of one message, in order."""
-    found, at = [], 0
+    found: list[tuple[int, Any]] = []
+    at = 0
 
     def varint() -> int:
         nonlocal at

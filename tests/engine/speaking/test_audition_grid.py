@@ -332,7 +332,7 @@ def test_all_that_is_lacking_is_said_before_anything_is_rendered(
         check(work)
     assert refused.value.key == "engine.speaking.gpu_unseen"
     assert check(work, "--device", "cpu") == 0
-    usage = namedtuple("Usage", "free")
+    usage = namedtuple("usage", "free")
     monkeypatch.setattr(audition_command.shutil, "disk_usage", lambda folder: usage(1 << 20))
     with pytest.raises(Problem) as refused:
         check(work, "--device", "cpu")

@@ -49,7 +49,7 @@ def opened(work: Path) -> Iterator[Endpoint]:
     ],
 )
 def test_a_stranger_is_refused_everywhere(
-    closed: Endpoint, path: str, headers: dict[str, str], code: str
+    closed: Endpoint, path: str, headers: dict[str, Any], code: str
 ) -> None:
     answer = closed.ask(path, **headers)
     assert (answer.status, answer.code) == (403, f"engine.http.{code}")
@@ -69,7 +69,7 @@ def test_a_stranger_is_refused_everywhere(
         {"Host": "localhost:9880", "Origin": "http://localhost:9880"},
     ],
 )
-def test_programs_of_this_computer_are_answered(closed: Endpoint, headers: dict[str, str]) -> None:
+def test_programs_of_this_computer_are_answered(closed: Endpoint, headers: dict[str, Any]) -> None:
     assert closed.ask("/v1/models", **headers).status == 200
 
 
@@ -98,7 +98,7 @@ def test_what_was_allowed_is_answered(opened: Endpoint) -> None:
 
 
 def test_a_preflight_needs_no_token_but_an_allowed_page(opened: Endpoint) -> None:
-    asked = {
+    asked: Any = {
         "Access_Control_Request_Method": "POST",
         "Access_Control_Request_Headers": "content-type",
     }
@@ -115,7 +115,7 @@ def test_a_preflight_needs_no_token_but_an_allowed_page(opened: Endpoint) -> Non
 )
 def test_without_the_token_nothing_is_answered(opened: Endpoint, given: str | None) -> None:
     for path in ("/v1/models", SPEAK, "/nowhere"):
-        headers = {} if given is None else {"Authorization": given.encode().decode("latin-1")}
+        headers: Any = {} if given is None else {"Authorization": given.encode().decode("latin-1")}
         answer = opened.ask(path, **headers)
         assert (answer.status, answer.code) == (401, "engine.http.token")
         assert answer.headers["WWW-Authenticate"] == "Bearer" and TOKEN not in str(answer.content)

@@ -32,7 +32,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def voice(hz: float, seconds: float = 3.0) -> np.ndarray:
     t = np.arange(round(seconds * RATE)) / RATE
-    return sum(np.sin(2 * np.pi * hz * k * t) / k for k in range(1, 9)).astype(np.float32) * 0.05
+    tones = [np.sin(2 * np.pi * hz * k * t) / k for k in range(1, 9)]
+    return np.sum(tones, axis=0).astype(np.float32) * 0.05
 
 
 def test_prints_are_of_unit_length_and_ignore_silence_and_loudness(weights: Path) -> None:

@@ -24,7 +24,7 @@ class Spoken:
         self.count = 0
 
     def sentences(self, name: str, count: int) -> Generator[None, None, None]:
-        assert self.begin.wait(10)
+        assert self.begin.wait(60)
         for number in range(count):
             self.order.append(f"{name}{number}")
             yield
@@ -41,7 +41,7 @@ class Spoken:
     def finish(self, count: int | None = None) -> list[str]:
         self.begin.set()
         for _ in range(self.count if count is None else count):
-            assert self.ended.acquire(timeout=10)
+            assert self.ended.acquire(timeout=60)
         return self.order
 
 
@@ -87,7 +87,7 @@ def test_who_leaves_in_the_middle_is_not_spoken_on(spoken: Spoken) -> None:
     left = threading.Event()
 
     def sentences() -> Generator[None, None, None]:
-        assert spoken.begin.wait(10)
+        assert spoken.begin.wait(60)
         spoken.order.append("a0")
         left.set()
         yield

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,10 +72,10 @@ def test_each_reference_lends_its_own_vector(
     pro: SpeechPipeline, encoder: Counted, ask: Ask, clip: Callable[..., Path]
 ) -> None:
     """The decoder gets a vector for each spectrogram, and averages what comes of both."""
-    given = []
+    given: list[Any] = []
     real = pro.sovits.average_timbre
 
-    def average_timbre(*arguments: object) -> torch.Tensor:
+    def average_timbre(*arguments: Any) -> torch.Tensor:
         given.append(arguments)
         return real(*arguments)
 

@@ -37,7 +37,7 @@ def anna(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
 
 
 def seconds(data: bytes) -> float:
-    with av.open(io.BytesIO(data)) as container:
+    with av.open(io.BytesIO(data), "r") as container:
         rate = container.streams.audio[0].rate
         return float(sum(frame.samples for frame in container.decode(audio=0)) / rate)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,7 +62,11 @@ def write_folder(folder: Path, *, named: bool = False, labels: int = 0) -> Path:
         helper.make_tensor_value_info("char_ids", TensorProto.INT64, ["N"]),
         helper.make_tensor_value_info("position_ids", TensorProto.INT64, ["N"]),
     ]
-    constants = {"one": np.array([1], np.int64), "axis": np.array([1], np.int64), "table": table}
+    constants: dict[str, Any] = {
+        "one": np.array([1], np.int64),
+        "axis": np.array([1], np.int64),
+        "table": table,
+    }
     nodes = [
         helper.make_node("Add", ["position_ids", "one"], ["after"]),
         helper.make_node("Unsqueeze", ["after", "axis"], ["column"]),

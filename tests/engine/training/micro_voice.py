@@ -72,7 +72,8 @@ def with_speakers(clips: list[TrainingClip]) -> list[TrainingClip]:
 
 def sovits_pro_task(clips: list[TrainingClip], *arguments: Any, **settings: Any) -> SovitsTask:
     """`sovits_task` with v2Pro's networks, on the same clips with their speaker vectors."""
-    return sovits_task(with_speakers(clips), *arguments, config=SOVITS_PRO, **settings)
+    settings["config"] = SOVITS_PRO
+    return sovits_task(with_speakers(clips), *arguments, **settings)
 
 
 def sovits_task(

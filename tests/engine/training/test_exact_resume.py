@@ -61,7 +61,8 @@ def test_eight_updates_equal_five_a_kill_and_three(
     def killed() -> None:
         task = TASKS[name](clips)
         # Saves after five updates by the clock, then dies in the middle of the next but one.
-        stage = make_stage(task, tmp_path / "cut", **{"train.save_every_minutes": 1})
+        minutely: dict[str, Any] = {"train.save_every_minutes": 1}
+        stage = make_stage(task, tmp_path / "cut", **minutely)
         done: list[int] = []
         stage._save_due = lambda: len(done) == 5  # type: ignore[method-assign]
         phases = task.phases

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ CPU = Device("cpu", "CPU", 1 << 34)
 pytestmark = pytest.mark.slow
 
 
-def within(got: object, want: object, bound: float) -> bool:
+def within(got: Any, want: Any, bound: float) -> bool:
     return bool(np.allclose(got, want, rtol=bound, atol=bound * 1e-2))
 
 

@@ -28,7 +28,9 @@ from sovdeck.engine.training.features import TrainingClip
 
 def in_mid_save(save: int, act: Callable[[], None]) -> None:
     """Call `act` between the first and the last file of a state, in the save of that number."""
-    plain, manifests, parts = checkpoint._write_part, [], []
+    plain = checkpoint._write_part
+    manifests: list[Any] = []
+    parts: list[Any] = []
 
     def write_part(path: Path, part: Any) -> dict[str, Any]:
         if path.parent not in manifests:

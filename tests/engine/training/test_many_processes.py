@@ -73,7 +73,8 @@ def test_all_shrink_when_one_runs_out_of_memory(clips: list[TrainingClip], tmp_p
     def work(peers: Peers) -> None:
         task = gpt_task(clips, 2, peers)
         if peers.rank == 1:
-            plain, failed = task.model.forward, []
+            plain = task.model.forward
+            failed: list[Any] = []
 
             def forward(*inputs: Any, **options: Any) -> Any:
                 if not failed:
@@ -126,7 +127,9 @@ def test_scaled_gradients_survive_memory_running_out_in_one_process(
     """The judge has stepped, the generator's pass fails on one rank: both repeat only that."""
 
     def work(peers: Peers) -> None:
-        task, steps, failed = sovits_task(clips, 2, peers, "fp16"), [], []
+        task = sovits_task(clips, 2, peers, "fp16")
+        steps: list[Any] = []
+        failed: list[Any] = []
         step, imitate = task._step_discriminator, task._compute_generator_gradients
 
         def counted() -> Any:
@@ -320,7 +323,8 @@ def test_rng_differs_also_where_a_resume_has_more_processes(
             return load()
 
         task.phases = noted  # type: ignore[method-assign]
-        make_stage(task, tmp_path, peers=peers, **{"gpt.epochs": 3}).run()
+        three: dict[str, Any] = {"gpt.epochs": 3}
+        make_stage(task, tmp_path, peers=peers, **three).run()
         torch.save(drawn[0], tmp_path / f"d{peers.rank}")
 
     assert together(work) == [0, 0]

@@ -199,7 +199,8 @@ def test_an_error_of_several_meanings_counts_while_memory_is_short(message: str)
 def test_the_smaller_batch_is_kept_for_the_rest_of_the_run(
     clips: list[TrainingClip], tmp_path: Path
 ) -> None:
-    task, calls = gpt_task(clips), []
+    task = gpt_task(clips)
+    calls: list[Any] = []
     starve(task.model, 1, calls)
     stage = make_stage(task, tmp_path)
     stage.run()

@@ -7,6 +7,7 @@ import random
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from micro_stage import make_stage, run_stage, same, weights
@@ -17,7 +18,7 @@ from sovdeck.engine.runtime.checkpoint import CheckpointStore
 from sovdeck.engine.training.features import TrainingClip
 
 MOMENTS = 50
-EPOCHS = {"gpt.epochs": 30}
+EPOCHS: Any = {"gpt.epochs": 30}
 
 
 @pytest.mark.long

@@ -199,7 +199,8 @@ def test_an_outdated_kept_password_means_asking_once(way: str) -> None:
 
 
 def test_giving_up_is_not_a_refusal() -> None:
-    for options in ({}, {"prompt": lambda _s, _p: None}):
+    choices: tuple[Any, ...] = ({}, {"prompt": lambda _s, _p: None})
+    for options in choices:
         with pytest.raises(Problem) as caught:
             login(RecordingDoor(), **options)
         assert caught.value.key == "remote.auth.needed"

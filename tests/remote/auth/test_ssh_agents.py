@@ -33,7 +33,7 @@ def agent(tmp_path: Path, no_agent: None) -> Iterator[Path]:
     process.stdout.readline()  # it listens
     yield place
     process.terminate()
-    process.wait(10)
+    process.wait(60)
     process.stdout.close()
 
 

@@ -166,7 +166,7 @@ def stop_calls(tmp_path: Path) -> list[str]:
     return [call for call in called_programs(tmp_path / "bin") if " get " not in call]
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 8.0) -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         value = condition()

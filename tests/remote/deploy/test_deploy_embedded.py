@@ -71,7 +71,7 @@ def test_deploy_then_nothing_to_do_then_a_run(server: SSHConnection, config: Dep
         "import sovdeck.engine.contract.spec as module; print(module.__file__)",
     )
     run = job_client.launch_job(server, deployed, "first", show)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not (state := job_client.fetch_state(server, run)).ended and time.monotonic() < deadline:
         time.sleep(0.1)
     assert state.state == "succeeded"
@@ -110,7 +110,7 @@ def test_two_laptops_do_not_deploy_at_once(server: SSHConnection, config: Deploy
         deploy.apply_steps(links, steps, lambda _: None)
     assert caught.value.key == "remote.deploy.locked" and "anna@laptop" in caught.value.message.en
     other.close()  # the other laptop is shut in mid-deploy
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         try:
             done = deploy.apply_steps(links, steps, lambda _: None)

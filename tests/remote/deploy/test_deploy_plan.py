@@ -31,7 +31,7 @@ CODE = CodeArchive(
     "c0de", b"data", "5a", ("torch==2.11.*", "torchaudio==2.11.*", "numpy>=1.26,<3", "psutil>=7,<8")
 )
 # Where nobody asked the indexes: the plan names the release, not the exact build.
-FULL = {"torch": "2.11.0+cu128", "torchaudio": "2.11.0", "numpy": "2.1.0", "psutil": "7.0.0"}
+FULL: Any = {"torch": "2.11.0+cu128", "torchaudio": "2.11.0", "numpy": "2.1.0", "psutil": "7.0.0"}
 PLAIN = PROVIDER_PROFILES["plain"]
 
 

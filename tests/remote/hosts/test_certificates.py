@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 import pytest
@@ -56,7 +57,7 @@ def test_a_host_certificate_of_a_known_authority_is_enough(
     ids=["another host", "expired", "not yet"],
 )
 def test_a_certificate_that_does_not_hold_stops_before_any_credential(
-    house: Build, tmp_path: Path, options: dict[str, object], why: str
+    house: Build, tmp_path: Path, options: dict[str, Any], why: str
 ) -> None:
     here = certified(house, **options)
     trust = HostKeyPolicy(tmp_path / "store", lambda *_: True, known_hosts=[authority(tmp_path)])

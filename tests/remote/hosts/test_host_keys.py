@@ -9,6 +9,7 @@ import hmac
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 import pytest
@@ -22,7 +23,7 @@ from sovdeck.remote.ssh.client import HostKeyPolicy, SSHConnection
 
 
 def host_key(kind: str = "ssh-ed25519") -> HostKey:
-    size = {"key_size": 2048} if kind == "ssh-rsa" else {}
+    size: Any = {"key_size": 2048} if kind == "ssh-rsa" else {}
     key = asyncssh.generate_private_key(kind, **size)
     return HostKey(key.get_algorithm(), key.public_data)
 

@@ -31,7 +31,7 @@ def deployed(tmp_path: Path) -> Deployed:
     return Deployed(layout, "python", "abc", {"SOVDECK_WORD": 'a "quoted" $word'})
 
 
-def until(link: Any, run: Any, done: Callable[[Any], bool], seconds: float = 8.0) -> Any:
+def until(link: Any, run: Any, done: Callable[[Any], bool], seconds: float = 60.0) -> Any:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         state = job_client.fetch_state(link, run)
@@ -136,7 +136,7 @@ def test_stop_kills_what_will_not_end_and_what_ran_away(link: Any, deployed: Dep
     shell = "trap '' TERM; setsid sleep 60 & echo $!; while :; do sleep 0.05; done"
     run = launch(link, deployed, "one", "sh", "-c", shell)
     log = Path(str(run.folder.log))
-    until(link, run, lambda _: log.exists() and log.read_text().strip())
+    until(link, run, lambda _: log.exists() and bool(log.read_text().strip()))
     runaway = int(log.read_text())
     state = job_client.stop_run(link, run, grace=1)
     assert (state.state, state.signal) == ("stopped", 9)

@@ -37,7 +37,7 @@ class Watched:
 
     def until(self, run: str, state: str) -> int:
         """Wait until a look says so; its number."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             for number, look in enumerate(list(self.looks)):
                 if run in look and look[run].state == state:
@@ -122,7 +122,7 @@ def test_a_server_without_runs_is_watched_until_there_is_one(
     link: Any, deployed: Deployed, watch: Callable[[], Watched]
 ) -> None:
     seen = watch()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not seen.looks and time.monotonic() < deadline:
         time.sleep(0.05)
     assert seen.looks[0] == {}

@@ -41,7 +41,7 @@ def shell_path() -> str:
     return os.environ["PATH"]
 
 
-def until(link: Any, run: Any, done: Callable[[Any], bool], seconds: float = 10.0) -> Any:
+def until(link: Any, run: Any, done: Callable[[Any], bool], seconds: float = 60.0) -> Any:
     deadline = time.monotonic() + seconds
     while not done(state := job_client.fetch_state(link, run)):
         assert time.monotonic() < deadline, state
@@ -66,7 +66,7 @@ def test_stop_lets_it_save_or_kills_it(link: Any, deployed: Deployed) -> None:
     for name, shell, code in (("a", saves, 75), ("b", stubborn, 137)):
         run = job_client.launch_job(link, deployed, name, ["sh", "-c", shell])
         log = Path(str(run.folder.log))
-        until(link, run, lambda _, log=log: log.exists() and "up" in log.read_text())
+        until(link, run, lambda _: log.exists() and "up" in log.read_text())  # noqa: B023
         state = job_client.stop_run(link, run, grace=1)
         assert (state.state, state.code) == ("stopped", code)
 

@@ -161,7 +161,7 @@ def smi(link: Any, tmp_path: Path) -> Callable[..., Any]:
 
 def watch(link: Any, folder: Path, done: Callable[[TelemetrySample], bool]) -> TelemetrySample:
     watcher = TelemetryStream(lambda: link, str(folder), wait=lambda _: 0.05)
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     for sample in watcher.samples():
         if done(sample) or time.monotonic() > deadline:
             watcher.close()
@@ -203,7 +203,7 @@ def test_nothing_is_left_behind_when_the_channel_goes(link: Any, smi: Any, tmp_p
     smi(rows(1).decode())
     watch(link, tmp_path, lambda s: bool(s.gpus))
     pids = [int(line.split()[0]) for line in (tmp_path / "calls").read_text().splitlines()]
-    deadline = time.monotonic() + 6
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and any(Path(f"/proc/{pid}/exe").exists() for pid in pids):
         time.sleep(0.05)
     assert not any(Path(f"/proc/{pid}/exe").exists() for pid in pids)

@@ -66,7 +66,7 @@ class Watched:
 
     def end(self) -> None:
         self.cancel.set()
-        self.thread.join(30)
+        self.thread.join(60)
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_a_refused_password_is_not_sent_again_until_a_person_asks(
     server = ServerSection(ssh=here.spec().format(), host_key=here.fingerprint)
     servers_file.add_server(registry.app_paths, "box", server)
     watched = Watched(registry, Person("wrong"))
-    watched.thread.join(30)
+    watched.thread.join(60)
     assert watched.problem is not None and watched.states()[-1] == "refused"
     for _ in range(3):  # other services want the link too
         with pytest.raises(Problem):
@@ -156,7 +156,7 @@ def test_without_an_answer_the_server_waits_for_a_person(
     server = ServerSection(ssh=here.spec().format(), host_key=here.fingerprint)
     servers_file.add_server(registry.app_paths, "box", server)
     watched = Watched(registry, Person())
-    watched.thread.join(30)
+    watched.thread.join(60)
     assert watched.states()[-1] == "auth_needed" and here.rules.offered == []
 
 

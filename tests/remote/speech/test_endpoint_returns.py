@@ -117,7 +117,7 @@ def test_a_cut_link_is_answered_503_and_made_again(
     assert served.endpoint.port == port and len(served.changes) == 2
     until(lambda: len(engines(work)) == 1, "the engine of the lost link has ended")
     served.endpoint.close()
-    served.thread.join(30)
+    served.thread.join(60)
     assert served.ended == [None]
 
 

@@ -13,6 +13,7 @@ import urllib.request
 import wave
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -85,7 +86,7 @@ def test_a_take_lands_here_sentence_by_sentence(sovdeck: Laptop, work: Path) -> 
     events = sovdeck.events("speak", "box", VOICE, SAID, "--slice", "zh_period", *JA)
     pieces = [e for e in events if e.get("event") == "piece"]
     assert len(pieces) == 2
-    done = events[-1]
+    done: dict[str, Any] = events[-1]
     path = Path(str(done["wav"]))
     assert path == sovdeck.home / "voices" / VOICE / "takes" / "Test-001.wav"
     assert seconds(path) == pytest.approx(float(str(done["seconds"])), abs=0.01)
@@ -247,7 +248,7 @@ def test_a_pack_goes_into_an_upstream_folder(sovdeck: Laptop) -> None:
 @pytest.fixture
 def served(sovdeck: Laptop) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """`sovdeck serve` on a free port, and the address it printed."""
-    group = {"start_new_session": True} if os.name == "posix" else {}
+    group: Any = {"start_new_session": True} if os.name == "posix" else {}
     process = subprocess.Popen(
         sovdeck.argv("serve", "box", VOICE, "--port", "0", "--device", "cpu", "--json"),
         stdout=subprocess.PIPE,

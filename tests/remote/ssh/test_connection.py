@@ -115,7 +115,7 @@ def test_a_job_with_its_own_session_outlives_the_link(embedded: Place) -> None:
             ]
         )
     file = embedded.home / "survived"
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not file.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert file.read_text() == "done\n"
@@ -162,7 +162,7 @@ def test_a_last_word_overtaken_by_the_channels_end_harms_no_other(
 
     def overtaken(message: Any) -> None:
         if current_thread() is sender:
-            assert answered.wait(20)
+            assert answered.wait(60)
         pass_on(message)
         if current_thread() is not sender and stream._channel.closed:
             answered.set()
@@ -184,7 +184,7 @@ def test_what_the_server_says_at_its_end_is_told_every_time(sshd_v4: Place) -> N
         message.add_byte(paramiko.common.cMSG_CHANNEL_EOF)
         message.add_int(4711)  # a channel that never was
         link._transport._send_user_message(message)
-        link._transport.join(20)
+        link._transport.join(60)
         assert not link.alive
         for _ in range(2):
             with pytest.raises(ConnectionLost) as caught:

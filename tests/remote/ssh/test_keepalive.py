@@ -148,7 +148,7 @@ def test_the_system_tells_its_queue() -> None:
         if full is None:
             pytest.skip("this system does not tell the length of its send queue")
         assert 0 < full <= sent
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while unacknowledged_bytes(near) == full and time.monotonic() < deadline:
             far.recv(1 << 20)
         assert unacknowledged_bytes(near) != full

@@ -172,7 +172,7 @@ def test_a_sender_is_heard_out_however_late_its_last_bytes_come(shell: Shell) ->
 
 
 def wait_until(true: Callable[[], bool]) -> None:
-    until = monotonic() + 20
+    until = monotonic() + 60
     while not true():
         assert monotonic() < until
         sleep(0.01)

@@ -72,7 +72,11 @@ def half_open(trial: Trial) -> None:
 
 
 def server_killed(trial: Trial) -> None:
-    trial.once(lambda link: [stream.process.kill() for stream in link.streams])
+    def kill(link: LocalLink) -> None:
+        for stream in link.streams:
+            stream.process.kill()
+
+    trial.once(kill)
 
 
 def client_killed(trial: Trial) -> None:

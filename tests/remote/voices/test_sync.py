@@ -279,7 +279,8 @@ class WithoutSftp:
 
 
 def test_auto_pull_looks_after_each_save_and_survives_a_bad_line() -> None:
-    looked, reported = threading.Semaphore(0), []
+    looked = threading.Semaphore(0)
+    reported: list[Any] = []
     answers: list[Any] = [
         Problem("remote.transfer.mismatch", ExitCode.DATA, path="x"),
         SyncResult("A", Path(), ("f",), 1, 0, 0.0, SwitchOffCheck(False, (), True)),
@@ -298,7 +299,7 @@ def test_auto_pull_looks_after_each_save_and_survives_a_bad_line() -> None:
     assert not looked.acquire(timeout=0.2), "a step is no news"
     for number in range(3):
         auto.handle_events([save_event(number)])
-        assert looked.acquire(timeout=10)
+        assert looked.acquire(timeout=60)
     auto.close()
     assert [type(one).__name__ for one in reported] == ["Problem", "SyncResult"]
 
@@ -326,7 +327,7 @@ def test_closing_ends_the_look_that_goes_on() -> None:
     reported: list[Any] = []
     auto = AutoDownload(bring, reported.append, delay=0.0)
     auto.handle_events([save_event(1)])
-    assert inside.wait(10)
+    assert inside.wait(60)
     cancel.set()
     auto.close()
     assert reported == []

@@ -9,6 +9,7 @@ import sys
 import wave
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from pilot_waits import until
@@ -120,6 +121,7 @@ class Device:
     """Takes samples as a sound card would, at once."""
 
     backend = "Test"
+    heard: ClassVar[int] = 0
 
     def __enter__(self) -> Device:
         return self

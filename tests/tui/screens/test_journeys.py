@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from pilot_waits import settled, until
@@ -273,6 +274,10 @@ async def test_the_form_shows_meaning_range_and_faults(make_app: Make, world: Fa
         await until(pilot, lambda: app.screen.draft.params == {"gpt.dpo": True})  # type: ignore[attr-defined]
 
 
+def shows(app: SovdeckApp, word: str) -> bool:
+    return word in app.export_screenshot().replace("&#160;", "")
+
+
 async def test_language_switches_live_on_every_screen(make_app: Make, world: FakeWorld) -> None:
     app = make_app(world)
     async with app.run_test(size=SIZE) as pilot:
@@ -283,7 +288,7 @@ async def test_language_switches_live_on_every_screen(make_app: Make, world: Fak
         await pilot.press("f2")
         for mode, word in (("monitor", "阶段"), ("servers", "服务器")):
             app.action_go(mode)
-            await until(pilot, lambda w=word: w in app.export_screenshot().replace("&#160;", ""))
+            await until(pilot, partial(shows, app, word))
         assert app.settings.language == "zh"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -313,6 +314,10 @@ async def test_the_screens_have_help_and_take_another_language_at_once(
         await until(pilot, lambda: "时长" in titles(), "the Chinese titles")
 
 
+def ended(app: SovdeckApp, count: int) -> bool:
+    return len(takes(app)) == count and takes(app)[-1].ended
+
+
 async def test_without_a_player_the_take_is_still_there_and_says_where(make_app: Make) -> None:
     world = make_world()
     world.player.problem = Problem("tui.playback.no_player", ExitCode.CONFIG, path="takes/x.wav")
@@ -321,7 +326,7 @@ async def test_without_a_player_the_take_is_still_there_and_says_where(make_app:
         await at_mika(pilot, app, world, "6")
         for count in (1, 2):
             await say(pilot, app, "はい。")
-            await until(pilot, lambda n=count: len(takes(app)) == n and takes(app)[-1].ended)
+            await until(pilot, partial(ended, app, count))
         await until(pilot, lambda: bool(app.state.notices), "the refusal")
         await pilot.pause()
         assert len(app.state.notices) == 1 and "takes/x.wav" in app.state.notices[0].text.en

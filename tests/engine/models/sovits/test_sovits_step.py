@@ -56,7 +56,7 @@ def test_the_small_network_learns() -> None:
     model, judge, data = Synthesizer(TINY), Discriminator(TINY).requires_grad_(False), batch()
     adam = torch.optim.AdamW(model.parameter_groups(1e-3, 0.4), betas=(0.8, 0.99), eps=1e-9)
     tokens = model.extract_latent(data["ssl"])
-    first = None
+    first = 0.0
     for _ in range(15):
         loss = generator_loss(model, judge, data).total
         adam.zero_grad()
