@@ -38,6 +38,7 @@ def read_beside_weights(work: Path, data: bytes) -> None:
     # Here: they load torch, which no other reader of the table needs.
     from sovdeck.engine.interop.inspection import _read_sidecar
     from sovdeck.engine.interop.set_manifest import read_manifest
+    from sovdeck.engine.models.gpt.config import GptConfig
     from sovdeck.engine.models.sovits.config import SovitsConfig
     from sovdeck.engine.runtime import selected_weights
     from sovdeck.engine.runtime.checkpoint import CheckpointStore
@@ -71,7 +72,7 @@ def read_beside_weights(work: Path, data: bytes) -> None:
         lambda: _read_sidecar(sovits),
         lambda: read_manifest(work / "pretrained/own"),
         CheckpointStore(features / "states/gpt").find_newest,
-        lambda: _weights_from_scratch(features / "base", SovitsConfig(), None, 1),
+        lambda: _weights_from_scratch(features / "base", SovitsConfig(), GptConfig(), 1),
         lambda: read_chunk_tokens(work / "takes/Mei/0001.json"),
     ):
         try:

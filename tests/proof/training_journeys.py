@@ -70,6 +70,7 @@ class Setup:
 
     def spec(self, name: str) -> RunSpec:
         list_file, wavs = remote_dataset_paths(self.session.layout(), name)
+        few: dict[str, Any] = {"sovits.epochs": 1, "gpt.epochs": 2, "gpt.save_every_epochs": 1}
         return RunSpec(
             f"run-{name}",
             name,
@@ -77,7 +78,7 @@ class Setup:
             list_file,
             wavs,
             stages=("prepare", "sovits", "gpt", "pack"),
-            params={**FEW, "sovits.epochs": 1, "gpt.epochs": 2, "gpt.save_every_epochs": 1},
+            params=FEW | few,
         )
 
     def state(self, handle: job_client.RunHandle) -> JobState:
