@@ -46,8 +46,8 @@ class RunResult:
 def execute_run(spec_file: Path, work: Path | None = None) -> RunResult:
     """Run `runs/<id>/spec.json`; events go beside it. `work` is three levels up by default.
 
-    Raises Problem only for a spec that cannot be read and for a run that another engine works on;
-    everything later becomes an event.
+    Raises Problem only for a spec that cannot be read, for a run that another engine works on and
+    for events that somebody else changed; everything else becomes an event.
     """
     spec_file = spec_file.resolve()
     layout = Layout.at((work.resolve() if work else spec_file.parents[2]).as_posix())
@@ -138,7 +138,7 @@ def _no_op_result(key: str, **facts: Any) -> RunResult:
 
 def _read_spec(path: Path) -> RunSpec:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8", errors="replace")  # then it is no JSON of ours
     except OSError as error:
         raise Problem(
             "engine.run.no_spec", ExitCode.CONFIG, file=path.name, why=error.strerror or "?"

@@ -17,6 +17,7 @@ from typing import Any
 
 from sovdeck.engine import __version__
 from sovdeck.engine.contract.atomic_io import atomic_replacement, file_sha256
+from sovdeck.engine.contract.foreign_values import read_optional_facts
 from sovdeck.engine.contract.layout import VERSIONS, WEIGHT_FOLDERS, Layout
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.contract.spec import TINY_PRESETS
@@ -135,7 +136,7 @@ def _build_manifest(
     for entry in entries:
         if entry["path"].endswith((".ckpt.json", ".pth.json")):
             path = Path(layout.work) / entry["path"]
-            sidecars[entry["path"].removesuffix(".json")] = json.loads(path.read_text("utf-8"))
+            sidecars[entry["path"].removesuffix(".json")] = read_optional_facts(path)
     return {
         "format": 1,
         "voice": voice,
