@@ -28,7 +28,7 @@ from sovdeck.remote.voices.transfer_options import TransferOptions
 from sovdeck.tui.cli.demo.checks import DemoVoice, failed_checks
 from sovdeck.tui.cli.demo.steps import wav_seconds
 
-PARAMS = {
+PARAMS: dict[str, bool | int | float | str | tuple[str, ...]] = {
     "train.repeats": 1,
     "sovits.epochs": 3,
     "sovits.batch_size": 2,
