@@ -142,7 +142,7 @@ def follow_with_cuts(
     session: ServerSession, handle: job_client.RunHandle, proxy: CutProxy
 ) -> tuple[RunState, int]:
     """Fold the stream to its end, cutting every connection at the first step of each stage."""
-    seen: set[str] = set()
+    seen: set[str | None] = set()
     state, cuts = RunState(), 0
     for batch in job_client.follow_events(session.connection, handle).batches():
         state = fold(state, batch)
