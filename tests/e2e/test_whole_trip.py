@@ -28,7 +28,7 @@ from sovdeck.remote.voices.transfer_options import TransferOptions
 from sovdeck.tui.cli.demo.checks import DemoVoice, failed_checks
 from sovdeck.tui.cli.demo.steps import wav_seconds
 
-PARAMS = {
+PARAMS: dict[str, bool | int | float | str | tuple[str, ...]] = {
     "train.repeats": 1,
     "sovits.epochs": 3,
     "sovits.batch_size": 2,
@@ -142,7 +142,7 @@ def follow_with_cuts(
     session: ServerSession, handle: job_client.RunHandle, proxy: CutProxy
 ) -> tuple[RunState, int]:
     """Fold the stream to its end, cutting every connection at the first step of each stage."""
-    seen: set[str] = set()
+    seen: set[str | None] = set()
     state, cuts = RunState(), 0
     for batch in job_client.follow_events(session.connection, handle).batches():
         state = fold(state, batch)
