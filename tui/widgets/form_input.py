@@ -36,7 +36,7 @@ class FormInput(Input):
     def _on_paste(self, event: events.Paste) -> None:
         self.editing = True
 
-    def _on_click(self, event: events.Click) -> None:
+    async def _on_click(self, event: events.Click) -> None:
         self.editing = True
 
     def _on_blur(self, event: events.Blur) -> None:

@@ -10,14 +10,10 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
+from sovdeck.engine.contract.reference_segment import MAX_REFERENCE_S, MIN_REFERENCE_S
 from sovdeck.tui.charts import waveform_columns
 from sovdeck.tui.charts.raster import GRIDS, Marker
-from sovdeck.tui.charts.waveform_columns import (
-    MAX_REFERENCE_S,
-    MIN_REFERENCE_S,
-    TrimWindow,
-    WindowEdge,
-)
+from sovdeck.tui.charts.waveform_columns import TrimWindow, WindowEdge
 from sovdeck.tui.shell.actions import bindings
 
 STEP_S = 0.1

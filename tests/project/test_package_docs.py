@@ -13,9 +13,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
-def layered_rooms() -> list[tuple[Path, str]]:
+def layered_packages() -> list[tuple[Path, str]]:
     """Each package in a layers contract, with the sentence that its docstring must hold."""
-    rooms = []
+    packages = []
     for contract in PROJECT["tool"]["importlinter"]["contracts"]:
         if contract["type"] != "layers" or "containers" not in contract:
             continue
@@ -26,10 +26,10 @@ def layered_rooms() -> list[tuple[Path, str]]:
             for name in layer:
                 init = folder / name / "__init__.py"
                 if init.exists():
-                    rooms.append(
+                    packages.append(
                         (init, sentence(container.removeprefix("sovdeck."), below, layers))
                     )
-    return rooms
+    return packages
 
 
 def sentence(package: str, below: list[str], layers: list[list[str]]) -> str:
@@ -44,7 +44,7 @@ def sentence(package: str, below: list[str], layers: list[list[str]]) -> str:
     ("init", "expected"),
     [
         pytest.param(init, text, id=str(init.parent.relative_to(ROOT)))
-        for init, text in layered_rooms()
+        for init, text in layered_packages()
     ],
 )
 def test_a_package_says_what_it_may_import(init: Path, expected: str) -> None:
