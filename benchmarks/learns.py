@@ -38,7 +38,7 @@ from sovdeck.engine.prepare.pipeline import prepare
 from sovdeck.engine.runtime.device import Device, Precision
 from sovdeck.engine.runtime.distributed import Peers
 from sovdeck.engine.speaking.asr import SpeechRecogniser
-from sovdeck.engine.speaking.asr_check import recognised_phone_error
+from sovdeck.engine.speaking.asr_check import check_speech
 from sovdeck.engine.speaking.metrics import edit_distance
 from sovdeck.engine.speaking.pipeline import SpeechPipeline
 from sovdeck.engine.speaking.request import SpeakRequest
@@ -164,7 +164,7 @@ def learn(work: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
         return rows
     recogniser = SpeechRecogniser(options.asr)
     heard = {
-        name: recognised_phone_error(recogniser, samples, texts[clip.name], "ja")
+        name: check_speech(recogniser, samples, texts[clip.name], "ja").heard.error
         for name, samples in sounds.items()
     }
     for name, error in heard.items():

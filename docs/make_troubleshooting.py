@@ -65,7 +65,7 @@ SECTIONS: tuple[tuple[Text, tuple[str, ...]], ...] = (
         (
             *("engine.speaking.", "engine.similarity.", "engine.weights.", "engine.convert."),
             *("engine.layout.", "remote.speak.", "tui.speak", "tui.audition", "tui.blind_vote"),
-            *("tui.trim_reference.", "tui.playback."),
+            *("tui.trim_reference.", "tui.playback.", "engine.book.", "tui.read."),
         ),
     ),
     (Text("Settings, notices, and the rest", "设置、通知及其他"), ("",)),

@@ -1,7 +1,9 @@
 """Raise or lower the pitch of speech; its speed and its formants stay.
 
-Praat's overlap-add (PSOLA) moves the periods of the voice closer together or further apart, while
-each keeps its own shape: so the speaker sounds higher, not smaller. Sounds without a pitch stay.
+The WORLD vocoder parts a voice into pitch, spectral envelope and breath; only the pitch is changed
+before it is put together again, so the speaker sounds higher, not smaller. What has no pitch, as
+consonants and pauses, stays as it is: there the samples themselves are kept.
+Morise et al., "WORLD: A Vocoder-Based High-Quality Speech Synthesis System", IEICE 2016.
 """
 
 from __future__ import annotations
@@ -12,9 +14,9 @@ import numpy as np
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
 
-_TIME_STEP_S = 0.01
-_PITCH_RANGE_HZ = (60.0, 600.0)
-_SHORTEST_S = 0.1  # Praat needs some periods to find a pitch in
+_FRAME_MS = 5.0
+_PITCH_RANGE_HZ = (60.0, 800.0)
+_SHORTEST_S = 0.1  # a pitch needs some periods to be found in
 
 
 def shift_pitch(samples: np.ndarray, rate: int, semitones: float) -> np.ndarray:
@@ -24,23 +26,24 @@ def shift_pitch(samples: np.ndarray, rate: int, semitones: float) -> np.ndarray:
     """
     if not semitones or len(samples) < _SHORTEST_S * rate:
         return samples
-    praat = _load_praat()
-    sound = praat.Sound(samples.astype(np.float64), float(rate))
-    manipulation = praat.praat.call(sound, "To Manipulation", _TIME_STEP_S, *_PITCH_RANGE_HZ)
-    tier = praat.praat.call(manipulation, "Extract pitch tier")
-    if not praat.praat.call(tier, "Get number of points"):
+    world = _load_world()
+    sound = samples.astype(np.float64)
+    low, high = _PITCH_RANGE_HZ
+    found, times = world.dio(sound, rate, low, high, frame_period=_FRAME_MS)  # (T,)
+    pitch = world.stonemask(sound, found, times, rate)  # (T,) Hz, 0: none
+    if not pitch.any():
         return samples
-    factor = 2.0 ** (semitones / 12)
-    praat.praat.call(tier, "Multiply frequencies", sound.xmin, sound.xmax, factor)
-    praat.praat.call([tier, manipulation], "Replace pitch tier")
-    shifted = praat.praat.call(manipulation, "Get resynthesis (overlap-add)")
-    values = np.asarray(shifted.values[0], dtype=np.float32)[: len(samples)]
-    return np.pad(values, (0, len(samples) - len(values)))
+    envelope = world.cheaptrick(sound, pitch, times, rate)  # (T, F)
+    breath = world.d4c(sound, pitch, times, rate)  # (T, F)
+    shifted = world.synthesize(pitch * 2.0 ** (semitones / 12), envelope, breath, rate, _FRAME_MS)
+    shifted = np.pad(shifted[: len(sound)], (0, max(0, len(sound) - len(shifted))))
+    voiced = np.interp(np.arange(len(sound)) / rate, times, (pitch > 0).astype(np.float64))
+    return (voiced * shifted + (1 - voiced) * sound).astype(np.float32)
 
 
-def _load_praat() -> Any:
+def _load_world() -> Any:
     try:
-        import parselmouth
+        import pyworld
     except ImportError as error:
         raise Problem("engine.speaking.no_pitch_package", ExitCode.CONFIG) from error
-    return parselmouth
+    return pyworld

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import json
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sovdeck.engine.contract.layout import Layout
 from sovdeck.engine.contract.problem import ExitCode, Problem
-from sovdeck.engine.contract.reference_segment import MAX_REFERENCE_S, MIN_REFERENCE_S
+from sovdeck.engine.contract.reference_segment import is_reference_length
 from sovdeck.engine.contract.settings import SpeakSettings
 from sovdeck.engine.speaking.arguments import add_voice_arguments, open_voice_loader
 
@@ -39,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--text-lang", default="auto", help="language of --text")
     parser.add_argument("--references", type=int, default=1, help="how many clips to imitate")
     parser.add_argument("--seed", type=int, default=1234, help="the same for every cell")
+    parser.add_argument("--pitch", type=float, default=0.0, help="semitones, in every cell")
     parser.add_argument(
         "--similarity",
         type=Path,
@@ -160,16 +159,22 @@ def _plan_grid(args: argparse.Namespace, loader: VoiceLoader, folder: Path) -> A
     from sovdeck.engine.prepare.sources import RECOGNISER_FOLDER
     from sovdeck.engine.speaking.audition import AuditionGrid
     from sovdeck.engine.speaking.saved_samples import saved_samples
+    from sovdeck.engine.speaking.weights import require_weights
 
     settings = SpeakSettings.from_params(
-        {"text_lang": args.text_lang, "max_rerolls": args.verify, "seed": args.seed}
+        {
+            "text_lang": args.text_lang,
+            "max_rerolls": args.verify,
+            "seed": args.seed,
+            "pitch": args.pitch,
+        }
     )
     gpt = _weight_files(args.gpt, loader.gpt_path, [w.path for w in loader.gpt_weights()])
     sovits = _weight_files(
         args.sovits, loader.sovits_path, [w.path for w in loader.sovits_weights()]
     )
     clips = loader.clips()
-    references = _reference_requests(loader, clips, args.references)
+    references = _reference_requests(loader, clips, args.references, settings.pitch)
     imitated = {request.ref_audio for request in references}
     sentences = _sentences(
         args, settings.text_lang, [clip for clip in clips if clip.path not in imitated]
@@ -185,10 +190,7 @@ def _plan_grid(args: argparse.Namespace, loader: VoiceLoader, folder: Path) -> A
         saved_samples=saved_samples(loader.layout, args.voice) if args.saved else (),
         rerolls=settings.max_rerolls,
     )
-    for path in (*grid.gpt, *grid.sovits):
-        if not path.is_file():
-            facts = {"path": str(path), "why": os.strerror(errno.ENOENT)}
-            raise Problem("engine.weights.unreadable", ExitCode.DATA, **facts)
+    require_weights(*grid.gpt, *grid.sovits)
     recogniser = loader.layout.pretrained / RECOGNISER_FOLDER
     if grid.rerolls and args.asr is None and not Path(recogniser).is_dir():
         raise Problem("engine.speaking.nobody_listens", ExitCode.CONFIG, folder=str(recogniser))
@@ -242,7 +244,7 @@ def _open_speaker_embedder(requested: Path | None, loader: VoiceLoader) -> Speak
 
 
 def _reference_requests(
-    loader: VoiceLoader, clips: Sequence[TranscribedClip], count: int
+    loader: VoiceLoader, clips: Sequence[TranscribedClip], count: int, pitch: float
 ) -> list[SpeakRequest]:
     """Requests to fill in: the best clips of the voice, else the one its preparation chose."""
     # Here: torch takes seconds to import, and `--help` must answer at once.
@@ -251,14 +253,14 @@ def _reference_requests(
 
     candidates = [
         {"ref_audio": str(s.clip.path), "ref_text": s.clip.text, "ref_lang": s.clip.language}
-        for s in rank_clips(clips)[:count]
-        if MIN_REFERENCE_S <= s.seconds <= MAX_REFERENCE_S
+        for s in [s for s in rank_clips(clips) if is_reference_length(s.seconds)][:count]
     ]
     if not candidates and loader.prepared_reference():
         candidates = [loader.prepared_reference()]
     if not candidates:
         raise Problem("engine.speaking.no_reference", ExitCode.DATA, voice=loader.voice)
-    return [SpeakRequest.from_params({"text": "-", **params}) for params in candidates]
+    given = {"text": "-", "pitch": pitch}
+    return [SpeakRequest.from_params({**given, **params}) for params in candidates]
 
 
 def _sentences(

@@ -10,9 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sovdeck.engine.contract.atomic_io import write_atomic
-from sovdeck.engine.contract.params import PARAMS
 from sovdeck.engine.contract.problem import Problem
-from sovdeck.engine.speaking.arguments import add_voice_arguments, open_voice_loader
+from sovdeck.engine.speaking.arguments import (
+    add_infer_arguments,
+    add_precision_argument,
+    add_voice_arguments,
+    given_infer_params,
+    open_voice_loader,
+)
 from sovdeck.engine.speaking.stdin_reader import StdinReader
 
 if TYPE_CHECKING:
@@ -22,19 +27,12 @@ if TYPE_CHECKING:
 NAME = "speak"
 HELP = "speak a text with a trained voice; with --serve, answer JSON lines on standard input"
 
-_GROUP = "infer."
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `speak`."""
     add_voice_arguments(parser)
     parser.add_argument("--out", type=Path, help="also write the wav here")
-    parser.add_argument(
-        "--precision",
-        default="fp32",
-        choices=("fp32", "bf16", "int8"),
-        help="number format; fewer bits speak faster on a CPU and round a little",
-    )
+    add_precision_argument(parser)
     parser.add_argument("--serve", action="store_true", help="stay and answer JSON lines")
     parser.add_argument(
         "--idle",
@@ -43,15 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="with --serve: end after so long without a line",
     )
-    for param in PARAMS.values():
-        if param.group + "." == _GROUP:
-            parser.add_argument(
-                "--" + param.name.removeprefix(_GROUP).replace("_", "-"),
-                dest=param.name,
-                action="append" if param.kind == "paths" else "store",
-                metavar=param.kind.upper(),
-                help=f"{param.help.en} {param.range_text()}".strip().replace("%", "%%"),
-            )
+    add_infer_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -63,11 +53,7 @@ def run(args: argparse.Namespace) -> int:
     service = SpeechService(
         loader, device, loader.open_recogniser(args.asr, device), args.precision
     )
-    params = {
-        name.removeprefix(_GROUP): value
-        for name, value in vars(args).items()
-        if name.startswith(_GROUP) and value is not None
-    }
+    params = given_infer_params(args)
     if args.serve:
         return _serve_stdio(service, params, args.idle)
     return _speak_once(service, params, args)

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from sovdeck.engine.contract.problem import ExitCode, Problem
+
 _LONGEST_NUMBER = 19  # digits; more are no size, time or count of anything
 
 
@@ -40,6 +42,50 @@ def to_number(value: Any) -> float | None:
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return None
     return float(value) if abs(value) < 1e300 else None  # also NaN and infinity
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file; Problem when it holds something else or cannot be read.
+
+    FileNotFoundError without the file.
+    """
+    try:
+        return parse_json_object(path.read_bytes())
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise damaged_facts(path, why) from error
+
+
+def text_facts(path: Path, facts: dict[str, Any], *names: str) -> tuple[str, ...]:
+    """Return these texts of the facts in the file at `path`; Problem where one is missing."""
+    texts = tuple(to_text(facts.get(name)) for name in names)
+    for name, found in zip(names, texts, strict=True):
+        if not found:
+            raise damaged_facts(path, f"{name} = {facts.get(name)!r}")
+    return texts
+
+
+def damaged_facts(path: Path, why: str) -> Problem:
+    """What to say of a file of ours whose facts are not what we write."""
+    facts = {"file": str(path), "why": why[:200]}
+    return Problem("engine.layout.damaged_facts", ExitCode.DATA, **facts)
+
+
+def read_optional_facts(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file beside what it is about; {} when there is none to read."""
+    try:
+        return read_facts(path)
+    except (FileNotFoundError, Problem):
+        return {}
+
+
+def to_text(value: Any) -> str:
+    """Return a JSON string; "" for another type and for one that is no text (half a character)."""
+    if not isinstance(value, str):
+        return ""
+    return "" if any("\ud800" <= char <= "\udfff" for char in value) else value
 
 
 def is_file(path: Path) -> bool:

@@ -11,6 +11,11 @@ MIN_REFERENCE_S, MAX_REFERENCE_S = 3.0, 10.0  # what a reference clip may last
 SILENCE_PEAK = 10 ** (-50 / 20)
 
 
+def is_reference_length(seconds: float) -> bool:
+    """Whether a clip of that many seconds may be a reference."""
+    return MIN_REFERENCE_S <= seconds <= MAX_REFERENCE_S
+
+
 def find_reference_segment(
     levels: Sequence[float], seconds: float = IDEAL_REFERENCE_S
 ) -> tuple[float, float]:

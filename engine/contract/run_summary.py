@@ -63,11 +63,15 @@ class RunSummary:
             recent=_with_recent(self.recent, fresh),
         )
 
+    def without_history(self) -> RunSummary:
+        """What the first line holds, which is all that a list of runs needs to keep."""
+        newest = {name: getattr(self.state, name)[-LISTED:] for name in _LISTS}
+        return RunSummary(replace(self.state, **newest), self.offset, complete=False)
+
     def first_line(self) -> str:
         """The first line without its newline; closed by "}" it is a JSON object of its own."""
-        state = self.state
-        newest = replace(state, **{name: getattr(state, name)[-LISTED:] for name in _LISTS})
-        head = {"v": SUMMARY_VERSION, "offset": self.offset, "state": _state_facts(newest)}
+        state = self.without_history().state
+        head = {"v": SUMMARY_VERSION, "offset": self.offset, "state": _state_facts(state)}
         return json.dumps(without_nan(head), ensure_ascii=False)[:-1] + ","
 
     def to_json(self) -> str:

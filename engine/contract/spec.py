@@ -15,7 +15,7 @@ from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.contract.settings import TrainSettings, convert_train_params
 
 SPEC_VERSION = 1
-TINY_PRESETS = ("tiny", "tinyPro")  # these prove the trip, from nothing
+TINY_PRESETS = ("tiny", "tinyPro")  # toys, from nothing
 PRESETS = ("auto", "v2Pro", "v2ProPlus", "v2", *TINY_PRESETS)
 
 
@@ -28,8 +28,8 @@ def version_of_preset(preset: str) -> str:
 class RunSpec:
     """One run. Paths are relative to the work folder, so the folder may move.
 
-    `preset` names the network: a version of GPT-SoVITS, or `tiny` and `tinyPro`, which prove the
-    trip with v2's and v2Pro's parts; `auto` is v2Pro, or v2 where only its weights are there;
+    `preset` names the network: a version of GPT-SoVITS, or the toys `tiny` and `tinyPro`,
+    which have v2's and v2Pro's parts; `auto` is v2Pro, or v2 where only its weights are there;
     `params` holds only what was asked for, keyed by parameter name, and may be given as text;
     `settings` are all of training, converted from it when the spec is made, which is a Problem
     for a value that does not convert. `pretrained` is a folder name below `pretrained/` or None to

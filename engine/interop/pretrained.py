@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 import zipfile
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ from sovdeck.engine.contract.atomic_io import (
     is_disk_full,
 )
 from sovdeck.engine.contract.catalogue import Text, text
+from sovdeck.engine.contract.foreign_values import parse_json
 from sovdeck.engine.contract.http_download import (
     DownloadError,
     SourceUnreachableError,
@@ -254,7 +254,7 @@ def _find_content_error(path: Path, file: PretrainedFile) -> Text | None:
     """Why the content of a file does not fit its name; None when it does."""
     if file.content_kind == "json":
         try:
-            read = json.loads(path.read_text(encoding="utf-8"))
+            read = parse_json(path.read_bytes())
         except ValueError as error:
             return text("engine.pretrained.no_json", why=str(error))
         is_object = isinstance(read, dict)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sovdeck.engine.contract.atomic_io import file_sha256, write_atomic
+from sovdeck.engine.contract.foreign_values import parse_json_object
 from sovdeck.engine.contract.pretrained_set import MANIFEST_FILE
 from sovdeck.engine.contract.problem import ExitCode, Problem
 
@@ -21,8 +22,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        files = json.loads(path.read_text(encoding="utf-8")).get("files", {})
-    except (ValueError, AttributeError) as error:
+        files = parse_json_object(path.read_bytes()).get("files", {})
+    except ValueError as error:
         raise Problem(
             "engine.pretrained.bad_manifest", ExitCode.DATA, path=str(path), why=str(error)
         ) from error

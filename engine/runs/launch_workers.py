@@ -83,8 +83,10 @@ def run_workers(
                 stage,
                 "--work",
                 str(context.work),
+                "--end-with-input",
             ],
             env={**_ONE_HOST, **os.environ},
+            stdin=subprocess.PIPE,  # never written: it ends when this process does
             stdout=log,
             stderr=subprocess.STDOUT,
         )
@@ -98,6 +100,9 @@ def run_workers(
                     worker.kill()
             torchrun.kill()
             raise
+        finally:
+            assert torchrun.stdin is not None
+            torchrun.stdin.close()
     if hung:
         notice = Problem("engine.run.worker_hung", ExitCode.OK, stage=stage, hung=hung, count=count)
         context.emit("warning", stage, **notice.as_json())

@@ -46,8 +46,8 @@ class RunResult:
 def execute_run(spec_file: Path, work: Path | None = None) -> RunResult:
     """Run `runs/<id>/spec.json`; events go beside it. `work` is three levels up by default.
 
-    Raises Problem only for a spec that cannot be read and for a run that another engine works on;
-    everything later becomes an event.
+    Raises Problem only for a spec that cannot be read, for a run that another engine works on and
+    for events that somebody else changed; everything else becomes an event.
     """
     spec_file = spec_file.resolve()
     layout = Layout.at((work.resolve() if work else spec_file.parents[2]).as_posix())
@@ -113,7 +113,9 @@ def judge_run(spec: RunSpec, progress: RunProgress) -> RunResult:
     for outcome in progress.outcomes:
         if not outcome.weight_change > 0:
             return _no_op_result("engine.run.weights_unmoved", stage=outcome.name)
-        if not progress.initial_weights.pretrained and not outcome.loss_fell:
+        # A stage that was finished before has nothing to lose any more.
+        from_nothing = not progress.initial_weights.pretrained
+        if from_nothing and outcome.updates and not outcome.loss_fell:
             return _no_op_result(
                 "engine.run.loss_not_fallen",
                 stage=outcome.name,
@@ -136,7 +138,7 @@ def _no_op_result(key: str, **facts: Any) -> RunResult:
 
 def _read_spec(path: Path) -> RunSpec:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8", errors="replace")  # then it is no JSON of ours
     except OSError as error:
         raise Problem(
             "engine.run.no_spec", ExitCode.CONFIG, file=path.name, why=error.strerror or "?"

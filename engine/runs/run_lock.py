@@ -15,6 +15,19 @@ LOCK_FILE = "engine.lock"
 # A network file system without locks: the supervisor's own check must do there.
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
 
+_held: set[int] = set()
+
+
+def _let_go() -> None:
+    for descriptor in _held:
+        os.close(descriptor)
+    _held.clear()
+
+
+# Descriptors of Python's are not handed to programs; a forked child would keep the lock alive
+# after its engine died, and the run could not go on.
+os.register_at_fork(after_in_child=_let_go)
+
 
 @contextmanager
 def lock_run(folder: Path) -> Iterator[None]:
@@ -24,6 +37,7 @@ def lock_run(folder: Path) -> Iterator[None]:
     write the same events and states.
     """
     descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    _held.add(descriptor)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -34,4 +48,6 @@ def lock_run(folder: Path) -> Iterator[None]:
                 raise
         yield
     finally:
-        os.close(descriptor)
+        if descriptor in _held:  # not in a child that was forked meanwhile
+            _held.remove(descriptor)
+            os.close(descriptor)

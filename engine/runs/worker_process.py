@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import threading
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -49,6 +51,22 @@ def run_worker(spec_file: Path, stage: str, work: Path | None) -> ExitCode:
     if is_final or is_first:
         write_result(run, stage, result)
     return ExitCode.OK if isinstance(result, StageOutcome) else result.exit_code
+
+
+def end_with_input() -> None:
+    """End this process as soon as its standard input ends, from a thread; returns at once.
+
+    The input is a pipe of the engine's: whichever way that dies, no worker of its may go on
+    writing events beside the next engine.
+    """
+    descriptor = sys.stdin.fileno()
+
+    def watch() -> None:
+        while os.read(descriptor, 1):
+            pass
+        os._exit(ExitCode.DISTRIBUTED)
+
+    threading.Thread(target=watch, name="input", daemon=True).start()
 
 
 def _train_stage(spec: RunSpec, layout: Layout, stage: str, stop: StopFlag) -> StageOutcome:

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 from sovdeck.engine.contract.atomic_io import HashingFile, file_sha256, fsync_folder, write_hashed
+from sovdeck.engine.contract.foreign_values import parse_json_object
 
 _MANIFEST = "manifest.json"
 _CHECKPOINT_FOLDER = re.compile(r"step-(\d{8,})\Z")
@@ -92,7 +93,7 @@ class CheckpointStore:
         for step, folder in self._list_checkpoints():
             try:
                 return SavedCheckpoint(folder, step, _verify(folder)), tuple(damaged)
-            except (OSError, ValueError, KeyError, TypeError) as error:
+            except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
                 damaged.append(DamagedCheckpoint(folder.name, f"{type(error).__name__}: {error}"))
         return None, tuple(damaged)
 
@@ -138,7 +139,7 @@ def _write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def _verify(folder: Path) -> Mapping[str, Any]:
-    manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+    manifest = parse_json_object((folder / _MANIFEST).read_bytes())
     for name, expected in manifest["files"].items():
         path = folder / f"{name}.pt"
         if path.stat().st_size != expected["bytes"] or file_sha256(path) != expected["sha256"]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from sovdeck.engine.contract.atomic_io import is_disk_full
 from sovdeck.engine.contract.events import Event, check_event, parse_event
+from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.runtime.summary_file import TAIL_BYTES, SummaryFile
 
 _TAIL_BYTES = 1 << 18  # a line is far shorter than this
@@ -28,6 +29,9 @@ class EventWriter:
     and counts on from the last complete one. When the disk is full, lines wait in memory and follow
     in order once there is space again; nothing is lost while the process lives. What the events
     come to is kept in `summary.json` beside them.
+
+    A file that is shorter or longer than it was left has another writer, or was cut by somebody:
+    from then on nothing is written, and each call raises Problem.
     """
 
     def __init__(self, path: Path, run: str, *, same_attempt: bool = False) -> None:
@@ -39,13 +43,18 @@ class EventWriter:
         self._pending: deque[Event] = deque()
         self._summary = SummaryFile(path)
         self._written: list[Event] = []  # since the summary last took any
+        self._changed: Problem | None = None
         self.run = run
         self.seq = last.seq + 1 if last else 0
         before = last.attempt if last else 0
         self.attempt = before if same_attempt and last else before + 1
 
     def emit(self, type: str, stage: str | None = None, **payload: Any) -> None:
-        """Write one event. A payload that lacks a field of its type raises ValueError."""
+        """Write one event.
+
+        A payload that lacks a field of its type raises ValueError, a file that somebody else
+        changed Problem.
+        """
         check_event(type, payload)
         with self._lock:
             now = time.time_ns() // 1_000_000
@@ -83,9 +92,12 @@ class EventWriter:
     def close(self) -> None:
         """Write what is pending and close the file."""
         with self._lock:
-            self._write_pending()
-            self._keep_summary()
-            os.close(self._file)
+            try:
+                if self._changed is None:
+                    self._write_pending()
+                    self._keep_summary()
+            finally:
+                os.close(self._file)
 
     def __enter__(self) -> EventWriter:
         return self
@@ -93,7 +105,16 @@ class EventWriter:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _check_unchanged(self) -> None:
+        size = os.fstat(self._file).st_size
+        if self._changed is None and size != self._size:
+            facts = {"file": self.path.name, "was": self._size, "size": size}
+            self._changed = Problem("engine.run.events_changed", ExitCode.CONFIG, **facts)
+        if self._changed is not None:
+            raise self._changed
+
     def _write_pending(self) -> bool:
+        self._check_unchanged()
         while self._pending:
             line = (self._pending[0].to_json() + "\n").encode("utf-8")
             try:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import psutil
 import torch
 
+from sovdeck.engine.contract.problem import Problem
 from sovdeck.engine.runtime.device import Device
 from sovdeck.engine.runtime.event_pace import EventPace
 from sovdeck.engine.runtime.event_writer import Emit
@@ -119,8 +121,9 @@ class MemorySampler:
         self._look(forced=True)
 
     def _run(self) -> None:
-        while not self._closed.wait(self._seconds):
-            self._look(forced=False)
+        with suppress(Problem):  # the training itself meets it at its next event
+            while not self._closed.wait(self._seconds):
+                self._look(forced=False)
 
     def _look(self, *, forced: bool) -> None:
         sample = self._sample(self._device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,14 @@ def seed_all(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
+
+
+def forked(device: torch.device) -> AbstractContextManager[None]:
+    """A context after which torch's generators of the CPU and of `device` are as before.
+
+    Unnamed, all GPUs of the machine would be forked: that wakes each, and takes memory on it.
+    """
+    return torch.random.fork_rng([device] if device.type == "cuda" else [])
 
 
 def capture() -> dict[str, Any]:

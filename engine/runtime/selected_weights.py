@@ -12,6 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from sovdeck.engine.contract.atomic_io import write_atomic
+from sovdeck.engine.contract.foreign_values import (
+    read_facts,
+    read_optional_facts,
+    text_facts,
+    to_text,
+)
 from sovdeck.engine.contract.layout import (
     VERSIONS,
     WEIGHT_FOLDERS,
@@ -83,10 +89,12 @@ def write_selection(features: Path, gpt: str, sovits: str) -> None:
 def read_selection(features: Path) -> tuple[str, str] | None:
     """Listed names of the selected pair (GPT, SoVITS); None without a selection."""
     path = features / _SELECTION_FILE
-    if not path.is_file():
+    try:
+        names = read_facts(path)
+    except FileNotFoundError:
         return None
-    names = json.loads(path.read_text(encoding="utf-8"))
-    return str(names["gpt"]), str(names["sovits"])
+    gpt, sovits = text_facts(path, names, "gpt", "sovits")
+    return gpt, sovits
 
 
 def select_weight(features: Path, weights: Sequence[Path]) -> Path:
@@ -128,7 +136,6 @@ def _versions_by_training(features: Path) -> list[str]:
 
 
 def _read_trained(features: Path) -> dict[str, str]:
-    note = features / _TRAINED_FILE
-    names: dict[str, str] = json.loads(note.read_text("utf-8")) if note.is_file() else {}
-    named = {_OLD_KEYS.get(key, key): name for key, name in names.items()}
+    names = read_optional_facts(features / _TRAINED_FILE)
+    named = {_OLD_KEYS.get(key, key): to_text(name) for key, name in names.items()}
     return {folder: name for folder, name in named.items() if folder in WEIGHT_FOLDERS}

@@ -7,8 +7,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
+from sovdeck.engine.contract.problem import Problem
 from sovdeck.engine.runtime.event_writer import Emit
 
 _MIN_STALL_S = 120.0
@@ -73,5 +75,6 @@ class StallWatchdog:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._closed.wait(1.0):
-            self.check()
+        with suppress(Problem):  # the training itself meets it at its next event
+            while not self._closed.wait(1.0):
+                self.check()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from sovdeck.engine.contract.params import PARAMS
 from sovdeck.engine.runtime.console import print_notice
 
 if TYPE_CHECKING:
     from sovdeck.engine.speaking.voice_loader import VoiceLoader
+
+_GROUP = "infer."
 
 
 def add_voice_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +35,39 @@ def add_voice_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="g2pW model folder, for Chinese readings (default: pretrained/G2PWModel)",
     )
+
+
+def add_precision_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare the number format that a pair is loaded in."""
+    parser.add_argument(
+        "--precision",
+        default="fp32",
+        choices=("fp32", "bf16", "int8"),
+        help="number format; fewer bits speak faster on a CPU and round a little",
+    )
+
+
+def add_infer_arguments(parser: argparse.ArgumentParser, without: Collection[str] = ()) -> None:
+    """Declare a flag for each parameter of speaking but those `without`, named without group."""
+    for param in PARAMS.values():
+        name = param.name.removeprefix(_GROUP)
+        if name != param.name and name not in without:
+            parser.add_argument(
+                "--" + name.replace("_", "-"),
+                dest=param.name,
+                action="append" if param.kind == "paths" else "store",
+                metavar=param.kind.upper(),
+                help=f"{param.help.en} {param.range_text()}".strip().replace("%", "%%"),
+            )
+
+
+def given_infer_params(args: argparse.Namespace) -> dict[str, Any]:
+    """The parameters of speaking that were given, by their names without group."""
+    return {
+        name.removeprefix(_GROUP): value
+        for name, value in vars(args).items()
+        if name.startswith(_GROUP) and value is not None
+    }
 
 
 def open_voice_loader(args: argparse.Namespace) -> tuple[VoiceLoader, str]:

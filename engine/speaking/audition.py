@@ -15,6 +15,7 @@ from sovdeck.engine.audio.load import load_mono
 from sovdeck.engine.audio.pcm import SPEECH_SAMPLE_RATE, encode_wav
 from sovdeck.engine.audio.resample import resample
 from sovdeck.engine.contract.atomic_io import file_sha256, write_atomic
+from sovdeck.engine.contract.foreign_values import read_optional_facts
 from sovdeck.engine.contract.layout import weight_name
 from sovdeck.engine.speaking.asr_check import phone_error, recogniser_language
 from sovdeck.engine.speaking.metrics import (
@@ -240,10 +241,11 @@ class AuditionRenderer:
     def _load_row(self, name: str, key: str) -> dict[str, Any] | None:
         """The row of a cell that was rendered before, with the same key and an intact wav."""
         note, wav = self.folder / f"{name}.json", self.folder / f"{name}.wav"
-        if not (note.is_file() and wav.is_file()):
+        if not wav.is_file():
             return None
-        row: dict[str, Any] = json.loads(note.read_text(encoding="utf-8"))
-        return row if row.get("key") == key and row["sha256"] == file_sha256(wav) else None
+        row = read_optional_facts(note)
+        whole = row.get("key") == key and row.get("sha256") == file_sha256(wav)
+        return row if whole else None
 
     def _measure_file(
         self,

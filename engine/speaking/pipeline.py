@@ -22,7 +22,7 @@ from sovdeck.engine.models.gpt.graphs import DecodeGraphs
 from sovdeck.engine.models.gpt.text2semantic import Text2Semantic
 from sovdeck.engine.models.sovits.synthesizer import Synthesizer
 from sovdeck.engine.models.speaker.encoder import SpeakerEncoder
-from sovdeck.engine.speaking.asr_check import MAX_PHONE_ERROR, recognised_phone_error
+from sovdeck.engine.speaking.asr_check import check_speech
 from sovdeck.engine.speaking.listener import Listener
 from sovdeck.engine.speaking.metrics import Recogniser
 from sovdeck.engine.speaking.phrases import (
@@ -260,19 +260,19 @@ class SpeechPipeline:
             return best
         best = self._verify_chunk(best, request)
         attempts = 1
-        while best.error > MAX_PHONE_ERROR and attempts <= request.max_rerolls:
+        while best.is_doubtful and attempts <= request.max_rerolls:
             other = self._verify_chunk(attempt(attempts), request)
-            best = min(best, other, key=lambda chunk: chunk.error)
+            best = min(best, other, key=lambda chunk: (chunk.is_doubtful, chunk.error))
             attempts += 1
         listener.on_sound(best.samples)
         return replace(best, attempts=attempts)
 
     def _verify_chunk(self, chunk: SpokenChunk, request: SpeakRequest) -> SpokenChunk:
         assert self.recogniser is not None
-        error = recognised_phone_error(
+        check = check_speech(
             self.recogniser, chunk.samples, chunk.text, request.text_lang, self.lexicon
         )
-        return replace(chunk, error=error)
+        return replace(chunk, check=check)
 
     def _condition_on(self, request: SpeakRequest) -> _Conditioning:
         reference = read_reference(request.ref_audio, check_length=not request.any_length)

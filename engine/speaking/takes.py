@@ -17,6 +17,7 @@ from sovdeck.engine.contract.atomic_io import write_atomic
 from sovdeck.engine.contract.foreign_values import parse_json
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.models.gpt.sampling import Sampling
+from sovdeck.engine.speaking.asr_check import SpeechCheck
 from sovdeck.engine.speaking.request import SpeakRequest
 from sovdeck.engine.text.reader import LostCharacter
 
@@ -31,8 +32,8 @@ class SpokenChunk:
     """One chunk as spoken. `samples` (N,) float32 end with the pause.
 
     `seed` drew `tokens`; `ended` is False when the GPT ran into its limit instead of stopping;
-    `reused` says that the tokens are those of the last take. `error` is the share of phones
-    that recognition missed (NaN without recognition), the least of `attempts`.
+    `reused` says that the tokens are those of the last take. `check` is what recognition made
+    of the best of `attempts`, None without recognition.
     """
 
     text: str
@@ -43,7 +44,17 @@ class SpokenChunk:
     reused: bool
     samples: np.ndarray
     attempts: int = 1
-    error: float = math.nan
+    check: SpeechCheck | None = None
+
+    @property
+    def error(self) -> float:
+        """Share of phones that recognition missed; NaN without recognition."""
+        return math.nan if self.check is None else self.check.heard.error
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether recognition found a word that is lost or too much."""
+        return self.check is not None and self.check.heard.is_doubtful
 
     @property
     def seconds(self) -> float:
@@ -59,7 +70,9 @@ class SpokenChunk:
             "ended": self.ended,
             "reused": self.reused,
             "attempts": self.attempts,
-            "error": None if math.isnan(self.error) else round(self.error, 3),
+            "error": None if self.check is None else round(self.error, 3),
+            "doubtful": self.is_doubtful,
+            "heard": None if self.check is None else self.check.transcript,
         }
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from sovdeck.engine.contract.foreign_values import read_optional_facts, to_text
 from sovdeck.engine.contract.layout import Layout
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.engine.contract.spec import RunSpec
@@ -13,11 +13,8 @@ from sovdeck.engine.interop.atomic_export import sidecar_path
 
 def recorded_identity(weight: Path) -> str:
     """`InitialWeights.identity` in the note beside a weight file; "" without a note."""
-    try:
-        facts = json.loads(sidecar_path(weight).read_text(encoding="utf-8"))
-        return str(facts.get("base", ""))
-    except (OSError, ValueError, AttributeError):
-        return ""  # a weight of GPT-SoVITS's own has no note, or another program's
+    # A weight of GPT-SoVITS's own has no note, or another program's.
+    return to_text(read_optional_facts(sidecar_path(weight)).get("base"))
 
 
 def set_of_newest_run(layout: Layout, voice: str) -> str | None:
@@ -25,7 +22,7 @@ def set_of_newest_run(layout: Layout, voice: str) -> str | None:
     specs = Path(layout.work).glob("runs/*/spec.json")
     for path in sorted(specs, key=lambda path: -path.stat().st_mtime):
         try:
-            spec = RunSpec.from_json(path.read_text(encoding="utf-8"))
+            spec = RunSpec.from_json(path.read_text(encoding="utf-8", errors="replace"))
         except (OSError, Problem):
             continue  # no run of this version of ours: it tells nothing
         if spec.voice == voice and spec.pretrained:

@@ -13,6 +13,7 @@ from sovdeck.engine.audio.load import load_mono
 from sovdeck.engine.audio.pcm import SPEECH_SAMPLE_RATE, encode_wav
 from sovdeck.engine.audio.resample import resample
 from sovdeck.engine.contract.atomic_io import file_sha256, write_atomic
+from sovdeck.engine.contract.foreign_values import read_optional_facts, to_text
 from sovdeck.engine.contract.layout import check_voice_name
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.engine.contract.reference_segment import MAX_REFERENCE_S
@@ -90,14 +91,11 @@ def _free_path(folder: Path, stem: str, content: bytes) -> Path:
 
 def _added_row(path: Path) -> dict[str, Any]:
     samples, rate = load_mono(path)
-    transcript: dict[str, Any] = {}
-    note = path.with_suffix(".json")
-    if note.is_file():
-        transcript = json.loads(note.read_text(encoding="utf-8"))
+    transcript = read_optional_facts(path.with_suffix(".json"))
     return {
         "path": str(path),
-        "text": str(transcript.get("text", "")),
-        "language": str(transcript.get("language", "")),
+        "text": to_text(transcript.get("text")),
+        "language": to_text(transcript.get("language")),
         "seconds": round(len(samples) / rate, 3),
         "score": None,
         "peaks": peak_levels(samples),

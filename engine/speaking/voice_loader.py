@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sovdeck.engine.contract.dataset.items import read_dataset_list
+from sovdeck.engine.contract.foreign_values import (
+    read_facts,
+    read_optional_facts,
+    text_facts,
+    to_text,
+)
 from sovdeck.engine.contract.layout import (
     VERSIONS,
     WEIGHT_FOLDERS,
@@ -121,15 +126,13 @@ class VoiceLoader:
     def prepared_reference(self) -> dict[str, Any]:
         """ref_audio, ref_text and ref_lang that preparing the voice chose; {} without any."""
         folder = Path(self.layout.features(self.voice)) / "reference"
+        path = folder / "reference.json"
         try:
-            facts = json.loads((folder / "reference.json").read_text(encoding="utf-8"))
+            facts = read_facts(path)
         except FileNotFoundError:
             return {}
-        return {
-            "ref_audio": str(folder / str(facts["wav"])),
-            "ref_text": str(facts["text"]),
-            "ref_lang": str(facts["language"]),
-        }
+        wav, words, language = text_facts(path, facts, "wav", "text", "language")
+        return {"ref_audio": str(folder / wav), "ref_text": words, "ref_lang": language}
 
     @property
     def references_folder(self) -> Path:
@@ -154,10 +157,10 @@ class VoiceLoader:
         if name not in self.reference_names():
             raise KeyError(name)
         path = self.references_folder / f"{name}.wav"
-        note = path.with_suffix(".json")
-        facts = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
-        found = {"ref_audio": str(path), "ref_text": str(facts.get("text", ""))}
-        return found | ({"ref_lang": str(facts["language"])} if facts.get("language") else {})
+        facts = read_optional_facts(path.with_suffix(".json"))
+        found = {"ref_audio": str(path), "ref_text": to_text(facts.get("text"))}
+        language = to_text(facts.get("language"))
+        return found | ({"ref_lang": language} if language else {})
 
     def clips(self) -> list[TranscribedClip]:
         """The voice's recordings with their words, as its list names them; [] without a list."""
@@ -305,11 +308,12 @@ class VoiceLoader:
 
 def _weight_file(path: Path) -> StoredWeight:
     named = weight_epoch(path.name)
-    sidecar = sidecar_path(path)
-    facts = json.loads(sidecar.read_text(encoding="utf-8")) if sidecar.is_file() else {}
-    metrics = facts.get("metrics") or {}
+    facts = read_optional_facts(sidecar_path(path))
+    metrics = facts.get("metrics")
     stage, version = WEIGHT_FOLDERS[path.parent.parent.name]
-    if stage == "sovits":  # one of another version may have been put there by hand
-        version = str(facts.get("version", version))
+    # One of another version may have been put there by hand.
+    if stage == "sovits" and facts.get("version") in VERSIONS:
+        version = facts["version"]
     epoch = named[0] if named is not None else None
-    return StoredWeight(path, version, epoch, path.stat().st_size, dict(metrics))
+    shown = metrics if isinstance(metrics, dict) else {}
+    return StoredWeight(path, version, epoch, path.stat().st_size, shown)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import torch
@@ -13,6 +15,14 @@ from sovdeck.engine.models.gpt.text2semantic import Text2Semantic
 from sovdeck.engine.models.sovits.cpu_decoder import pack_decoder
 from sovdeck.engine.models.sovits.synthesizer import Synthesizer
 from sovdeck.engine.models.weight_norm import fold_weight_norm
+
+
+def require_weights(*paths: Path) -> None:
+    """Raise Problem for a path where no file is."""
+    for path in paths:
+        if not path.is_file():
+            facts = {"path": str(path), "why": os.strerror(errno.ENOENT)}
+            raise Problem("engine.weights.unreadable", ExitCode.DATA, **facts)
 
 
 def load_gpt(path: Path) -> Text2Semantic:

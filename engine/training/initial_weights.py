@@ -17,6 +17,7 @@ import torch
 
 from sovdeck.engine import interop
 from sovdeck.engine.contract.atomic_io import replace_hashed, write_atomic
+from sovdeck.engine.contract.foreign_values import damaged_facts, read_facts
 from sovdeck.engine.contract.layout import Layout
 from sovdeck.engine.contract.pretrained_set import missing_files, resolve_preset, starting_file
 from sovdeck.engine.contract.problem import ExitCode, Problem
@@ -153,7 +154,7 @@ class InitialWeights:
 
 
 def preset_configs(preset: str) -> tuple[SovitsConfig, GptConfig]:
-    """Network sizes of a preset: a version of GPT-SoVITS, or one of the two that prove the trip."""
+    """Network sizes of a preset: a version of GPT-SoVITS, or one of the two toys."""
     if preset == "tiny":
         return SovitsConfig.tiny(), GptConfig.tiny()
     if preset == "tinyPro":
@@ -207,18 +208,22 @@ def _weights_from_scratch(
     folder: Path, sovits: SovitsConfig, gpt: GptConfig, seed: int
 ) -> InitialWeights:
     note = folder / "base.json"
-    if not note.is_file():
+    try:
+        facts = read_facts(note)
+    except FileNotFoundError:
         return InitialWeights(folder, False, sovits, gpt, seed, "")
     # A voice keeps the weights it began with: another seed later may not change its tokens.
-    facts = json.loads(note.read_text(encoding="utf-8"))
-    return InitialWeights(
-        folder,
-        False,
-        SovitsConfig(**_lists_to_tuples(facts["sovits"])),
-        GptConfig(**facts["gpt"]),
-        int(facts["seed"]),
-        str(facts["identity"]),
-    )
+    try:
+        return InitialWeights(
+            folder,
+            False,
+            SovitsConfig(**_lists_to_tuples(facts["sovits"])),
+            GptConfig(**facts["gpt"]),
+            int(facts["seed"]),
+            str(facts["identity"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise damaged_facts(note, f"{type(error).__name__}: {error}") from error
 
 
 def is_written(initial: InitialWeights) -> bool:

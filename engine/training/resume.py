@@ -18,6 +18,7 @@ Result = TypeVar("Result")
 _RETRY_S = 5.0
 # What a setting was before there was a choice: a state that is older than it does not name it.
 _BEFORE_A_CHOICE = {"repeats": 1}
+_ADJUSTABLE = frozenset({"batch_size"})  # what a person may change between two runs of a voice
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ def choose_resume_point(
 ) -> ResumePoint | None:
     """The saved state to go on from; None starts from the initial weights.
 
-    `facts` are what must not change: dataset, settings, initial weights. When one did,
+    `facts` are what must not change: dataset, settings, initial weights. A batch size may: to
+    lower it after a stop is what the guide advises, and training goes on. When another one did,
     `on_change` says "stop" (Problem naming it), "continue" (at the next epoch: clips have other
     numbers now) or "restart" (from the initial weights). When there are only states that do not
     verify: Problem, as training never starts over silently.
@@ -88,6 +90,8 @@ def choose_resume_point(
         for name, value in facts.items()
         if saved.get(name) != value and (name in saved or not is_imported)
     )
+    if set(changed) <= _ADJUSTABLE and on_change != "restart":
+        on_change = "continue"
     if not changed:
         older = "repeats" in facts and "repeats" not in state.facts["must_match"]
         if position.index and older and not is_imported:

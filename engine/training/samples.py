@@ -13,6 +13,7 @@ from sovdeck.engine.audio.spectrogram import spectrogram
 from sovdeck.engine.contract.atomic_io import is_disk_full, write_atomic
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.models.sovits.synthesizer import Synthesizer
+from sovdeck.engine.runtime import rng
 from sovdeck.engine.runtime.oom import is_out_of_memory
 from sovdeck.engine.training.context import RunContext
 from sovdeck.engine.training.features import TrainingClip
@@ -44,7 +45,7 @@ def resynthesise(
         write_atomic(out, encode_wav(spoken))
         return len(spoken) / SPEECH_SAMPLE_RATE
 
-    with torch.random.fork_rng(), torch.no_grad():
+    with rng.forked(device), torch.no_grad():
         for number, clip in enumerate(_choose_clips(clips), 1):
             if context.stop.is_set:  # everything is saved, and somebody waits
                 break
@@ -57,7 +58,7 @@ def speak_clips(
     context: RunContext, speak: SpeakSample, gpt: Path, clips: Sequence[TrainingClip], epoch: int
 ) -> None:
     """Speak the clips' texts through the whole path."""
-    with torch.random.fork_rng():
+    with rng.forked(context.device.torch_device):
         for number, clip in enumerate(_choose_clips(clips), 1):
             if context.stop.is_set:
                 break
@@ -106,6 +107,9 @@ def _write_sample(
 
 
 def _choose_clips(clips: Sequence[TrainingClip]) -> list[TrainingClip]:
-    """The same clips at every save; long ones would hold the training up."""
-    fitting = [clip for clip in clips if clip.seconds <= _MAX_SECONDS] or list(clips)
-    return fitting[:SAMPLE_COUNT]
+    """The same clips at every save; long ones would hold the training up.
+
+    Where all are long, the shortest one.
+    """
+    fitting = [clip for clip in clips if clip.seconds <= _MAX_SECONDS]
+    return fitting[:SAMPLE_COUNT] or sorted(clips, key=lambda clip: clip.seconds)[:1]

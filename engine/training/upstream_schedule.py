@@ -99,15 +99,18 @@ def gpt_schedule(seconds: Sequence[float], sizes: BatchSizes, *, epoch: int) -> 
     of the next; the weights do not change in between. Fewer than five batches: no update, ever
     (compat SPEC 5.5 TRAP), which ends the stage as `no_op`.
     """
-    carried: list[Batch] = []
-    updates: list[Update] = []
-    for number in range(1, epoch + 1):
-        updates = []
-        for index, batch in enumerate(gpt_batches(seconds, sizes, epoch=number)):
-            carried.append(batch)
-            if index > 0 and index % GPT_ACCUMULATION_STEPS == 0:
-                updates.append(tuple(carried))
-                carried = []
-        if not updates:
-            return ()
-    return tuple(updates)
+    opened: list[Batch] = []
+    if epoch > 1:
+        before = gpt_batches(seconds, sizes, epoch=epoch - 1)
+        # All that an epoch can leave over stands behind its own last update.
+        opened = before[_last_update(len(before)) + 1 :]
+    batches = gpt_batches(seconds, sizes, epoch=epoch)
+    ends = range(GPT_ACCUMULATION_STEPS, len(batches), GPT_ACCUMULATION_STEPS)
+    starts = (0, *(end + 1 for end in ends))
+    updates = [tuple(batches[start : end + 1]) for start, end in zip(starts, ends, strict=False)]
+    return ((*opened, *updates[0]), *updates[1:]) if updates else ()
+
+
+def _last_update(batches: int) -> int:
+    """The index of the batch after which the last update of an epoch of so many happens."""
+    return (batches - 1) // GPT_ACCUMULATION_STEPS * GPT_ACCUMULATION_STEPS

@@ -17,8 +17,10 @@ from typing import Any
 
 from sovdeck.engine import __version__
 from sovdeck.engine.contract.atomic_io import atomic_replacement, file_sha256
+from sovdeck.engine.contract.foreign_values import read_optional_facts
 from sovdeck.engine.contract.layout import VERSIONS, WEIGHT_FOLDERS, Layout
 from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.engine.contract.spec import TINY_PRESETS
 from sovdeck.engine.runtime.selected_weights import (
     list_voice_weights,
     no_weights,
@@ -66,6 +68,7 @@ def _text_members(
     ]
 
 
+_TOY = "A toy: its network is the tiny one, which only shows that every step works. It is no voice."
 _JSON: dict[str, Any] = {"ensure_ascii": False, "indent": 1, "sort_keys": True}
 
 
@@ -133,16 +136,23 @@ def _build_manifest(
     for entry in entries:
         if entry["path"].endswith((".ckpt.json", ".pth.json")):
             path = Path(layout.work) / entry["path"]
-            sidecars[entry["path"].removesuffix(".json")] = json.loads(path.read_text("utf-8"))
+            sidecars[entry["path"].removesuffix(".json")] = read_optional_facts(path)
     return {
         "format": 1,
         "voice": voice,
         "contents": contents,
         "engine": __version__,
         "architecture": f"GPT-SoVITS {', '.join(_versions(entries))}",
+        "toy": any(_preset(facts) in TINY_PRESETS for facts in sidecars.values()),
         "files": list(entries),
         "weights": sidecars,
     }
+
+
+def _preset(sidecar: Mapping[str, Any]) -> Any:
+    """The preset that a weight file was trained with; None where its sidecar does not say."""
+    trained = sidecar.get("metrics")
+    return trained.get("preset") if isinstance(trained, Mapping) else None
 
 
 def _versions(entries: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -153,8 +163,9 @@ def _versions(entries: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _readme(voice: str, manifest: Mapping[str, Any]) -> str:
     lines = "\n".join(f"  {entry['bytes']:>12}  {entry['path']}" for entry in manifest["files"])
+    toy = f"\n{_TOY}\n" if manifest["toy"] else ""
     return f"""{voice}: a {manifest["architecture"]} voice, made with sovdeck {manifest["engine"]}
-
+{toy}
 GPT_weights*/    the model that decides rhythm and reading
 SoVITS_weights*/ the model that makes the sound, of the version in the folder's name (v2 without)
 reference/       a clip of the voice and its exact words: give both when speaking

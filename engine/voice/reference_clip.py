@@ -13,6 +13,7 @@ import soundfile
 
 from sovdeck.engine.audio.pcm import SPEECH_SAMPLE_RATE
 from sovdeck.engine.contract.atomic_io import write_atomic
+from sovdeck.engine.contract.foreign_values import read_facts, text_facts
 from sovdeck.engine.contract.problem import ExitCode, Problem
 
 _MIN_S, _MAX_S, _IDEAL_S = 3.1, 9.9, 6.0  # seconds; upstream refuses outside 3-10
@@ -85,10 +86,13 @@ def write_reference(features: Path, items: Sequence[ReferenceCandidate]) -> Voic
 def read_reference(features: Path) -> VoiceReference:
     """Read what `write_reference` wrote; Problem when the voice was never prepared."""
     path = features / "reference" / "reference.json"
-    if not path.is_file():
-        raise Problem("engine.training.not_prepared", ExitCode.DATA, folder=features.name)
-    facts = json.loads(path.read_text(encoding="utf-8"))
-    return VoiceReference(facts["wav"], facts["text"], facts["language"], tuple(facts["clips"]))
+    try:
+        facts = read_facts(path)
+    except FileNotFoundError:
+        raise Problem("engine.training.not_prepared", ExitCode.DATA, folder=features.name) from None
+    wav, text, language = text_facts(path, facts, "wav", "text", "language")
+    clips = facts.get("clips")
+    return VoiceReference(wav, text, language, tuple(clips) if isinstance(clips, list) else ())
 
 
 def _choose(items: Sequence[ReferenceCandidate]) -> list[ReferenceCandidate]:

@@ -19,7 +19,9 @@ INSTALLED_SCRIPTS = (
     "autostop.sh",
     "stop.sh",
     "stop_server.py",
+    "keep.sh",
     "process.sh",
+    "run_states.sh",
 )
 _SOURCE_LINE = re.compile(r'^\. "\$\{0%/\*\}/(\w+\.sh)"$', re.MULTILINE)
 

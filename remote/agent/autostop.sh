@@ -10,6 +10,8 @@ set -u
 umask 077
 # shellcheck source=process.sh disable=SC1091
 . "${0%/*}/process.sh"
+# shellcheck source=run_states.sh disable=SC1091
+. "${0%/*}/run_states.sh"
 
 after_success=; after_failure=; idle=; gpu_idle=; gpu_percent=5; at_time=; max_seconds=
 only_after_pull=1; pull_deadline=
@@ -79,41 +81,71 @@ for word in "$@"; do
 done
 mkdir -p "$work/autostop" && cd "$work/autostop" || exit 3
 
-boot=$(boot_id)
-number() {
-    rest=${2#*\""$1"\":}
-    [ "$rest" = "$2" ] && return 0
-    echo "${rest%%[!0-9]*}"
-}
 latest() {
     if [ -z "$1" ] || { [ -n "$2" ] && [ "$2" -gt "$1" ]; }; then echo "$2"; else echo "$1"; fi
 }
 
+# What the runs come to of which print_states told: the newest end of each sort, and the names of those
+# that have none (they were lost). What is at work says nothing of its ends.
+# shellcheck disable=SC2016
+read_ends='
+function latest(kind, time) { if (time + 0 > newest[kind] + 0) newest[kind] = time }
+function value(name) {
+    if (!match($0, "\"" name "\":[0-9]+")) return ""
+    return substr($0, RSTART + length(name) + 3, RLENGTH - length(name) - 3)
+}
+function finish() {
+    if (!known || run == "autostop" || run == "keep" || index(at_work, " " run " ")) return
+    if (time == "") { print "lost " run; return }
+    latest("active", time)
+    if (run !~ /^install-/) latest(code == "0" ? "ended_ok" : "ended_badly", time)
+}
+$0 == "alive" { exit }
+$1 == "run" { finish(); run = $2; known = 0; time = ""; code = "" }
+$1 == "pid" || $1 == "ended" { known = 1 }
+$1 == "ended" || $1 == "exit" { time = value("t"); code = value("code") }
+END { finish(); for (kind in newest) print kind " " newest[kind] }'
+
+# What ended is read once: later looks are at what changed since, and at what is at work.
+alive=
 read_activity() {
-    now=$(date +%s); running=0; ended_ok=; ended_badly=
-    for dir in "$work"/runs/*/; do
-        run=${dir%/}; run=${run##*/}
-        [ "$run" = autostop ] && continue
-        pid_json=$(cat "$dir/pid.json" 2>/dev/null) || continue
-        active=$(latest "$active" "$(changed "$dir/beat")")
-        alive=
-        case $pid_json in
-            *"\"boot\":\"$boot\""*)
-                [ "$(start_of "$(number pid "$pid_json")")" = "$(number start "$pid_json")" ] && alive=1
-                child=$(number child "$pid_json")
-                if [ "${child:-0}" -gt 0 ] &&
-                    [ "$(start_of "$child")" = "$(number child_start "$pid_json")" ]; then alive=1; fi ;;
-        esac
-        if [ -n "$alive" ]; then running=$((running + 1)); active=$now; continue; fi
-        case $run in install-*) continue ;; esac
-        exit_json=$(cat "$dir/exit.json" 2>/dev/null)
-        when=$(number t "$exit_json")
-        # A run that was lost has no exit; it ended when its last beat came.
-        [ -n "$when" ] || when=$(changed "$dir/beat")
-        active=$(latest "$active" "$when")
-        if [ "$(number code "$exit_json")" = 0 ]; then ended_ok=$(latest "$ended_ok" "$when")
-        else ended_badly=$(latest "$ended_badly" "$when"); fi
-    done
+    now=$(date +%s); running=0
+    if cd -- "$work/runs" 2>/dev/null; then
+        look
+        set -f; old_ifs=$IFS
+        IFS='
+'
+        # shellcheck disable=SC2086,SC2154
+        set -- $changed $alive
+        IFS=$old_ifs; set +f
+        # In a variable: the disk may be full.
+        states=$(print_states "$@"; printf '\nalive%s\n' "$alive")
+        alive=${states##*
+alive}
+        cd -- "$work/autostop" || exit 3
+        for run in $alive; do
+            case $run in autostop|keep) ;; *) running=$((running + 1)); active=$now ;; esac
+        done
+        ends=$(printf '%s\n' "$states" |
+            awk -v at_work=" $(echo "$alive" | tr '\n' ' ') " "$read_ends")
+        while read -r kind value; do
+            case $kind in
+                active) active=$(latest "$active" "$value") ;;
+                ended_ok) ended_ok=$(latest "$ended_ok" "$value") ;;
+                ended_badly) ended_badly=$(latest "$ended_badly" "$value") ;;
+                lost)
+                    # It has no exit; it ended when its last beat came.
+                    when=$(changed "$work/runs/$value/beat")
+                    active=$(latest "$active" "$when")
+                    case $value in
+                        install-*) ;;
+                        *) ended_badly=$(latest "$ended_badly" "$when") ;;
+                    esac ;;
+            esac
+        done <<END
+$ends
+END
+    fi
     [ -e pulled ] && pulled=$(changed pulled)
     [ -e asked ] && active=$(latest "$active" "$(changed asked)")
     [ -n "$gpu_idle" ] && read_gpu
@@ -138,6 +170,7 @@ read_gpu() {
 }
 
 began=$(date +%s); active=$began
+begin_looks "$work/autostop/look.a" "$work/autostop/look.b"
 while :; do
     read_activity
     decide
@@ -147,7 +180,7 @@ while :; do
         if [ "$dry" = 1 ]; then sleep "$every"; continue; fi
         # Whatever still runs may save first.
         for dir in "$work"/runs/*/; do
-            [ "${dir%/}" = "$work/runs/autostop" ] && continue
+            case $dir in "$work/runs/autostop/"|"$work/runs/keep/") continue ;; esac
             sh "${0%/*}/stop.sh" "$dir" 120 >/dev/null
         done
         sync

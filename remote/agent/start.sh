@@ -10,6 +10,8 @@ dir=$1; supervisor=$2; spec=$3; queue=$4; shift 4
 part="$dir/spec.part.$$"
 unwritable() { rm -f "$part"; echo "unwritable"; exit 0; }
 mkdir -p -- "$dir" || unwritable
+# What a start that was killed in the middle left; one that works takes no minute.
+find "$dir" -maxdepth 1 -name 'spec.part.*' -mmin +10 -exec rm -f {} + 2>/dev/null
 
 # The spec is written once. link(2) makes it appear whole or not at all, and never replaces one.
 if [ -n "$spec" ]; then
@@ -49,6 +51,7 @@ while [ "$tries" -lt 200 ]; do
         case $code in
             0) echo started ;;
             98) echo refused ;;
+            99) echo unwritable ;;
             *) echo "failed $code" ;;
         esac
         exit 0

@@ -9,6 +9,7 @@
 #
 #   DIR/lock.N      one for each attempt; made atomically, so a second start is refused (98), also
 #                   while a command works on whose supervisor was killed
+#   DIR/engine.lock held by the command itself, when it is the engine
 #   DIR/pid.json    who runs: pid, start time and boot id tell a re-used pid from ours
 #   DIR/beat        its modification time is the last sign of life, once a second
 #   DIR/log.txt     standard output and error; the part before the last rotation is log.1.txt
@@ -52,12 +53,22 @@ if [ "$attempt" -gt 1 ]; then
     field() { sed -n "s/.*\"$1\":\([0-9]*\)[,}].*/\1/p" pid.json 2>/dev/null; }
     child=$(field child)
     if [ "${child:-0}" -gt 0 ] && alive "$child" "$(field child_start)" "${its_boot:-}"; then exit 98; fi
+    # Its supervisor may have died before it wrote the number down. The engine holds this lock while
+    # it lives (engine/runs/run_lock.py); where nothing can ask for it the next engine refuses.
+    if [ -e engine.lock ] && command -v flock >/dev/null 2>&1; then
+        flock -n engine.lock true 2>/dev/null
+        [ "$?" -eq 1 ] && exit 98
+    fi
 fi
-(set -C; echo "$me $mine $boot" >"lock.$attempt") 2>/dev/null || exit 98
+# 99: the lock is ours, but nothing can be written, as on a full disk.
+(set -C; exec 5>"lock.$attempt"; echo "$me $mine $boot" >&5 || exit 99) 2>/dev/null
+case $? in 0) ;; 99) exit 99 ;; *) exit 98 ;; esac
 
 # A file is written beside its place and renamed, so a reader never sees half of it.
 write_atomic() {
-    printf '%s\n' "$2" >"$1.part" 2>/dev/null && mv -f "$1.part" "$1"
+    if printf '%s\n' "$2" >"$1.part" 2>/dev/null && mv -f "$1.part" "$1"; then return 0; fi
+    rm -f "$1.part"
+    return 1
 }
 write_pid() {
     write_atomic pid.json "{\"attempt\":$attempt,\"pid\":$me,\"start\":$mine,\"boot\":\"$boot\",\"child\":$1,\"child_start\":$2,\"began\":$(date +%s)}"
@@ -75,7 +86,7 @@ finish() {
 }
 
 rm -f stop
-write_pid 0 0
+write_pid 0 0 || exit 99
 child=
 trap '' HUP
 # stop.sh signals the command itself; forwarding is for those who only know the supervisor,

@@ -200,9 +200,14 @@ def stop_watchdog(connection: SSHConnection, layout: Layout) -> None:
     connection.script(read_script("autostop_control.sh"), [str(layout.work), "off"])
 
 
-def mark_pulled(connection: SSHConnection, layout: Layout) -> None:
-    """Tell the watchdog that what is finished by now was downloaded and verified."""
-    connection.script(read_script("autostop_control.sh"), [str(layout.work), "pulled"])
+def mark_pulled(connection: SSHConnection, layout: Layout, voice: str, version: str) -> None:
+    """Tell the server's watches that this version of the voice's pack was downloaded and verified.
+
+    What is finished by now counts as at home for the one that switches the server off, and the
+    voice with it for the one that removes resume states.
+    """
+    arguments = [str(layout.work), "pulled", voice, version]
+    connection.script(read_script("autostop_control.sh"), arguments)
 
 
 def mark_active(connection: SSHConnection, layout: Layout) -> None:

@@ -14,6 +14,7 @@ from sovdeck.remote.config.invalid_value import InvalidValue, invalid_value, pro
 from sovdeck.remote.config.sections import (
     AutostopSection,
     DatasetSection,
+    KeepSection,
     ModelsSection,
     NetworkSection,
     NotifySection,
@@ -126,6 +127,7 @@ class ProjectConfig(Section):
     train: TrainSection = TrainSection()
     pull: PullSection = PullSection()
     autostop: AutostopSection = AutostopSection()
+    keep: KeepSection = KeepSection()
     notify: NotifySection = NotifySection()
 
     @model_validator(mode="after")

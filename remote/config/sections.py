@@ -97,7 +97,7 @@ class TrainSection(Section):
 
     voice: str = Field("", description="Name of the voice (experiment).")
     preset: Literal["auto", "v2Pro", "v2ProPlus", "v2", "tiny", "tinyPro"] = Field(
-        "auto", description="Version; auto: v2Pro where its weights are. tiny proves the trip."
+        "auto", description="Version; auto: v2Pro where its weights are. tiny: a toy, no voice."
     )
     pretrained: str = Field("v2", description="Folder below pretrained/; empty: from nothing.")
     proof_text: str = Field("", description="Sentence spoken at the end as proof.")
@@ -159,6 +159,16 @@ class AutostopSection(Section):
     pull_deadline: Duration = Field("2h", description="Then stop all the same; empty: never.")
     poweroff: bool = Field(
         False, description="A server of your own, without a provider, is switched off by poweroff."
+    )
+
+
+class KeepSection(Section):
+    """What the server itself removes of a finished voice, with the laptop shut."""
+
+    resume_states: Duration = Field(
+        "",
+        description="Resume states of a voice go so long after its last run succeeded, once its "
+        "pack was pulled and verified; empty: never.",
     )
 
 

@@ -51,14 +51,15 @@ class ServerKnowledge:
 
     verified: version by path of the files whose verified copy is on this computer. versions:
     version by path of the weights, packs and samples there now. working: the voice of each run
-    that is at work. code, python: what the present deployment uses; both below the work folder or
-    absolute.
+    that is at work. watches: the runs that go on for as long as the server does, and use its code.
+    code, python: what the present deployment uses; both below the work folder or absolute.
     """
 
     verified: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     datasets: frozenset[str] = frozenset()
     working: Mapping[str, str] = field(default_factory=dict)
+    watches: tuple[str, ...] = ()
     code: str = ""
     python: str = ""
 
@@ -73,7 +74,7 @@ def mark_items(items: Iterable[DiskItem], known: ServerKnowledge) -> tuple[DiskI
         if item.kind == "environment" and known.python.startswith(f"{item.path}/"):
             continue
         marked = replace(item, mark=_mark(item, known), used_by=_user(item, known))
-        if item.kind == "runs" and (name in known.working or name == "autostop"):
+        if item.kind == "runs" and name in known.working:
             continue
         found.append(marked)
     return tuple(found)
@@ -121,7 +122,7 @@ def _user(item: DiskItem, known: ServerKnowledge) -> str:
     for working, its_voice in sorted(known.working.items()):
         if run == working or voice == its_voice or (not voice and not run):
             return working
-    return ""
+    return known.watches[0] if known.watches and item.kind in ("code", "environment") else ""
 
 
 def choose(

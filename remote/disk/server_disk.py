@@ -15,6 +15,7 @@ from sovdeck.remote.transfer.agent.remote_files import list_files
 from sovdeck.remote.voices.download_index import DownloadIndex
 from sovdeck.remote.voices.listing import list_run_voices, version_of
 
+_WATCH_FOLDERS = tuple(f"runs/{run}" for run in job_client.WATCH_RUNS)
 _LIST_LIMIT_S = 600.0  # du over millions of files on a slow network disk
 
 
@@ -33,21 +34,21 @@ def list_server_disk(session: ServerSession) -> ServerDisk:
     layout = deployed.layout
     work = str(layout.work)
     result = connection.script(read_script("disk_usage.sh"), [work], timeout=_LIST_LIMIT_S)
-    items, now = parse_usage(result.out.decode("utf-8", "surrogateescape"))
+    listed, now = parse_usage(result.out.decode("utf-8", "surrogateescape"))
+    items = [one for one in listed if one.path not in _WATCH_FOLDERS]
     samples = [item.path for item in items if item.kind == "samples"]
     there = list_files(connection, work, [*WEIGHT_FOLDERS, "packs", *samples])
     voices = dict(list_run_voices(connection, layout))
     states = job_client.list_runs(connection, layout, services=True)
-    working = {
-        state.run_id: voices.get(state.run_id, "")
-        for state in states
-        if not state.ended and state.state != "unknown" and state.run_id != job_client.AUTOSTOP_RUN
-    }
+    at_work = [one.run_id for one in states if not one.ended and one.state != "unknown"]
+    watches = tuple(run for run in at_work if run in job_client.WATCH_RUNS)
+    working = {run: voices.get(run, "") for run in at_work if run not in watches}
     known = ServerKnowledge(
         DownloadIndex(session.outputs).verified_on(connection.name),
         {one.path: version_of(one.size, one.mtime) for one in there},
         frozenset(_dataset_names(session)),
         working,
+        watches,
         deployed.code_sha,
         deployed.python.removeprefix(f"{work}/"),
     )
@@ -64,7 +65,7 @@ def remove_from_server(
     work = str(session.layout().work)
     stdin = "".join(f"{item.path}\n" for item in chosen).encode("utf-8", "surrogateescape")
     script = ["sh", "-c", read_script("remove_items.sh"), "sh", work]
-    script += [*disk.working, job_client.AUTOSTOP_RUN]
+    script += [*disk.working, *job_client.WATCH_RUNS]
     result = session.connection().run(script, stdin=stdin, timeout=_LIST_LIMIT_S)
     gone = set()
     for line in result.out.decode("utf-8", "surrogateescape").split("\n"):

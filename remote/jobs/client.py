@@ -26,10 +26,13 @@ from sovdeck.remote.ssh.remote_tail import EventTail, RemoteTail
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 _SLACK_S = 30.0
 AUTOSTOP_RUN = "autostop"
+KEEP_RUN = "keep"
+WATCH_RUNS = (AUTOSTOP_RUN, KEEP_RUN)  # they go on for as long as the server does
 STOP_GRACE_S = 60.0  # what a run gets to save and end
 INSTALL_PREFIX = "install-"
 AUDITION_PREFIX = "audition-"
 TRANSCRIPTION_PREFIX = "transcribe-"
+READING_PREFIX = "read-"
 
 QueueMode = Literal["join", "wait"]
 _QUEUE_OPTIONS: Mapping[QueueMode | None, str] = {
@@ -119,7 +122,7 @@ def list_runs(
 ) -> tuple[JobState, ...]:
     """Return every run on the server by name.
 
-    services: also our own (install, autostop, audition, transcription).
+    services: also our own (install, autostop, keep, audition, transcription, reading).
     """
     return known_runs(_fetch_snapshots(connection, layout.work / "runs"), services=services)
 
@@ -127,7 +130,7 @@ def list_runs(
 def known_runs(snapshots: Iterable[JobSnapshot], *, services: bool = False) -> tuple[JobState, ...]:
     """The states of snapshots by name, without folders that are no run of ours.
 
-    services: also our own (install, autostop, audition).
+    services: also our own (install, autostop, keep, audition).
     """
     # Such a folder may have any name, also one with control characters.
     return tuple(
@@ -139,8 +142,8 @@ def known_runs(snapshots: Iterable[JobSnapshot], *, services: bool = False) -> t
 
 def is_service(run_id: str) -> bool:
     """Whether a run is one of our own services rather than work on a voice."""
-    ours = (INSTALL_PREFIX, AUDITION_PREFIX, TRANSCRIPTION_PREFIX)
-    return run_id == AUTOSTOP_RUN or run_id.startswith(ours)
+    ours = (INSTALL_PREFIX, AUDITION_PREFIX, TRANSCRIPTION_PREFIX, READING_PREFIX)
+    return run_id in WATCH_RUNS or run_id.startswith(ours)
 
 
 def stop_run(connection: SSHConnection, handle: RunHandle, grace: float = STOP_GRACE_S) -> JobState:

@@ -51,11 +51,11 @@ class RunList:
                 summary = follow_summary(connection, deployed, job.run_id, summary)
                 self._ended.remember(job, summary)
             if summary is not None:
-                self._known[job.run_id] = job, summary
+                self._known[job.run_id] = job, summary.without_history()
         unknown = [job for job in jobs if job.run_id not in self._known]
         fetched = fetch_summaries(connection, deployed, [job.run_id for job in unknown])
         for job in unknown:
-            self._known[job.run_id] = job, fetched[job.run_id]
+            self._known[job.run_id] = job, fetched[job.run_id].without_history()
             self._ended.remember(job, fetched[job.run_id])
         name = self.session.name
         return tuple(RunRow(name, job, self._known[job.run_id][1].state) for job in jobs)

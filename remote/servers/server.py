@@ -23,6 +23,7 @@ from sovdeck.engine.contract.spec import RunSpec
 from sovdeck.remote.auth.credentials import Credentials
 from sovdeck.remote.auth.keyring_store import SystemKeyring
 from sovdeck.remote.autostop import watchdog
+from sovdeck.remote.autostop.keep import apply_keep
 from sovdeck.remote.config.paths import AppPaths
 from sovdeck.remote.config.schema import ProjectConfig, ServerSection
 from sovdeck.remote.deploy import (
@@ -67,20 +68,24 @@ class LoginPrompts(Protocol):
         known_since: since when another key was known there; "" where none was.
         """
 
-    def secret(self, server: str, prompt: str) -> Secret | None:
-        """The answer to a server's prompt for a password, passphrase or code; None gives up."""
+    def secret(self, server: str, prompt: str, *, again: bool = False) -> Secret | None:
+        """The answer to a server's prompt for a password, passphrase or code; None gives up.
+
+        again: what was typed before was refused.
+        """
 
 
 @dataclass(frozen=True)
 class StartedRun:
     """A launched run.
 
-    autostop_armed: its autostop watchdog was started. autostop_problem: why it could not be.
+    autostop_armed: its autostop watchdog was started. problems: why that, or the watch of [keep],
+    could not be; the run goes on all the same.
     """
 
     handle: job_client.RunHandle
     autostop_armed: bool = False
-    autostop_problem: Problem | None = None
+    problems: tuple[Problem, ...] = ()
 
 
 class ServerSession:
@@ -250,27 +255,28 @@ class ServerSession:
         return deployed
 
     def start(self, spec: RunSpec, *, queue: bool = False) -> StartedRun:
-        """Launch a run, and the watchdog that [autostop] asks for where there is none yet."""
+        """Launch a run, and the watches that [autostop] and [keep] ask for."""
         connection, deployed = self.connection(), self.require_deployment()
         policy = watchdog.policy_from_config(
             self.config.autostop, self.server.price_per_hour, self.name
         )
         profile = self.profile()
         handle = job_client.start_run(connection, deployed, spec, queue=queue)
-        if policy is None:
-            return StartedRun(handle)
+        problems: list[Problem] = []  # the run is worth having all the same
         try:
-            return StartedRun(
-                handle,
-                watchdog.ensure_watchdog(
-                    connection, deployed, policy, profile, poweroff=self.config.autostop.poweroff
-                ),
+            apply_keep(connection, deployed, self.config.keep)
+        except Problem as problem:
+            problems.append(problem)
+        armed = False
+        try:
+            armed = policy is not None and watchdog.ensure_watchdog(
+                connection, deployed, policy, profile, poweroff=self.config.autostop.poweroff
             )
         except Problem as problem:
             if not watchdog.is_stop_refusal(problem):
                 raise
-            # The run is worth having all the same.
-            return StartedRun(handle, autostop_problem=problem)
+            problems.append(problem)
+        return StartedRun(handle, armed, tuple(problems))
 
     def stop(self, run: str | None, grace_s: float = job_client.STOP_GRACE_S) -> JobState:
         """Let a run save and end; it is killed when `grace_s` seconds have passed.

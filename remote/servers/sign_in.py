@@ -6,13 +6,12 @@ import getpass
 import re
 import threading
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.auth.authenticate import keyring_account
-from sovdeck.remote.auth.credentials import Credentials, Keyring, PromptSecret
+from sovdeck.remote.auth.credentials import Credentials, Keyring
 from sovdeck.remote.auth.keypair import ensure_key
 from sovdeck.remote.hosts.host_key_policy import HostKeyPolicy
 from sovdeck.remote.hosts.spec import HostSpec
@@ -25,6 +24,18 @@ OfferOutcome = Literal["nothing", "key", "kept"]
 
 # Prompts that may be answered again from memory. A one-time code may not.
 _REUSABLE_PROMPT = re.compile(r"passphrase|password|\u5bc6\u7801", re.IGNORECASE)
+
+
+# How often a person may type, as with ssh. Each time is a connection of its own with one password,
+# so that the server's limit of attempts is never reached.
+_ATTEMPTS = 3
+
+
+class AskPerson(Protocol):
+    """Asks a person for a password, a passphrase or a code; None gives up."""
+
+    def __call__(self, server: str, prompt: str, *, again: bool = False) -> Secret | None:
+        """again: what was typed before was refused."""
 
 
 class WritableKeyring(Keyring, Protocol):
@@ -49,7 +60,7 @@ class KeyInstallOffer(Protocol):
 
 @dataclass
 class SignIn:
-    """Opens connections, asking a person each question at most once. Callable from any thread.
+    """Opens connections, asking a person nothing twice but what was refused. For any thread.
 
     key: our own private key file, offered to servers once it exists.
     Passwords and passphrases stay in memory for the next connections (a transfer opens several),
@@ -66,27 +77,50 @@ class SignIn:
         self,
         spec: HostSpec,
         trust: HostKeyPolicy,
-        ask: PromptSecret | None,
+        ask: AskPerson | None,
         *,
         timeout: float = 15.0,
     ) -> SSHConnection:
         """Connect with the user's keys and ours, the keyring, and what a person types.
 
-        ask: None where nobody can be asked; earlier answers still count.
+        ask: None where nobody can be asked; earlier answers still count. Where what a person typed
+        is refused, it is asked for again.
         """
+        refusal: Problem | None = None
+        for _ in range(_ATTEMPTS):
+            typed: list[str] = []
+            try:
+                return self._connect_once(spec, trust, ask, refusal is not None, typed, timeout)
+            except Problem as problem:
+                if problem.exit_code is not ExitCode.REFUSED:
+                    raise
+                self._forget_answers(spec.name)
+                if not typed:
+                    raise refusal or problem from None
+                refusal = problem
+        assert refusal is not None
+        raise refusal
+
+    def _connect_once(
+        self,
+        spec: HostSpec,
+        trust: HostKeyPolicy,
+        ask: AskPerson | None,
+        again: bool,
+        typed: list[str],
+        timeout: float,
+    ) -> SSHConnection:
+        """One connection; `typed` is given the prompts that a person answered."""
+
+        def answer(server: str, prompt: str) -> Secret | None:
+            return self._answer(ask, server, prompt, again, typed)
+
         credentials = Credentials(
             identities=(self.key,) if self.key.exists() else (),
             keyring=self.keyring,
-            prompt=partial(self._answer, ask) if ask or self._answers else None,
+            prompt=answer if ask or self._answers else None,
         )
-        try:
-            return SSHConnection.connect(
-                spec, trust=trust, credentials=credentials, timeout=timeout
-            )
-        except Problem as problem:
-            if problem.exit_code is ExitCode.REFUSED:
-                self._forget_answers(spec.name)
-            raise
+        return SSHConnection.connect(spec, trust=trust, credentials=credentials, timeout=timeout)
 
     def offer_passwordless(
         self, connection: BaseConnection, offer: KeyInstallOffer, *, wanted: bool = False
@@ -115,13 +149,17 @@ class SignIn:
         self._forget_answers(spec.name)
         return self.keyring.delete_password(_account(spec))
 
-    def _answer(self, ask: PromptSecret | None, server: str, prompt: str) -> Secret | None:
+    def _answer(
+        self, ask: AskPerson | None, server: str, prompt: str, again: bool, typed: list[str]
+    ) -> Secret | None:
         with self._lock:  # connections opened at once wait for one answer
             known = self._answers.get((server, prompt))
             if known is not None or ask is None:
                 return known
-            answer = ask(server, prompt)
+            answer = ask(server, prompt, again=again)
             self._prompted.add(server)
+            if answer is not None:
+                typed.append(prompt)
             if answer is not None and _REUSABLE_PROMPT.search(prompt):
                 self._answers[server, prompt] = answer
             return answer

@@ -16,27 +16,23 @@ from typing import Any, get_args
 
 from sovdeck.engine.contract.audition import AuditionCell, CellKind, Standing
 from sovdeck.engine.contract.layout import check_voice_name
-from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote import filenames
 from sovdeck.remote.jobs import client as job_client
 from sovdeck.remote.servers.server import ServerSession
+from sovdeck.remote.speech.engine_job import EngineJob, find_job, stop_job
 from sovdeck.remote.speech.json_lines import (
     int_field,
     number_field,
-    parse_engine_problem,
-    parse_object,
     run_engine_command,
     text_field,
 )
 from sovdeck.remote.speech.takes import audition_folder
 from sovdeck.remote.ssh.channel_reader import ConnectionSource
-from sovdeck.remote.ssh.remote_tail import clean_line
 from sovdeck.remote.transfer.download.part_file import disk_errors
 from sovdeck.remote.transfer.download.small_file import fetch_small_file
 
 VOTES_FILE = "votes.jsonl"
 _LIMIT_S = 120.0
-_STOP_GRACE_S = 10.0  # a rendering saves nothing that would take longer
 # What a cell's row holds besides its metrics.
 _CELL_FIELDS = frozenset(
     {
@@ -100,11 +96,7 @@ def start(
 
 def find_running(session: ServerSession, voice: str) -> job_client.RunHandle | None:
     """The audition of this voice that is being rendered now; None when there is none."""
-    layout = session.layout()
-    for state in job_client.list_runs(session.connection(), layout, services=True):
-        if state.run_id.startswith(_prefix(voice)) and state.active:
-            return job_client.make_handle(layout, state.run_id)
-    return None
+    return find_job(session, _prefix(voice))
 
 
 def _prefix(voice: str) -> str:
@@ -117,43 +109,26 @@ class AuditionFollower:
     """Reads an audition's updates from its first cell on; `close` may come from any thread."""
 
     def __init__(self, connection_source: ConnectionSource, handle: job_client.RunHandle) -> None:
-        self._connection_source = connection_source
-        self._handle = handle
-        self._log = job_client.follow_log(connection_source, handle)
-        self._closed = False
+        self._job = EngineJob(
+            connection_source,
+            handle,
+            stopped="remote.speak.audition_stopped",
+            failed="remote.speak.audition_failed",
+        )
 
     def close(self) -> None:
         """End `updates` in the thread that iterates it."""
-        self._closed = True
-        self._log.close()
+        self._job.close()
 
     def updates(self) -> Iterator[AuditionUpdate]:
         """Yield updates until the run is over.
 
         Raises the engine's own Problem, or the one that says how the run ended.
         """
-        engine_problem: Problem | None = None
-        last_text = ""
-        for lines in self._log.batches():
-            for line in lines:
-                row = parse_object(line.data)
-                if row is None:
-                    last_text = clean_line(line.data).strip() or last_text
-                    continue
-                engine_problem = parse_engine_problem(row) or engine_problem
-                update = _parse_update(row)
-                if update is not None:
-                    yield update
-        if self._closed:
-            return
-        if engine_problem is not None:
-            raise engine_problem
-        state = job_client.fetch_state(self._connection_source(), self._handle)
-        if state.state == "stopped":
-            raise Problem("remote.speak.audition_stopped", ExitCode.INTERRUPTED)
-        if state.code != 0:
-            why = last_text[:300] or state.why.en
-            raise Problem("remote.speak.audition_failed", ExitCode.INTERNAL, why=why)
+        for row in self._job.rows():
+            update = _parse_update(row)
+            if update is not None:
+                yield update
 
 
 def read_last(session: ServerSession, voice: str) -> list[AuditionUpdate]:
@@ -163,10 +138,7 @@ def read_last(session: ServerSession, voice: str) -> list[AuditionUpdate]:
 
 def stop(session: ServerSession, voice: str) -> bool:
     """Stop the voice's running audition; False when there was none."""
-    handle = find_running(session, voice)
-    if handle is not None:
-        job_client.stop_run(session.connection(), handle, _STOP_GRACE_S)
-    return handle is not None
+    return stop_job(session, _prefix(voice))
 
 
 def vote(

@@ -15,11 +15,12 @@ from typing import BinaryIO, Self
 from sovdeck.engine.contract.atomic_io import file_sha256
 from sovdeck.engine.contract.layout import check_voice_name
 from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.remote.filenames import safe_name
 from sovdeck.remote.speech.speech_session import SAMPLE_RATE, SpeechChunk, SpeechResult
 from sovdeck.remote.transfer.download.part_file import disk_errors
 
-TAKES, AUDITION = "takes", "audition"
-PRESERVED_FOLDERS = (TAKES, AUDITION)
+TAKES, AUDITION, BOOKS = "takes", "audition", "books"
+PRESERVED_FOLDERS = (TAKES, AUDITION, BOOKS)
 PEAK_COUNT = 96
 _MAX_TAKES = 100_000
 
@@ -32,6 +33,11 @@ def takes_folder(outputs: Path, voice: str) -> Path:
 def audition_folder(outputs: Path, voice: str) -> Path:
     """Where a voice's audition sounds are saved; Problem for a bad name."""
     return outputs / check_voice_name(voice) / AUDITION
+
+
+def book_folder(outputs: Path, voice: str, source: Path) -> Path:
+    """Where the chapters of a book are saved; Problem for a bad name."""
+    return outputs / check_voice_name(voice) / BOOKS / safe_name(source.stem)
 
 
 class TakeFile:

@@ -111,7 +111,9 @@ def download_voice(
         index.add(index.verified_file(connection.name, *facts))
         # A server that waits for this may switch itself off now.
         retry_on_new_connection(
-            connection, server.connect, lambda live: watchdog.mark_pulled(live, deployed.layout)
+            connection,
+            server.connect,
+            lambda live: watchdog.mark_pulled(live, deployed.layout, voice, version),
         )
     return DownloadedVoice(
         pulled.path,

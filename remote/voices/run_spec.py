@@ -25,7 +25,7 @@ def make_run_spec(
     """Make the valid spec of a run of `voice` on a server; Problem for what cannot be.
 
     params: all that differs from the table's defaults. from_nothing: without pretrained weights,
-    as the presets that prove the trip always are. run: its id; None makes one.
+    as the tiny presets always are. run: its id; None makes one.
     """
     train, deployed = session.config.train, session.find_deployment()
     # Without a deployment a run can be planned, not started: the paths do not matter yet.

@@ -1,18 +1,22 @@
-"""Fixtures of a voice's whole way through the house; see trip_ground.py."""
+"""Fixtures of a voice's whole way through the house; see trip_steps.py."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
+_HERE = Path(__file__).parent
+sys.path[:0] = [str(_HERE), str(_HERE.parent / "rehearsal")]
 
-from trip_steps import ROOT, VOICE, Recorded  # noqa: E402 - tests/ is not a package
+from tmux_terminal import Terminal  # noqa: E402 - tests/ is not a package
+from trip_steps import ROOT, VOICE, Recorded  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +27,15 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     facts = json.loads(made.stdout.decode().strip().rpartition("\n")[2])
     assert facts["clips"] == 10
     return Recorded(Path(facts["list"]), folder / "wavs")
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    if shutil.which("tmux") is None:
+        pytest.skip("tmux is not on this machine")
+    made = Terminal(tmp_path)
+    yield made
+    made.close()
 
 
 @pytest.fixture(autouse=True)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from servers import Place
 from trip_steps import ROOT, VOICE, Recorded, laptop
+
+from sovdeck.engine.contract.events import parse_event
 
 
 class Laptop:
@@ -61,11 +65,23 @@ def test_train_ps_logs_stop_gpu(embedded: Place, tmp_path: Path, recorded: Recor
     run = str(started["run"])
     listed = sovdeck.last("ps", "box")
     assert listed["run"] == run and listed["state"] in ("starting", "running")
+    # Its supervisor killed, the engine lives: the same line starts no second one beside it.
+    pid_file = tmp_path / "work" / "runs" / run / "pid.json"
+    while not (pid := json.loads(pid_file.read_text()))["child"]:
+        time.sleep(0.05)
+    os.kill(pid["pid"], signal.SIGKILL)
+    sovdeck("train", "box", "--run", run, code=2)
+    assert json.loads(pid_file.read_text()) == pid
+    assert sovdeck.last("ps", "box")["state"] == "running"
     for command in ("stop", "logs"):
         sovdeck(command, "box", "--run", "20200101-000000-none", code=2)
     stopped = sovdeck.last("stop", "box", "--grace", "120")
     assert stopped["state"] == "stopped"
     assert sovdeck.last("ps", "box")["state"] == "stopped"
+    lines = (pid_file.parent / "events.jsonl").read_bytes().splitlines()
+    events = [event for line in lines if (event := parse_event(line)) is not None]
+    assert [event.seq for event in events] == list(range(len(lines)))
+    assert [event.type for event in events].count("run_finished") == 1
     assert isinstance(sovdeck("logs", "box", "--run", run), list)
     assert isinstance(sovdeck("logs", "box", "-f"), list), "ends by itself: the run is over"
     figures = sovdeck.last("gpu", "box")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,8 @@ from trip_steps import VOICE, Recorded, open_server, push_dataset
 
 from sovdeck.engine.contract.fold import RunState, fold
 from sovdeck.engine.contract.spec import RunSpec
+from sovdeck.remote.autostop.keep import apply_keep, fetch_keep_status
+from sovdeck.remote.config.sections import KeepSection
 from sovdeck.remote.deploy import StepReport
 from sovdeck.remote.jobs import client as job_client
 from sovdeck.remote.jobs.run_summaries import fetch_summaries
@@ -25,7 +28,7 @@ from sovdeck.remote.voices.transfer_options import TransferOptions
 from sovdeck.tui.cli.demo.checks import DemoVoice, failed_checks
 from sovdeck.tui.cli.demo.steps import wav_seconds
 
-PARAMS = {
+PARAMS: dict[str, bool | int | float | str | tuple[str, ...]] = {
     "train.repeats": 1,
     "sovits.epochs": 3,
     "sovits.batch_size": 2,
@@ -74,6 +77,7 @@ def test_a_voice_is_trained_through_a_cut_line_and_comes_home(
             tmp_path / "voices",
             TransferOptions(lambda _: None, threading.Event()),
         )
+        check_states_go(session, work)
     voice = DemoVoice(
         str(home.zip), home.bytes, home.sha256 or "", home.verified, home.archive_names()
     )
@@ -91,6 +95,33 @@ def deploy(session: ServerSession) -> int:
     reports: list[StepReport] = []
     session.deploy(reports.append)
     return sum(step.name == "code" and step.state == "done" for step in reports)
+
+
+def check_states_go(session: ServerSession, work: Path) -> None:
+    """The voice is home: where [keep] says so, its resume states go, and they alone."""
+    connection, deployed = session.connection(), session.require_deployment()
+    states, before = work / "logs" / VOICE / "states", files_below(work)
+    assert list(states.rglob("*.pt"))
+    apply_keep(connection, deployed, KeepSection(resume_states="0s"))
+    try:
+        deadline = time.monotonic() + 60
+        while not (removed := fetch_keep_status(connection, deployed.layout).removed):
+            assert time.monotonic() < deadline, "the states stayed"
+            time.sleep(0.1)
+        assert [one.voice for one in removed] == [VOICE] and not states.exists()
+    finally:
+        job_client.stop_run(
+            connection, job_client.make_handle(deployed.layout, job_client.KEEP_RUN), grace=5
+        )
+    gone = before - files_below(work)
+    assert gone and all(path.startswith(f"logs/{VOICE}/states/") for path in gone), gone
+
+
+def files_below(work: Path) -> set[str]:
+    """Files of voices and runs, by their path below the work folder."""
+    folders = ("logs", "packs", "runs/trip-1", "data", "GPT_weights", "SoVITS_weights")
+    found = (path for folder in folders for path in (work / folder).rglob("*"))
+    return {path.relative_to(work).as_posix() for path in found if path.is_file()}
 
 
 def start(session: ServerSession) -> job_client.RunHandle:
@@ -111,7 +142,7 @@ def follow_with_cuts(
     session: ServerSession, handle: job_client.RunHandle, proxy: CutProxy
 ) -> tuple[RunState, int]:
     """Fold the stream to its end, cutting every connection at the first step of each stage."""
-    seen: set[str] = set()
+    seen: set[str | None] = set()
     state, cuts = RunState(), 0
     for batch in job_client.follow_events(session.connection, handle).batches():
         state = fold(state, batch)

@@ -35,7 +35,7 @@ class Nobody:
         self.asked.append(fingerprint)
         return False
 
-    def secret(self, server: str, prompt: str) -> Secret | None:
+    def secret(self, server: str, prompt: str, *, again: bool = False) -> Secret | None:
         self.asked.append(prompt)
         return None
 

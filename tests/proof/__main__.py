@@ -41,6 +41,8 @@ def main() -> int:
         row, outcome = try_promise(promise, trials, args.seed)
         rows.append(row)
         print(format_row(row), flush=True)
+        for note in row.notes:
+            print("        " + note, flush=True)
         for failure in outcome.failures:
             print("        " + failure.replace("\n", "\n        ")[:4000], flush=True)
     if left_out:

@@ -5,14 +5,18 @@ A target takes bytes and may raise Problem, which is a sentence; anything else i
 
 from __future__ import annotations
 
+import atexit
 import io
 import json
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
+
+from beside_weights import SAMPLES, read_beside_weights
 
 from sovdeck.engine.contract import events as contract_events
 from sovdeck.engine.contract.dataset.items import read_dataset_list
@@ -69,7 +73,9 @@ from sovdeck.tui.state.store import Store
 
 LAYOUT = Layout.at("/w")
 CONSOLE = Console(json_output=False, language="en")
-SCRATCH = Path(tempfile.gettempdir()) / "sovdeck-proof"
+# Nothing else lies beside it: what leaves it is seen.
+SCRATCH = Path(tempfile.mkdtemp(prefix="sovdeck-proof-")) / "scratch"
+atexit.register(shutil.rmtree, SCRATCH.parent, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -446,6 +452,11 @@ PARSERS = (
             RunSummary(RunState("r1", "Mei"), 9).first_line().encode(),
         ),
         parse_summary,
+    ),
+    Parser(
+        "files beside weights",
+        SAMPLES,
+        lambda data: read_beside_weights(SCRATCH / "work", data),
     ),
     Parser(
         "disk usage",

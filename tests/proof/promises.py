@@ -15,6 +15,7 @@ sys.path[:0] = [
     str(TESTS.parent),
     str(TESTS),
     *(str(TESTS / one) for one in ("proof", "e2e", "remote", "remote/transfer", "remote/jobs")),
+    str(TESTS / "remote" / "rent"),
     *(str(TESTS / "engine" / one) for one in ("training", "prepare", "")),
 ]
 
@@ -158,7 +159,7 @@ PROMISES = (
         "journeys",
         "Whatever is cut, killed or lost on the way, the same weights come home.",
         1,
-        20,
+        200,
         training_journeys.travel,
     ),
     Promise(
@@ -173,9 +174,9 @@ PROMISES = (
     Promise("dashboards", "kill -9 of the dashboard tears nothing.", 2, 20, kill_dashboards),
     Promise(
         "secrets",
-        "No password, key or token is in a file, argv, environment, log or traceback.",
+        "No password, key, address or token is in a file, argv, environment, log, event or pack.",
         1,
-        1,
+        2,
         secrets_kept.search,
     ),
     Promise(

@@ -13,10 +13,11 @@ from pathlib import Path
 
 @dataclass
 class Outcome:
-    """How many trials there were, and a line for each that failed."""
+    """How many trials there were, a line for each that failed, and what was measured."""
 
     trials: int = 0
     failures: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 # (trials, seed, an empty folder) -> what came of it. The same seed gives the same trials.
@@ -45,6 +46,7 @@ class Row:
     seed: int
     seconds: float
     first_failure: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def try_promise(promise: Promise, trials: int, seed: int) -> tuple[Row, Outcome]:
@@ -58,7 +60,8 @@ def try_promise(promise: Promise, trials: int, seed: int) -> tuple[Row, Outcome]
     seconds = round(time.monotonic() - began, 1)
     first = outcome.failures[0] if outcome.failures else ""
     count = len(outcome.failures)
-    row = Row(promise.name, promise.sentence, outcome.trials, count, seed, seconds, first)
+    notes = tuple(outcome.notes)
+    row = Row(promise.name, promise.sentence, outcome.trials, count, seed, seconds, first, notes)
     return row, outcome
 
 

@@ -30,3 +30,13 @@ def test_what_escapes_from_a_promise_is_a_failure() -> None:
     row, outcome = try_promise(Promise("p", "A promise.", 1, 2, broken), 2, seed=7)
     assert (row.trials, row.failures, row.seed) == (1, 1, 7) and "2 7 True" in outcome.failures[0]
     assert format_row(row).startswith("FAILED")
+
+
+def test_a_secret_is_found_in_whatever_spelling(tmp_path: Path) -> None:
+    import secrets_kept
+
+    (tmp_path / "clean").write_bytes(b"nothing to see")
+    assert secrets_kept.find_in_files(tmp_path) == []
+    for number, spelling in enumerate(secrets_kept.spellings("pw-Zq8#planted")):
+        (tmp_path / f"{number}.bin").write_bytes(b"\0" + spelling + b"\0")
+    assert len(secrets_kept.find_in_files(tmp_path)) == 3

@@ -6,22 +6,28 @@ here and verified.
 
 from __future__ import annotations
 
+import array
 import contextlib
 import hashlib
 import json
+import math
 import os
 import random
+import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
+import wave
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from laptop import ROOT, Laptop
+import psutil
+from laptop import Laptop
 from report import Outcome
 from servers import CutProxy, Place, start_sshd, stop_sshd, wait_for_port
 from trip_steps import open_server
@@ -37,7 +43,10 @@ from sovdeck.remote.voices.dataset import push_recordings, read_recordings, remo
 from sovdeck.remote.voices.download import download_voice
 from sovdeck.remote.voices.transfer_options import TransferOptions
 
-CLIPS = 3
+# Short, so that a journey is cheap: most of it is what it takes to start an engine.
+CLIPS, CLIP_S, RATE = 4, 1.0, 16000
+AT_ONCE = 2  # journeys, each with a server and a laptop of its own
+LIMIT_S = 25 * 60.0  # of all journeys: later ones are left out, and how many were made is said
 # Of one attempt; a machine that does much else at the same time takes minutes.
 ATTEMPT_LIMIT_S = 600.0
 MOST_ATTEMPTS = 5
@@ -61,6 +70,7 @@ class Setup:
 
     def spec(self, name: str) -> RunSpec:
         list_file, wavs = remote_dataset_paths(self.session.layout(), name)
+        few: dict[str, Any] = {"sovits.epochs": 1, "gpt.epochs": 2, "gpt.save_every_epochs": 1}
         return RunSpec(
             f"run-{name}",
             name,
@@ -68,7 +78,7 @@ class Setup:
             list_file,
             wavs,
             stages=("prepare", "sovits", "gpt", "pack"),
-            params={**FEW, "sovits.epochs": 1, "gpt.epochs": 3, "gpt.save_every_epochs": 1},
+            params=FEW | few,
         )
 
     def state(self, handle: job_client.RunHandle) -> JobState:
@@ -93,6 +103,17 @@ class Setup:
                     return dict(found)
             time.sleep(0.05)
         raise TimeoutError(f"{path} names no engine")
+
+    def engines(self, name: str) -> list[psutil.Process]:
+        """The processes that train this voice."""
+        folder, found = str(self.work / "runs" / f"run-{name}"), []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                words = process.cmdline()
+                # Not its supervisor, whose arguments end with the same words.
+                if words[1:4] == ["-m", "sovdeck.engine", "run"] and process.cwd() == folder:
+                    found.append(process)
+        return found
 
 
 Fault = Callable[[Setup, str], None]
@@ -120,19 +141,32 @@ def kill_sshd(setup: Setup, name: str) -> None:
 
 
 def kill_supervisor(setup: Setup, name: str) -> None:
+    """Its engine lives on: the same line again starts no second one beside it."""
     os.kill(setup.processes(name)["pid"], signal.SIGKILL)
+    with contextlib.suppress(Problem):  # it runs already; or it has ended, and goes on from there
+        setup.session.start(setup.spec(name))
+    engines = setup.engines(name)
+    assert len(engines) <= 1, f"{len(engines)} engines at once"
 
 
 def kill_engine(setup: Setup, name: str) -> None:
     os.kill(setup.processes(name)["child"], signal.SIGKILL)
 
 
-def reboot(setup: Setup, name: str) -> None:
-    """Everything of the run dies, and the machine comes back with another boot id."""
+def kill_all(setup: Setup, name: str) -> dict[str, Any]:
+    """End supervisor and engine, which takes a moment, as a machine does; their pid.json."""
     found = setup.processes(name)
     for process in (found["pid"], found["child"]):
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
+    while setup.engines(name):
+        time.sleep(0.05)
+    return found
+
+
+def reboot(setup: Setup, name: str) -> None:
+    """Everything of the run dies, and the machine comes back with another boot id."""
+    found = kill_all(setup, name)
     path = setup.work / "runs" / f"run-{name}" / "pid.json"
     path.write_text(path.read_text().replace(str(found["boot"]), "another-boot"))
 
@@ -158,6 +192,25 @@ def stop_and_go_on(setup: Setup, name: str) -> None:
     setup.session.stop(f"run-{name}", 60.0)
 
 
+def slow_line(setup: Setup, name: str) -> None:
+    """Steps of latency, up to a second each way."""
+    for delay in (0.2, 1.0, 0.05, 0.0):
+        setup.proxy.delay = delay
+        setup.state(setup.session.find_run(f"run-{name}"))
+
+
+def wipe_disk(setup: Setup, name: str) -> None:
+    """The container comes back with an empty disk: deployed, pushed and started anew."""
+    kill_all(setup, name)
+    # What of the old disk is still being written goes with it.
+    gone = setup.work.with_name("gone")
+    setup.work.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
+    setup.session.deploy(lambda step: None)
+    push(setup, name)
+    setup.session.start(setup.spec(name))
+
+
 def jump_clock(setup: Setup, name: str) -> None:
     """The heartbeat is an hour old, as after a clock that was set: the next one mends it."""
     beat = setup.work / "runs" / f"run-{name}" / "beat"
@@ -178,7 +231,30 @@ FAULTS: tuple[Fault, ...] = (
     start_from_two_laptops,
     stop_and_go_on,
     jump_clock,
+    slow_line,
+    wipe_disk,
 )
+
+
+def make_recordings(folder: Path) -> tuple[Path, Path]:
+    """The list and the folder of a few tones: the same bytes on every call."""
+    wavs, lines = folder / "wavs", []
+    wavs.mkdir(parents=True)
+    for number in range(CLIPS):
+        hertz = 110 + 20 * number
+        phases = [2 * math.pi * hertz * i / RATE for i in range(int(CLIP_S * RATE))]
+        tone = [round(6000 * sum(math.sin(k * phase) / k for k in (1, 2, 3))) for phase in phases]
+        with wave.open(str(wavs / f"{number}.wav"), "wb") as file:
+            file.setparams((1, 2, RATE, 0, "NONE", ""))
+            file.writeframes(array.array("h", tone).tobytes())
+        lines.append(f"{number}.wav|Tone|ja|はい。\n")
+    (folder / "Tone.list").write_text("".join(lines), encoding="utf-8")
+    return folder / "Tone.list", wavs
+
+
+def push(at: Setup, name: str) -> None:
+    """Send the recordings as this voice's."""
+    push_recordings(at.session, read_recordings(name, *at.recordings, lambda path: None), QUIET)
 
 
 @contextlib.contextmanager
@@ -186,17 +262,12 @@ def set_up(folder: Path) -> Iterator[Setup]:
     """Everything up to a dataset that could be pushed."""
     place = start_sshd(folder / "sshd", "127.0.0.1")
     proxy = CutProxy(place.spec.host, place.spec.port)
-    argv = [sys.executable, "-m", "sovdeck.engine.practice", str(folder / "data"), "Tiny"]
-    env = {**os.environ, "PYTHONPATH": str(ROOT / "dev"), "SSH_AUTH_SOCK": ""}
-    made = subprocess.run([*argv, str(CLIPS)], check=True, capture_output=True, env=env)
-    facts = json.loads(made.stdout.decode().strip().rpartition("\n")[2])
     laptop = Laptop(folder / "laptop", folder / "work")
     session = open_server(place.through(proxy), laptop.home, "box", laptop.work)
     try:
         with session:
             session.deploy(lambda step: None)
-            recordings = Path(facts["list"]), folder / "data" / "wavs"
-            yield Setup(place, proxy, session, laptop, recordings)
+            yield Setup(place, proxy, session, laptop, make_recordings(folder / "data"))
     finally:
         proxy.close()
         stop_sshd(place)
@@ -204,8 +275,7 @@ def set_up(folder: Path) -> Iterator[Setup]:
 
 def travel_once(at: Setup, name: str, fault: Fault | None, moment: float) -> tuple[str, float]:
     """One journey; (digest of all its weights, seconds of the first attempt)."""
-    recordings = read_recordings(name, *at.recordings, lambda path: None)
-    push_recordings(at.session, recordings, QUIET)
+    push(at, name)
     spec = at.spec(name)
     handle = at.session.start(spec).handle
     began = time.monotonic()
@@ -262,16 +332,37 @@ def digest_weights(folder: Path) -> str:
 def travel(trials: int, seed: int, folder: Path) -> Outcome:
     """One journey left alone, then `trials` with a fault at a random moment of that time."""
     chance, outcome = random.Random(seed), Outcome()
-    with set_up(folder) as at:
-        alone, seconds = travel_once(at, "Alone", None, 0.0)
-        for number in range(trials):
-            fault, moment = FAULTS[number % len(FAULTS)], chance.uniform(0.0, 0.7 * seconds)
-            outcome.trials += 1
-            label = f"{fault.__name__} after {moment:.1f} s"
-            try:
-                digest, _ = travel_once(at, f"Voice{number}", fault, moment)
-                if digest != alone:
-                    outcome.failures.append(f"{label}: other weights")
-            except (AssertionError, Problem, TimeoutError, OSError) as error:
-                outcome.failures.append(f"{label}: {type(error).__name__}: {error}")
+    plan = deque((number, chance.uniform(0.0, 0.7)) for number in range(trials))
+    began, made = time.monotonic(), Counter[str]()
+    alone: dict[str, Any] = {}
+
+    def go(place: int) -> None:
+        with set_up(folder / str(place)) as at:
+            if place == 0:
+                try:
+                    alone["digest"], alone["seconds"] = travel_once(at, "Alone", None, 0.0)
+                finally:
+                    ready.set()
+            ready.wait()
+            while alone and plan and time.monotonic() - began < LIMIT_S:
+                number, share = plan.popleft()
+                fault, moment = FAULTS[number % len(FAULTS)], share * alone["seconds"]
+                label = f"{fault.__name__} after {moment:.1f} s"
+                made[fault.__name__] += 1
+                try:
+                    digest, _ = travel_once(at, f"Voice{number}", fault, moment)
+                    if digest != alone["digest"]:
+                        outcome.failures.append(f"{label}: other weights")
+                except (AssertionError, Problem, TimeoutError, OSError) as error:
+                    outcome.failures.append(f"{label}: {type(error).__name__}: {error}")
+
+    ready = threading.Event()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for done in [pool.submit(go, place) for place in range(min(trials, AT_ONCE))]:
+            done.result()
+    outcome.trials = sum(made.values())
+    outcome.notes.append(", ".join(f"{count} {name}" for name, count in sorted(made.items())))
+    if plan:
+        minutes = f"{LIMIT_S / 60:.0f} minutes were over"
+        outcome.notes.append(f"{len(plan)} more were left out: {minutes}")
     return outcome

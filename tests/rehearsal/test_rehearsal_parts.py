@@ -12,34 +12,17 @@ import pytest
 import torch
 
 _TESTS = Path(__file__).parents[1]
-sys.path[:0] = [str(_TESTS / "rehearsal"), str(_TESTS / "engine"), str(_TESTS / "engine/interop")]
+sys.path.insert(0, str(_TESTS / "rehearsal"))
 
 from file_hub import serve_files  # noqa: E402 - tests/ is not a package
-from interop_micro import micro  # noqa: E402
 from measure import ProcessMeter, Station, format_table, measured  # noqa: E402
-from micro_models import GPT_IN_FILES  # noqa: E402
-from stand_ins import Sizes, write_stand_ins  # noqa: E402
+from small_sizes import SMALL  # noqa: E402
+from stand_ins import write_stand_ins  # noqa: E402
 
 from sovdeck.engine.contract.http_download import download_file  # noqa: E402
 from sovdeck.engine.contract.pretrained_set import files_for  # noqa: E402
 from sovdeck.engine.interop.pretrained import download_pretrained  # noqa: E402
 from sovdeck.engine.prepare.frozen_encoders import encoders_of_set  # noqa: E402
-
-SMALL = Sizes(
-    {
-        "hidden_size": 16,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "intermediate_size": 16,
-        "conv_dim": (16,) * 7,
-        "num_conv_pos_embeddings": 16,
-        "num_conv_pos_embedding_groups": 2,
-    },
-    {"hidden_size": 16, "num_hidden_layers": 4, "num_attention_heads": 2, "intermediate_size": 16},
-    {version: micro(version) for version in ("v2", "v2Pro", "v2ProPlus")},
-    GPT_IN_FILES,
-    None,
-)
 
 
 @pytest.fixture(scope="module")

@@ -35,6 +35,7 @@ class Rules:
     ca: tuple[asyncssh.SSHKey, ...] = ()
     authorized: Path | None = None  # an authorized_keys file, read at each log-in
     offered: list[str] = field(default_factory=list)  # what arrived, in order
+    passwords: list[int] = field(default_factory=list)  # how many, of each connection
 
 
 class Guard(asyncssh.SSHServer):
@@ -43,6 +44,7 @@ class Guard(asyncssh.SSHServer):
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self.conn = conn
+        self.rules.passwords.append(0)
 
     def begin_auth(self, username: str) -> bool:
         return True
@@ -52,6 +54,7 @@ class Guard(asyncssh.SSHServer):
 
     def validate_password(self, username: str, password: str) -> bool:
         self.rules.offered.append("password")
+        self.rules.passwords[-1] += 1
         return password == self.rules.password
 
     def public_key_auth_supported(self) -> bool:

@@ -61,6 +61,10 @@ class StreamPlayer:
         at: TracebackType | None,
     ) -> None:
         """End the sound; what `finish` has waited for is over already."""
+        self.stop()
+
+    def stop(self) -> None:
+        """End the sound at once, from any thread."""
         self._stopped = True
         self._parts.put(None)
         if self._process is not None:
@@ -73,9 +77,23 @@ class StreamPlayer:
             self._thread.start()
         self._parts.put(samples)
 
+    def end(self) -> None:
+        """Say that all samples are written; what waits is still heard."""
+        self._parts.put(None)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing sounds any more, or nothing could."""
+        return self._thread is None or not self._thread.is_alive()
+
+    @property
+    def has_played(self) -> bool:
+        """Whether all has been heard, to the end."""
+        return self._played
+
     def finish(self) -> bool:
         """Wait until all has been heard; False when nothing could play it."""
-        self._parts.put(None)
+        self.end()
         if self._thread is not None:
             self._thread.join()
         return self._played

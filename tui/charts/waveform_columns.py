@@ -6,12 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
+from sovdeck.engine.contract.reference_segment import MAX_REFERENCE_S, MIN_REFERENCE_S
 from sovdeck.tui.charts.raster import DotGrid
 
-MIN_REFERENCE_S, MAX_REFERENCE_S = (
-    3.0,
-    10.0,
-)  # what a reference may last; the engine checks it again
 TrimWindow = tuple[float, float]
 WindowEdge = Literal["start", "end", "both"]
 
@@ -87,8 +84,3 @@ def move_window(window: TrimWindow, edge: WindowEdge, by: float, seconds: float)
     else:
         end = max(min(end + by, seconds, start + MAX_REFERENCE_S), start + shortest)
     return round(start, 2), round(end, 2)
-
-
-def is_reference_length(seconds: float) -> bool:
-    """Whether a clip of that many seconds may be a reference."""
-    return MIN_REFERENCE_S <= seconds <= MAX_REFERENCE_S

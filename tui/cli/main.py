@@ -39,6 +39,7 @@ CLI_COMMANDS: dict[str, str] = {
     "bench": "sovdeck.tui.cli.commands.bench",
     "gpu": "sovdeck.tui.cli.commands.gpu",
     "speak": "sovdeck.tui.cli.commands.speak",
+    "read": "sovdeck.tui.cli.commands.read",
     "audition": "sovdeck.tui.cli.commands.audition",
     "serve": "sovdeck.tui.cli.commands.serve",
     "voices": "sovdeck.tui.cli.commands.voices",

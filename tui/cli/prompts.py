@@ -62,11 +62,13 @@ class TerminalDialog:
         with self._prompt_lock:
             return self._console.ask(question).strip().lower() in _YES
 
-    def secret(self, server: str, prompt: str) -> Secret | None:
+    def secret(self, server: str, prompt: str, *, again: bool = False) -> Secret | None:
         """Ask for a password without echo; None when nothing was typed."""
         with self._prompt_lock:
             # One line, so that nothing below it looks like a question of ours.
             asked = " ".join(prompt.split()) or "Password:"
+            if again:
+                self._console.print_message("tui.cli.secret_refused")
             typed = self._console.ask(f"{server}: {asked} ", getpass.getpass)
         return Secret(typed) if typed else None
 
@@ -94,7 +96,7 @@ class PipedDialog(TerminalDialog):
         """Refuse: nobody can compare the fingerprint."""
         return False
 
-    def secret(self, server: str, prompt: str) -> Secret | None:
+    def secret(self, server: str, prompt: str, *, again: bool = False) -> Secret | None:
         """The piped password, once: a wrong one is not sent again."""
         # Sent once: a wrong one is not tried again.
         password, self._password = self._password, ""

@@ -49,10 +49,10 @@ class NewServerDialog(TerminalDialog):
         self._console.print_message("tui.rent.pinned", host=host, fingerprint=fingerprint)
         return True
 
-    def secret(self, server: str, prompt: str) -> Secret | None:
+    def secret(self, server: str, prompt: str, *, again: bool = False) -> Secret | None:
         """The provider's password, once; then a person is asked."""
         password, self._password = self._password, None
-        return password or super().secret(server, prompt)
+        return password or super().secret(server, prompt, again=again)
 
     def confirm(self, key: str, **facts: object) -> bool:
         """Nothing else is asked here."""

@@ -8,8 +8,7 @@ from sovdeck.engine.contract.catalogue import Text, text
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.remote.servers.run_list import RunList, RunRow
 from sovdeck.tui.cli.console import Console
-
-_FAILED_STATES = ("failed", "killed", "lost", "stale", "no_op", "preempted")
+from sovdeck.tui.state.runs import failure_text
 
 
 def fetch_runs(run_list: RunList) -> tuple[RunRow, ...] | Exception:
@@ -36,17 +35,7 @@ def state_text(row: RunRow, console: Console) -> str:
 
 def run_failure(row: RunRow) -> Text | None:
     """Why a run did not succeed, in its own words where it left any, with what to do."""
-    if row.job.state not in _FAILED_STATES:
-        return None
-    errors = [event.payload for event in row.run.notices if event.type == "error"]
-    if not errors:
-        return row.job.why
-    both = [errors[-1].get("message"), errors[-1].get("hint")]
-    en, zh = (
-        " ".join(str(one.get(language, "")) for one in both if isinstance(one, dict)).strip()
-        for language in ("en", "zh")
-    )
-    return Text(en, zh)
+    return failure_text(row.job.state, row.run, row.job.why)
 
 
 def row_json(row: RunRow) -> dict[str, Any]:

@@ -44,6 +44,7 @@ class BackgroundTasks:
         self._on_problem = on_problem
         self._on_crash = on_crash
         self._tasks: dict[str, BackgroundTask] = {}
+        self._starting = threading.Lock()  # tasks are started from tasks too
         self.closing = threading.Event()
 
     def __contains__(self, group: str) -> bool:
@@ -60,15 +61,16 @@ class BackgroundTasks:
 
     def run(self, group: str, function: TaskFunction) -> None:
         """Start `function` in a thread, in place of the group's last task."""
-        self.cancel(group)
-        if self.closing.is_set():
-            return
-        cancel = threading.Event()
-        thread = threading.Thread(
-            target=self._run_guarded, args=(group, function, cancel), name=group, daemon=True
-        )
-        self._tasks[group] = BackgroundTask(thread, cancel)
-        thread.start()
+        with self._starting:
+            self.cancel(group)
+            if self.closing.is_set():
+                return
+            cancel = threading.Event()
+            thread = threading.Thread(
+                target=self._run_guarded, args=(group, function, cancel), name=group, daemon=True
+            )
+            self._tasks[group] = BackgroundTask(thread, cancel)
+            thread.start()
 
     def cancel(self, group: str) -> None:
         """Ask the group's task to stop."""

@@ -19,6 +19,7 @@ from sovdeck.tui.state import commands
 from sovdeck.tui.state.events import (
     AddServerFailed,
     NoticeRaised,
+    PlanRefused,
     RunChosen,
     RunEvents,
     ServerChosen,
@@ -115,6 +116,28 @@ class Controller(ServiceHost):
         """Stream a run's events without showing it."""
         self._watch_run(command.server, command.run)
 
+    def list_disk(self, command: commands.ListDisk) -> None:
+        """List what lies on a server's disk; no effect while something is removed there."""
+        if self.tasks.is_running(f"clean:{command.server}"):
+            return
+        self.tasks.run(
+            f"disk:{command.server}",
+            lambda emit, cancel: self.services.disks.list_items(command.server, emit, cancel),
+        )
+
+    def clean_disk(self, command: commands.CleanDisk) -> None:
+        """Remove what was chosen from a server's disk; no effect while it does."""
+        group = f"clean:{command.server}"
+        if self.tasks.is_running(group):
+            return
+        disks = self.services.disks
+        self.tasks.run(
+            group,
+            lambda emit, cancel: disks.remove(
+                command.server, command.paths, command.named, emit, cancel
+            ),
+        )
+
     def plan_deploy(self, command: commands.PlanDeploy) -> None:
         """Plan what a deploy would do."""
         self.tasks.run(
@@ -139,10 +162,15 @@ class Controller(ServiceHost):
         )
 
     def plan_training(self, command: commands.PlanTraining) -> None:
-        """Estimate time, memory and cost of a training run."""
-        self.tasks.run(
-            "plan", lambda emit, cancel: self.services.training.plan(command.draft, emit, cancel)
-        )
+        """Estimate time, memory and cost of a training run; the form says why it cannot."""
+
+        def plan(emit: Emit, cancel: Cancel) -> None:
+            try:
+                self.services.training.plan(command.draft, emit, cancel)
+            except Problem as problem:
+                emit(PlanRefused(Remark("note", problem.message, problem.hint)))
+
+        self.tasks.run("plan", plan)
 
     def list_datasets(self, command: commands.ListDatasets) -> None:
         """List the datasets of a server."""
@@ -294,6 +322,8 @@ COMMAND_HANDLERS: dict[type, Callable[[Controller, Any], None]] = {
     commands.ChooseServer: Controller.choose_server,
     commands.ChooseRun: Controller.choose_run,
     commands.ReadRun: Controller.read_run,
+    commands.ListDisk: Controller.list_disk,
+    commands.CleanDisk: Controller.clean_disk,
     commands.PlanDeploy: Controller.plan_deploy,
     commands.ApplyDeploy: Controller.apply_deploy,
     commands.PushDataset: Controller.push_dataset,

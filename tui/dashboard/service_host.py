@@ -37,7 +37,7 @@ class ServiceHost:
         self.app = app
         self.services = services
         self.tasks = BackgroundTasks(self.emit, self._raise_notice, self._post_crash)
-        self.playback = PlaybackQueue(self.tasks, services.player)
+        self.playback = PlaybackQueue(self.tasks, services.player, services.open_sound)
         self.pending_takes = PendingTakes()
         self._queue: deque[StoreEvent] = deque()
         self._drain_requested = threading.Event()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from sovdeck.engine.contract.catalogue import text
@@ -127,7 +129,8 @@ def speak(host: ServiceHost, command: commands.Speak) -> None:
         not _is_speaking(host, command.draft.server)
         and command.draft.server not in host.pending_takes
     ):
-        _start_take(host, TakeRow(host.next_take_id(), command.draft, host.services.now()))
+        take = TakeRow(host.next_take_id(), command.draft, host.services.now())
+        _start_take(host, replace(take, aloud=command.aloud))
 
 
 def speak_when_listed(host: ServiceHost, command: commands.SpeakWhenListed) -> None:
@@ -135,8 +138,11 @@ def speak_when_listed(host: ServiceHost, command: commands.SpeakWhenListed) -> N
     draft = command.form.draft()
     if _is_speaking(host, draft.server):
         return
-    now = host.services.now()
-    take = host.pending_takes.add(command.form, lambda: TakeRow(host.next_take_id(), draft, now))
+
+    def new_take() -> TakeRow:
+        return TakeRow(host.next_take_id(), draft, host.services.now(), aloud=command.aloud)
+
+    take = host.pending_takes.add(command.form, new_take)
     if take is not None:
         host.emit(TakeChanged(take))
     if not host.tasks.is_running(_listing_group(draft.server, draft.voice)):
@@ -165,17 +171,30 @@ def _is_speaking(host: ServiceHost, server: str) -> bool:
 
 def _start_take(host: ServiceHost, take: TakeRow) -> None:
     speech, draft = host.services.speech, take.draft
+    sound = host.playback.open_take(take.id) if take.aloud else None
 
     def speak_take(emit: Emit, cancel: Cancel) -> None:
-        emit(TakeChanged(take))
+        wav: list[Path] = []
+
+        def emit_and_note(event: StoreEvent) -> None:
+            if isinstance(event, TakeChanged) and event.take.wav is not None:
+                wav.append(Path(event.take.wav))
+            emit(event)
+
+        emit(TakeChanged(replace(take, aloud=sound is not None)))
         why = None
         try:
-            speech.speak(draft, take.id, emit, cancel)
+            on_sound = None if sound is None else sound.write
+            speech.speak(draft, take.id, emit_and_note, cancel, on_sound)
         except Problem as problem:
             why = Remark("bad", problem.message, problem.hint)
             raise
         finally:  # no effect on a take that has come to its own end
             emit(TakeEnded(take.id, "cancelled" if cancel.is_set() else "failed", why))
+            if sound is not None and wav and not cancel.is_set():
+                sound.end(wav[-1])
+            elif sound is not None:
+                sound.stop()
 
     host.tasks.run(f"speak:{draft.server}", speak_take)
 

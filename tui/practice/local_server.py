@@ -59,7 +59,7 @@ class NoPrompts:
         """Refuse every host key that was not accepted beforehand."""
         return False
 
-    def secret(self, server: str, prompt: str) -> Secret | None:
+    def secret(self, server: str, prompt: str, *, again: bool = False) -> Secret | None:
         """Give no password."""
         return None
 

@@ -17,6 +17,7 @@ from sovdeck.tui.screens.base.sortable_table import SortableTableScreen
 from sovdeck.tui.screens.deploy import DeployScreen
 from sovdeck.tui.screens.dialogs.add_server import AddServerScreen
 from sovdeck.tui.screens.dialogs.confirm import ConfirmScreen
+from sovdeck.tui.screens.disk import DiskScreen
 from sovdeck.tui.screens.rent.screen import RentScreen
 from sovdeck.tui.shell.actions import bindings
 from sovdeck.tui.state import commands
@@ -42,7 +43,7 @@ COLUMNS = {
     "disk": "tui.servers.disk",
     "price": "tui.servers.price",
 }
-_SERVER_ACTIONS = ("connect", "deploy", "remove", "open", "columns")
+_SERVER_ACTIONS = ("connect", "deploy", "disk", "remove", "open", "columns")
 _NARROW_COLUMNS = ("name", "link", "job", "price")
 
 
@@ -149,6 +150,13 @@ class ServersScreen(SortableTableScreen):
                     (f"  {age}", "$warning"),
                 )
             )
+            # Before what the probe found, which may be longer than the panel.
+            step = next_step(state, server.name)
+            if step is not None:
+                prefix = self.translate("tui.servers.next")
+                lines.append(
+                    Content.assemble((f"{prefix}  ", "bold $secondary"), self.translate(step))
+                )
             if server.connection_detail is not None:
                 lines.append(
                     Content.styled(translate_text(self, server.connection_detail), "$warning")
@@ -167,12 +175,6 @@ class ServersScreen(SortableTableScreen):
                         (translate_text(self, remark.hint), "$faint"),
                     )
                     lines.append(line)
-            step = next_step(state, server.name)
-            if step is not None:
-                prefix = self.translate("tui.servers.next")
-                lines.append(
-                    Content.assemble((f"{prefix}  ", "bold $secondary"), self.translate(step))
-                )
         self.query_one("#detail", Static).update(Content("\n").join(lines))
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
@@ -250,6 +252,10 @@ class ServersScreen(SortableTableScreen):
 
     def action_rent(self) -> None:
         self.app.push_screen(RentScreen())
+
+    def action_disk(self) -> None:
+        if self.base_app.state.server:
+            self.app.push_screen(DiskScreen(self.base_app.state.server))
 
     def action_remove(self) -> None:
         server = self.base_app.state.chosen_server

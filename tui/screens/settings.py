@@ -51,9 +51,9 @@ class SettingsScreen(AppScreen):
             yield Static(self._file_text(), id="file", markup=False)
 
     def _labels(self, name: str, choices: tuple[str, ...]) -> dict[str, str]:
-        """Labels of the choices; names of themes and chart markers need none."""
+        """Labels of the choices; numbers need none."""
         group = "switch" if choices == OFF_ON else name
-        if group not in ("switch", "language", "notify"):
+        if group == "smoothing":
             return {}
         return {
             choice: self.translate(f"tui.settings_screen.{group}_{choice}") for choice in choices

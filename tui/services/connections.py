@@ -48,11 +48,11 @@ class DashboardLoginPrompts:
         prompt = HostKeyPrompt(self._server, host, "", fingerprint, known_since or None)
         return self.prompts.confirm_host_key(prompt)
 
-    def secret(self, server: str, prompt: str) -> Secret | None:
+    def secret(self, server: str, prompt: str, *, again: bool = False) -> Secret | None:
         """The password or passphrase the person typed; None when refused."""
         if self.prompts is None:
             return None
-        typed = self.prompts.ask_secret(SecretPrompt(self._server, server, prompt))
+        typed = self.prompts.ask_secret(SecretPrompt(self._server, server, prompt, again))
         return Secret(typed) if typed else None
 
     def install_key(self, server: str) -> bool:

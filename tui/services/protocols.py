@@ -13,7 +13,7 @@ Rules for whoever implements these:
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -84,6 +84,21 @@ class Deploys(Protocol):
 
     def fetch_weights(self, server: str, preset: str, emit: Emit, cancel: Cancel) -> None:
         """Let the server fetch what lacks; emit WeightsSeen as it goes."""
+
+
+class Disks(Protocol):
+    """What lies on a server's disk, and removing it."""
+
+    def list_items(self, server: str, emit: Emit, cancel: Cancel) -> None:
+        """Emit DiskSeen."""
+
+    def remove(
+        self, server: str, paths: Sequence[str], named: Sequence[str], emit: Emit, cancel: Cancel
+    ) -> None:
+        """Remove what was listed last and is among `paths`; emit NoticeRaised and DiskSeen.
+
+        An only copy goes when its path is in `named`. Problem when a run was started since.
+        """
 
 
 class Datasets(Protocol):
@@ -210,6 +225,27 @@ class Player(Protocol):
         """Stop what plays; no effect when nothing does."""
 
 
+class SoundStream(Protocol):
+    """Sound on this computer that is heard while it is written: 16-bit mono samples at 32 kHz."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing sounds any more, or nothing could."""
+
+    @property
+    def has_played(self) -> bool:
+        """Whether all has been heard, to the end."""
+
+    def write(self, samples: bytes) -> None:
+        """Play these samples after those before; returns at once."""
+
+    def end(self) -> None:
+        """Say that all samples are written."""
+
+    def stop(self) -> None:
+        """End the sound at once; from any thread."""
+
+
 class Speech(Protocol):
     """Speaks with trained voices.
 
@@ -241,10 +277,18 @@ class Speech(Protocol):
     def read_text(self, request: ReadingRequest, emit: Emit, cancel: Cancel) -> None:
         """Ask the server how it reads a text; emit TextRead, also when it cannot say."""
 
-    def speak(self, draft: SpeakDraft, take: str, emit: Emit, cancel: Cancel) -> None:
+    def speak(
+        self,
+        draft: SpeakDraft,
+        take: str,
+        emit: Emit,
+        cancel: Cancel,
+        on_sound: Callable[[bytes], None] | None = None,
+    ) -> None:
         """Speak; emit TakeChanged under the id `take` at each sentence and at the end.
 
-        The first call loads the voice. Cancelling ends the take, not the loaded voice.
+        on_sound: gets the samples below a sentence, in order and each once. The first call loads
+        the voice. Cancelling ends the take, not the loaded voice.
         """
 
     def save_take(self, wav: Path, folder: Path) -> Path:

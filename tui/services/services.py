@@ -10,11 +10,13 @@ from sovdeck.tui.services.protocols import (
     Auditions,
     Datasets,
     Deploys,
+    Disks,
     Player,
     Practice,
     Recordings,
     Rentals,
     Servers,
+    SoundStream,
     Speech,
     Training,
     Voices,
@@ -29,8 +31,9 @@ NotifyRunEnded = Callable[[RunEnd, Language], None]
 class Services:
     """The whole outside world as the dashboard sees it; `now` gives Unix milliseconds.
 
-    Without `practice` nothing can be tried here. `default_draft` is what deploy.toml asks of a run:
-    the form of the Train screen begins with it.
+    Without `practice` nothing can be tried here; without `open_sound` a take is heard once it is
+    whole. `default_draft` is what deploy.toml asks of a run: the form of the Train screen begins
+    with it.
     """
 
     servers: Servers
@@ -44,6 +47,8 @@ class Services:
     auditions: Auditions
     recordings: Recordings
     rentals: Rentals
+    disks: Disks
     practice: Practice | None = None
     notify_run_ended: NotifyRunEnded | None = None
     default_draft: TrainDraft | None = None
+    open_sound: Callable[[], SoundStream] | None = None

@@ -39,6 +39,7 @@ def engine_args(draft: AuditionDraft) -> list[str]:
     args = ["--text-lang", draft.text_language, "--references", str(draft.references)]
     args += ["--seed", str(draft.seed)]
     args += ["--verify", str(draft.rerolls)] if draft.rerolls else []
+    args += [f"--pitch={draft.pitch:g}"] if draft.pitch else []  # it may begin with a dash
     args += ["--gpt", *draft.gpt] if draft.gpt else []
     args += ["--sovits", *draft.sovits] if draft.sovits else []
     return args + [f"--text={text}" for text in draft.texts]  # a text may begin with a dash

@@ -31,19 +31,7 @@ def make_comparisons(
 
     Only cells with a sound file here are taken. Empty when there are not two pairs.
     """
-    pairs = [(one.gpt, one.sovits) for one in audition.standings[:MAX_COMPARED_PAIRS]]
-    sounds = {
-        (cell.gpt, cell.sovits, cell.sentence, cell.reference): cell
-        for cell in audition.cells
-        if cell.kind == "cell" and cell.wav
-    }
-    conditions = sorted({(sentence, reference) for *_, sentence, reference in sounds})
-    candidates = [
-        (sounds[one + spot], sounds[other + spot])
-        for one, other in combinations(pairs, 2)
-        for spot in conditions
-        if one + spot in sounds and other + spot in sounds
-    ]
+    candidates = _comparable_cells(audition)
     random.shuffle(candidates)
     heard: Counter[WeightPair] = Counter()
     chosen: list[AbComparison] = []
@@ -54,6 +42,28 @@ def make_comparisons(
         a, b = random.sample(cells, 2)
         chosen.append(AbComparison(a, b))
     return chosen
+
+
+def has_comparison(audition: AuditionState) -> bool:
+    """Whether there is anything to vote on."""
+    return bool(_comparable_cells(audition))
+
+
+def _comparable_cells(audition: AuditionState) -> list[tuple[AuditionCell, AuditionCell]]:
+    """Renderings of the best pairs that say the same after the same reference, by twos."""
+    pairs = [(one.gpt, one.sovits) for one in audition.standings[:MAX_COMPARED_PAIRS]]
+    sounds = {
+        (cell.gpt, cell.sovits, cell.sentence, cell.reference): cell
+        for cell in audition.cells
+        if cell.kind == "cell" and cell.wav
+    }
+    conditions = sorted({(sentence, reference) for *_, sentence, reference in sounds})
+    return [
+        (sounds[one + spot], sounds[other + spot])
+        for one, other in combinations(pairs, 2)
+        for spot in conditions
+        if one + spot in sounds and other + spot in sounds
+    ]
 
 
 def _weight_pair(cell: AuditionCell) -> WeightPair:

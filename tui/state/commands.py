@@ -110,6 +110,22 @@ class ReadRun:
 
 
 @dataclass(frozen=True)
+class ListDisk:
+    """List what lies on a server's disk."""
+
+    server: str
+
+
+@dataclass(frozen=True)
+class CleanDisk:
+    """Remove these paths from a server's disk; `named` are only copies whose path was typed."""
+
+    server: str
+    paths: tuple[str, ...]
+    named: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class PlanDeploy:
     """Plan a deploy; nothing is done."""
 
@@ -339,9 +355,10 @@ class ReadText:
 
 @dataclass(frozen=True)
 class Speak:
-    """Speak a take."""
+    """Speak a take; `aloud` plays it while it is spoken."""
 
     draft: SpeakDraft
+    aloud: bool = False
 
 
 @dataclass(frozen=True)
@@ -349,6 +366,7 @@ class SpeakWhenListed:
     """Speak what the form holds as soon as the weights of its voice are known."""
 
     form: SpeakForm
+    aloud: bool = False
 
 
 @dataclass(frozen=True)
@@ -422,6 +440,8 @@ Command = (
     | ChooseServer
     | ChooseRun
     | ReadRun
+    | ListDisk
+    | CleanDisk
     | PlanDeploy
     | ApplyDeploy
     | CheckDataset
@@ -471,6 +491,7 @@ MUTATING_COMMANDS: tuple[type, ...] = (
     KeepProviderKey,
     RentServer,
     EndLease,
+    CleanDisk,
     ApplyDeploy,
     EditClip,
     UndoEdit,

@@ -23,6 +23,7 @@ from sovdeck.tui.state.models import (
 )
 from sovdeck.tui.state.rent_models import JourneyView, KeyAnswer, LeaseRow, OffersView
 from sovdeck.tui.state.server_models import (
+    DiskRow,
     Level,
     Remark,
     SavedServer,
@@ -138,6 +139,18 @@ class DeployStepChanged:
 
 
 @dataclass(frozen=True)
+class DiskSeen:
+    """What lies on a server's disk and may be removed, by kind, the largest first.
+
+    `now` is its own clock, in Unix seconds.
+    """
+
+    server: str
+    items: tuple[DiskRow, ...]
+    now: int
+
+
+@dataclass(frozen=True)
 class DatasetChecking:
     """A folder is being read; `done` recordings were measured so far."""
 
@@ -219,6 +232,13 @@ class PlanMade:
     """A training plan."""
 
     plan: TrainPlan
+
+
+@dataclass(frozen=True)
+class PlanRefused:
+    """A draft cannot be planned yet; `remark` says why and what to do."""
+
+    remark: Remark
 
 
 @dataclass(frozen=True)
@@ -397,6 +417,7 @@ StoreEvent = (
     | StreamReopened
     | DeployPlanned
     | DeployStepChanged
+    | DiskSeen
     | DatasetChecking
     | DatasetChecked
     | DatasetUnreadable
@@ -408,6 +429,7 @@ StoreEvent = (
     | PlanMade
     | WeightsSeen
     | AddServerFailed
+    | PlanRefused
     | VoicesSeen
     | TransferChanged
     | TransferEnded

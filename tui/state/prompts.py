@@ -19,11 +19,15 @@ class HostKeyPrompt:
 
 @dataclass(frozen=True)
 class SecretPrompt:
-    """A password or a passphrase is needed; `prompt` is the server's own wording."""
+    """A password or a passphrase is needed; `prompt` is the server's own wording.
+
+    again: what was typed before was refused.
+    """
 
     server: str
     address: str
     prompt: str
+    again: bool = False
 
 
 @dataclass(frozen=True)

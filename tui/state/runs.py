@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from sovdeck.engine.contract.catalogue import LANGUAGES, Text
 from sovdeck.engine.contract.curves import Curves, with_points
 from sovdeck.engine.contract.events import Event
 from sovdeck.engine.contract.fold import RunState, StageState, fold
@@ -14,6 +15,8 @@ from sovdeck.tui.state.models import ENDED_STATES, JobStatus
 from sovdeck.tui.state.run_lines import run_lines
 
 LOG_LIMIT = 5000
+# Ends that nobody asked for; a stopped run has nothing to explain.
+_FAILED_STATES = ("failed", "killed", "lost", "stale", "no_op", "preempted")
 
 RunKey = tuple[str, str]
 
@@ -55,6 +58,11 @@ class RunView:
         return self.status in ENDED_STATES
 
     @property
+    def failure(self) -> Text | None:
+        """Why the run did not succeed; None while it goes on or where it did."""
+        return failure_text(self.status, self.state, self.job.detail if self.job else None)
+
+    @property
     def voice(self) -> str:
         """The voice that is trained, as far as it is known."""
         return self.state.voice or (self.job.voice if self.job else "")
@@ -72,6 +80,21 @@ class RunView:
         """Seconds left in the running stage; None where the stream gave none."""
         stage = self.stage
         return stage.eta_s if stage is not None and stage.state == "running" else None
+
+
+def failure_text(status: str, run: RunState, why: Text | None) -> Text | None:
+    """Why a run in this state did not succeed, and what to do: its own last error, else `why`."""
+    if status not in _FAILED_STATES:
+        return None
+    errors = [event.payload for event in run.notices if event.type == "error"]
+    if not errors:
+        return why
+    both = [errors[-1].get("message"), errors[-1].get("hint")]
+    en, zh = (
+        " ".join(str(one.get(language, "")) for one in both if isinstance(one, dict)).strip()
+        for language in LANGUAGES
+    )
+    return Text(en, zh)
 
 
 def with_events(view: RunView, events: Iterable[Event], at: int) -> RunView:

@@ -24,6 +24,22 @@ class SavedServer:
 
 
 @dataclass(frozen=True)
+class DiskRow:
+    """One thing on a server's disk that may be removed; see `sovdeck.remote.disk.items`.
+
+    path: its name for the server; `label` is the same to be read. mark: safe, resume or only_copy.
+    """
+
+    kind: str
+    path: str
+    label: str
+    bytes: int
+    changed: int
+    mark: str
+    used_by: str = ""
+
+
+@dataclass(frozen=True)
 class ParsedSSHLine:
     """What a pasted ssh line means, to be read back to the person before anything is dialled."""
 

@@ -1,15 +1,17 @@
 """The form of the Speak screen: weights, reference clip, text, parameters. Pure.
 
 Fields the person has not touched follow what is known of the voice: the pair an audition chose,
-else the newest weights; the best reference, its text and its language.
+else the newest weights; the best reference of a usable length, its text and its language.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
 from sovdeck.engine.contract.params import PARAMS
+from sovdeck.engine.contract.reference_segment import is_reference_length
 from sovdeck.engine.contract.voice_assets import ReferenceClip
 from sovdeck.tui.state.speech_models import AuditionState, SpeakDraft, TakeRow, VoiceAssetsState
 
@@ -33,6 +35,11 @@ FORM_FIELDS = tuple(
         "max_rerolls",
     )
 )
+
+
+def first_usable(clips: Sequence[ReferenceClip]) -> ReferenceClip | None:
+    """The first clip, which is the best, of a length that a reference may have."""
+    return next((clip for clip in clips if is_reference_length(clip.seconds)), None)
 
 
 class SpeakForm:
@@ -81,7 +88,7 @@ class SpeakForm:
                 self._known_clips = None
                 self.select_reference(new)
         if self.clip not in paths or "clip" not in self._touched:
-            best = assets.references[0] if assets.references else None
+            best = first_usable(assets.references)
             if best is None:
                 self.clip = ""
             elif best.path != self.clip:

@@ -104,7 +104,8 @@ class TakeRow:
     """One rendering. `wav` is its file on this computer, there once the take is done.
 
     `first_audio_s` is how long the first sentence took to arrive. `notices` is what a person
-    should know of a take that was spoken, as characters without a sound.
+    should know of a take that was spoken, as characters without a sound. `aloud`: it is heard
+    while it is spoken, and needs not be played once it is done.
     """
 
     id: str
@@ -119,6 +120,7 @@ class TakeRow:
     peaks: tuple[float, ...] = ()
     why: Remark | None = None
     notices: tuple[Remark, ...] = ()
+    aloud: bool = False
 
     @property
     def ended(self) -> bool:
@@ -136,7 +138,7 @@ class AuditionDraft:
     """A grid to be rendered. Empty tuples let the engine choose: newest three, two sentences.
 
     `rerolls`: how often a sentence that recognition misses is drawn again; 0 does not check.
-    `queue`: render once the runs before it have ended.
+    `queue`: render once the runs before it have ended. `pitch`: semitones, in every rendering.
     """
 
     server: str
@@ -149,6 +151,7 @@ class AuditionDraft:
     seed: int = 1234
     rerolls: int = 0
     queue: bool = False
+    pitch: float = 0.0
 
 
 @dataclass(frozen=True)

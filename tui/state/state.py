@@ -46,6 +46,7 @@ class State:
     servers: Mapping[str, ServerState] = field(default_factory=dict)
     history: Mapping[str, Mapping[str, Series]] = field(default_factory=dict)
     runs: Mapping[RunKey, RunView] = field(default_factory=dict)
+    disks: Mapping[str, ev.DiskSeen] = field(default_factory=dict)
     deploys: Mapping[str, tuple[DeployStepRow, ...]] = field(default_factory=dict)
     voices: Mapping[str, tuple[Voice, ...]] = field(default_factory=dict)
     voices_at: Mapping[str, int] = field(default_factory=dict)
@@ -66,6 +67,7 @@ class State:
     transcription: TranscriptionRow | None = None
     waveform: ev.WaveformRead | None = None
     plan: TrainPlan | None = None
+    plan_refused: Remark | None = None  # why there is no plan
     weights: WeightsRow | None = None
     add_failed: ev.AddServerFailed | None = None
     offers: OffersView = OffersView()  # noqa: RUF009 - frozen

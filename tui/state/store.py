@@ -175,6 +175,10 @@ def _deploy_step(state: State, event: ev.DeployStepChanged) -> StateChange:
     return replace(state, deploys={**state.deploys, event.server: steps}), {"deploys"}
 
 
+def _disk_seen(state: State, event: ev.DiskSeen) -> StateChange:
+    return replace(state, disks={**state.disks, event.server: event}), {"disks"}
+
+
 def _dataset_checking(state: State, event: ev.DatasetChecking) -> StateChange:
     return replace(state, checking=event, dataset_error=None, bare_recordings=None), {"dataset"}
 
@@ -216,7 +220,11 @@ def _add_server_failed(state: State, event: ev.AddServerFailed) -> StateChange:
 
 
 def _plan_made(state: State, event: ev.PlanMade) -> StateChange:
-    return replace(state, plan=event.plan), {"plan"}
+    return replace(state, plan=event.plan, plan_refused=None), {"plan"}
+
+
+def _plan_refused(state: State, event: ev.PlanRefused) -> StateChange:
+    return replace(state, plan=None, plan_refused=event.remark), {"plan"}
 
 
 def _voices_seen(state: State, event: ev.VoicesSeen) -> StateChange:
@@ -361,6 +369,7 @@ _REDUCERS: dict[type, Callable[[State, Any], StateChange]] = {
     ev.StreamReopened: _stream_reopened,
     ev.DeployPlanned: _deploy_planned,
     ev.DeployStepChanged: _deploy_step,
+    ev.DiskSeen: _disk_seen,
     ev.DatasetChecking: _dataset_checking,
     ev.DatasetChecked: _dataset_checked,
     ev.DatasetUnreadable: _dataset_unreadable,
@@ -370,6 +379,7 @@ _REDUCERS: dict[type, Callable[[State, Any], StateChange]] = {
     ev.RecordingChanged: _recording_changed,
     ev.WaveformRead: _waveform_read,
     ev.PlanMade: _plan_made,
+    ev.PlanRefused: _plan_refused,
     ev.WeightsSeen: _weights_seen,
     ev.AddServerFailed: _add_server_failed,
     ev.VoicesSeen: _voices_seen,

@@ -7,7 +7,9 @@ the token that only the terminal showed, and a WebSocket must come from our own 
 Browsers send a cookie to every port of a host, also to what `sovdeck forward` brings there from a
 server. So the cookie is bound to a folder that nobody else can guess: no request outside it, on
 whichever port, carries the cookie. It holds a secret of its own, and has the port in its name, so
-that two pages do not log each other out.
+that two pages do not log each other out. Whatever listens on another port of this host may set a
+cookie of that name, which is then sent beside ours: of several one has to be right, so that it
+neither enters nor locks the person out.
 """
 
 from __future__ import annotations
@@ -57,12 +59,13 @@ class RequestGuard:
         path: str,
         host: str | None,
         origin: str | None,
-        cookie: str | None,
+        cookies: str | None,
         token: str | None,
     ) -> AccessDecision:
         """Decide about one request.
 
-        `enter` is a first visit with the token in its address, `pass` any later request.
+        `enter` is a first visit with the token in its address, `pass` any later request. cookies:
+        the whole header of that name.
         """
         if host != f"{bracket_ipv6(self.host)}:{self.port}":
             return "wrong_host"
@@ -70,12 +73,19 @@ class RequestGuard:
             return "wrong_origin"
         if path == "/" and token is not None and _equal_in_constant_time(token, self.token):
             return "enter"
-        inside = path.startswith(self.folder)
-        if not inside or cookie is None or not _equal_in_constant_time(cookie, self.session):
+        if not path.startswith(self.folder) or not self._holds_session(cookies or ""):
             return "no_token"
         if path == f"{self.folder}ws" and origin is None:
             return "wrong_origin"
         return "pass"
+
+    def _holds_session(self, cookies: str) -> bool:
+        pairs = (pair.strip().partition("=") for pair in cookies.split(";"))
+        return any(
+            _equal_in_constant_time(value, self.session)
+            for name, _, value in pairs
+            if name == self.cookie
+        )
 
 
 def loopback_address(host: str) -> str:

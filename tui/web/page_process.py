@@ -6,10 +6,9 @@ textual-serve starts it.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
-
-from sovdeck.tui.dashboard.open_dashboard import open_dashboard
 
 
 def main() -> int:
@@ -20,6 +19,10 @@ def main() -> int:
     parser.add_argument("--config", type=Path)
     parser.add_argument("--lang", choices=("en", "zh"), default="en")
     options = parser.parse_args()
+    os.environ["TEXTUAL_DRIVER"] = "sovdeck.tui.web.page_driver:PageDriver"
+    # Only now: Textual reads that name while it is imported.
+    from sovdeck.tui.dashboard.open_dashboard import open_dashboard
+
     return open_dashboard(options.config, options.lang)
 
 

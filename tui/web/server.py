@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 import socket
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 from textual_serve.server import Server
 
@@ -59,6 +61,7 @@ class GuardedServer(Server):
                     "tui.web.port_taken", ExitCode.CONFIG, where=where, why=error.strerror or "?"
                 ) from error
             listener.listen()
+            logging.getLogger("aiohttp.server").addFilter(_is_no_refusal)
             on_listening()
             # Requests are not logged: the first one carries the token.
             web.run_app(
@@ -89,7 +92,7 @@ class GuardedServer(Server):
                 request.path,
                 request.headers.get("Host"),
                 request.headers.get("Origin"),
-                request.cookies.get(guard.cookie),
+                request.headers.get("Cookie"),
                 request.query.get("token"),
             )
             if decision == "enter":
@@ -113,6 +116,12 @@ class GuardedServer(Server):
             return response
 
         return check_access
+
+
+def _is_no_refusal(record: logging.LogRecord) -> bool:
+    """Whether a log record tells of anything but a request that is no HTTP and was refused so."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError)
 
 
 def _command_line(command: Sequence[str]) -> str:

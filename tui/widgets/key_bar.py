@@ -14,9 +14,13 @@ from textual.screen import Screen
 from sovdeck.tui.shell.actions import ACTIONS_BY_ID, Action
 from sovdeck.tui.text.i18n import translate_text
 from sovdeck.tui.widgets.click_row import ClickPart, ClickRow
+from sovdeck.tui.widgets.form_input import FormInput
 
 LEAVE_FIELD = "screen.leave_field"
 ENTER_FIELD = "screen.enter_field"
+EDIT_FIELD = "field.edit_field"
+END_EDIT = "field.end_edit"
+_Key = tuple[ClickPart, ClickPart | None]  # with its title, and without where it may lose it
 _KEPT_LAST = ("app.palette", "app.quit", "app.help")
 _KEY_NAMES = {
     "question_mark": "?",
@@ -73,28 +77,42 @@ class KeyBar(ClickRow):
     def redraw(self) -> None:
         """Show as many keys as fit."""
         typing = is_typing(self.screen)
-        own: list[ClickPart] = []
+        own: list[_Key] = []
         everywhere: list[ClickPart] = []
         for key, action, enabled in sorted(self._footer_actions(), key=_kept_order):
-            group = everywhere if action.scope == "app" else own
-            if action.id not in (LEAVE_FIELD, ENTER_FIELD):
-                group.append(self._key_part(key, action, enabled))
-            elif typing if action.id == LEAVE_FIELD else not typing and self._has_field():
-                group.insert(0, self._key_part(key, action, enabled))
+            part = self._key_part(key, action, enabled)
+            bare = self._key_part(key, action, enabled, bare=True) if _is_no_letter(key) else None
+            if action.scope == "app":
+                everywhere.append(part)
+            elif action.id not in (LEAVE_FIELD, ENTER_FIELD, EDIT_FIELD, END_EDIT):
+                own.append((part, bare))
+            elif self._shows_field_key(action.id, typing):
+                own.insert(0, (part, bare))
         # Help and the way out are kept when keys must be dropped: help lists the others.
         width = self.size.width or self.app.size.width
         kept = _parts_that_fit(everywhere[::-1], width if not own else width // 3)[::-1]
-        self.show_parts(_parts_that_fit(own, width - sum(map(_part_width, kept))) + kept)
+        self.show_parts(_fit_own(own, width - sum(map(_part_width, kept))) + kept)
+
+    def _shows_field_key(self, action_id: str, typing: bool) -> bool:
+        """Whether a way into or out of a text field is of use now; only one is shown."""
+        on_field = isinstance(self.screen.focused, FormInput)
+        if action_id == LEAVE_FIELD:
+            return typing and not on_field
+        if action_id == ENTER_FIELD:
+            return not typing and not on_field and self._has_field()
+        return typing == (action_id == END_EDIT)
 
     def _has_field(self) -> bool:
         """Whether the screen shows a text field to go into."""
         return any(field.display for field in self.screen.query("Input, TextArea"))
 
-    def _key_part(self, key: str, action: Action, enabled: bool) -> ClickPart:
+    def _key_part(
+        self, key: str, action: Action, enabled: bool, *, bare: bool = False
+    ) -> ClickPart:
         style = "bold $footer-key-foreground" if enabled else "dim"
+        title = "" if bare else f"{translate_text(self, action.title)} "
         content = Content.assemble(
-            (f" {key_name(key)} ", style),
-            (f"{translate_text(self, action.title)} ", "$foreground" if enabled else "dim"),
+            (f" {key_name(key)} ", style), (title, "$foreground" if enabled else "dim")
         )
         return ClickPart(content, f"screen.press('{key}')", translate_text(self, action.help))
 
@@ -116,6 +134,28 @@ def _kept_order(row: tuple[str, Action, bool]) -> int:
     """The order of the keys that work everywhere, the last the most worth keeping."""
     id_ = row[1].id
     return _KEPT_LAST.index(id_) + 1 if id_ in _KEPT_LAST else 0
+
+
+def _is_no_letter(key: str) -> bool:
+    """Whether a key is one that nobody finds by trying: a function key or one with Ctrl."""
+    return key.startswith("ctrl+") or (key[:1] == "f" and key[1:].isdigit())
+
+
+def _fit_own(keys: list[_Key], width: int) -> list[ClickPart]:
+    """As many of `keys` as fit into `width` cells; function keys lose their title, not their place.
+
+    A function key is at least named, so that help can be asked about it.
+    """
+    later = sum(_part_width(bare) for _, bare in keys if bare is not None)
+    shown: list[ClickPart] = []
+    for part, bare in keys:
+        later -= _part_width(bare) if bare is not None else 0
+        fitting = [one for one in (part, bare) if one is not None]
+        chosen = next((one for one in fitting if _part_width(one) + later <= width), None)
+        if chosen is not None:
+            shown.append(chosen)
+            width -= _part_width(chosen)
+    return shown
 
 
 def _part_width(part: ClickPart) -> int:

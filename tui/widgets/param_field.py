@@ -15,6 +15,14 @@ from sovdeck.engine.contract.param import Param, format_value
 from sovdeck.engine.contract.params import check_value
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.tui.text.i18n import translate, translate_text
+from sovdeck.tui.text.param_values import (
+    choice_labels,
+    param_choices,
+    range_text,
+    unit_text,
+    value_text,
+)
+from sovdeck.tui.widgets.form_input import FormInput
 from sovdeck.tui.widgets.option_stepper import OptionStepper
 
 
@@ -50,30 +58,26 @@ class ParamField(Horizontal):
 
     def compose(self) -> ComposeResult:
         yield Static(translate_text(self, self.param.title), classes="title", markup=False)
-        choices = self._choices()
+        choices = param_choices(self.param)
         if choices:
-            yield OptionStepper(choices, format_value(self.value))
+            labels = choice_labels(self, self.param)
+            yield OptionStepper(choices, format_value(self.value), labels=labels)
         else:
-            yield Input(format_value(self.value), compact=True)
+            yield FormInput(format_value(self.value), compact=True)
         yield Static(self._note(), classes="note")
-
-    def _choices(self) -> tuple[str, ...]:
-        if self.param.kind == "bool":
-            return ("on", "off")
-        return self.param.choices
 
     def _note(self) -> Content:
         if self.problem is not None:
-            allowed = self.param.range_text() + (" | auto" if self.param.auto else "")
+            allowed = range_text(self, self.param)
             return Content.styled(
                 translate(self, "tui.train.allowed", range=allowed), "bold $error"
             )
         if self.changed and self.param.default != "":
-            default = format_value(self.param.default)
+            default = value_text(self, self.param, self.param.default)
             return Content.styled(
                 translate(self, "tui.train.not_default", default=default), "$warning"
             )
-        return Content(self.param.unit)
+        return Content(unit_text(self, self.param))
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
@@ -101,7 +105,7 @@ class ParamField(Horizontal):
     def set_value(self, value: Any) -> None:
         """Show `value` as if it had been typed."""
         shown = format_value(value)
-        if self._choices():
+        if param_choices(self.param):
             self.query_one(OptionStepper).value = shown
         else:
             self.query_one(Input).value = shown

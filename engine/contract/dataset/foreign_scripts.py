@@ -27,18 +27,19 @@ _BRACES = re.compile(r"\{[^{}]*\}")
 _LETTERS = ("Lu", "Ll", "Lt", "Lo")
 
 
-def find_foreign_letters(text: str, mode: str) -> list[tuple[str, int]]:
+@lru_cache(maxsize=1 << 16)  # a list is judged again at each corrected word
+def find_foreign_letters(text: str, mode: str) -> tuple[tuple[str, int], ...]:
     """Return letters of `text` and their indices that cannot be read in a language mode."""
     pattern = _FOREIGN.get(mode.removeprefix("all_"))
     if pattern is None or text.isascii():
-        return []
+        return ()
     given = [match.span() for match in _BRACES.finditer(text)]
-    return [
+    return tuple(
         (match.group(), match.start())
         for match in pattern.finditer(text)
         if _is_letter(match.group())
         and not any(start < match.start() < end for start, end in given)
-    ]
+    )
 
 
 @lru_cache(maxsize=4096)

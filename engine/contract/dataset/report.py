@@ -7,10 +7,12 @@ recording, and what is left out and why.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -187,6 +189,7 @@ def make_report(
         (item, measurements[item.name]) for item in manifest.items if item.name in measurements
     ]
     seconds = [fact.seconds for _, fact in measured]
+    ordered = sorted(seconds)
     paces = _measure_paces(measured)
     usual_level = _known_median(fact.level_db for _, fact in measured)
     source = manifest.source.name
@@ -207,8 +210,8 @@ def make_report(
         unmeasured=len(manifest.items) - len(measured),
         speaker_totals=_speaker_totals(manifest.items, measurements),
         histogram=tuple(
-            (low, high, sum(low <= length < high for length in seconds))
-            for low, high in zip(HISTOGRAM_EDGES_S, HISTOGRAM_EDGES_S[1:], strict=False)
+            (low, high, bisect_left(ordered, high) - bisect_left(ordered, low))
+            for low, high in pairwise(HISTOGRAM_EDGES_S)
         ),
         level_db=usual_level,
         noise_db=_known_median(fact.noise_db for _, fact in measured),
@@ -229,6 +232,20 @@ def count_characters(transcript: str) -> int:
 class _PaceStatistics:
     median_pace: float  # characters a second
     spread: float  # of their logarithms, robust; 0 with too few clips to tell
+
+    @cached_property
+    def _surely_usual(self) -> tuple[float, float]:
+        """Paces between these are not odd, without a logarithm for each of many thousands."""
+        factor = max(math.exp(_ODD_PACE_DEVIATION * self.spread), _MIN_PACE_RATIO)
+        return self.median_pace / factor * 1.001, self.median_pace * factor * 0.999
+
+    def is_odd(self, pace: float) -> bool:
+        """Whether `pace` is far off, in deviations and in proportion."""
+        low, high = self._surely_usual
+        if low < pace < high:
+            return False
+        ratio = max(pace / self.median_pace, self.median_pace / pace)
+        return abs(self.deviation(pace)) > _ODD_PACE_DEVIATION and ratio > _MIN_PACE_RATIO
 
     def deviation(self, pace: float) -> float:
         """How many usual deviations `pace` is off; negative is slow."""
@@ -259,39 +276,50 @@ def _find_suspicions(
     paces: dict[str, _PaceStatistics],
     usual_level: float | None,
 ) -> list[tuple[float, Problem]]:
-    location = {"file": source, "line": item.line, "name": item.name}
     reasons: list[tuple[float, Problem]] = []
     pace = count_characters(item.text) / fact.seconds
     statistics = paces[item.language]
-    deviation = statistics.deviation(pace)
-    ratio = max(pace / statistics.median_pace, statistics.median_pace / pace)
-    if abs(deviation) > _ODD_PACE_DEVIATION and ratio > _MIN_PACE_RATIO:
+    if statistics.is_odd(pace):
+        deviation = statistics.deviation(pace)
         # As far as this, some words are missing in the text or in the sound.
         key = (
             "engine.report.mismatch"
             if abs(deviation) > _MISMATCH_DEVIATION
             else "engine.report.odd_pace"
         )
-        facts = {"pace": round(pace, 1), "usual": round(statistics.median_pace, 1), **location}
+        usual = round(statistics.median_pace, 1)
+        facts = {"pace": round(pace, 1), "usual": usual, **_location(source, item)}
         reasons.append((abs(deviation), Problem(key, ExitCode.DATA, **facts)))
     if fact.clipped is not None and fact.clipped > _MAX_CLIPPED_FRACTION:
         percent = round(100 * fact.clipped, 2)
-        problem = Problem("engine.report.clipping", ExitCode.DATA, percent=percent, **location)
+        problem = Problem(
+            "engine.report.clipping", ExitCode.DATA, percent=percent, **_location(source, item)
+        )
         reasons.append((3 + 100 * fact.clipped, problem))
     if fact.level_db is not None and fact.noise_db is not None:
         signal_to_noise = fact.level_db - fact.noise_db
         if signal_to_noise < _MIN_SIGNAL_TO_NOISE_DB:
             problem = Problem(
-                "engine.report.noisy", ExitCode.DATA, db=round(signal_to_noise), **location
+                "engine.report.noisy",
+                ExitCode.DATA,
+                db=round(signal_to_noise),
+                **_location(source, item),
             )
             reasons.append((1 + (_MIN_SIGNAL_TO_NOISE_DB - signal_to_noise) / 5, problem))
         if usual_level is not None and abs(fact.level_db - usual_level) > _ODD_LEVEL_DB:
             level = round(fact.level_db - usual_level)
             problem = Problem(
-                "engine.report.odd_level", ExitCode.DATA, db=f"{level:+d}", **location
+                "engine.report.odd_level",
+                ExitCode.DATA,
+                db=f"{level:+d}",
+                **_location(source, item),
             )
             reasons.append((1.0, problem))
     return reasons
+
+
+def _location(source: str, item: DatasetItem) -> dict[str, Any]:
+    return {"file": source, "line": item.line, "name": item.name}
 
 
 def _unread_reasons(
@@ -304,9 +332,7 @@ def _unread_reasons(
     problem = Problem(
         "engine.report.unread",
         ExitCode.DATA,
-        file=source,
-        line=item.line,
-        name=item.name,
+        **_location(source, item),
         count=len(unread),
         characters=named + (" …" if len(unread) > _MAX_NAMED else ""),
     )

@@ -90,7 +90,7 @@ class Text2Semantic(nn.Module):
         keys = masks.left_padded_mask if upstream_mask else masks.right_padded_mask
         keys_seen = torch.cat((keys(phone_lengths, L), real), dim=1)  # (B, L + S)
         mask = masks.with_padding(masks.prefix_mask(L, S, x.device), keys_seen)
-        x = self.h(x, mask)
+        x = self.h(x, masks.to_added(mask, _score_dtype(x)))
 
         if upstream_mask:
             x = x[:, L - 1 :]
@@ -100,6 +100,12 @@ class Text2Semantic(nn.Module):
         logits = self.ar_predict_layer(x).float()  # (B, S + 1, V)
         loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum")
         return GptOutput(logits, targets, loss, _top3_accuracy(logits.detach(), targets, eos))
+
+
+def _score_dtype(x: Tensor) -> torch.dtype:
+    """The format in which the scores of attention over `x` are computed."""
+    kind = x.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
 
 
 def _top3_accuracy(logits: Tensor, targets: Tensor, eos: int) -> Tensor:

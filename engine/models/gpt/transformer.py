@@ -27,15 +27,14 @@ def softmax_attention(
 ) -> Tensor:
     """Attention of q (B, nh, T, hs) over k, v (B, nh, T_keys, hs) with dropout of its weights.
 
-    `mask` broadcasts to (B, nh, T, T_keys), True = attended to. With dropout torch has no fused
-    kernel on a CPU, and in its plain one the random numbers take most of the time.
+    `mask` broadcasts to (B, nh, T, T_keys), as in `attend`. With dropout torch has no fused kernel
+    on a CPU, and in its plain one the random numbers take most of the time.
     """
-    if q.device.type != "cpu" or dropout == 0 or mask is None:
+    if q.device.type != "cpu" or dropout == 0 or mask is None or mask.dtype == torch.bool:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
-    hidden = torch.zeros(mask.shape, dtype=scores.dtype).masked_fill_(~mask, float("-inf"))
     # In place and by adding: nothing to compute in the backward pass, and nothing is copied.
-    return apply_dropout(scores.add_(hidden).softmax(-1), dropout) @ v
+    return apply_dropout(scores.add_(mask).softmax(-1), dropout) @ v
 
 
 class Projection(nn.Linear):

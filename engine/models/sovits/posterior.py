@@ -26,5 +26,6 @@ class PosteriorEncoder(nn.Module):
         x = self.enc(self.pre(spec) * mask, mask, timbre)
         mean, log_std = (self.proj(x) * mask).chunk(2, dim=1)
         if noise is None:
-            noise = torch.randn_like(mean)
+            # Drawn in bfloat16 it would be other numbers, and of a smaller deviation.
+            noise = torch.randn_like(mean, dtype=torch.float32)
         return (mean + noise * log_std.exp()) * mask, mean, log_std

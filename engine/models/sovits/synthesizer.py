@@ -153,7 +153,7 @@ class Synthesizer(nn.Module):
             content, mask, text, text_mask, self.prior_timbre(timbre), speed=speed
         )
         if noise is None:
-            noise = torch.randn_like(mean)
+            noise = torch.randn_like(mean, dtype=torch.float32).to(mean.dtype)
         z_p = mean + noise * log_std.exp() * noise_scale
         return self.flow(z_p, mask, timbre, inverse=True) * mask
 

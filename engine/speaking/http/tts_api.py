@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -60,6 +61,9 @@ _LANGUAGE_OF_LABEL = {
     "多语种混合": "auto",
     "多语种混合(粤语)": "auto_yue",
 }
+# A client of a fork of GPT-SoVITS names the clip after a speaker of `/speakers`, as that fork keeps
+# its clips; the text it sends with it is the speaker's name, not the clip's words.
+_SPEAKERS_CLIP = re.compile(r"\./参考音频/(.+)\.wav")
 _ON, _OFF = frozenset(("true", "1")), frozenset(("", "false", "0", "none"))
 _EARLY = frozenset(("2", "3"))  # upstream's quicker modes, which give up some quality
 
@@ -82,7 +86,12 @@ def parse_tts(body: Mapping[str, Any], voices: VoicePool) -> SpeechQuery:
 
 
 def parse_v1(body: Mapping[str, Any], voices: VoicePool) -> SpeechQuery:
-    """Return what a body or query of the older endpoint asks for."""
+    """Return what a body or query of the older endpoint asks for.
+
+    Some clients send api_v2's fields here.
+    """
+    if "text_lang" in body:
+        return parse_tts(body, voices)
     params = _rename(body, _V1_FIELDS)
     return _query(body, params, voices, _V1_FIELDS, False, False, "media_type")
 
@@ -115,7 +124,12 @@ def _query(
     headers: dict[str, str] = {}
     if "speed" in params:
         params["speed"], headers = nearest_speed(params["speed"], fields["speed"])
-    voice, reference = voices.find_reference(voices.default)
+    clip = params.get("ref_audio", "")
+    named = _SPEAKERS_CLIP.fullmatch(clip) if isinstance(clip, str) else None
+    if named is not None:
+        params["ref_audio"] = ""
+    called = voices.default if named is None else named[1]
+    voice, reference = voices.find_reference(called)
     if params.get("ref_audio", "") == "":
         # The words belong to the clip: with the voice's own clip, so do its own words.
         for name in ("ref_audio", "ref_text", "ref_lang"):

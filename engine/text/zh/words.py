@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import warnings
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
@@ -20,16 +22,44 @@ class Word:
 
 @cache
 def _load_taggers() -> tuple[Any, Any]:
-    """Tokenizer and tagger. The set-up of jieba would trust a cache in the shared /tmp."""
+    """Tokenizer and tagger, over one reading of jieba's dictionary.
+
+    The set-up of jieba would trust a cache in the shared /tmp, and read the dictionary three times:
+    for the tokenizer, for the tagger, and for a tagger of its own that nothing here asks.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about pkg_resources, which it imports and does not need
         import jieba
-        from jieba.posseg import POSTokenizer
 
-    cutter = jieba.Tokenizer()
-    cutter.FREQ, cutter.total = cutter.gen_pfdict(cutter.get_dict_file())
+        cutter = jieba.Tokenizer()
+        with cutter.get_dict_file() as file:
+            entries = file.read().decode("utf-8")
+        jieba.dt.get_dict_file = cutter.get_dict_file = io.BytesIO  # what follows finds no words
+        try:
+            from jieba.posseg import POSTokenizer
+
+            tagger = POSTokenizer(cutter)
+        finally:
+            del jieba.dt.get_dict_file, cutter.get_dict_file
+    cutter.FREQ, cutter.total, tagger.word_tag_tab = _read_entries(entries)
     cutter.initialized = True
-    return cutter, POSTokenizer(cutter)
+    return cutter, tagger
+
+
+def _read_entries(entries: str) -> tuple[dict[str, int], int, dict[str, str]]:
+    """Frequencies of words, 0 for what only begins some; the sum of all lines; parts of speech."""
+    fields = entries.replace("\n", " ").rstrip(" ").split(" ")  # word, count, tag, word, ...
+    words, numbers = fields[::3], list(map(int, fields[1::3]))
+    counts = dict(zip(words, numbers, strict=True))
+    # Of tags there are a few dozen.
+    tags = dict(zip(words, map(sys.intern, fields[2::3]), strict=True))
+    for word in tags:
+        beginning = word[:-1]
+        # Those of what stands there already are there, or come with it.
+        while beginning and beginning not in counts:
+            counts[beginning] = 0
+            beginning = beginning[:-1]
+    return counts, sum(numbers), tags
 
 
 def cut_words(text: str) -> list[Word]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -44,3 +46,42 @@ def test_a_killed_engine_leaves_no_lock_behind(folder: Path) -> None:
         holder.kill()
     with lock_run(folder):
         pass
+
+
+def test_a_forked_child_does_not_keep_the_lock(folder: Path) -> None:
+    """A worker that outlives its engine would keep the run from going on."""
+    reader, writer = os.pipe()
+    with lock_run(folder):
+        child = os.fork()
+        if child == 0:
+            os.close(writer)
+            os.read(reader, 1)  # until the test is over
+            os._exit(0)
+        os.close(reader)
+    try:
+        wait_until_free(folder)
+    finally:
+        os.close(writer)
+        assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_program_that_is_started_does_not_keep_the_lock(folder: Path) -> None:
+    argv = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+    with lock_run(folder):
+        program = subprocess.Popen(argv, stdin=subprocess.PIPE, close_fds=False)
+    with program:
+        wait_until_free(folder)
+        assert program.poll() is None
+        program.communicate()
+
+
+def wait_until_free(folder: Path) -> None:
+    """A child lets go a moment after it was made."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with lock_run(folder):
+                return
+        except Problem:
+            assert time.monotonic() < deadline, "the lock is kept"
+            time.sleep(0.01)

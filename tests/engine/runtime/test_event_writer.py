@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import resource
 import signal
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from sovdeck.engine.contract.events import Event, parse_event
 from sovdeck.engine.contract.fold import RunState, fold
+from sovdeck.engine.contract.problem import Problem
+from sovdeck.engine.runtime.device import Device
 from sovdeck.engine.runtime.event_writer import EventWriter
+from sovdeck.engine.runtime.memory_sampler import MemorySampler
 
 
 def read(path: Path) -> list[Event]:
@@ -134,3 +140,44 @@ def test_lines_that_waited_for_space_follow_what_another_process_wrote(
     ]
     state = fold(RunState(), reported)
     assert (state.gaps, state.repeats) == (0, 0)
+
+
+def _append(path: Path) -> None:
+    with path.open("ab") as other:
+        other.write(b'{"v": 1, "seq": 1}\n')
+
+
+def _shorten(path: Path) -> None:
+    os.truncate(path, path.stat().st_size - 1)
+
+
+@pytest.mark.parametrize("change", [_append, _shorten], ids=["longer", "shorter"])
+def test_a_file_that_somebody_else_changed_is_written_no_more(
+    tmp_path: Path, change: Callable[[Path], None]
+) -> None:
+    """Two writers would double, tear and lose events."""
+    path = tmp_path / "events.jsonl"
+    with EventWriter(path, "r") as journal:
+        journal.emit("epoch", "gpt", epoch=1, epochs=9)
+        change(path)
+        left = path.read_bytes()
+        for _ in range(2):
+            with pytest.raises(Problem, match="Another program changed events.jsonl") as refused:
+                journal.emit("epoch", "gpt", epoch=2, epochs=9)
+            assert refused.value.hint.en
+        with pytest.raises(Problem), journal.released():
+            pass
+    assert path.read_bytes() == left and not path.with_name("summary.json").exists()
+
+
+def test_watching_threads_end_silently_when_the_file_was_changed(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "events.jsonl"
+    with EventWriter(path, "r") as journal:
+        sampler = MemorySampler(journal.emit, Device("cpu", "CPU", 1), seconds=0.01)
+        with pytest.raises(Problem), sampler:
+            _append(path)
+            while any(thread.name == "memory" for thread in threading.enumerate()):
+                time.sleep(0.01)
+    assert capfd.readouterr().err == ""

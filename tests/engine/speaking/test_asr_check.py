@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from sovdeck.engine.speaking.asr_check import recognised_phone_error
+from sovdeck.engine.speaking.asr_check import check_speech
 from sovdeck.engine.speaking.pipeline import SpeechPipeline, chunk_seed
 from sovdeck.engine.speaking.request import SpeakRequest
 
@@ -67,7 +67,7 @@ def test_phones_are_compared_not_letters() -> None:
     silence = np.zeros(10, np.float32)
 
     def error(heard: str) -> float:
-        return recognised_phone_error(Hears(heard), silence, "今日は雨です。", "all_ja")
+        return check_speech(Hears(heard), silence, "今日は雨です。", "all_ja").heard.error
 
     assert error("きょうは雨です") == 0.0
     assert 0 < error("雨です") < 1.0

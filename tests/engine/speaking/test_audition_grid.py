@@ -185,15 +185,16 @@ def test_the_list_gives_references_and_sentences(
     session = VoiceLoader(tmp_path, VOICE)
     clips = session.clips()
     assert [one.text for one in clips] == ["文0です。", "文1です。", "文2です。"]
-    references = audition_command._reference_requests(session, clips, 5)
+    references = audition_command._reference_requests(session, clips, 5, -2.0)
     assert {r.ref_text for r in references} == {"文0です。", "文2です。"}
+    assert {r.pitch for r in references} == {-2.0}, "the tone of every cell"
     args = argparse.Namespace(text=[], voice=VOICE, text_lang="auto")
     sentences = audition_command._sentences(args, "auto", clips[1:2])
     assert sentences[0].truth == data / "wavs" / "1.wav"
     with pytest.raises(Problem, match="nothing for Test to say"):
         audition_command._sentences(args, "auto", [])
     with pytest.raises(Problem, match="no clip of 3-10 s"):
-        audition_command._reference_requests(session, [], 1)
+        audition_command._reference_requests(session, [], 1, 0.0)
 
 
 def test_votes_without_an_audition_are_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -114,6 +115,42 @@ def test_upstreams_left_over_batches_open_the_next_epoch() -> None:
     assert [len(u) for u in second] == [7]
     leftover = tuple(upstream.gpt_batches(seconds, sizes, epoch=1)[5:])
     assert second[0][:2] == leftover
+
+
+def gpt_updates_from_the_first_epoch(
+    seconds: list[float], sizes: BatchSizes, epoch: int
+) -> tuple[tuple[tuple[int, ...], ...], ...]:
+    """The same as GPT-SoVITS runs it: one epoch after the other, with what is left over."""
+    carried: list[tuple[int, ...]] = []
+    updates: list[tuple[tuple[int, ...], ...]] = []
+    for number in range(1, epoch + 1):
+        updates = []
+        for index, batch in enumerate(upstream.gpt_batches(seconds, sizes, epoch=number)):
+            carried.append(batch)
+            if index > 0 and index % 4 == 0:
+                updates.append(tuple(carried))
+                carried = []
+    return tuple(updates)
+
+
+@pytest.mark.parametrize("clips", [0, 3, 4, 5, 6, 7, 8, 9, 13, 41])
+@pytest.mark.parametrize("epoch", [1, 2, 7, 50])
+def test_a_late_epoch_of_upstream_costs_no_more_than_the_second(
+    clips: int, epoch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = [0.5 + 0.3 * number for number in range(clips)]
+    sizes = BatchSizes(1, 1, 4)
+    expected = gpt_updates_from_the_first_epoch(seconds, sizes, epoch)
+    computed: list[int] = []
+    batches = upstream.gpt_batches
+
+    def count(*args: Any, epoch: int, **given: Any) -> Any:
+        computed.append(epoch)
+        return batches(*args, epoch=epoch, **given)
+
+    monkeypatch.setattr(upstream, "gpt_batches", count)
+    assert upstream.gpt_schedule(seconds, sizes, epoch=epoch) == expected
+    assert sorted(computed) == [one for one in (epoch - 1, epoch) if one]
 
 
 def test_upstreams_small_sets_are_repeated() -> None:

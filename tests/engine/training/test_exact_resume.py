@@ -162,6 +162,23 @@ def test_changed_data_asks(clips: list[TrainingClip], tmp_path: Path) -> None:
     assert again.updates == 3 * len(gpt_task(clips).epoch_updates(1))
 
 
+@pytest.mark.parametrize("before", [3, 1])
+def test_another_batch_size_goes_on_after_a_stop(
+    clips: list[TrainingClip], tmp_path: Path, before: int
+) -> None:
+    """The guide's own advice when memory is short: stop, lower the batch, train on."""
+    task = gpt_task(clips)
+    stop = StopFlag()
+    stop_after(task, before, lambda: setattr(stop, "signal", signal.SIGINT))
+    with pytest.raises(Stopped):
+        run_stage(task, tmp_path, stop=stop, facts={"batch_size": 4}, **{"gpt.epochs": 3})
+    record = Record()
+    new = {"facts": {"batch_size": 2}, "run": "r2", "gpt.epochs": 3}
+    outcome = run_stage(gpt_task(clips), tmp_path, record=record, **new)
+    assert record.codes() == ["engine.training.resumed"] and outcome.updates > 0
+    assert "batch_size" in str(record.of("warning")[0])
+
+
 def test_a_state_older_than_a_choice_means_what_it_was(
     clips: list[TrainingClip], tmp_path: Path
 ) -> None:

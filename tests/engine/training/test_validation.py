@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from micro_stage import Record, run_stage
 from micro_voice import CPU, gpt_task, sovits_pro_task, sovits_task, with_speakers
 
 from sovdeck.engine.contract.layout import Layout
 from sovdeck.engine.contract.spec import RunSpec
+from sovdeck.engine.runtime import rng
 from sovdeck.engine.runtime.signals import StopFlag
 from sovdeck.engine.training import samples, stage, validation
 from sovdeck.engine.training.context import RunContext
@@ -156,3 +158,35 @@ def test_v2pro_hears_held_out_clips_with_their_own_speaker_vectors(
         heard.append((tmp_path / f"runs/r1/samples/sovits-e{epoch}-1.wav").read_bytes())
     assert heard[0] == heard[1]
     assert heard[2] != heard[0]
+
+
+def test_samples_are_of_short_clips_and_fork_only_their_own_generators(
+    clips: list[TrainingClip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forked: list[Any] = []
+    fork_rng = torch.random.fork_rng
+
+    def noted(devices: Any = None, *args: Any, **options: Any) -> Any:
+        forked.append(devices)
+        return fork_rng(devices, *args, **options)
+
+    monkeypatch.setattr(torch.random, "fork_rng", noted)
+    record = Record()
+    layout = Layout.at(tmp_path.as_posix())
+    run_context = RunContext(RunSpec("r1", "micro", "tiny"), layout, record, StopFlag(), CPU)
+    spoken: list[str] = []
+
+    def speak(gpt: Path, text: str, out: Path) -> float:
+        spoken.append(text)
+        return 1.0
+
+    long = [
+        replace(clip, samples=round(seconds * 32_000), text=str(seconds))
+        for clip, seconds in zip(clips, (30.0, 20.0, 25.0), strict=False)
+    ]
+    samples.speak_clips(run_context, speak, tmp_path, long, 2)
+    assert spoken == ["20.0"] and forked == [[]]
+    samples.speak_clips(run_context, speak, tmp_path, [*long, *clips], 3)
+    assert len(spoken) == 1 + samples.SAMPLE_COUNT and not {"30.0", "25.0"} & set(spoken)
+    rng.forked(torch.device("cuda", 1))
+    assert forked[-1] == [torch.device("cuda", 1)]

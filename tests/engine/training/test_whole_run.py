@@ -118,6 +118,17 @@ def test_more_epochs_go_on_where_the_voice_stands(work: Path) -> None:
     assert (work / "GPT_weights/Mei/Mei-e4.ckpt").is_file()
 
 
+def test_a_stage_that_was_finished_before_is_no_failure_of_the_next(work: Path) -> None:
+    spec = write_spec(work, "rest", params={**FEW, "gpt.epochs": 4})
+    ending = execute_run(spec)
+    assert ending.status == "succeeded", ending.problem
+    state = fold(RunState(), events(work, "rest"))
+    updates = {stage.name: stage.updates for stage in state.stages}
+    assert updates["sovits"] == 0 and updates["gpt"] == 4
+    with zipfile.ZipFile(work / "packs/Mei.zip") as archive:
+        assert json.loads(archive.read("manifest.json"))["toy"] is True
+
+
 def test_a_voice_older_than_repeats_goes_on_as_it_was_trained(work: Path) -> None:
     """Four updates an epoch, not the many that a small set would get today."""
     for manifest in (work / "logs/Mei/states/gpt").glob("*/manifest.json"):

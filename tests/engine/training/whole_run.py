@@ -9,7 +9,7 @@ from typing import Any
 from sovdeck.engine.contract.events import Event, parse_event
 from sovdeck.engine.contract.spec import RunSpec
 
-FEW = {
+FEW: dict[str, Any] = {
     "train.repeats": 1,
     "sovits.epochs": 3,
     "gpt.epochs": 3,

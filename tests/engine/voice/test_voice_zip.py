@@ -87,6 +87,15 @@ def test_the_manifest_holds_every_hash(work: Path) -> None:
     assert weights["metrics"] == {"cross_entropy": 1.5}
 
 
+@pytest.mark.parametrize(("preset", "toy"), [("tiny", True), ("tinyPro", True), ("v2Pro", False)])
+def test_a_toy_says_that_it_is_one(work: Path, preset: str, toy: bool) -> None:
+    sidecar = work / "GPT_weights/Mei/Mei-e10.ckpt.json"
+    sidecar.write_text(json.dumps({"metrics": {"preset": preset}}), "utf-8")
+    with zipfile.ZipFile(pack_voice(Layout.at(work.as_posix()), "Mei").path) as archive:
+        assert json.loads(archive.read("manifest.json"))["toy"] is toy
+        assert ("toy" in archive.read("README.txt").decode()) is toy
+
+
 def test_a_voice_that_was_started_over_is_packed_as_trained_last(work: Path) -> None:
     """The older training had more epochs, or more steps in them; its files stay where they are."""
     features = work / "logs" / "Mei"

@@ -198,7 +198,7 @@ def test_the_server_is_stopped_once_the_voice_is_home(
     )
     assert stop_calls(tmp_path) == []
 
-    watchdog.mark_pulled(link, layout)
+    watchdog.mark_pulled(link, layout, "voice", "1-1")
     wait_for(lambda: stop_calls(tmp_path))
     assert stop_calls(tmp_path) == ["runpodctl pod stop pod7"]
     assert [state.run_id for state in job_client.list_runs(link, layout)] == ["voice"]

@@ -23,7 +23,7 @@ class Nobody:
     def host_key(self, fingerprint: str, host: str, known_since: str) -> bool:
         return False
 
-    def secret(self, server: str, prompt: str) -> Secret | None:
+    def secret(self, server: str, prompt: str, *, again: bool = False) -> Secret | None:
         return None
 
 

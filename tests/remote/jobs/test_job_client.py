@@ -229,6 +229,24 @@ def test_a_full_disk_is_named_and_leaves_nothing_behind(link: Any, deployed: Dep
         launch(link, deployed, "one", "true", spec_json='{"epochs": 1}')
     assert full.value.key == "remote.job.unwritable" and "disk is full" in full.value.message.en
     assert list((Path(str(deployed.layout.work)) / "runs" / "one").iterdir()) == []
+    # A job that has no spec fails a step later: nothing of it is said to run already.
+    with pytest.raises(Problem) as full:
+        launch(link, deployed, "two", "true")
+    assert full.value.key == "remote.job.unwritable"
     link.run = original
     run = launch(link, deployed, "one", "true", spec_json='{"epochs": 1}')
     assert until(link, run, lambda state: state.ended).state == "succeeded"
+    run = launch(link, deployed, "two", "true")
+    assert until(link, run, lambda state: state.ended).state == "succeeded"
+
+
+def test_what_a_killed_start_left_goes_with_the_next(link: Any, deployed: Deployed) -> None:
+    folder = Path(str(deployed.layout.work)) / "runs" / "one"
+    folder.mkdir(parents=True)
+    old, fresh = folder / "spec.part.7", folder / "spec.part.8"
+    for part in (old, fresh):
+        part.write_text("{")
+    os.utime(old, (time.time() - 3600,) * 2)
+    run = launch(link, deployed, "one", "true", spec_json='{"epochs": 1}')
+    until(link, run, lambda state: state.ended)
+    assert not old.exists() and fresh.exists()  # another start may be at work on that one

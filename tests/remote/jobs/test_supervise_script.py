@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from sovdeck.engine.runs.run_lock import lock_run
+
 ROOT = Path(__file__).resolve().parents[3]
 AGENT = ROOT / "remote" / "agent"
 
@@ -107,6 +109,19 @@ def test_a_command_whose_supervisor_was_killed_is_not_joined_by_a_second(
     again = supervise("sh", "-c", "exit 0")
     again.process.wait(timeout=60)
     assert exit_of(again)["attempt"] == 2
+
+
+@pytest.mark.skipif(shutil.which("flock") is None, reason="no program asks for the lock")
+def test_an_engine_whose_number_nobody_wrote_down_is_not_joined_by_a_second(
+    supervise: Callable[..., Any],
+) -> None:
+    """Its supervisor was killed in the moment between starting it and noting it."""
+    job = supervise("true")
+    exit_of(job)
+    job.process.wait(timeout=60)
+    with lock_run(job.folder):
+        assert supervise("true").process.wait(timeout=60) == 98
+    assert supervise("true").process.wait(timeout=60) == 0
 
 
 def test_of_many_racing_starts_one_wins(supervise: Callable[..., Any]) -> None:

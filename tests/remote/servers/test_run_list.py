@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from sovdeck.engine.contract.layout import Layout
+from sovdeck.engine.contract.run_summary import LISTED
 from sovdeck.engine.runtime.event_writer import EventWriter
 from sovdeck.remote.agent.deployment import Deployed
 from sovdeck.remote.config.paths import AppPaths
@@ -134,6 +136,22 @@ def test_a_run_at_work_is_followed_from_where_it_was_read(session: Session) -> N
     (row,) = runs.fetch()
     assert session.commands == ["script", "tail"]
     assert row.run.stage("gpt").step == 31 and row.run.gaps == row.run.repeats == 0  # type: ignore[union-attr]
+
+
+def test_a_list_that_is_watched_keeps_no_curve(session: Session) -> None:
+    folder = write_run(session, "a", 30, ended=False)
+    runs = RunList(session, 10)  # type: ignore[arg-type]
+    sizes = []
+    for steps in (900, 6000):
+        with EventWriter(folder / "events.jsonl", "a") as events:
+            for step in range(steps):
+                events.emit("step", "gpt", step=step, total=9000, losses={"total": 0.5})
+                if step % 30 == 0:
+                    events.emit("validation", "gpt", epoch=1, metrics={"loss": 0.5})
+        (row,) = runs.fetch()
+        assert row.run.gaps == row.run.repeats == 0
+        sizes.append(len(pickle.dumps(runs._known)))
+    assert sizes[1] < 2 * sizes[0] and len(row.run.validations) == LISTED
 
 
 def test_without_an_engine_that_answers_the_events_are_read(session: Session) -> None:

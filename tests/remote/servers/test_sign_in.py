@@ -37,8 +37,8 @@ class Person:
     keep: bool
     asked: list[str] = field(default_factory=list)
 
-    def __call__(self, server: str, prompt: str) -> Secret:
-        self.asked.append(prompt)
+    def __call__(self, server: str, prompt: str, *, again: bool = False) -> Secret:
+        self.asked.append(prompt + " again" * again)
         return Secret(PASSWORD)
 
     def install_key(self, server: str) -> bool:
@@ -117,11 +117,36 @@ def test_a_refused_answer_is_not_given_again(house: Build, tmp_path: Path, no_ag
     )
     person = Person(key=False, keep=False)
     first_sign_in = SignIn(tmp_path / "id", Drawer())
-    for count in (1, 2):
-        with pytest.raises(Problem):
+    for count in (3, 6):  # as often as ssh lets a person type
+        with pytest.raises(Problem) as caught:
             first_sign_in.connect(here.spec(), trust, person)
+        assert caught.value.key == "remote.auth.refused"
         assert len(person.asked) == count
         assert PASSWORD not in repr(first_sign_in)
+    assert here.rules.passwords == [1] * 6, "one a connection: no server counts it out"
+
+
+def test_a_wrong_password_may_be_typed_again(house: Build, tmp_path: Path, no_agent: None) -> None:
+    here = house(Rules(password=PASSWORD))
+    trust = HostKeyPolicy(
+        tmp_path / "known_hosts", accepted_fingerprints=frozenset({here.fingerprint})
+    )
+    answers, asked = ["mistyped", PASSWORD], []
+
+    def person(server: str, prompt: str, *, again: bool = False) -> Secret | None:
+        asked.append(again)
+        return Secret(answers.pop(0)) if answers else None
+
+    first_sign_in = SignIn(tmp_path / "id", Drawer())
+    with first_sign_in.connect(here.spec(), trust, person) as link:
+        assert link.method == "password" and asked == [False, True]
+    first_sign_in.connect(here.spec(), trust, None).close()  # the right one is remembered
+    # Who gives up after a mistake is told of the mistake, not that nothing was typed.
+    answers.append("mistyped")
+    other = SignIn(tmp_path / "id", Drawer())
+    with pytest.raises(Problem) as caught:
+        other.connect(here.spec(), trust, person)
+    assert caught.value.key == "remote.auth.refused" and asked[2:] == [False, True]
 
 
 def test_codes_are_asked_every_time(house: Build, tmp_path: Path, no_agent: None) -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -17,9 +16,10 @@ from typing import Any
 
 import psutil
 import pytest
+from laptop_command import Laptop
 from servers import Place
 from tiny_voice import VOICE, tone
-from trip_steps import ROOT, laptop
+from trip_steps import laptop
 
 from sovdeck.remote.jobs import client as job_client
 from sovdeck.remote.servers.server import ServerSession
@@ -27,38 +27,6 @@ from sovdeck.remote.speech.audition import find_running
 
 SAID = "おはようございます。散歩に行きましょう。"
 JA = ("--text-lang", "all_ja", "--seed", "5", "--device", "cpu")
-
-
-class Laptop:
-    """Runs `sovdeck` with a home folder and a project file of its own."""
-
-    def __init__(self, home: Path, project: Path) -> None:
-        self.home, self.project = home, project
-
-    def argv(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "sovdeck.tui", "--config", str(self.project), *arguments]
-
-    def env(self) -> dict[str, str]:
-        env = {**os.environ, "SOVDECK_HOME": str(self.home), "SOVDECK_LANG": "en"}
-        env.pop("SSH_AUTH_SOCK", None)
-        return {**env, "PYTHONPATH": str(ROOT / "dev"), "PYTHONIOENCODING": "utf-8"}
-
-    def __call__(self, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.argv(*arguments),
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            cwd=self.home,
-            input=typed,
-            timeout=280,
-            env=self.env(),
-        )
-
-    def events(self, *arguments: str, typed: str = "") -> list[dict[str, object]]:
-        done = self(*arguments, "--json", typed=typed)
-        assert done.returncode == 0, (arguments, done.stdout[-800:], done.stderr)
-        return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,7 @@ class Dialog(TerminalDialog):
     def can_ask(self) -> bool:
         return self.there
 
-    def secret(self, server: str, prompt: str) -> Secret | None:
+    def secret(self, server: str, prompt: str, *, again: bool = False) -> Secret | None:
         self.asked += 1
         return None if self.typed is None else Secret(self.typed)
 

@@ -21,6 +21,7 @@ from sovdeck.tui.services.fakes.world import FakeWorld
 from sovdeck.tui.state import events as ev
 from sovdeck.tui.state.server_models import Remark
 from sovdeck.tui.widgets.clip_list import ClipList
+from sovdeck.tui.widgets.form_input import FormInput
 
 Make = Callable[..., SovdeckApp]
 SIZE = (80, 24)
@@ -92,11 +93,11 @@ async def test_missing_recordings_ask_for_their_folder(make_app: Make, world: Fa
     app = make_app(world, start="dataset")
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: app.current_mode == "dataset")
-        field = app.screen.query_one("#wavs", Input)
+        field = app.screen.query_one("#wavs", FormInput)
         assert not field.parent.display  # type: ignore[union-attr]
         await lose_recordings(pilot, app, world)
         await until(pilot, lambda: bool(field.parent.display), "the second field")  # type: ignore[union-attr]
-        field.focus()
+        field.edit()
         field.value = "/elsewhere"
         await pilot.press("enter")
         await until(pilot, lambda: "check /data/ATRI /elsewhere" in world.calls)

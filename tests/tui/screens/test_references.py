@@ -74,6 +74,24 @@ async def test_parts_of_the_screen_are_gone_through_as_fast_as_keys_come(
         assert app.focused is shown.query_one("#takes")
 
 
+async def test_no_usable_reference_is_said_and_trimming_offered(
+    make_app: Make, world: FakeWorld
+) -> None:
+    assets = world.voice_assets[KEY]
+    long = tuple(replace(clip, seconds=14.0) for clip in assets.references)
+    world.voice_assets[KEY] = replace(assets, references=long)
+    app = make_app(world, start="speak")
+    async with app.run_test(size=SIZE) as pilot:
+        shown = await at_clips(pilot, app, world)
+        offer = "none lasts 3 to 10 s: t trims one"
+        await until(pilot, lambda: shown.query_one("#refs").border_subtitle == offer, "the offer")
+        assert shown.form.clip == ""
+        await pilot.press("t")
+        await until(pilot, lambda: isinstance(app.screen, TrimReferenceScreen), "the trimming")
+        await pilot.press("escape", "escape", "7", "ctrl+s")
+        await until(pilot, lambda: bool(app.screen.query("#lacking")), "a new audition says it too")
+
+
 async def test_one_that_is_too_short_is_not_fetched(make_app: Make, world: FakeWorld) -> None:
     app = make_app(world, start="speak")
     assets = world.voice_assets[KEY]

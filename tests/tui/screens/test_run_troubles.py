@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from pilot_waits import settled, until
 from textual.widgets import Static
 
@@ -59,6 +60,25 @@ async def test_memory_running_out_is_shown_with_what_was_done_and_then_what_to_d
         await until(pilot, lambda: "000173.wav" in drawn(app), "the clip that does not fit")
         assert "failed" in drawn(app).lower() and "code 4" in drawn(app)
         assert any("ATRI" in note.message for note in app._notifications)
+
+
+@pytest.mark.parametrize("size", [(130, 40), (80, 24), (60, 16)], ids=lambda size: str(size[0]))
+async def test_why_a_run_failed_is_wrapped_and_never_cut(
+    make_app: Make, world: FakeWorld, size: tuple[int, int]
+) -> None:
+    app = make_app(world, start="monitor")
+    async with app.run_test(size=size) as pilot:
+        await settled(pilot, app, world)
+        assert not app.screen.query_one("#failure", Static).display
+        words = words_of(
+            "engine.training.out_of_memory", stage="sovits", batch=1, clips="000173.wav"
+        )
+        over = {"status": "failed", "exit_code": int(ExitCode.MEMORY), "exports": []}
+        app.controller.emit(further(world, ("error", words), ("run_finished", over)))
+        await until(pilot, lambda: app.screen.query_one("#failure", Static).display, "the reason")
+        whole = f"{words['message']['en']} {words['hint']['en']}"  # type: ignore[index]
+        assert len(whole) > 80, "it takes more than a line"
+        await until(pilot, lambda: whole in " ".join(drawn(app).split()), "every word of it")
 
 
 async def test_a_full_disk_on_the_server_says_that_training_waits(

@@ -20,6 +20,7 @@ from sovdeck.tui.screens.audition.screen import AuditionScreen
 from sovdeck.tui.screens.dialogs.help import HelpScreen
 from sovdeck.tui.screens.dialogs.trim_reference import TrimReferenceScreen
 from sovdeck.tui.screens.speak.screen import SpeakScreen
+from sovdeck.tui.services.fakes.player import FakeSoundStream
 from sovdeck.tui.services.fakes.services import make_world
 from sovdeck.tui.services.fakes.world import FakeWorld
 from sovdeck.tui.state.events import JobSeen
@@ -108,6 +109,70 @@ async def test_a_take_is_spoken_once_stopped_and_nothing_else_is_lost(make_app: 
         await until(pilot, lambda: len(takes(app)) == 2 and takes(app)[1].state == "done")
 
 
+async def test_a_take_is_heard_while_it_is_spoken_and_only_once(make_app: Make) -> None:
+    world = make_world()
+    world.gate.clear()
+    stream = FakeSoundStream()
+    world.open_sound = lambda: stream
+    app = make_app(world)
+    async with app.run_test(size=SIZE) as pilot:
+        await at_mika(pilot, app, world, "6")
+        await say(pilot, app, "一。二。三。")
+        await until(pilot, lambda: len(stream.heard) == 2, "sound before the take is whole")
+        assert takes(app)[0].state == "speaking"
+        await until(pilot, lambda: app.state.playing == Path("take-1"), "what plays")
+        world.gate.set()
+        await until(pilot, lambda: takes(app)[0].state == "done", "the take")
+        await until(pilot, lambda: stream.stopped and app.state.playing is None, "its end")
+        assert [one.decode() for one in stream.heard] == ["一。", "二。", "三。"]
+        assert world.player.played == []
+
+
+async def test_a_cancelled_take_is_silent_at_once(make_app: Make) -> None:
+    world = make_world()
+    world.gate.clear()
+    stream = FakeSoundStream(goes_on=True)
+    world.open_sound = lambda: stream
+    app = make_app(world)
+    async with app.run_test(size=SIZE) as pilot:
+        await at_mika(pilot, app, world, "6")
+        await say(pilot, app, "一。二。三。")
+        await until(pilot, lambda: len(stream.heard) == 2)
+        await pilot.press("escape", "x")
+        await until(pilot, lambda: takes(app)[0].state == "cancelled", "the take stopped")
+        await until(pilot, lambda: stream.stopped and app.state.playing is None, "silence")
+
+
+async def test_sound_can_be_stopped_while_the_take_goes_on(make_app: Make) -> None:
+    world = make_world()
+    world.gate.clear()
+    stream = FakeSoundStream(goes_on=True)
+    world.open_sound = lambda: stream
+    app = make_app(world)
+    async with app.run_test(size=SIZE) as pilot:
+        await at_mika(pilot, app, world, "6")
+        await say(pilot, app, "一。二。三。")
+        await until(pilot, lambda: app.state.playing == Path("take-1"), "what plays")
+        await pilot.press("f5")
+        await until(pilot, lambda: stream.stopped and app.state.playing is None, "silence")
+        assert takes(app)[0].state == "speaking"
+        world.gate.set()
+        await until(pilot, lambda: takes(app)[0].state == "done", "the take")
+        assert world.player.played == []
+
+
+async def test_where_nothing_can_stream_the_file_is_played(make_app: Make) -> None:
+    world = make_world()
+    world.open_sound = lambda: FakeSoundStream(mute=True)
+    app = make_app(world)
+    async with app.run_test(size=SIZE) as pilot:
+        await at_mika(pilot, app, world, "6")
+        await say(pilot, app, "一。二。")
+        await until(pilot, lambda: bool(takes(app)) and takes(app)[0].state == "done", "the take")
+        file = Path(str(takes(app)[0].wav))
+        await until(pilot, lambda: world.player.played == [file], "its file")
+
+
 async def test_what_is_missing_is_said_and_its_place_gets_the_focus(make_app: Make) -> None:
     world = make_world()
     app = make_app(world)
@@ -133,6 +198,8 @@ async def test_a_refused_take_keeps_its_reason(make_app: Make) -> None:
         await say(pilot, app, "…")
         await until(pilot, lambda: bool(takes(app)) and takes(app)[0].state == "failed")
         assert takes(app)[0].why is not None and "x" in takes(app)[0].why.text.en
+        listed = app.screen.query_one("#takes", DiffTable)
+        await until(pilot, lambda: "Nothing found" in str(listed.get_row_at(0)), "why, in its row")
         app.screen.query_one("#takes", DiffTable).focus()
         await pilot.pause()
         assert "Nothing found" in str(app.screen.query_one("#help", Static).content)
@@ -285,6 +352,10 @@ async def test_a_new_grid_comes_cell_by_cell_and_can_be_stopped(make_app: Make) 
         await pilot.press("space")
         await pilot.press("ctrl+s")
         await until(pilot, lambda: app.state.auditions["lab-a100/Mika"].running, "it runs")
+        standings = app.screen.query_one("#standings", DiffTable)
+        await until(
+            pilot, lambda: str(standings.border_subtitle).startswith("v: once all"), "what v awaits"
+        )
         wanted = "audition lab-a100 Mika Mika-e10.ckpt Mika-e15.ckpt Mika_e8"
         assert any(call.startswith(wanted) for call in world.calls)
         await until(pilot, lambda: len(app.state.auditions["lab-a100/Mika"].cells) == 1)

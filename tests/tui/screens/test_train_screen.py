@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from pilot_waits import settled, until
 from textual.widgets import Input, Static
 
 from sovdeck.engine.contract.params import PARAMS, check_value
+from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.tui.dashboard.app import SovdeckApp
 from sovdeck.tui.screens.dialogs.confirm import ConfirmScreen
 from sovdeck.tui.screens.dialogs.name_prompt import NamePromptScreen
 from sovdeck.tui.screens.train.screen import SECTIONS, TrainScreen
-from sovdeck.tui.screens.train.text import datasets_line
+from sovdeck.tui.screens.train.text import datasets_line, hint_lines
 from sovdeck.tui.services.fakes.world import FakeWorld
+from sovdeck.tui.state.events import FactsSeen
 from sovdeck.tui.state.models import TrainDraft
 from sovdeck.tui.state.recipes import BUILT_IN, OWN, all_recipes, recipe_of
+from sovdeck.tui.text.param_values import range_text
+from sovdeck.tui.widgets.click_row import ClickRow
+from sovdeck.tui.widgets.form_input import FormInput
+from sovdeck.tui.widgets.key_bar import KeyBar
 from sovdeck.tui.widgets.option_stepper import OptionStepper
 from sovdeck.tui.widgets.param_field import ParamField
 from sovdeck.tui.widgets.weights_line import lacking_weights, weights_line
@@ -126,7 +133,7 @@ async def test_every_parameter_shows_meaning_range_default_and_advice(
             param = field.param
             for words in (param.help, param.recommended, param.advice):
                 assert words.get(language) in said, param.name  # type: ignore[arg-type]
-            assert param.range_text() in said, param.name
+            assert range_text(app, param) in said, param.name
 
 
 async def test_letters_move_between_choices_and_stay_letters_in_fields(
@@ -141,11 +148,77 @@ async def test_letters_move_between_choices_and_stay_letters_in_fields(
         assert isinstance(app.focused, OptionStepper) and app.focused.id == "preset"
         await pilot.press("j")
         assert app.focused is recipe
-        voice = app.screen.query_one("#voice", Input)
-        voice.focus()
+        voice = app.screen.query_one("#voice", FormInput)
         voice.value = ""
-        await pilot.press("j", "k", "1")
+        voice.focus()
+        await pilot.press("enter", "j", "k", "1")
         assert voice.value == "jk1" and app.current_mode == "train"
+
+
+async def test_numbers_switch_screens_until_a_field_is_edited(
+    make_app: Make, world: FakeWorld
+) -> None:
+    app = make_app(world, start="train")
+    async with app.run_test(size=SIZE) as pilot:
+        await settled(pilot, app, world)
+        footer, tabs = app.screen.query_one(KeyBar), app.screen.query_one("#tabs", ClickRow)
+        field = app.screen.query_one("#field-sovits-epochs FormInput", FormInput)
+        field.focus()
+        await until(pilot, lambda: str(footer.content).startswith(" ⏎ Type here"), "the way in")
+        assert "3 Voices" in str(tabs.content)
+        before = field.value
+        await pilot.press("3")
+        await until(pilot, lambda: app.current_mode == "voices", "the screen that was promised")
+        await pilot.press("4")
+        await until(pilot, lambda: app.current_mode == "train")
+        field.focus()
+        await pilot.press("enter")
+        await until(pilot, lambda: str(footer.content).startswith(" Esc Done typing"), "a way out")
+        assert "3 Voices" not in str(tabs.content)
+        await pilot.press("1", "2", "escape")
+        assert field.value == "12" != before and app.focused is field
+        assert shown(app).values["sovits.epochs"] == 12
+        await pilot.press("backspace", "delete")
+        assert field.value == "12", "what is not edited is not taken away either"
+        await pilot.press("enter", "9", "enter")
+        assert not field.editing and field.value == "129"
+        await pilot.press("3")
+        await until(pilot, lambda: app.current_mode == "voices", "it switches again")
+
+
+async def test_what_is_to_know_before_a_run_is_a_hint_beside_the_form(
+    make_app: Make, world: FakeWorld
+) -> None:
+    world.datasets = ("Anna", "Bella")
+    app = make_app(world, start="train")
+    async with app.run_test(size=SIZE) as pilot:
+        await settled(pilot, app, world)
+        await until(pilot, lambda: bool(app.state.datasets), "the server's answer")
+        running = next(run for run in app.state.runs_of("tokyo-4090") if not run.ended)
+
+        def hints(voice: str) -> str:
+            return " ".join(map(str, hint_lines(app, app.state, voice)))
+
+        assert "Name the voice" in hints("") and "starts after it" in hints("Anna")
+        assert '"Anna" is there already' in hints("anna") and "in case" not in hints("Anna")
+        assert "is being trained already" in hints(running.voice)
+        assert "a/b" in hints("a/b")
+        plan = app.screen.query_one("#plan", Static)
+        await until(pilot, lambda: "Name the voice" in str(plan.content), "the hint on screen")
+        assert not app._notifications, "nothing red on opening"
+        refused = Problem("tui.dataset.not_checked", ExitCode.DATA, voice="Anna")
+        world.plan_problem = refused
+        app.screen.query_one("#voice", FormInput).value = "Anna"
+        await until(
+            pilot, lambda: "not been looked at" in str(plan.content), "why there is no plan"
+        )
+        assert not app._notifications
+        server = app.state.servers["tokyo-4090"]
+        assert server.facts is not None
+        without = replace(server.facts, gpus=())
+        app.controller.emit(FactsSeen("tokyo-4090", without, world.now()))
+        await until(pilot, lambda: "has no GPU" in str(plan.content), "no GPU")
+        world.plan_problem = None
 
 
 async def test_weights_that_lack_are_fetched_before_a_run_is_asked_for(

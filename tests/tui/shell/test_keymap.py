@@ -24,6 +24,7 @@ from sovdeck.tui.shell.keymap import check_keymap
 from sovdeck.tui.shell.tabs import TABS
 from sovdeck.tui.widgets.click_row import ClickRow
 from sovdeck.tui.widgets.clip_list import ClipList
+from sovdeck.tui.widgets.form_input import FormInput
 from sovdeck.tui.widgets.key_bar import KeyBar
 from sovdeck.tui.widgets.option_stepper import OptionStepper
 
@@ -133,7 +134,7 @@ async def test_the_way_to_help_never_falls_off_the_footer(
     async with app.run_test(size=(60, 16)) as pilot:
         await settled(pilot, app, world)
         footer = app.screen.query_one(KeyBar)
-        assert "F1" in str(footer.content)
+        assert "F1" in str(footer.content) and "^q" in str(footer.content)
         assert footer.content.cell_length <= 60  # type: ignore[attr-defined]
         at = str(footer.content).index("F1")
         column = cell_len(str(footer.content)[:at])
@@ -141,13 +142,30 @@ async def test_the_way_to_help_never_falls_off_the_footer(
         await until(pilot, lambda: isinstance(app.screen, HelpScreen), "help by mouse")
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_no_function_key_falls_off_the_footer_of_the_dataset(
+    make_app: Make, world: FakeWorld, language: str
+) -> None:
+    app = make_app(world, start="dataset", language=language)
+    async with app.run_test(size=(60, 16)) as pilot:
+        await settled(pilot, app, world)
+        app.set_focus(None)
+        footer = app.screen.query_one(KeyBar)
+        await until(
+            pilot,
+            lambda: all(f" {key} " in str(footer.content) for key in ("^s", "F5", "F6", "F7")),
+            "every key that no letter stands for",
+        )
+        assert footer.content.cell_length <= 60  # type: ignore[attr-defined]
+
+
 async def test_in_a_text_field_the_way_out_of_it_is_shown(make_app: Make, world: FakeWorld) -> None:
     app = make_app(world, start="train")
     async with app.run_test(size=(60, 16)) as pilot:
         await settled(pilot, app, world)
-        app.screen.query_one("#voice", Input).focus()
+        app.screen.query_one("#voice", FormInput).edit()
         footer = app.screen.query_one(KeyBar)
-        await until(pilot, lambda: str(footer.content).startswith(" Esc Leave field"))
+        await until(pilot, lambda: str(footer.content).startswith(" Esc Done typing"))
         await pilot.press("escape")
         await until(pilot, lambda: "Esc" not in str(footer.content), "the screen's own keys")
         await pilot.press("2")

@@ -26,6 +26,7 @@ from sovdeck.tui.charts.waveform_columns import (
 from sovdeck.tui.services.fakes.services import make_world
 from sovdeck.tui.services.fakes.voice_assets import ATRI, MIKA
 from sovdeck.tui.state import events as ev
+from sovdeck.tui.state.audition_updates import engine_args
 from sovdeck.tui.state.blind_test import (
     MAX_COMPARED_PAIRS,
     MAX_COMPARISONS,
@@ -42,7 +43,13 @@ from sovdeck.tui.state.pair_grid import (
 )
 from sovdeck.tui.state.server_models import Remark
 from sovdeck.tui.state.speak_form import FORM_FIELDS, SpeakForm
-from sovdeck.tui.state.speech_models import AuditionState, SpeakDraft, TakeRow, TakeSentence
+from sovdeck.tui.state.speech_models import (
+    AuditionDraft,
+    AuditionState,
+    SpeakDraft,
+    TakeRow,
+    TakeSentence,
+)
 from sovdeck.tui.state.store import Store
 
 
@@ -215,6 +222,26 @@ def test_the_newest_pair_and_the_best_reference_lie_ready() -> None:
         "ref_lang": "ja",
         "text_lang": "ja",
     }
+
+
+def test_a_clip_that_is_too_long_or_too_short_is_not_preselected() -> None:
+    first, second, *rest = MIKA.references
+    long, short = replace(first, seconds=14.0), replace(second, seconds=1.2)
+    usable = replace(second, path="wavs/usable.wav", seconds=5.0)
+    session = laid()
+    session.set_voice(MIKA.key, replace(MIKA, references=(long, short, usable)), None)
+    assert session.clip == usable.path
+    session.set_voice(MIKA.key, replace(MIKA, references=(long, short)), None)
+    assert session.clip == "" and "ref_audio" not in session.params()
+    session.select_reference(long)  # a person may still try it
+    session.set_voice(MIKA.key, replace(MIKA, references=(usable, long)), None)
+    assert session.clip == long.path
+
+
+def test_the_tone_of_an_audition_reaches_the_engine() -> None:
+    draft = AuditionDraft("lab-a100", "Mika", pitch=-2.5)
+    assert "--pitch=-2.5" in engine_args(draft)
+    assert not any(word.startswith("--pitch") for word in engine_args(replace(draft, pitch=0.0)))
 
 
 def test_the_pair_an_audition_chose_lies_ready_unless_another_was_taken() -> None:

@@ -44,13 +44,32 @@ def test_only_our_own_page_with_the_token_passes(
     token: str | None,
     decision: str,
 ) -> None:
-    assert DOOR.check_request(path, host, origin, cookie, token) == decision
+    cookies = None if cookie is None else f"theme=dark; sovdeck_web_8017={cookie}"
+    assert DOOR.check_request(path, host, origin, cookies, token) == decision
+
+
+@pytest.mark.parametrize(
+    ("cookies", "decision"),
+    [
+        ("sovdeck_web_8017=session; sovdeck_web_8017=evil", "pass"),
+        ("sovdeck_web_8017=evil; sovdeck_web_8017=session", "pass"),
+        ("sovdeck_web_8017=evil;sovdeck_web_8017=evil", "no_token"),
+        ("sovdeck_web_8018=session", "no_token"),
+        ("other=session; session", "no_token"),
+        ('sovdeck_web_8017="session"', "no_token"),
+        ("sovdeck_web_8017", "no_token"),
+        (";;=; =session;", "no_token"),
+        ("", "no_token"),
+    ],
+)
+def test_a_cookie_of_another_port_neither_enters_nor_locks_out(cookies: str, decision: str) -> None:
+    assert DOOR.check_request("/inside/", HERE, None, cookies, None) == decision
 
 
 def test_an_ipv6_page_is_named_with_brackets() -> None:
     door = RequestGuard("::1", 80, "t", "s", "/x/")
     assert door.url == "http://[::1]:80/?token=t"
-    assert door.check_request("/x/", "[::1]:80", None, "s", None) == "pass"
+    assert door.check_request("/x/", "[::1]:80", None, "sovdeck_web_80=s", None) == "pass"
 
 
 def test_each_process_draws_its_own_secrets() -> None:

@@ -6,11 +6,14 @@ import asyncio
 import contextlib
 import http.cookies
 import json
+import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,7 +21,7 @@ import aiohttp
 import psutil
 import pytest
 from chromium import Tab, with_tab
-from conftest import Page, free_port, open_page
+from conftest import ROOT, Page, free_port, open_page
 
 BROWSER = next((p for n in ("chromium", "chromium-browser") if (p := shutil.which(n))), None)
 
@@ -84,6 +87,67 @@ def test_an_odd_request_is_refused_and_harms_nobody(page: Page) -> None:
     assert _status(inside, Cookie=f"{morsel.key}={morsel.value}")[0] == 200
 
 
+def test_a_cookie_that_another_port_set_neither_enters_nor_locks_out(page: Page) -> None:
+    """Cookies know no ports: a forwarded page may set one of our name for the whole address."""
+    inside, morsel = _enter(page)
+    ours, theirs = f"{morsel.key}={morsel.value}", f"{morsel.key}=theirs"
+    for cookies in (f"{ours}; {theirs}", f"{theirs}; {ours}"):
+        assert _status(inside, Cookie=cookies)[0] == 200
+    assert _status(inside, Cookie=f"{theirs}; {theirs}")[0] == 403
+
+
+def _answer(port: int, request: bytes) -> bytes:
+    """The first line of the answer to raw bytes; b"" when the line is closed without one."""
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as raw:
+        with contextlib.suppress(ConnectionError):  # closed before all of it was read
+            raw.sendall(request)
+        answer = b""
+        with contextlib.suppress(ConnectionError):
+            while b"\n" not in answer and (piece := raw.recv(65536)):
+                answer += piece
+    return answer.partition(b"\r\n")[0]
+
+
+@pytest.fixture
+def own_page(tmp_path: Path) -> Iterator[Page]:
+    """A page of this test alone, which may end it."""
+    process = open_page(tmp_path, free_port())
+    try:
+        assert process.stdout is not None
+        yield Page(json.loads(process.stdout.readline())["address"], process)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_odd_headers_are_refused_without_a_traceback(own_page: Page) -> None:
+    address, process = urlsplit(own_page.address), own_page.process
+    assert address.port is not None
+    host = f"Host: {address.netloc}\r\n".encode()
+    name = f"sovdeck_web_{address.port}".encode()
+    odd = {
+        "long cookie": b"GET / HTTP/1.1\r\n" + host + b"Cookie: " + b"a" * 100_000,
+        "long name": b"GET / HTTP/1.1\r\n" + host + b"X" * 100_000 + b": a",
+        "long path": b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n" + host,
+        "many headers": b"GET / HTTP/1.1\r\n" + host + b"X: a\r\n" * 50_000,
+        "no UTF-8": b"GET / HTTP/1.1\r\n" + host + b"Cookie: " + name + b"=\xff\xfe\xed\xa0\x80",
+        "UTF-8": b"GET / HTTP/1.1\r\n" + host + b"Cookie: " + name + b"=\xe6\x97\xa5; \xe6=\xe6",
+        "odd pairs": b"GET / HTTP/1.1\r\n" + host + b"Cookie: ;;=;\x22=\x22;" + name + b'="\\',
+        "NUL": b"GET / HTTP/1.1\r\n" + host + b"Cookie: " + name + b"=a\0b",
+        "odd token": b"GET /?token=%ff%00\xff HTTP/1.1\r\n" + host,
+        "odd host": b"GET / HTTP/1.1\r\nHost: \xff\xfe[::1",
+        "odd origin": b"GET / HTTP/1.1\r\n" + host + b"Origin: \xff://[",
+        "no HTTP": b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03",
+    }
+    for what, request in odd.items():
+        line = _answer(address.port, request + b"\r\n\r\n")
+        assert line == b"" or line.split()[1].startswith(b"4"), (what, line)
+    assert _answer(address.port, b"GET / HTTP/1.1\r\n" + host + b"\r\n").split()[1] == b"403"
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 0 and said == ""
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for the process in /proc")
 def test_a_dashboard_ends_with_its_tab(page: Page) -> None:
     inside, morsel = _enter(page)
@@ -96,23 +160,83 @@ def test_a_dashboard_ends_with_its_tab(page: Page) -> None:
         ):
             while b"Servers" not in await tab.receive_bytes(timeout=120):
                 pass
-            assert dashboards(page)
+            assert dashboards(page.process.pid)
 
     asyncio.run(watch())
     deadline = time.monotonic() + 60
-    while dashboards(page):
+    while dashboards(page.process.pid):
         assert time.monotonic() < deadline, "the dashboard outlives its tab"
         time.sleep(0.05)
 
 
-def dashboards(page: Page) -> list[int]:
-    """Processes of this page that show a dashboard."""
+def dashboards(web: int) -> list[psutil.Process]:
+    """Processes of a page that show a dashboard."""
     found = []
-    for child in psutil.Process(page.process.pid).children(recursive=True):
+    for child in psutil.Process(web).children(recursive=True):
         with contextlib.suppress(psutil.Error):
             if any("page_process" in word for word in child.cmdline()):
-                found.append(child.pid)
+                found.append(child)
     return found
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes are read there in another way")
+def test_a_dashboard_ends_with_the_server_of_its_page(own_page: Page) -> None:
+    """Killed, that server can tell it nothing: its input ends."""
+    process = own_page.process
+    inside, morsel = _enter(own_page)
+
+    async def kill() -> list[psutil.Process]:
+        headers = {"Cookie": f"{morsel.key}={morsel.value}"}
+        async with (
+            aiohttp.ClientSession(headers=headers) as client,
+            client.ws_connect(inside + "ws", origin=own_page.origin) as tab,
+        ):
+            while b"Servers" not in await tab.receive_bytes(timeout=120):
+                pass
+            found = dashboards(process.pid)
+            process.kill()
+            process.wait()
+            return found
+
+    found = asyncio.run(kill())
+    assert found and psutil.wait_procs(found, timeout=60)[1] == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes are read there in another way")
+def test_a_dashboard_that_hangs_ends_with_its_tab(tmp_path: Path) -> None:
+    program = """
+import os, time
+from textual.app import App
+from sovdeck.tui.web.page_driver import PageDriver
+
+class Hanging(App):
+    def on_ready(self):
+        os.write(1, b"hangs")
+        time.sleep(600)
+
+class Short(PageDriver):
+    grace_s = 0.1
+
+Hanging(driver_class=Short).run()
+"""
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "dev")}
+    argv = [sys.executable, "-c", program]
+    with subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, cwd=tmp_path
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        shown = b""
+        while b"hangs" not in shown:
+            piece = os.read(process.stdout.fileno(), 65536)
+            assert piece, shown
+            shown += piece
+        quit = b'{"type": "quit"}'
+        process.stdin.write(b"M" + len(quit).to_bytes(4, "big") + quit)
+        process.stdin.flush()
+        try:
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
 
 
 def test_the_token_leaves_the_address_at_once(page: Page) -> None:

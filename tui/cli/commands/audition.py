@@ -56,6 +56,7 @@ def add_arguments(parser: LocalizedParser) -> None:
     parser.add_argument("--text-lang", default="auto")
     parser.add_argument("--references", type=int, default=1, metavar="N")
     parser.add_argument("--seed", type=int, default=1234)
+    parser.add_argument("--pitch", type=float, default=0.0, metavar="SEMITONES")
     parser.add_argument("--device", default="auto", choices=("auto", "cuda", "cpu"))
     parser.add_argument("--pretrained", metavar="SET")
     parser.add_argument("--verify", type=int, default=0, metavar="N")
@@ -108,7 +109,12 @@ def run(args: argparse.Namespace, console: Console) -> int:
 def audition_args(args: argparse.Namespace) -> list[str]:
     """The options as arguments of `engine audition`; Problem for a bad language."""
     settings = SpeakSettings.from_params(
-        {"text_lang": args.text_lang, "seed": args.seed, "max_rerolls": args.verify}
+        {
+            "text_lang": args.text_lang,
+            "seed": args.seed,
+            "max_rerolls": args.verify,
+            "pitch": args.pitch,
+        }
     )
     draft = AuditionDraft(
         "",
@@ -120,6 +126,7 @@ def audition_args(args: argparse.Namespace) -> list[str]:
         args.references,
         settings.seed,
         settings.max_rerolls,
+        pitch=settings.pitch,
     )
     options = [*engine_args(draft), "--device", args.device]
     options += [f"--{name}" for name in ("saved", "similarity") if getattr(args, name)]

@@ -10,16 +10,19 @@ from pathlib import Path
 from sovdeck.engine.contract.catalogue import text
 from sovdeck.engine.contract.format import format_bytes
 from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.remote.autostop.keep import apply_keep, fetch_keep_status
 from sovdeck.remote.config.load import load_config
 from sovdeck.remote.config.paths import AppPaths
 from sovdeck.remote.disk.items import KINDS, DiskItem, Mark, choose
 from sovdeck.remote.disk.local_disk import list_local_disk, remove_here
+from sovdeck.remote.disk.offers import make_offers
 from sovdeck.remote.disk.server_disk import list_server_disk, remove_from_server
+from sovdeck.remote.servers.server import ServerSession
 from sovdeck.tui.cli.console import Console
 from sovdeck.tui.cli.prompts import TerminalDialog
 from sovdeck.tui.cli.server_argument import add_server_argument, open_session
+from sovdeck.tui.text.disk_words import disk_age_text, disk_mark_text
 
-_DAY_S, _HOUR_S = 86_400, 3_600
 _HEADINGS = ("head_kind", "head_path", "head_size", "head_age", "head_mark")
 
 
@@ -45,7 +48,37 @@ def run(args: argparse.Namespace, console: Console) -> int:
     with open_session(args, console) as session:
         disk = list_server_disk(session)
         chosen = _choose(args, console, disk.items, disk.now)
-        return _report(console, chosen, remove_from_server(session, disk, chosen)) if chosen else 0
+        if chosen:
+            return _report(console, chosen, remove_from_server(session, disk, chosen))
+        if not args.remove and not args.only_copy:
+            _tell_keep(session, console, disk.now)
+        return 0
+
+
+def offer_cleaning(session: ServerSession, voice: str, console: Console) -> bool:
+    """Say what could go for a run of `voice`, and offer what costs nothing; whether it went."""
+    disk = list_server_disk(session)
+    for offer in make_offers(disk.items, voice):
+        console.print_line(offer.sentence(session.name).get(console.language))
+        if offer.mark == "safe" and TerminalDialog(console).can_ask:
+            print_items(console, offer.items, disk.now)
+            if TerminalDialog(console).confirm("tui.clean.sure", count=len(offer.items)):
+                gone = remove_from_server(session, disk, offer.items)
+                return _report(console, offer.items, gone) == 0
+    return False
+
+
+def _tell_keep(session: ServerSession, console: Console, now: int) -> None:
+    """Let the server go by [keep], and say what it removes and removed by itself."""
+    connection, deployed = session.connection(), session.require_deployment()
+    apply_keep(connection, deployed, session.config.keep)
+    status = fetch_keep_status(connection, deployed.layout)
+    if status.resume_states is not None:
+        wait = disk_age_text(status.resume_states).get(console.language)
+        console.print_message("tui.clean.keep", server=session.name, wait=wait)
+    for one in status.removed:
+        age, size = disk_age_text(now - one.at).get(console.language), format_bytes(one.bytes)
+        console.print_message("tui.clean.keep_removed", voice=one.voice, size=size, age=age)
 
 
 def _choose(
@@ -87,14 +120,11 @@ def _choose(
 def print_items(console: Console, items: Sequence[DiskItem], now: int) -> None:
     """Print one line an item, by kind, the largest first."""
 
-    def word(key: str, **facts: object) -> str:
-        return text(f"tui.clean.{key}", **facts).get(console.language)
+    def word(key: str) -> str:
+        return text(f"tui.clean.{key}").get(console.language)
 
     rows = [tuple(word(key) for key in _HEADINGS)]
     for item in sorted(items, key=lambda one: (KINDS.index(one.kind), -one.bytes, one.path)):
-        age = max(0, now - item.changed)
-        days, hours = age // _DAY_S, age // _HOUR_S
-        mark = word("used_by", run=item.used_by) if item.used_by else word(item.mark)
         # What is typed is the English word; another language says beside it what it is.
         label = word(f"kind_{item.kind}")
         rows.append(
@@ -102,8 +132,8 @@ def print_items(console: Console, items: Sequence[DiskItem], now: int) -> None:
                 item.kind if label == item.kind else f"{item.kind} {label}",
                 item.path,
                 format_bytes(item.bytes),
-                word("days", days=days) if days else word("hours", hours=hours),
-                mark,
+                disk_age_text(now - item.changed).get(console.language),
+                disk_mark_text(item.mark, item.used_by).get(console.language),
             )
         )
         console.print_json(

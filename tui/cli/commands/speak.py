@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +65,13 @@ def engine_options(args: argparse.Namespace) -> list[str]:
     return options + (["--pretrained", args.pretrained] if args.pretrained else [])
 
 
-def add_param_options(parser: LocalizedParser) -> None:
+def add_param_options(
+    parser: LocalizedParser, without: Collection[str] = POSITIONAL_PARAMS
+) -> None:
     """Add an option for each parameter of inference, explained by the parameter table."""
     group = parser.add_argument_group("infer")
     for param in PARAMS.values():
-        if not param.name.startswith(PARAM_PREFIX) or param.name in POSITIONAL_PARAMS:
+        if not param.name.startswith(PARAM_PREFIX) or param.name in without:
             continue
         kwargs: dict[str, Any] = {"metavar": param.kind.upper()}
         if param.kind == "paths":

@@ -9,6 +9,7 @@ from sovdeck.engine.contract.catalogue import text
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.contract.settings import parse_train_options
 from sovdeck.engine.contract.spec import PRESETS, RunSpec
+from sovdeck.remote.disk.offers import DISK_LOW
 from sovdeck.remote.jobs.client import RunHandle
 from sovdeck.remote.preflight.other_runs import busy_problem
 from sovdeck.remote.preflight.run import check_run, missing_weights
@@ -17,6 +18,7 @@ from sovdeck.remote.voices.run_spec import find_run_spec, make_run_spec
 from sovdeck.remote.voices.sync import sync
 from sovdeck.remote.voices.sync_policy import SyncPolicy
 from sovdeck.remote.voices.transfer_options import TransferOptions
+from sovdeck.tui.cli.commands.clean import offer_cleaning
 from sovdeck.tui.cli.console import Console
 from sovdeck.tui.cli.follow_run import FollowedRun, follow_run
 from sovdeck.tui.cli.parser import LocalizedParser
@@ -62,8 +64,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
         console.print_message(key, run=handle.run_id, voice=spec.voice, server=session.name)
         if started.autostop_armed:
             console.print_message("tui.autostop.armed", name=session.name)
-        if started.autostop_problem is not None:
-            console.print_line(started.autostop_problem.sentence(console.language))
+        for problem in started.problems:
+            console.print_line(problem.sentence(console.language))
         if not args.wait:
             console.print_json({"status": "ok", "run": handle.run_id, "voice": spec.voice})
             return 0
@@ -91,6 +93,10 @@ def confirm_ready(
     if checked.weights is not None and checked.lacks_weights:
         if not offer_weights(session, checked.weights, console):
             raise missing_weights(session, checked.weights)
+        checked = check_run(session, spec)
+    if any(one.key == DISK_LOW for one in checked.problems):
+        if not offer_cleaning(session, spec.voice, console):
+            raise checked.problems[0]
         checked = check_run(session, spec)
     if checked.problems:
         raise checked.problems[0]

@@ -15,11 +15,12 @@ from sovdeck.engine.contract.voice_assets import WeightFile
 from sovdeck.tui.screens.base.composed_screen import Dialog
 from sovdeck.tui.shell.actions import bindings
 from sovdeck.tui.state.pair_grid import weight_label
+from sovdeck.tui.state.speak_form import first_usable
 from sovdeck.tui.state.speech_models import AuditionDraft, VoiceAssetsState
 from sovdeck.tui.text.i18n import translate, translate_hint
 from sovdeck.tui.widgets.diff_table import DiffTable, TableCell
 from sovdeck.tui.widgets.option_stepper import OptionStepper
-from sovdeck.tui.widgets.status_labels import tick_mark
+from sovdeck.tui.widgets.status_labels import level_mark, tick_mark
 
 DEFAULT_EPOCHS = 3  # newest epochs of each stage, ticked at first
 REROLL_CHOICES = tuple(
@@ -66,6 +67,9 @@ class NewAuditionScreen(Dialog[AuditionDraft | None]):
                     yield Static(when, classes="name", markup=False)
                     labels = {one: translate(self, f"tui.audition_screen.{one}") for one in WHEN}
                     yield OptionStepper(WHEN, WHEN[0], labels=labels, id="when")
+            if not first_usable(self.voice_assets.references):
+                lacking = translate(self, "tui.audition_screen.no_reference")
+                yield Static(Content.assemble(level_mark("warning"), f" {lacking}"), id="lacking")
             yield Static(id="size")
             yield Static(
                 translate_hint(self, "tui.audition_screen.new", **facts),

@@ -26,7 +26,7 @@ from sovdeck.tui.screens.audition.text import (
 from sovdeck.tui.screens.base.voice_screen import VoiceScreen
 from sovdeck.tui.shell.actions import bindings
 from sovdeck.tui.state import commands
-from sovdeck.tui.state.blind_test import make_comparisons
+from sovdeck.tui.state.blind_test import has_comparison, make_comparisons
 from sovdeck.tui.state.pair_grid import WeightPair, cells_of, comparison_cells, pair_grid
 from sovdeck.tui.state.speech_models import AuditionDraft, AuditionState
 from sovdeck.tui.state.state import State, Topics
@@ -192,6 +192,14 @@ class AuditionScreen(VoiceScreen):
         table = self.query_one("#standings", DiffTable)
         table.fill(columns, rows)
         table.border_title = self.translate("tui.audition_screen.standings")
+        table.border_subtitle = self._why_no_vote(audition)
+
+    def _why_no_vote(self, audition: AuditionState) -> str:
+        """What a vote waits for; empty where there is something to vote on."""
+        if has_comparison(audition):
+            return ""
+        key = "vote_waits" if audition.running else "vote_needs"
+        return self.translate(f"tui.audition_screen.{key}")
 
     def _show_detail(self) -> None:
         cell = self.cell
@@ -272,9 +280,9 @@ class AuditionScreen(VoiceScreen):
         audition = self.audition
         comparisons = make_comparisons(audition, Random()) if audition is not None else []
         if audition is None or not comparisons:
-            self.notify(
-                self.translate("tui.audition_screen.nothing_to_compare"), severity="warning"
-            )
+            running = audition is not None and audition.running
+            key = "vote_waits" if running else "nothing_to_compare"
+            self.notify(self.translate(f"tui.audition_screen.{key}"), severity="warning")
         else:
             self.app.push_screen(BlindVoteScreen(audition, comparisons))
 

@@ -15,6 +15,7 @@ from sovdeck.tui.shell.messages import CommandPosted
 from sovdeck.tui.state.commands import Command
 from sovdeck.tui.state.state import State, Topics
 from sovdeck.tui.text.i18n import translate
+from sovdeck.tui.widgets.form_input import FormInput
 from sovdeck.tui.widgets.key_bar import KeyBar
 from sovdeck.tui.widgets.top_bar import TopBar
 
@@ -86,8 +87,11 @@ class AppScreen(ComposedScreen[None]):
         self.set_focus(None)
 
     def action_enter_field(self) -> None:
-        """Move the focus on, into the first field when nothing has it."""
-        self.focus_next()
+        """Move the focus on; from nowhere it goes into the first field, to be edited at once."""
+        from_nowhere = self.focused is None
+        field = self.focus_next()
+        if from_nowhere and isinstance(field, FormInput):
+            field.editing = True
 
     def action_press(self, key: str) -> None:
         self.app.simulate_key(key)

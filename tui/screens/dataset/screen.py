@@ -31,6 +31,7 @@ from sovdeck.tui.state.state import State, Topics
 from sovdeck.tui.text.i18n import language_of
 from sovdeck.tui.widgets.clip_list import ClipList
 from sovdeck.tui.widgets.empty_state import EmptyState
+from sovdeck.tui.widgets.form_input import FormInput
 from sovdeck.tui.widgets.panel import Panel
 from sovdeck.tui.widgets.transfer_row import transfers_text
 from sovdeck.tui.widgets.waveform import Waveform
@@ -65,7 +66,7 @@ class DatasetScreen(AppScreen):
         self._rows = ()  # composed anew after a change of language: draw all
         with Horizontal(id="choose"):
             yield Static(self.translate("tui.dataset.folder"), id="label")
-            yield Input(
+            yield FormInput(
                 self.base_app.settings.dataset,
                 placeholder=self.translate("tui.dataset.example"),
                 id="folder",
@@ -73,7 +74,7 @@ class DatasetScreen(AppScreen):
             )
         with Horizontal(id="choose_wavs"):
             yield Static(self.translate("tui.dataset.recordings"), id="wavs_label")
-            yield Input(
+            yield FormInput(
                 placeholder=self.translate("tui.dataset.recordings_example"),
                 id="wavs",
                 compact=True,
@@ -148,9 +149,9 @@ class DatasetScreen(AppScreen):
         dropped = event.text.strip().splitlines()
         if dropped and not isinstance(self.focused, Input):
             event.stop()
-            folder = self.query_one("#folder", Input)
+            folder = self.query_one("#folder", FormInput)
             folder.value = dropped[0]
-            folder.focus()
+            folder.edit()
 
     def on_clip_list_moved(self) -> None:
         self._show_clip()
@@ -223,7 +224,7 @@ class DatasetScreen(AppScreen):
         if self.folder is not None:
             self.post_command(commands.CheckDataset(self.folder, self.wavs))
         else:
-            self.set_focus(self.query_one("#folder", Input))
+            self.query_one("#folder", FormInput).edit()
 
     def action_browse(self) -> None:
         """Choose in a tree what goes into the field that has the focus."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -15,7 +14,10 @@ from sovdeck.tui.text.i18n import translate, translate_hint
 
 
 class NamePromptScreen(Dialog[str | None]):
-    """`name_error` returns what is wrong with a name, or ""; the result is None when left."""
+    """`name_error` returns what is wrong with a name, or ""; the result is None when left.
+
+    `facts` fill the question of `text_key` and its hint.
+    """
 
     CSS_PATH = "../../styles/modal.tcss"
     BINDINGS = bindings("name")
@@ -25,11 +27,12 @@ class NamePromptScreen(Dialog[str | None]):
         text_key: str,
         name: str,
         name_error: Callable[[str], str],
-        facts: Mapping[str, Any] | None = None,
+        *,
+        facts: Mapping[str, object] | None = None,
         max_length: int = 40,
     ) -> None:
         super().__init__()
-        self.facts, self.max_length = facts or {}, max_length
+        self.facts, self.max_length = dict(facts or {}), max_length
         self.text_key = text_key
         self.proposed = name
         self.name_error = name_error

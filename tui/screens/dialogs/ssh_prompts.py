@@ -69,6 +69,9 @@ class SecretScreen(PromptModal[str]):
             yield Static(
                 translate(self, "tui.ssh_prompts.secret", **facts), classes="question", markup=False
             )
+            if self.question.again:
+                refused = translate(self, "tui.ssh_prompts.secret_refused")
+                yield Static(refused, classes="fault", markup=False)
             yield Static(self.question.prompt, classes="label", markup=False)
             yield Input(password=True, id="secret")
             yield Static(

@@ -9,8 +9,9 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Button, Input, Static
 
+from sovdeck.engine.contract.reference_segment import MAX_REFERENCE_S, is_reference_length
 from sovdeck.engine.contract.voice_assets import ReferenceClip
-from sovdeck.tui.charts.waveform_columns import MAX_REFERENCE_S, TrimWindow, is_reference_length
+from sovdeck.tui.charts.waveform_columns import TrimWindow
 from sovdeck.tui.screens.base.composed_screen import LiveDialog
 from sovdeck.tui.shell.actions import bindings
 from sovdeck.tui.shell.base_app import app_of

@@ -22,6 +22,7 @@ from sovdeck.tui.screens.monitor.curves import (
 )
 from sovdeck.tui.screens.monitor.text import (
     event_lines,
+    failure_line,
     fault_lines,
     gauge_lines,
     gauge_title,
@@ -68,6 +69,7 @@ class MonitorScreen(AppScreen):
     def compose_body(self) -> Iterable[Widget]:
         with Vertical(id="run"):
             yield Panel(id="head")
+            yield Static(id="failure", markup=False)
             yield Static(id="faults")
             with Horizontal(id="top"):
                 yield Panel(id="stages")
@@ -106,6 +108,9 @@ class MonitorScreen(AppScreen):
             return
         self.panel("head").draw(lambda width, _: head_line(self, state, run, width))
         short = self.app.size.height < 20
+        failure = self.query_one("#failure", Static)
+        failure.display = run.failure is not None
+        failure.update(failure_line(self, run.failure) if run.failure is not None else "")
         faults = fault_lines(self, state, run)
         banner = self.query_one("#faults", Static)
         banner.display = bool(faults)

@@ -11,6 +11,7 @@ from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 from textual.message_pump import MessagePump
 
+from sovdeck.engine.contract.catalogue import Text
 from sovdeck.engine.contract.events import Event
 from sovdeck.engine.contract.format import format_bytes, format_duration, format_money
 from sovdeck.tui.state.freshness import freshness
@@ -22,6 +23,12 @@ from sovdeck.tui.widgets.gauge import gpu_lines, host_lines
 from sovdeck.tui.widgets.status_labels import age_text, job_pill, level_mark, stage_name
 
 _SPARK_CHARS = "▁▂▃▄▅▆▇█"
+# Who measured is named where it is a tool that people know.
+_MEMORY_TITLE_KEYS = {
+    "proc": "tui.monitor.memory_machine",
+    "psutil": "tui.monitor.memory_machine",
+    "cgroup": "tui.monitor.memory_container",
+}
 
 
 def head_line(node: MessagePump, state: State, run: RunView, width: int) -> Content:
@@ -73,6 +80,11 @@ def _cost(server: ServerState | None, seconds: float) -> str | None:
     return format_money(server.saved.price_per_hour * seconds / 3600, server.saved.currency)
 
 
+def failure_line(node: MessagePump, failure: Text) -> Content:
+    """Why the run did not succeed; the widget wraps it, so that nothing of it is cut."""
+    return Content.assemble(level_mark("bad"), f" {failure.get(language_of(node))}")
+
+
 def fault_lines(node: MessagePump, state: State, run: RunView) -> list[Content]:
     """Faults of the GPUs or their driver with advice, one line each."""
     server = state.servers.get(run.server)
@@ -94,7 +106,8 @@ def gauge_title(node: MessagePump, state: State, run: RunView) -> str:
     sample = _newest_telemetry(state, run)
     if sample is None:
         return translate(node, "tui.monitor.memory")
-    title = translate(node, "tui.monitor.memory_by", source=sample.source)
+    key = _MEMORY_TITLE_KEYS.get(sample.source, "tui.monitor.memory_by")
+    title = translate(node, key, source=sample.source)
     age = age_text(node, sample.t, state.now)
     return f"{title} · {age}" if age and not run.ended else title
 

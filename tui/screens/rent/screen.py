@@ -266,7 +266,10 @@ class RentScreen(AppScreen):
             return self.translate("tui.rent.wrong_confirm", **given)
 
         self.app.push_screen(
-            NamePromptScreen("tui.rent.destroy_by_name", "", wrong, facts, _MAX_NAME), typed
+            NamePromptScreen(
+                "tui.rent.destroy_by_name", "", wrong, facts=facts, max_length=_MAX_NAME
+            ),
+            typed,
         )
 
     def action_back(self) -> None:

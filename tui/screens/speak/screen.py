@@ -15,8 +15,8 @@ from textual.widgets import DataTable, Static, TextArea
 from sovdeck.engine.contract.dataset.foreign_scripts import find_foreign_letters
 from sovdeck.engine.contract.params import PARAMS
 from sovdeck.engine.contract.problem import Problem
+from sovdeck.engine.contract.reference_segment import MIN_REFERENCE_S
 from sovdeck.engine.contract.voice_assets import ReferenceClip
-from sovdeck.tui.charts.waveform_columns import MIN_REFERENCE_S
 from sovdeck.tui.screens.base.voice_screen import VoiceScreen
 from sovdeck.tui.screens.dialogs.record_reference import RecordReferenceScreen
 from sovdeck.tui.screens.dialogs.trim_reference import TrimReferenceScreen
@@ -34,7 +34,7 @@ from sovdeck.tui.screens.train.text import field_help
 from sovdeck.tui.shell.actions import bindings
 from sovdeck.tui.state import commands
 from sovdeck.tui.state.models import Voice
-from sovdeck.tui.state.speak_form import FORM_FIELDS, SpeakForm
+from sovdeck.tui.state.speak_form import FORM_FIELDS, SpeakForm, first_usable
 from sovdeck.tui.state.speech_models import ReadingRequest, ReferenceUpload, TakeRow
 from sovdeck.tui.state.state import State, Topics
 from sovdeck.tui.text.i18n import language_of
@@ -259,6 +259,9 @@ class SpeakScreen(VoiceScreen):
             for clip in clips
         ]
         self.query_one("#clips", DiffTable).fill(columns, rows)
+        known = voice_assets is not None and not first_usable(clips)
+        lacking = "tui.speak_screen.trim_one" if clips else "tui.speak_screen.no_clip"
+        self.query_one("#refs").border_subtitle = self.translate(lacking) if known else ""
         self._show_waveform()
 
     @property
@@ -286,7 +289,7 @@ class SpeakScreen(VoiceScreen):
         }
         playing = str(state.playing) if state.playing is not None else None
         rows = [
-            (take.id, take_cells(take, take.wav is not None and take.wav == playing))
+            (take.id, take_cells(self, take, take.wav is not None and take.wav == playing))
             for take in takes
         ]
         table = self.query_one("#takes", DiffTable)
@@ -338,7 +341,8 @@ class SpeakScreen(VoiceScreen):
         for take in self.takes:
             if take.ended and take.id not in self._shown_takes:
                 self._shown_takes.add(take.id)
-                if seen and take.wav is not None and self.base_app.settings.play_takes:
+                wanted = seen and self.base_app.settings.play_takes and not take.aloud
+                if wanted and take.wav is not None:
                     self.last_played_clip = ""
                     self.post_command(commands.PlaySound(Path(take.wav), automatic=True))
 
@@ -465,11 +469,11 @@ class SpeakScreen(VoiceScreen):
 
     def action_speak(self) -> None:
         if self._check_ready():
-            listed = self.voice_assets is not None
+            listed, aloud = self.voice_assets is not None, self.base_app.settings.play_takes
             self.post_command(
-                commands.Speak(self.form.draft())
+                commands.Speak(self.form.draft(), aloud)
                 if listed
-                else commands.SpeakWhenListed(self.form.copy())
+                else commands.SpeakWhenListed(self.form.copy(), aloud)
             )
 
     def action_rerender(self) -> None:
@@ -477,7 +481,8 @@ class SpeakScreen(VoiceScreen):
         if not any(take.state == "done" for take in self.takes):
             self.notify(self.translate("tui.speak_screen.nothing_to_rerender"), severity="warning")
         elif self._check_ready():
-            self.post_command(commands.Speak(self.form.draft(rerender=True)))
+            aloud = self.base_app.settings.play_takes
+            self.post_command(commands.Speak(self.form.draft(rerender=True), aloud))
 
     def action_cancel_take(self) -> None:
         for take in self.active_takes:

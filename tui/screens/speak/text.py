@@ -13,11 +13,12 @@ from textual.message_pump import MessagePump
 from sovdeck.engine.contract.format import UNKNOWN, format_bytes
 from sovdeck.engine.contract.layout import VERSIONS
 from sovdeck.engine.contract.params import PARAMS
+from sovdeck.engine.contract.reference_segment import is_reference_length
 from sovdeck.engine.contract.voice_assets import ReferenceClip, WeightFile
-from sovdeck.tui.charts.waveform_columns import is_reference_length
 from sovdeck.tui.state.pair_grid import weight_label
 from sovdeck.tui.state.speech_models import SpeakDraft, TakeRow
 from sovdeck.tui.text.i18n import translate, translate_text
+from sovdeck.tui.text.param_values import value_text
 from sovdeck.tui.widgets.diff_table import TableCell
 from sovdeck.tui.widgets.progress_bar import progress_bar
 from sovdeck.tui.widgets.status_labels import level_mark
@@ -55,19 +56,16 @@ def draft_pair_name(params: Mapping[str, Any]) -> str:
     return " × ".join(weight_label(name) if name else UNKNOWN for name in names)
 
 
-def changed_settings(draft: SpeakDraft) -> list[str]:
-    """Settings that differ from their default, as `speed 1.2`."""
+def changed_settings(node: MessagePump, draft: SpeakDraft) -> list[str]:
+    """Settings that differ from their default, as `Speech rate 1.2`."""
     found = []
     for name, value in draft.params.items():
         if name in _CONTENT_PARAMS:
             continue
-        if isinstance(value, bool):
-            shown = "on" if value else "off"
-        elif isinstance(value, (list, tuple)):
-            shown = str(len(value))
-        else:
-            shown = f"{value:g}" if isinstance(value, float) else str(value)
-        found.append(f"{name} {shown}")
+        param = PARAMS[f"infer.{name}"]
+        count = str(len(value)) if isinstance(value, (list, tuple)) else ""
+        shown = count or value_text(node, param, value)
+        found.append(f"{translate_text(node, param.title)} {shown}")
     return found
 
 
@@ -109,16 +107,19 @@ def reference_cells(
     }
 
 
-def take_cells(take: TakeRow, playing: bool) -> dict[str, TableCell]:
-    """The table row of one take."""
+def take_cells(node: MessagePump, take: TakeRow, playing: bool) -> dict[str, TableCell]:
+    """The table row of one take; a failed one says why."""
     mark, colour = _TAKE_STYLES[take.state]
     if playing:
         mark, colour = "♪", "$secondary"
     params = take.draft.params
     text = Content(shorten(str(params.get("text", "")), 40))
+    if take.why is not None:
+        why = shorten(translate_text(node, take.why.text), 80)
+        text = Content.assemble((f"{why}  ", "$error"), text)
     if take.notices:
         text = Content.assemble(("▲ ", "bold $warning"), text)
-    settings = changed_settings(take.draft)
+    settings = changed_settings(node, take.draft)
     if settings:
         text = Content.assemble((f"{' · '.join(settings)}  ", "$warning"), text)
     return {

@@ -22,6 +22,7 @@ from sovdeck.tui.screens.dialogs.name_prompt import NamePromptScreen
 from sovdeck.tui.screens.train.text import (
     datasets_line,
     field_help,
+    hint_lines,
     plan_text,
     recipe_help,
     short_plan_text,
@@ -34,6 +35,7 @@ from sovdeck.tui.state.runs import RunKey
 from sovdeck.tui.state.state import State, Topics
 from sovdeck.tui.text.i18n import language_of
 from sovdeck.tui.widgets.empty_state import EmptyState
+from sovdeck.tui.widgets.form_input import FormInput
 from sovdeck.tui.widgets.option_stepper import OptionStepper
 from sovdeck.tui.widgets.panel import Panel
 from sovdeck.tui.widgets.param_field import ParamField, param_field_of
@@ -84,7 +86,7 @@ class TrainScreen(AppScreen):
             with VerticalScroll(id="form", can_focus=False):
                 with Horizontal(classes="line"):
                     yield Static(self.translate("tui.train.voice"), classes="title")
-                    yield Input(self.voice, id="voice", compact=True)
+                    yield FormInput(self.voice, id="voice", compact=True)
                 with Horizontal(classes="line"):
                     yield Static(self.translate("tui.train.preset"), classes="title")
                     yield OptionStepper(PRESETS, self.preset, id="preset")
@@ -124,7 +126,11 @@ class TrainScreen(AppScreen):
             text = short_plan_text(self, state) if short else plan_text(self, state, width)
             weights = weights_line(self, state, self.draft.server, self.preset)
             datasets = datasets_line(self, state, self.voice)
-            return Content("\n").join([line for line in (datasets, weights, text) if line])
+            hints = hint_lines(self, state, self.voice)
+            lines = [*hints, datasets, weights, text]
+            if short:  # few rows: the plan itself first
+                lines = [text, weights, *hints, datasets]
+            return Content("\n").join([line for line in lines if line])
 
         plan.draw(draw)
         if topics is None or "chosen" in topics:
@@ -161,6 +167,7 @@ class TrainScreen(AppScreen):
         if event.input.id == "voice":
             self.voice = event.value.strip()
             self._schedule_plan()
+            self.show(self.base_app.state, frozenset({"plan"}))
 
     def on_option_stepper_changed(self, event: OptionStepper.Changed) -> None:
         if event.stepper.id == "preset":
@@ -305,7 +312,7 @@ class TrainScreen(AppScreen):
             return
         if not state.server or not self.voice:
             self.notify(self.translate("tui.train.no_voice"), severity="warning")
-            self.query_one("#voice", Input).focus()
+            self.query_one("#voice", FormInput).edit()
             return
         weights = lacking_weights(state, self.draft.server, self.preset)
         if weights is not None:

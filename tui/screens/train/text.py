@@ -12,13 +12,15 @@ from sovdeck.engine.contract.format import (
     format_gib,
     format_money,
 )
+from sovdeck.engine.contract.layout import is_voice_name
 from sovdeck.engine.contract.param import Param
-from sovdeck.engine.contract.problem import Problem
+from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.tui.state.models import TrainPlan
 from sovdeck.tui.state.recipes import BUILT_IN, OWN
 from sovdeck.tui.state.server_models import Remark
 from sovdeck.tui.state.state import State
 from sovdeck.tui.text.i18n import language_of, translate, translate_hint, translate_text
+from sovdeck.tui.text.param_values import range_text, value_text
 from sovdeck.tui.widgets.gauge import memory_bar
 from sovdeck.tui.widgets.status_labels import level_mark, stage_name
 
@@ -27,7 +29,7 @@ def plan_text(node: MessagePump, state: State, width: int) -> Content:
     """Updates, time, cost, memory and disk of the draft, then its remarks."""
     plan = state.plan
     if plan is None:
-        return Content.styled(translate(node, "tui.train.no_plan"), "$faint")
+        return _no_plan_text(node, state)
     lines = []
     for stage in plan.run.stages:
         text = translate(
@@ -49,7 +51,9 @@ def plan_text(node: MessagePump, state: State, width: int) -> Content:
         )
     lines.append(Content.styled(_total_text(node, plan), "bold"))
     if plan.run.memory:
-        title, amount = f"{translate(node, 'tui.train.memory')} ", f" {_memory_text(plan)}"
+        # Without a GPU the machine's own memory is what has to do.
+        key = "tui.train.memory" if plan.device.gpu_name else "tui.train.ram"
+        title, amount = f"{translate(node, key)} ", f" {_memory_text(plan)}"
         bar_width = width - cell_len(title) - cell_len(amount)
         bar = (
             memory_bar(plan.run.memory, plan.run.memory, plan.device.memory, bar_width)
@@ -62,6 +66,32 @@ def plan_text(node: MessagePump, state: State, width: int) -> Content:
     lines.append(Content.styled(disk, "$foreground"))
     lines += [remark_line(node, remark) for remark in plan.remarks]
     return Content("\n").join(lines)
+
+
+def hint_lines(node: MessagePump, state: State, voice: str) -> list[Content]:
+    """What to know before a run of `voice` on the chosen server is asked for, one line each."""
+    server = state.server or ""
+    active = [run for run in state.runs_of(server) if not run.ended]
+    same = [run for run in active if run.voice.casefold() == voice.casefold()]
+    known = {*state.datasets.get(server, ()), *(v.name for v in state.all_voices())}
+    alike = sorted(name for name in known - {voice} if name.casefold() == voice.casefold())
+    hints: list[str] = []
+    if not voice:
+        hints.append(translate(node, "tui.train.hint_no_name"))
+    elif not is_voice_name(voice):
+        problem = Problem("engine.layout.bad_name", ExitCode.CONFIG, name=voice)
+        hints.append(problem.sentence(language_of(node)))
+    if voice and alike and voice not in known:
+        hints.append(translate(node, "tui.train.hint_case", voice=voice, other=alike[0]))
+    if voice and same:
+        hints.append(translate(node, "tui.train.hint_same_voice", voice=voice, run=same[-1].run))
+    elif active:
+        facts = {"run": active[-1].voice or active[-1].run, "server": server}
+        hints.append(translate(node, "tui.train.hint_busy", **facts))
+    chosen = state.chosen_server
+    if chosen is not None and chosen.facts is not None and not chosen.facts.gpus:
+        hints.append(translate(node, "tui.train.hint_no_gpu", server=server))
+    return [Content.assemble(level_mark("warning"), f" {hint}") for hint in hints]
 
 
 def datasets_line(node: MessagePump, state: State, voice: str) -> Content | None:
@@ -81,11 +111,18 @@ def short_plan_text(node: MessagePump, state: State) -> Content:
     """The same for a screen of few rows: one sentence, then the remarks."""
     plan = state.plan
     if plan is None:
-        return Content.styled(translate(node, "tui.train.no_plan"), "$faint")
+        return _no_plan_text(node, state)
     facts = [f"{stage_name(node, stage.name)} {stage.updates}" for stage in plan.run.stages]
     facts += [_total_text(node, plan)] + ([_memory_text(plan)] if plan.run.memory else [])
     lines = [Content.styled("  ·  ".join(facts), "bold")]
     return Content("\n").join(lines + [remark_line(node, remark) for remark in plan.remarks])
+
+
+def _no_plan_text(node: MessagePump, state: State) -> Content:
+    """Why there is no plan yet."""
+    if state.plan_refused is not None:
+        return remark_line(node, state.plan_refused)
+    return Content.styled(translate(node, "tui.train.no_plan"), "$faint")
 
 
 def _total_text(node: MessagePump, plan: TrainPlan) -> str:
@@ -114,8 +151,8 @@ def field_help(node: MessagePump, param: Param, problem: Problem | None) -> Cont
     if problem is not None:
         rows.insert(0, Content.styled(problem.sentence(language_of(node)), "bold $error"))
     facts = [
-        ("tui.train.range", param.range_text() + (" | auto" if param.auto else "")),
-        ("tui.train.default", _format_value(param.default)),
+        ("tui.train.range", range_text(node, param)),
+        ("tui.train.default", value_text(node, param, param.default)),
         ("tui.train.recommended", translate_text(node, param.recommended)),
     ]
     for key, value in facts:
@@ -134,9 +171,3 @@ def recipe_help(node: MessagePump, name: str, count: int) -> Content:
     text = translate(node, "tui.train.recipe_saved", name=name, count=count)
     more = translate_hint(node, "tui.train.recipe_saved", name=name, count=count)
     return Content.assemble(text, " ", (more, "$faint"))
-
-
-def _format_value(value: object) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return f"{value:g}" if isinstance(value, float) else str(value)

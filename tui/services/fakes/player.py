@@ -8,6 +8,39 @@ from pathlib import Path
 from sovdeck.engine.contract.problem import Problem
 
 
+class FakeSoundStream:
+    """Records what is heard in `heard`; ends by itself unless `goes_on`, and mute with `mute`."""
+
+    def __init__(self, *, goes_on: bool = False, mute: bool = False) -> None:
+        self.heard: list[bytes] = []
+        self.stopped = False
+        self.ended = False
+        self.goes_on = goes_on
+        self.mute = mute
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing sounds any more."""
+        return self.mute or self.stopped or (self.ended and not self.goes_on)
+
+    @property
+    def has_played(self) -> bool:
+        """Whether all has been heard."""
+        return self.ended and not self.mute
+
+    def write(self, samples: bytes) -> None:
+        """Record the samples."""
+        self.heard.append(samples)
+
+    def end(self) -> None:
+        """Let it end."""
+        self.ended = True
+
+    def stop(self) -> None:
+        """Stop it."""
+        self.stopped = True
+
+
 class FakePlayer:
     """Records what it was asked to play in `played`; `problem` is raised instead when set.
 

@@ -13,6 +13,7 @@ from sovdeck.engine.contract.dataset.edits import LineEdit
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.tui.services.fakes import sample_data
 from sovdeck.tui.services.fakes.dataset import BYTES
+from sovdeck.tui.services.fakes.disks import FakeDisks, fake_disk
 from sovdeck.tui.services.fakes.plan import fake_plan
 from sovdeck.tui.services.fakes.practice import FakePractice
 from sovdeck.tui.services.fakes.recordings import FakeRecordings
@@ -76,6 +77,7 @@ def make_world(*, live: bool = False, empty: bool = False) -> FakeWorld:
             ENDED_RUN: finished_run(world.now()),
         }
         world.voices = {"tokyo-4090": (sample_data.ATRI,), "lab-a100": (sample_data.MIKA,)}
+        world.disks = {"tokyo-4090": fake_disk("ATRI", LIVE_RUN), "lab-a100": fake_disk("Mika")}
         world.voice_assets = {assets.key: assets for assets in (ATRI, MIKA)}
         world.auditions = {MIKA.key: _audition(MIKA)}
     return world
@@ -101,7 +103,9 @@ def fake_services_over(world: FakeWorld) -> Services:
         FakeAuditions(world),
         FakeRecordings(world),
         FakeRentals(world),
+        FakeDisks(world),
         FakePractice(world),
+        open_sound=world.open_sound,
     )
 
 
@@ -306,6 +310,8 @@ class FakeTraining:
     def plan(self, draft: TrainDraft, emit: Emit, cancel: Cancel) -> None:
         """Emit a plan with simple arithmetic."""
         self.world.record_call("plan", draft.voice)
+        if self.world.plan_problem is not None:
+            raise self.world.plan_problem
         emit(ev.PlanMade(fake_plan(draft)))
 
     def start(self, draft: TrainDraft, emit: Emit, cancel: Cancel) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -103,8 +103,15 @@ class FakeSpeech:
         else:
             emit(ev.TextRead(ReadingRow(request)))
 
-    def speak(self, draft: SpeakDraft, take: str, emit: Emit, cancel: Cancel) -> None:
-        """Emit a take sentence by sentence."""
+    def speak(
+        self,
+        draft: SpeakDraft,
+        take: str,
+        emit: Emit,
+        cancel: Cancel,
+        on_sound: Callable[[bytes], None] | None = None,
+    ) -> None:
+        """Emit a take sentence by sentence; each is heard as its own words."""
         self.world.record_call("speak", draft.server, draft.voice, repr(dict(draft.params)))
         if self.world.speech_problem is not None:
             raise self.world.speech_problem
@@ -112,7 +119,7 @@ class FakeSpeech:
         params = draft.params
         rate = 0.17 / float(params.get("speed", 1.0))
         texts = [found.strip() for found in _SENTENCE.findall(str(params["text"]))]
-        row = TakeRow(take, draft, self.world.now(), "speaking")
+        row = TakeRow(take, draft, self.world.now(), "speaking", aloud=on_sound is not None)
         emit(ev.TakeChanged(row))
         for number, text in enumerate(texts, 1):
             if number == len(texts) and not self._may_end(cancel):
@@ -120,6 +127,8 @@ class FakeSpeech:
             if self.world.live and cancel.wait(_SENTENCE_S):
                 return
             sentence = TakeSentence(text, round(0.4 + rate * len(text), 2))
+            if on_sound is not None:
+                on_sound(text.encode())
             row = replace(row, sentences=(*row.sentences, sentence), first_audio_s=0.84)
             emit(ev.TakeChanged(row))
         seconds = sum(piece.seconds for piece in row.sentences)

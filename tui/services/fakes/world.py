@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sovdeck.engine.contract.events import Event
 from sovdeck.engine.contract.problem import Problem
+from sovdeck.remote.disk.items import DiskItem
 from sovdeck.tui.services.fakes.dataset import FakeDataset
-from sovdeck.tui.services.fakes.player import FakePlayer
+from sovdeck.tui.services.fakes.player import FakePlayer, FakeSoundStream
 from sovdeck.tui.state.models import JobStatus, Voice
 from sovdeck.tui.state.rent_models import LeaseRow
 from sovdeck.tui.state.server_models import Remark, SavedServer
@@ -30,8 +32,10 @@ class FakeWorld:
     dial_problem: str | None = None  # the answer to any dial: a problem's key, or None
     changed_key_since: str | None = None
     pull_problem: Problem | None = None
+    plan_problem: Problem | None = None
     voice_assets: dict[str, VoiceAssetsState] = field(default_factory=dict)
     auditions: dict[str, AuditionState] = field(default_factory=dict)
+    disks: dict[str, tuple[DiskItem, ...]] = field(default_factory=dict)
     votes: list[tuple[str, str]] = field(default_factory=list)
     voice_assets_problem: Problem | None = None
     speech_problem: Problem | None = None
@@ -43,6 +47,7 @@ class FakeWorld:
     answers: list[bool] = field(default_factory=list)
     dataset: FakeDataset = field(default_factory=FakeDataset)
     player: FakePlayer = field(default_factory=FakePlayer)
+    open_sound: Callable[[], FakeSoundStream] | None = None  # None: takes are heard once whole
     lacking_weights: frozenset[str] = frozenset()  # versions whose weights no server has
     recording_stopped: threading.Event = field(default_factory=threading.Event)
     has_provider_key: bool = True

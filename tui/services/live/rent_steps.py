@@ -73,12 +73,12 @@ class RentedServerPrompts:
         self._emit(ev.NoticeRaised("note", pinned, now_ms()))
         return True
 
-    def secret(self, server: str, prompt: str) -> Secret | None:
+    def secret(self, server: str, prompt: str, *, again: bool = False) -> Secret | None:
         """The provider's password, once."""
         password, self._password = self._password, None
         if password is not None:
             return password
-        typed = self._prompts.ask_secret(SecretPrompt(server, server, prompt))
+        typed = self._prompts.ask_secret(SecretPrompt(server, server, prompt, again))
         return Secret(typed) if typed else None
 
     def install_key(self, server: str) -> bool:

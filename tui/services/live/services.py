@@ -10,13 +10,16 @@ from pathlib import Path
 from sovdeck.engine.contract.catalogue import Language
 from sovdeck.remote.auth.keyring_store import SystemKeyring
 from sovdeck.remote.config.paths import AppPaths
+from sovdeck.remote.speech.speech_session import SAMPLE_RATE
 from sovdeck.tui.audio.player import ChildPlayer
 from sovdeck.tui.audio.recorder import ChildRecorder
+from sovdeck.tui.audio.stream_player import StreamPlayer
 from sovdeck.tui.notify.run_notifier import RunNotifier
 from sovdeck.tui.services.connections import ConnectionRegistry, now_ms
 from sovdeck.tui.services.live.auditions import LiveAuditions
 from sovdeck.tui.services.live.datasets import LiveDatasets
 from sovdeck.tui.services.live.deploys import LiveDeploys
+from sovdeck.tui.services.live.disks import LiveDisks
 from sovdeck.tui.services.live.practice import LivePractice
 from sovdeck.tui.services.live.recordings import LiveRecordings
 from sovdeck.tui.services.live.rentals import LiveRentals
@@ -51,9 +54,11 @@ def live_services(project: Path | None, app_paths: AppPaths) -> Iterator[Service
             LiveAuditions(connections),
             LiveRecordings(app_paths.data_folder / "references", recorder),
             LiveRentals(connections, deploys, datasets, training),
+            LiveDisks(connections),
             practice,
             partial(notify_run_ended, connections),
             TrainDraft("", train_config.voice, train_config.preset, dict(train_config.params)),
+            partial(StreamPlayer, SAMPLE_RATE),
         )
     finally:
         player.stop()

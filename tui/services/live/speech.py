@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -115,11 +116,18 @@ class LiveSpeech:
         if found is not None:
             emit(ev.TextRead(ReadingRow(request, found.pieces, found.lost)))
 
-    def speak(self, draft: SpeakDraft, take: str, emit: Emit, cancel: Cancel) -> None:
-        """Speak a take into a new file; emit it at each sentence and at the end."""
+    def speak(
+        self,
+        draft: SpeakDraft,
+        take: str,
+        emit: Emit,
+        cancel: Cancel,
+        on_sound: Callable[[bytes], None] | None = None,
+    ) -> None:
+        """Speak a take into a new file; emit it at its first sound, each sentence and the end."""
         session = self._connections.session(draft.server)
         folder = takes_folder(session.outputs, draft.voice)
-        row = TakeRow(take, draft, now_ms(), "speaking")
+        row = TakeRow(take, draft, now_ms(), "speaking", aloud=on_sound is not None)
         emit(ev.TakeChanged(row))
 
         def tell_active_runs() -> None:
@@ -133,16 +141,26 @@ class LiveSpeech:
             with TakeFile.next_in(folder, draft.voice) as file:
                 started_at = time.monotonic()
 
+                def note_first_sound() -> None:
+                    nonlocal row
+                    if row.first_audio_s is None:
+                        row = replace(row, first_audio_s=round(time.monotonic() - started_at, 3))
+                        emit(ev.TakeChanged(row))
+
+                def hear(samples: bytes) -> None:
+                    note_first_sound()
+                    if on_sound is not None:
+                        on_sound(samples)
+
                 def on_chunk(chunk: SpeechChunk) -> None:
                     nonlocal row
                     file.add_chunk(chunk)
-                    first = row.first_audio_s or round(time.monotonic() - started_at, 3)
-                    sentences = (*row.sentences, to_take_sentence(chunk))
-                    row = replace(row, sentences=sentences, first_audio_s=first)
+                    note_first_sound()
+                    row = replace(row, sentences=(*row.sentences, to_take_sentence(chunk)))
                     emit(ev.TakeChanged(row))
 
                 try:
-                    result = speech_session.speak(draft.params, on_chunk, cancel)
+                    result = speech_session.speak(draft.params, on_chunk, cancel, hear)
                 except Problem:
                     if cancel.is_set():
                         return

@@ -13,6 +13,8 @@ from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.contract.run_summary import RunSummary
 from sovdeck.engine.contract.spec import RunSpec
 from sovdeck.remote.config.paths import AppPaths
+from sovdeck.remote.disk.offers import DISK_LOW, make_offers
+from sovdeck.remote.disk.server_disk import list_server_disk
 from sovdeck.remote.jobs import client as job_client
 from sovdeck.remote.jobs.run_summaries import fetch_summaries
 from sovdeck.remote.preflight.bench import BenchRows
@@ -77,7 +79,13 @@ class LiveTraining:
         """Start the run and emit its job; return its id."""
         session = self._connections.session(draft.server)
         spec = _make_spec(session, draft)
-        checked = require_ready(session, spec)
+        try:
+            checked = require_ready(session, spec)
+        except Problem as problem:
+            if problem.key == DISK_LOW:
+                for offer in make_offers(list_server_disk(session).items, spec.voice):
+                    emit(ev.NoticeRaised("note", offer.sentence(session.name), now_ms()))
+            raise
         for warning in checked.warnings:
             emit(ev.NoticeRaised("warning", warning.message, now_ms(), warning.hint))
         if checked.active and not draft.queue:
@@ -88,7 +96,7 @@ class LiveTraining:
         handle = started.handle
         for sentence in session.stop_texts():
             emit(ev.NoticeRaised("note", sentence, now_ms()))
-        if (remark := started.autostop_problem) is not None:
+        for remark in started.problems:
             emit(ev.NoticeRaised("warning", remark.message, now_ms(), remark.hint))
         state = job_client.fetch_state(session.connection(), handle)
         emit(ev.JobSeen(to_job_status(draft.server, state), now_ms()))

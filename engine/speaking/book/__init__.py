@@ -1,0 +1,1 @@
+"""A book read aloud: sentences that are kept, chapters with their subtitles made of them."""
