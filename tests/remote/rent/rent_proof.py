@@ -14,7 +14,7 @@ import random
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,7 +39,7 @@ from sovdeck.tui.cli.demo.provider_answers import ANSWERS
 from sovdeck.tui.cli.demo.simulated_cloud import SimulatedCloud
 
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI sovdeck"
-PROVIDERS = {
+PROVIDERS: dict[str, Callable[[JsonApi], Provider]] = {
     "runpod": RunPodAccount,
     "vast": VastAccount,
     "lambda": LambdaAccount,

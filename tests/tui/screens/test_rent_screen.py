@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from pilot_waits import until
 from textual.pilot import Pilot
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from sovdeck.tui.dashboard.app import SovdeckApp
 from sovdeck.tui.screens.dialogs.confirm import ConfirmScreen
@@ -155,7 +155,7 @@ async def test_without_a_key_it_says_how_to_give_one_and_takes_it_unseen(
         await pilot.press(*"planted", "enter")
         await until(pilot, lambda: "refused the key" in str(fault.content), "a wrong one")
         assert "planted" not in app.export_screenshot() and not world.has_provider_key
-        app.screen.query_one("#key").value = GOOD_KEY
+        app.screen.query_one("#key", Input).value = GOOD_KEY
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, RentScreen), "taken")
         await until(pilot, lambda: "0.27-0.82 USD" in shown(app), "the offers")
