@@ -30,7 +30,7 @@ LONG_S = 120.0  # from which on all servers are watched
 CUT_EVERY_S, FEW_CUT_EVERY_S = 2.0, 0.5
 MOST_MORE = 6  # threads and descriptors: those of one line that is dialled; a leak has one a cut
 CALM_S, CALM_LIMIT_S = 4.0, 90.0  # as long nothing comes or goes before it is measured
-MOST_CPU_PERCENT = 40.0  # of all servers, log-ins after cuts included
+MOST_CPU_PERCENT = 10.0
 WARM_UP_S = 20.0  # connections, screens and threads of the first look
 # After warm-up: what a curve of its own may take, and the noise of a measurement.
 MOST_GROWTH_MB_A_MINUTE, NOISE_MB = 0.1, 8.0

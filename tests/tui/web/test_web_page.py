@@ -21,7 +21,7 @@ import aiohttp
 import psutil
 import pytest
 from chromium import Tab, with_tab
-from conftest import ROOT, Page, free_port, open_page
+from web_page import ROOT, Page, free_port, open_page
 
 BROWSER = next((p for n in ("chromium", "chromium-browser") if (p := shutil.which(n))), None)
 
