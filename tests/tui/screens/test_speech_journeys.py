@@ -331,6 +331,10 @@ async def test_a_grid_can_wait_for_the_run_that_goes_on(make_app: Make) -> None:
         await pilot.press("ctrl+s")
         await until(pilot, lambda: bool(app.screen.query("#when")), "the question")
         app.screen.query_one("#when", OptionStepper).value = "after"
+        app.screen.query_one("#pitch", OptionStepper).focus()
+        await pilot.press("left", "left", "left")
+        form = app.screen
+        assert isinstance(form, NewAuditionScreen) and form.draft.pitch == -3.0
         await pilot.press("ctrl+s")
         await until(pilot, lambda: any(call.startswith("audition") for call in world.calls))
         assert next(c for c in world.calls if c.startswith("audition")).endswith(" queued")

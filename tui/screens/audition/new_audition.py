@@ -17,7 +17,7 @@ from sovdeck.tui.shell.actions import bindings
 from sovdeck.tui.state.pair_grid import weight_label
 from sovdeck.tui.state.speak_form import first_usable
 from sovdeck.tui.state.speech_models import AuditionDraft, VoiceAssetsState
-from sovdeck.tui.text.i18n import translate, translate_hint
+from sovdeck.tui.text.i18n import translate, translate_hint, translate_text
 from sovdeck.tui.widgets.diff_table import DiffTable, TableCell
 from sovdeck.tui.widgets.option_stepper import OptionStepper
 from sovdeck.tui.widgets.status_labels import level_mark, tick_mark
@@ -25,6 +25,12 @@ from sovdeck.tui.widgets.status_labels import level_mark, tick_mark
 DEFAULT_EPOCHS = 3  # newest epochs of each stage, ticked at first
 REROLL_CHOICES = tuple(
     str(times) for times in range(int(PARAMS["infer.max_rerolls"].high or 0) + 1)
+)
+_PITCH = PARAMS["infer.pitch"]
+# Semitones; finer steps than whole ones are no question for a comparison.
+PITCH_CHOICES = tuple(
+    f"{semitones:+d}" if semitones else "0"
+    for semitones in range(int(_PITCH.low or 0), int(_PITCH.high or 0) + 1)
 )
 WHEN = ("beside", "after")
 DEFAULT_SENTENCES = 2  # the engine takes so many from the dataset when none are typed
@@ -59,8 +65,11 @@ class NewAuditionScreen(Dialog[AuditionDraft | None]):
                 yield OptionStepper(("1", "2", "3"), "1", id="references")
                 yield Static(translate(self, "tui.speak_screen.seed"), classes="name")
                 yield Input("1234", id="seed", type="integer", compact=True)
+            with Horizontal(classes="row"):
                 yield Static(translate(self, "tui.audition_screen.rerolls"), classes="name")
                 yield OptionStepper(REROLL_CHOICES, REROLL_CHOICES[0], id="rerolls")
+                yield Static(translate_text(self, _PITCH.title), classes="name")
+                yield OptionStepper(PITCH_CHOICES, "0", id="pitch")
             if self.active_run:
                 with Horizontal(classes="row"):
                     when = translate(self, "tui.audition_screen.when", run=self.active_run)
@@ -130,6 +139,7 @@ class NewAuditionScreen(Dialog[AuditionDraft | None]):
             int(self.query_one("#references", OptionStepper).value),
             AuditionDraft.seed if seed is None else seed,
             int(self.query_one("#rerolls", OptionStepper).value),
+            pitch=float(self.query_one("#pitch", OptionStepper).value),
             queue=any(one.value == "after" for one in self.query("#when").results(OptionStepper)),
         )
 

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from sovdeck.engine.models.dropout import Dropout, apply_dropout
+from sovdeck.engine.models.gpt.masks import to_added
 from sovdeck.engine.models.gpt.transformer import softmax_attention
 
 
@@ -92,11 +93,11 @@ def test_attention_with_dropout_is_attention(monkeypatch: pytest.MonkeyPatch) ->
     results = []
     for attend in (
         softmax_attention,
-        lambda q, k, v, m, p: F.scaled_dot_product_attention(q, k, v, m),
+        lambda q, k, v, _, p: F.scaled_dot_product_attention(q, k, v, mask),
     ):
         torch.manual_seed(2)
         q, k, v = (torch.randn(2, 3, 13, 8, requires_grad=True) for _ in range(3))
-        out = attend(q, k, v, mask, 0.1)
+        out = attend(q, k, v, to_added(mask, torch.float32), 0.1)
         (out * torch.linspace(-1, 1, 8)).sum().backward()
         results.append((out.detach(), q.grad, k.grad, v.grad))
     for ours, theirs in zip(*results, strict=True):
@@ -107,6 +108,8 @@ def test_the_mean_over_dropout_is_attention_without() -> None:
     torch.manual_seed(4)
     q, k, v = (torch.randn(1, 2, 6, 4) for _ in range(3))
     mask = torch.ones(6, 6, dtype=torch.bool).tril()
-    many = torch.stack([softmax_attention(q, k, v, mask, 0.2) for _ in range(3000)]).mean(0)
+    many = torch.stack(
+        [softmax_attention(q, k, v, to_added(mask, torch.float32), 0.2) for _ in range(3000)]
+    ).mean(0)
     plain = F.scaled_dot_product_attention(q, k, v, mask)
     torch.testing.assert_close(many, plain, rtol=0.05, atol=0.05)
