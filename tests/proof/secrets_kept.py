@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any
 
 import asyncssh
-from cloud_simulator import SimulatedCloud, serve_cloud
 from cryptography.hazmat.primitives import serialization
 from laptop import ROOT, VOICE, Laptop, write_project
 from report import Outcome
@@ -33,6 +32,8 @@ from shared_keyring import Entries, serve_keyring
 from ssh_thread import ssh_server
 
 from sovdeck.remote.embedded.server import run_command
+from sovdeck.tui.cli.demo.cloud_server import serve_cloud
+from sovdeck.tui.cli.demo.simulated_cloud import SimulatedCloud
 
 PASSWORD = "pw-Zq8#planted"
 PASSPHRASE = "pp-Xr9!planted"

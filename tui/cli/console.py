@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from sovdeck.engine.contract import catalogue
 from sovdeck.engine.contract.catalogue import Language
@@ -20,7 +21,8 @@ PROGRESS_LINE_S = 10.0
 class Console:
     """Standard output and error of one command. With `json_output` every line is JSON.
 
-    Whatever a line holds, a terminal is sent no character of it that it would obey.
+    Whatever a line holds, a terminal is sent no character of it that it would obey. Safe from any
+    thread: a line is written whole.
     """
 
     def __init__(self, *, json_output: bool, language: Language) -> None:
@@ -28,6 +30,7 @@ class Console:
         self.language = language
         self._has_status = False
         self._progress_at = time.monotonic()
+        self._lock = threading.RLock()
 
     def print_message(self, key: str, **facts: Any) -> None:
         """Print one catalogue sentence; in JSON mode `{"say": last part of key, ...facts}`."""
@@ -39,7 +42,7 @@ class Console:
     def print_json(self, record: Mapping[str, Any]) -> None:
         """Print one JSON line, ASCII only; nothing outside JSON mode."""
         if self.json_output:
-            print(json.dumps(record, default=str), flush=True)
+            self._write(json.dumps(record, default=str) + "\n")
 
     def print_line(self, line: str) -> None:
         """Print a line of text; nothing in JSON mode."""
@@ -49,8 +52,9 @@ class Console:
     def show_status(self, line: str) -> None:
         """Show a line that the next output replaces; only on a terminal."""
         if not self.json_output and sys.stdout.isatty() and can_move_cursor():
-            print(f"\r\x1b[2K{_one_line(line)}", end="", flush=True)
-            self._has_status = True
+            with self._lock:
+                self._write(f"\r\x1b[2K{_one_line(line)}")
+                self._has_status = True
 
     def show_progress(self, line: str) -> None:
         """Show how far something is: in place on a terminal, elsewhere a line every ten seconds."""
@@ -79,8 +83,9 @@ class Console:
 
     def print_error(self, line: str) -> None:
         """Print one line on standard error, after `sovdeck:`."""
-        self._clear_status()
-        print(f"sovdeck: {strip_controls(line)}", file=sys.stderr, flush=True)
+        with self._lock:
+            self._clear_status()
+            self._write(f"sovdeck: {strip_controls(line)}\n", sys.stderr)
 
     def print_problem(self, problem: Problem, **extra: Any) -> None:
         """Print a problem on standard error, in JSON mode also as a record with `extra`."""
@@ -94,13 +99,22 @@ class Console:
         return (read or input)(strip_controls(question))
 
     def _print(self, line: str) -> None:
-        self._clear_status()
-        print(strip_controls(line), flush=True)
+        with self._lock:
+            self._clear_status()
+            self._write(strip_controls(line) + "\n")
 
     def _clear_status(self) -> None:
-        if self._has_status:
-            print("\r\x1b[2K", end="", flush=True)
-            self._has_status = False
+        with self._lock:
+            if self._has_status:
+                self._write("\r\x1b[2K")
+                self._has_status = False
+
+    def _write(self, text: str, stream: TextIO | None = None) -> None:
+        """Write in one call: `print` writes a line and its end apart, and threads mix them."""
+        stream = stream or sys.stdout
+        with self._lock:
+            stream.write(text)
+            stream.flush()
 
 
 def _one_line(text: str) -> str:

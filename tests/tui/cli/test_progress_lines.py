@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import json
+import threading
+import time
+
 import pytest
 
 from sovdeck.tui.cli import console as console_module
@@ -27,3 +32,31 @@ def test_a_program_gets_records_only(
     monkeypatch.setattr(console_module.time, "monotonic", lambda: 1e9)
     console.show_progress("half")
     assert capsys.readouterr().out == ""
+
+
+class _SlowStream(io.StringIO):
+    """Lets another thread run after each write, as the interpreter may at any time."""
+
+    def write(self, text: str) -> int:
+        written = super().write(text)
+        time.sleep(0)
+        return written
+
+
+def test_lines_of_several_threads_are_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = _SlowStream()
+    monkeypatch.setattr("sys.stdout", stream)
+    console = Console(json_output=True, language="en")
+
+    def print_many(name: int) -> None:
+        for number in range(200):
+            console.print_json({"thread": name, "number": number})
+
+    threads = [threading.Thread(target=print_many, args=(name,)) for name in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    records = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert len(records) == 800
+    assert [r["number"] for r in records if r["thread"] == 3] == list(range(200))
