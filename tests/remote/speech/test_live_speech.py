@@ -95,7 +95,9 @@ def test_takes_grow_by_sentences_and_can_be_kept(screens: tuple[Speech, Audition
     draft = SpeakDraft("box", VOICE, SAY)
     speech.speak(draft, "t1", reported, cancel)
     states = [event.take for event in reported.all(ev.TakeChanged)]
-    assert [len(take.sentences) for take in states] == [0, 1, 2, 2]
+    # Its start, its first sound, each sentence, its end.
+    assert [len(take.sentences) for take in states] == [0, 0, 1, 2, 2]
+    assert [take.first_audio_s is None for take in states] == [True, False, False, False, False]
     take = states[-1]
     assert take.state == "done" and take.id == "t1" and take.seed == 5 and take.first_audio_s
     assert take.wav == str(voices / VOICE / "takes" / "Test-001.wav") and max(take.peaks) > 0
