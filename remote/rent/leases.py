@@ -32,7 +32,8 @@ class Lease:
     Times are Unix seconds. instance: the provider's id; "" while it is unknown whether it exists.
     server: its name in the list of servers. end: what was agreed for when the voice is home.
     home_at: when all it made was verified here. ended_at: when the provider confirmed the end, or
-    that nothing was ever created.
+    that nothing was ever created. stopped_at: since when it is seen stopped; idle_s: how many
+    seconds it was stopped before that.
     """
 
     name: str
@@ -48,6 +49,8 @@ class Lease:
     server: str = ""
     home_at: float | None = None
     ended_at: float | None = None
+    stopped_at: float | None = None
+    idle_s: float = 0.0
 
     @property
     def is_open(self) -> bool:
@@ -55,10 +58,14 @@ class Lease:
         return self.ended_at is None
 
     def cost_at(self, now: float) -> float | None:
-        """Return what it has cost by its price per hour; None without one."""
+        """Return what it has cost by its price per hour; None without one.
+
+        A stopped server's disk, which providers charge apart, is not in it.
+        """
         if self.price_per_hour is None:
             return None
-        return (min(now, self.ended_at or now) - self.created_at) / 3600 * self.price_per_hour
+        until = min(now, self.ended_at or now, self.stopped_at or now)
+        return max(0.0, until - self.created_at - self.idle_s) / 3600 * self.price_per_hour
 
 
 def new_lease(
@@ -125,6 +132,19 @@ class LeaseBook:
         """Change fields of the lease called `name`, and return it as it is now."""
         return self._edit(name, lambda lease: replace(lease, **changes))
 
+    def note_stopped(self, name: str, stopped: bool, now: float) -> Lease:
+        """Write that the server called `name` is seen stopped, or at work again."""
+
+        def note(lease: Lease) -> Lease:
+            if stopped == (lease.stopped_at is not None):
+                return lease
+            if stopped:
+                return replace(lease, stopped_at=now)
+            idle = now - (lease.stopped_at or now)
+            return replace(lease, stopped_at=None, idle_s=lease.idle_s + max(0.0, idle))
+
+        return self._edit(name, note)
+
     def _edit(self, name: str, change: Callable[[Lease], Lease]) -> Lease:
         with edit_lines(self._path) as lines:
             for number, line in enumerate(lines):
@@ -142,7 +162,7 @@ def _format(lease: Lease) -> str:
 
 _TEXTS = ("name", "provider", "voice", "gpu", "currency", "instance", "server")
 _TIMES = ("created_at", "expires_at")
-_OPTIONAL_NUMBERS = ("price_per_hour", "home_at", "ended_at")
+_OPTIONAL_NUMBERS = ("price_per_hour", "home_at", "ended_at", "stopped_at")
 
 
 def _parse(line: str) -> Lease | None:
@@ -157,7 +177,8 @@ def _parse(line: str) -> Lease | None:
     texts = all(isinstance(given.get(name, ""), str) for name in _TEXTS)
     times = all(_is_number(given.get(name)) for name in _TIMES)
     numbers = all(given.get(name) is None or _is_number(given[name]) for name in _OPTIONAL_NUMBERS)
-    if not (texts and times and numbers and given.get("end") in get_args(EndAction)):
+    idle = _is_number(given.get("idle_s", 0.0))
+    if not (texts and times and numbers and idle and given.get("end") in get_args(EndAction)):
         return None
     try:
         return Lease(**given)

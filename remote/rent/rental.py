@@ -139,7 +139,7 @@ def end_server(
             if instance is None or instance.state == "gone":
                 return book.change(lease.name, ended_at=clock.now())
             if action == "stop" and instance.state == "stopped":
-                return lease
+                return book.note_stopped(lease.name, True, clock.now())
             if clock.now() - asked >= _ASK_AGAIN_S:
                 (provider.stop if action == "stop" else provider.destroy)(lease.instance)
                 asked = clock.now()
@@ -293,6 +293,8 @@ def _look_at_lease(
         return LookedAtLease(lease, None)
     if instance is None or instance.state == "gone":
         return LookedAtLease(book.change(lease.name, ended_at=now), None)
+    if instance.state in ("running", "stopped"):
+        lease = book.note_stopped(lease.name, instance.state == "stopped", now)
     return LookedAtLease(lease, instance)
 
 

@@ -56,3 +56,18 @@ def test_cost_counts_until_the_end() -> None:
     assert lease.cost_at(NOW + 1800) == pytest.approx(0.2)
     unpriced = new_lease(Offer("autodl", "H800", 80, None, "CNY"), "A", NOW, 1, "stop", "CNY")
     assert unpriced.cost_at(NOW + 1800) is None
+
+
+def test_a_stopped_server_costs_its_disk_alone(tmp_path: Path) -> None:
+    book = LeaseBook(tmp_path / "leases.jsonl")
+    lease = new_lease(OFFER, "Anna", NOW, 12, "stop", "USD")
+    book.add(lease)
+    hour = 3600
+    assert lease.cost_at(NOW + hour) == pytest.approx(0.4)
+    stopped = book.note_stopped(lease.name, True, NOW + hour)
+    assert book.note_stopped(lease.name, True, NOW + 2 * hour) == stopped, "seen stopped again"
+    assert stopped.cost_at(NOW + 9 * hour) == pytest.approx(0.4)
+    again = book.note_stopped(lease.name, False, NOW + 9 * hour)
+    assert again.cost_at(NOW + 10 * hour) == pytest.approx(0.8)
+    ended = book.change(lease.name, ended_at=NOW + 10 * hour)
+    assert book.read() == [ended] and ended.cost_at(NOW + 99 * hour) == pytest.approx(0.8)

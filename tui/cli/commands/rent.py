@@ -341,6 +341,7 @@ def _start(args: argparse.Namespace, console: Console) -> int:
     stopped = instance is not None and instance.state == "stopped"
     if stopped:
         provider.start(lease.instance)
+        lease = book.note_stopped(lease.name, False, clock.now())
     address = wait_until_ready(provider, lease, clock, restarted=stopped)
     prompts = NewServerDialog(console, address.password)
     lease = add_rented_server(lease, address, book, AppPaths.locate(), args.config, prompts)
