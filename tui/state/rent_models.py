@@ -71,7 +71,8 @@ class LeaseRow:
     """One rented server. Times are Unix milliseconds.
 
     state: as its provider says, "unknown" without an answer. unasked: it bills past its time, or
-    no lease of this computer knows it.
+    no lease of this computer knows it. billed_from: its creation, later by the time it stood
+    stopped before. stopped_at: since when it is stopped.
     """
 
     name: str
@@ -82,16 +83,24 @@ class LeaseRow:
     state: str
     price_per_hour: float | None
     currency: str
-    created_at: int
+    billed_from: int
     expires_at: int | None
     is_home: bool
     can_stop: bool
     unasked: bool = False
+    stopped_at: int | None = None
 
     @property
     def shown_name(self) -> str:
         """Its name in the list of servers, else the provider's."""
         return self.server or self.name
+
+    def cost_at(self, now: int) -> float | None:
+        """What it has cost by its price per hour; None without one."""
+        if self.price_per_hour is None:
+            return None
+        ms = max(0, min(now, self.stopped_at or now) - self.billed_from)
+        return ms / 3_600_000 * self.price_per_hour
 
 
 @dataclass(frozen=True)

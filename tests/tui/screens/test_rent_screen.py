@@ -28,6 +28,13 @@ LEASE = LeaseRow(
 )
 
 
+def test_a_stopped_server_is_counted_until_its_stop() -> None:
+    assert LEASE.cost_at(FROZEN_NOW) == pytest.approx(0.21)
+    stopped = replace(LEASE, state="stopped", stopped_at=FROZEN_NOW)
+    assert stopped.cost_at(FROZEN_NOW + 36_000_000) == pytest.approx(0.21)
+    assert replace(LEASE, price_per_hour=None).cost_at(FROZEN_NOW) is None
+
+
 def shown(app: SovdeckApp, widget: str = "#detail") -> str:
     """The text of a part of the Rent screen; lines are not broken."""
     screen = next(one for one in app.screen_stack if isinstance(one, RentScreen))

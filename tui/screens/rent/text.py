@@ -117,9 +117,6 @@ def offer_lines(
 
 def lease_cells(node: MessagePump, lease: LeaseRow, now: int) -> Mapping[str, TableCell]:
     """One row of what is rented."""
-    cost = None
-    if lease.price_per_hour is not None:
-        cost = max(0, now - lease.created_at) / 3_600_000 * lease.price_per_hour
     colour = {"running": "$success", "starting": "$secondary", "failed": "$error"}
     until = UNKNOWN
     if lease.expires_at is not None:
@@ -130,7 +127,7 @@ def lease_cells(node: MessagePump, lease: LeaseRow, now: int) -> Mapping[str, Ta
         "state": Content.styled(
             translate(node, f"tui.rent.state_{lease.state}"), colour.get(lease.state, "$faint")
         ),
-        "cost": format_money(cost, lease.currency),
+        "cost": format_money(lease.cost_at(now), lease.currency),
         "gpu": f"{lease.gpu} ({lease.provider})",
         "until": until,
         "safe": translate(node, "tui.rent.yes" if lease.is_home else "tui.rent.no"),

@@ -323,10 +323,11 @@ def _lease_row(one: LookedAtLease, provider: Provider | None) -> LeaseRow:
         instance.state if instance is not None else "unknown",
         lease.price_per_hour,
         lease.currency,
-        round(lease.created_at * 1000),
+        round((lease.created_at + lease.idle_s) * 1000),
         round(lease.expires_at * 1000),
         lease.home_at is not None,
         provider is None or provider.can_stop,
+        stopped_at=None if lease.stopped_at is None else round(lease.stopped_at * 1000),
     )
 
 
