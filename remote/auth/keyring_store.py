@@ -19,8 +19,8 @@ _ANSWER_S = 30.0
 _REFUSED_BACKENDS = ("keyrings.alt", "keyring.backends.null", "keyring.backends.fail")
 
 
-class KeyringSilent(Exception):
-    """The keyring did not answer in time."""
+class KeyringUnusable(Exception):
+    """The keyring did not answer in time, or failed in a way of its own; holds no secret."""
 
 
 class SystemKeyring:
@@ -40,7 +40,7 @@ class SystemKeyring:
 
         try:
             text = self._ask(lambda backend: backend.get_password(SERVICE, account))
-        except (KeyringError, KeyringSilent) as error:
+        except (KeyringError, KeyringUnusable) as error:
             logging.getLogger(__name__).info("the keyring did not answer: %s", type(error).__name__)
             return None
         return Secret(text) if text else None
@@ -55,9 +55,9 @@ class SystemKeyring:
 
         try:
             stored, why = self._ask(store), "-"
-        except (KeyringError, KeyringSilent) as error:
+        except (KeyringError, KeyringUnusable) as error:
             # The text of a backend's own error may hold what it was given.
-            why = str(error) if isinstance(error, KeyringSilent) else type(error).__name__
+            why = str(error) if isinstance(error, KeyringUnusable) else type(error).__name__
             stored = False
         if not stored:
             raise Problem("remote.auth.no_keyring", ExitCode.CONFIG, why=why)
@@ -74,11 +74,13 @@ class SystemKeyring:
             return bool(self._ask(delete))
         except PasswordDeleteError:
             return False
-        except KeyringSilent as error:
+        except KeyringUnusable as error:
             raise Problem("remote.auth.no_keyring", ExitCode.CONFIG, why=str(error)) from None
 
     def _ask(self, question: Callable[[Any], Any]) -> Any:
-        """Return the safe backend's answer, None without one; KeyringSilent when none comes."""
+        """Return the safe backend's answer, None without one; KeyringUnusable when none comes."""
+        from keyring.errors import KeyringError
+
         answers: queue.Queue[tuple[Any, Exception | None]] = queue.Queue()
 
         def ask() -> None:
@@ -95,10 +97,12 @@ class SystemKeyring:
             except queue.Empty:
                 self._silent = True
             else:
-                if error is not None:
+                if isinstance(error, KeyringError):
                     raise error
+                if error is not None:  # of a service behind it, or of the backend itself
+                    raise KeyringUnusable(f"it failed with {type(error).__name__}") from None
                 return answer
-        raise KeyringSilent(f"it did not answer within {_ANSWER_S:.0f} s")
+        raise KeyringUnusable(f"it did not answer within {_ANSWER_S:.0f} s")
 
 
 def _find_safe_backend() -> Any:

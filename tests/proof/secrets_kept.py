@@ -26,9 +26,9 @@ from typing import Any
 
 import asyncssh
 from cryptography.hazmat.primitives import serialization
+from keyring_server import Entries, serve_keyring
 from laptop import ROOT, VOICE, Laptop, write_project
 from report import Outcome
-from shared_keyring import Entries, serve_keyring
 from ssh_thread import ssh_server
 
 from sovdeck.remote.embedded.server import run_command
@@ -163,13 +163,12 @@ class Trial:
         """Run a command on a terminal and type `secret` at its questions."""
         with self.laptop.on_terminal(*command) as program:
             deadline = time.monotonic() + 120.0
-            typed = 0
+            answered = typed = 0
             while program.exit_code() is None and time.monotonic() < deadline:
                 program.pump(0.2)
                 end = program.raw.rstrip(b" ")
-                questions = program.raw.count(b": ") if end.endswith(b":") else 0
-                if questions > typed and typed < 3:
-                    typed = questions
+                if end.endswith(b":") and len(end) > answered and typed < 4:
+                    answered, typed = len(end), typed + 1
                     os.write(program.fd, secret.encode() + b"\r")
                 elif end.endswith(b"]"):  # an offer: no
                     os.write(program.fd, b"n\r")

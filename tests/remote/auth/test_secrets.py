@@ -152,6 +152,23 @@ def test_a_locked_keyring_means_asking(with_keyring: Any) -> None:
     assert PASSWORD not in repr(caught.value)
 
 
+def test_a_keyring_that_fails_in_a_way_of_its_own_is_none(with_keyring: Any) -> None:
+    class Broken(Memory):
+        def get_password(self, service: str, username: str) -> str | None:
+            raise KeyError("a service that is not there")
+
+        def set_password(self, service: str, username: str, password: str) -> None:
+            raise RuntimeError(f"cannot keep {password}")
+
+    with_keyring(Broken())
+    chain = SystemKeyring()
+    assert chain.get_password("me@host:22") is None
+    with pytest.raises(Problem) as caught:
+        chain.set_password("me@host:22", Secret(PASSWORD))
+    assert "failed with RuntimeError" in caught.value.sentence()
+    assert PASSWORD not in caught.value.sentence() and caught.value.__cause__ is None
+
+
 def test_a_keyring_that_never_answers_is_left(
     with_keyring: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
