@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from pilot_waits import until
+from pilot_waits import drawn, until
 from textual.pilot import Pilot
 from textual.widgets import DirectoryTree, Input, Static
 
@@ -38,6 +38,7 @@ async def test_recordings_without_a_list_become_one_by_keys(
     app = make_app(world, start="dataset")
     async with app.run_test(size=SIZE) as pilot:
         await until(pilot, lambda: app.current_mode == "dataset" and app.state.server is not None)
+        await drawn(pilot)  # keys before that go nowhere
         app.screen.query_one("#folder", Input).value = "/data/Anna"
         await pilot.press("ctrl+s")
         await until(pilot, lambda: "12 recordings without a list" in summary(app))
@@ -122,6 +123,7 @@ async def test_a_folder_is_chosen_in_a_tree(
     app = make_app(world, start="dataset")
     async with app.run_test(size=SIZE) as pilot:
         await until(pilot, lambda: app.current_mode == "dataset")
+        await drawn(pilot)  # keys before that go nowhere
         app.screen.query_one("#folder", Input).value = str(tmp_path / "voices" / "Anna")
         await pilot.press("f7")
         await until(pilot, lambda: isinstance(app.screen, FolderPickerScreen))

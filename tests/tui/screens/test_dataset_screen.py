@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from pilot_waits import until
+from pilot_waits import drawn, until
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
@@ -26,6 +26,7 @@ WIDE, NARROW = (120, 36), (80, 24)
 
 async def checked(pilot: Pilot[None], app: SovdeckApp) -> DatasetScreen:
     await until(pilot, lambda: app.current_mode == "dataset")
+    await drawn(pilot)  # keys before that go nowhere
     app.screen.query_one("#folder", Input).value = "/data/ATRI"
     await pilot.press("ctrl+s")
     await until(pilot, lambda: app.state.dataset is not None, "the report")

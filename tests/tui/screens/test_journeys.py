@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
-from pilot_waits import settled, until
+from pilot_waits import drawn, settled, until
 from textual.widgets import Button, Input, Static
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
@@ -62,6 +62,7 @@ async def test_from_a_pasted_line_to_a_voice_at_home(make_app: Make) -> None:
 
         await pilot.press("5")
         await until(pilot, lambda: app.current_mode == "dataset")
+        await drawn(pilot)  # keys before that go nowhere
         app.screen.query_one("#folder", Input).value = "/data/ATRI"
         await pilot.press("ctrl+s")
         await until(pilot, lambda: app.state.dataset is not None, "the report")
