@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.auth.keypair import ensure_key
 from sovdeck.remote.config import servers_file
 from sovdeck.remote.config.load import load_config
 from sovdeck.remote.config.paths import AppPaths
+from sovdeck.remote.jobs import client as job_client
 from sovdeck.remote.probe.providers import PROVIDER_PROFILES
 from sovdeck.remote.rent.leases import Lease, LeaseBook
 from sovdeck.remote.rent.provider import (
@@ -22,10 +24,21 @@ from sovdeck.remote.rent.provider import (
     Provider,
     Station,
 )
-from sovdeck.remote.rent.rental import Clock, create_server, end_server, wait_until_ready
+from sovdeck.remote.rent.rental import (
+    Clock,
+    create_server,
+    end_server,
+    settle_unknown,
+    start_again,
+    wait_until_ready,
+)
 from sovdeck.remote.servers.add import free_name, register
-from sovdeck.remote.servers.server import LoginPrompts
+from sovdeck.remote.servers.server import LoginPrompts, ServerSession
 from sovdeck.remote.servers.sign_in import KeyInstallOffer
+from sovdeck.remote.voices.listing import newest_run
+
+# Ends of a run that say nothing of the voice: its server went down, or its process was killed.
+_BROKEN_OFF = frozenset({"lost", "killed", "preempted"})
 
 
 class StepFailed(Exception):
@@ -77,6 +90,9 @@ class JourneySteps(Protocol):
     def train(self, server: str, *, pull_each_save: bool) -> None:
         """Train to the end of the run. pull_each_save: nothing outlives the server."""
 
+    def resume_training(self, server: str, *, pull_each_save: bool) -> None:
+        """Go on with the voice's training: `find_training` tells how."""
+
     def bring_home(self, server: str) -> bool:
         """Whether all that the voice's runs made lies here, verified, and no run goes on."""
 
@@ -92,7 +108,7 @@ class JourneySteps(Protocol):
 
 @dataclass
 class RentalJourney:
-    """One journey; `run` once. project: the deploy.toml, None for the one that is found."""
+    """One journey; `run` or `resume` once. project: the deploy.toml, None for the found one."""
 
     provider: Provider
     book: LeaseBook
@@ -108,39 +124,113 @@ class RentalJourney:
         What fails before anything was trained ends the server at once: there is nothing on it.
         Later the server stays, and the person is told what it costs and what to do.
         """
-        order = Order(offer, self.lease.name, ensure_key(self.app_paths.private_key), disk)
-        self._enter("create")
-        self.lease = create_server(self.provider, order, self.lease, self.book, self.clock)
-        code = 0
-        try:
-            self._prepare()
-        except StepFailed as failed:
-            code = failed.code
-        except Problem as problem:
-            self.steps.report_problem(problem)
-            code = int(problem.exit_code)
-        except KeyboardInterrupt:
-            code = int(ExitCode.INTERRUPTED)
-        if code:
-            self._end("destroy", confirmed=True)
-            return code
-        code = self._train()
-        return self._finish() or code
+        with self.book.following(self.lease.name):
+            order = Order(offer, self.lease.name, ensure_key(self.app_paths.private_key), disk)
+            self.steps.enter("create", self.lease)
+            self.lease = create_server(self.provider, order, self.lease, self.book, self.clock)
+            if code := self._prepare_or_end(self._wait_for_server):
+                return code
+            self._enter("train")
+            code = self._step(
+                lambda: self.steps.train(self.name, pull_each_save=not self.provider.can_stop)
+            )
+            return self._finish() or code
+
+    def resume(self) -> int:
+        """Go on from where nobody followed any more; the same promises and answers as of `run`.
+
+        A stopped server is started again. Problem where there is none any more.
+        """
+        with self.book.following(self.lease.name):
+            self.lease = self._find_server()
+            if self.lease.home_at is not None:
+                self._end(self.lease.end)
+                return 0
+            if self.lease.station == "end":  # of a server on which nothing was trained
+                self._end("destroy", confirmed=True)
+                return 0
+            if self.lease.station in ("train", "home"):
+                self._add(self._wake_server())
+                self._arm_autostop()
+            elif code := self._prepare_or_end(self._wake_server):
+                return code
+            self._enter("train")
+            code = self._step(
+                lambda: self.steps.resume_training(
+                    self.name, pull_each_save=not self.provider.can_stop
+                )
+            )
+            return self._finish() or code
 
     @property
     def name(self) -> str:
         """The server's name in the list of servers."""
         return self.lease.server
 
-    def _prepare(self) -> None:
-        self._enter("start")
-        address = wait_until_ready(
-            self.provider,
-            self.lease,
-            self.clock,
-            lambda instance, seconds: self.steps.report_waiting(self.lease, instance, seconds),
+    def _find_server(self) -> Lease:
+        """The lease of a server that is known to exist."""
+        lease = self.lease
+        if not lease.instance and lease.is_open:
+            lease = settle_unknown(self.provider, lease, self.book, self.clock)
+        if lease.is_open:
+            seen = self.provider.find_instance(lease.instance)
+            if seen is None or seen.state == "gone":
+                lease = self.book.change(lease.name, ended_at=self.clock.now())
+        if not lease.is_open:
+            raise Problem("remote.rent.ended", ExitCode.CONFIG, name=lease.server or lease.name)
+        if lease.rented is None:
+            raise Problem(
+                "remote.rent.rented_elsewhere", ExitCode.CONFIG, name=lease.server or lease.name
+            )
+        return lease
+
+    def _prepare_or_end(self, find_address: Callable[[], InstanceAddress]) -> int:
+        """Prepare the server; where that fails end it, and return the exit code of what failed."""
+        code = self._step(lambda: self._prepare(find_address))
+        if code:
+            self._end("destroy", confirmed=True)
+        return code
+
+    def _step(self, step: Callable[[], None]) -> int:
+        """The exit code of a step that failed, which has been told by then; else 0."""
+        try:
+            step()
+        except StepFailed as failed:
+            return failed.code
+        except Problem as problem:
+            self.steps.report_problem(problem)
+            return int(problem.exit_code)
+        except KeyboardInterrupt:
+            return int(ExitCode.INTERRUPTED)
+        return 0
+
+    def _wait_for_server(self) -> InstanceAddress:
+        return wait_until_ready(self.provider, self.lease, self.clock, self._report_waiting)
+
+    def _wake_server(self) -> InstanceAddress:
+        self.lease, address = start_again(
+            self.provider, self.lease, self.book, self.clock, self._report_waiting
         )
+        return address
+
+    def _report_waiting(self, instance: Instance | None, seconds: float) -> None:
+        self.steps.report_waiting(self.lease, instance, seconds)
+
+    def _prepare(self, find_address: Callable[[], InstanceAddress]) -> None:
+        self._enter("start")
+        address = find_address()
         self._enter("add")
+        self._add(address)
+        self._enter("deploy")
+        self.steps.deploy(self.name)
+        self._enter("weights")
+        self.steps.fetch_weights(self.name)
+        self._enter("push")
+        self.steps.push(self.name)
+        self._enter("autostop")
+        self._arm_autostop()
+
+    def _add(self, address: InstanceAddress) -> None:
         self.lease = add_rented_server(
             self.lease,
             address,
@@ -150,28 +240,11 @@ class RentalJourney:
             self.steps.new_server_prompts(address),
         )
         self.steps.server_ready(self.lease, address)
-        self._enter("deploy")
-        self.steps.deploy(self.name)
-        self._enter("weights")
-        self.steps.fetch_weights(self.name)
-        self._enter("push")
-        self.steps.push(self.name)
-        # A refusal is said and goes on: the laptop and the next `rent ls` watch too.
-        self._enter("autostop")
+
+    def _arm_autostop(self) -> None:
+        """A refusal is said and goes on: the laptop and the next `rent ls` watch too."""
         hours = max(1.0, (self.lease.expires_at - self.clock.now()) / 3600)
         self.steps.arm_autostop(self.name, round(hours * 60))
-
-    def _train(self) -> int:
-        """Train to the end; where nothing outlives the server, each save is pulled as it comes."""
-        self._enter("train")
-        try:
-            self.steps.train(self.name, pull_each_save=not self.provider.can_stop)
-        except StepFailed as failed:
-            return failed.code
-        except Problem as problem:
-            self.steps.report_problem(problem)
-            return int(problem.exit_code)
-        return 0
 
     def _finish(self) -> int:
         """Bring everything home, then end as agreed; else say what it costs to wait."""
@@ -197,7 +270,32 @@ class RentalJourney:
         self.steps.ended(self.lease)
 
     def _enter(self, station: Station) -> None:
+        self.lease = self.book.change(self.lease.name, station=station)
         self.steps.enter(station, self.lease)
+
+
+@dataclass(frozen=True)
+class Training:
+    """How the voice's training stands on its server. run: its newest run, "" without one.
+
+    todo: "start" it, "follow" the run that works or waits, "continue" the one that broke off, or
+    nothing ("done"): it ended by itself, or a person stopped it.
+    """
+
+    run: str
+    todo: Literal["start", "follow", "continue", "done"]
+
+
+def find_training(session: ServerSession, voice: str) -> Training:
+    """Return how the training of a voice stands on its server."""
+    found = newest_run(session.connection(), session.layout(), voice)
+    if found is None:
+        return Training("", "start")
+    run = found[0]
+    state = job_client.fetch_state(session.connection(), session.find_run(run))
+    if not state.ended:
+        return Training(run, "follow")
+    return Training(run, "continue" if state.state in _BROKEN_OFF else "done")
 
 
 def add_rented_server(

@@ -5,10 +5,12 @@ The instance's own name says the same to another laptop: `sovdeck-anna-3f2a9c-un
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +19,9 @@ from typing import Any, get_args
 from sovdeck.engine.contract.foreign_values import parse_json
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.locked_file import edit_lines
-from sovdeck.remote.rent.provider import EndAction, Offer
+from sovdeck.remote.rent.provider import STATIONS, EndAction, Offer, Station
+from sovdeck.remote.rent.rented_voice import RentedVoice, parse_rented_voice
+from sovdeck.remote.transfer.core.transfer_lock import TransferLock
 
 NAME_PREFIX = "sovdeck-"
 DEFAULT_HOURS = 12.0  # after which a server stops itself, as far as it can
@@ -33,7 +37,8 @@ class Lease:
     server: its name in the list of servers. end: what was agreed for when the voice is home.
     home_at: when all it made was verified here. ended_at: when the provider confirmed the end, or
     that nothing was ever created. stopped_at: since when it is seen stopped; idle_s: how many
-    seconds it was stopped before that.
+    seconds it was stopped before that. station: where its journey is; rented: what a journey
+    needs to go on from before the training, None where another computer rented it.
     """
 
     name: str
@@ -51,6 +56,8 @@ class Lease:
     ended_at: float | None = None
     stopped_at: float | None = None
     idle_s: float = 0.0
+    station: Station = "create"
+    rented: RentedVoice | None = None
 
     @property
     def is_open(self) -> bool:
@@ -68,23 +75,22 @@ class Lease:
         return max(0.0, until - self.created_at - self.idle_s) / 3600 * self.price_per_hour
 
 
-def new_lease(
-    offer: Offer, voice: str, now: float, hours: float, end: EndAction, currency: str
-) -> Lease:
+def new_lease(offer: Offer, rented: RentedVoice, now: float, hours: float, end: EndAction) -> Lease:
     """Return a lease with a name that no other server has, which also says until when."""
-    stem = re.sub(r"[^a-z0-9]+", "-", voice.lower()).strip("-")[:24] or "voice"
+    stem = re.sub(r"[^a-z0-9]+", "-", rented.voice.lower()).strip("-")[:24] or "voice"
     expires = now + hours * 3600
     until = datetime.fromtimestamp(expires, UTC).strftime("%Y%m%dT%H%M")
     return Lease(
         f"{NAME_PREFIX}{stem}-{secrets.token_hex(3)}-until-{until}",
         offer.provider,
-        voice,
+        rented.voice,
         offer.gpu,
         offer.price_per_hour,
-        currency,
+        offer.currency,
         now,
         expires,
         end,
+        rented=rented,
     )
 
 
@@ -145,6 +151,29 @@ class LeaseBook:
 
         return self._edit(name, note)
 
+    @contextmanager
+    def following(self, name: str) -> Iterator[None]:
+        """Follow the journey of a lease, alone on this computer; Problem while another does."""
+        digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+        path = self._path.with_name(f"{self._path.stem}-{digest}.lock")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = TransferLock(path)
+        except Problem:
+            raise Problem("remote.rent.followed", ExitCode.CONFIG, name=name) from None
+        try:
+            yield
+        finally:
+            lock.release(remove=True)
+
+    def is_followed(self, name: str) -> bool:
+        """Whether a process on this computer follows the journey of a lease."""
+        try:
+            with self.following(name):
+                return False
+        except Problem:
+            return True
+
     def _edit(self, name: str, change: Callable[[Lease], Lease]) -> Lease:
         with edit_lines(self._path) as lines:
             for number, line in enumerate(lines):
@@ -157,7 +186,9 @@ class LeaseBook:
 
 
 def _format(lease: Lease) -> str:
-    return json.dumps(asdict(lease), ensure_ascii=False) + "\n"
+    record = asdict(lease)
+    record["rented"] = None if lease.rented is None else lease.rented.to_record()
+    return json.dumps(record, ensure_ascii=False) + "\n"
 
 
 _TEXTS = ("name", "provider", "voice", "gpu", "currency", "instance", "server")
@@ -178,9 +209,12 @@ def _parse(line: str) -> Lease | None:
     times = all(_is_number(given.get(name)) for name in _TIMES)
     numbers = all(given.get(name) is None or _is_number(given[name]) for name in _OPTIONAL_NUMBERS)
     idle = _is_number(given.get("idle_s", 0.0))
-    if not (texts and times and numbers and idle and given.get("end") in get_args(EndAction)):
+    places = given.get("station", "create") in STATIONS and given.get("end") in get_args(EndAction)
+    if not (texts and times and numbers and idle and places):
         return None
     try:
+        rented = given.get("rented")
+        given["rented"] = None if rented is None else parse_rented_voice(rented)
         return Lease(**given)
     except TypeError:
         return None

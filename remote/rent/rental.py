@@ -109,6 +109,22 @@ def wait_until_ready(
     raise AssertionError("unreachable")
 
 
+def start_again(
+    provider: Provider,
+    lease: Lease,
+    book: LeaseBook,
+    clock: Clock,
+    report: Callable[[Instance | None, float], None] = lambda instance, seconds: None,
+) -> tuple[Lease, InstanceAddress]:
+    """Start a stopped server, or wait on for a slow one; its address may be a new one."""
+    instance = provider.find_instance(lease.instance)
+    stopped = instance is not None and instance.state == "stopped"
+    if stopped:
+        provider.start(lease.instance)
+        lease = book.note_stopped(lease.name, False, clock.now())
+    return lease, wait_until_ready(provider, lease, clock, report, restarted=stopped)
+
+
 def end_server(
     provider: Provider,
     lease: Lease,

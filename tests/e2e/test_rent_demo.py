@@ -66,7 +66,7 @@ def test_a_newcomer_sees_the_whole_way_without_an_account(tmp_path: Path) -> Non
 
 
 @pytest.mark.long
-def test_the_dashboard_brings_a_rented_voice_home_and_ends_the_server(
+def test_a_rental_left_in_the_dashboard_goes_on_brings_the_voice_home_and_ends_the_server(
     tmp_path: Path, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = tmp_path / "home"
@@ -91,7 +91,22 @@ def test_the_dashboard_brings_a_rented_voice_home_and_ends_the_server(
                 offers = told[-1].view
                 assert offers.voice == VOICE and offers.simulated and offers.offers, offers.why
                 chosen = offers.offers[0].id
-                services.rentals.rent(chosen, "destroy", Nobody(), told.append, cancel)
+
+                def leave_at_push(event: object) -> None:
+                    told.append(event)
+                    if isinstance(event, ev.JourneyChanged) and event.view.station == "push":
+                        cancel.set()
+
+                services.rentals.rent(chosen, "destroy", Nobody(), leave_at_push, cancel)
+                assert len(cloud.billing()) == 1, "left as it is"
+                left_at = len(told)
+                services.rentals.remind(told.append)
+                (reminder,) = [one for one in told[left_at:] if isinstance(one, ev.NoticeRaised)]
+                assert f"sovdeck rent resume runpod-{VOICE}" in reminder.hint.en
+                services.rentals.resume(f"runpod-{VOICE}", Nobody(), told.append, threading.Event())
+                after = len(told)
+                services.rentals.remind(told.append)
+                assert len(told) == after, "nothing is rented any more"
     journey = [one.view for one in told if isinstance(one, ev.JourneyChanged)]
     assert journey[-1].ended == "done", journey[-1]
     stations = list(dict.fromkeys(view.station for view in journey))

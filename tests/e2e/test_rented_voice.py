@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from servers import Place
 from trip_steps import ROOT, VOICE, Recorded, laptop
 
+from sovdeck.remote.config.paths import AppPaths
+from sovdeck.remote.rent.leases import LeaseBook
 from sovdeck.tui.cli.demo.cloud_server import serve_cloud
 from sovdeck.tui.cli.demo.simulated_cloud import SimulatedCloud
 
 QUICK = ("sovits.epochs=1", "gpt.epochs=2", "train.device=cpu", "train.repeats=1")
 
 
-def sovdeck(home: Path, project: Path, base: str, *words: str) -> subprocess.CompletedProcess[str]:
+def sovdeck_command(
+    home: Path, project: Path, base: str, *words: str
+) -> tuple[list[str], dict[str, str]]:
     env = {
         **os.environ,
         "SOVDECK_HOME": str(home),
@@ -27,8 +33,13 @@ def sovdeck(home: Path, project: Path, base: str, *words: str) -> subprocess.Com
         "SOVDECK_RENT_SIMULATORS": f"runpod={base}",
     }
     env.pop("SSH_AUTH_SOCK", None)
+    return [sys.executable, "-m", "sovdeck.tui", "--config", str(project), *words], env
+
+
+def sovdeck(home: Path, project: Path, base: str, *words: str) -> subprocess.CompletedProcess[str]:
+    command, env = sovdeck_command(home, project, base, *words)
     return subprocess.run(
-        [sys.executable, "-m", "sovdeck.tui", "--config", str(project), *words],
+        command,
         capture_output=True,
         text=True,
         cwd=home,
@@ -38,10 +49,27 @@ def sovdeck(home: Path, project: Path, base: str, *words: str) -> subprocess.Com
     )
 
 
+def kill_once_it_trains(home: Path, project: Path, base: str, log: Path, *words: str) -> None:
+    """Run sovdeck, and kill it as a power cut would, once the server trains."""
+    command, env = sovdeck_command(home, project, base, *words)
+    with (
+        log.open("w") as out,
+        subprocess.Popen(
+            command, stdout=out, stderr=out, cwd=home, stdin=subprocess.DEVNULL, env=env
+        ) as process,
+    ):
+        until = time.monotonic() + 400
+        while "you may close this computer" not in log.read_text() and process.poll() is None:
+            assert time.monotonic() < until, log.read_text()[-1500:]
+            time.sleep(0.2)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL, log.read_text()[-1500:]
+
+
 @pytest.mark.long
 @pytest.mark.sshd
 @pytest.mark.skipif(os.geteuid() != 0, reason="the rented server's user is root")
-def test_a_voice_is_rented_for_trained_brought_home_and_the_server_destroyed(
+def test_a_rented_voice_comes_home_and_the_server_ends_although_the_laptop_died_on_the_way(
     sshd_v4: Place, tmp_path: Path, recorded: Recorded
 ) -> None:
     home = tmp_path / "home"
@@ -57,14 +85,18 @@ def test_a_voice_is_rented_for_trained_brought_home_and_the_server_destroyed(
     with serve_cloud("runpod", cloud) as base:
         listed = sovdeck(home, project, base, "rent", "offers", *data, "--preset", "tiny")
         assert listed.returncode == 0 and "RTX 4090" in listed.stdout, listed.stderr
-        done = sovdeck(
-            home,
-            project,
-            base,
-            *("rent", *data, "--preset", "tiny", *settings),
-            *("--offer", "1", "--end", "destroy", "--yes"),
-        )
+        words = ("rent", *data, "--preset", "tiny", *settings)
+        words += ("--offer", "1", "--end", "destroy", "--yes")
+        kill_once_it_trains(home, project, base, tmp_path / "killed.log", *words)
+        (lease,) = LeaseBook(AppPaths.below(home).leases_file).read()
+        assert lease.station == "train" and len(cloud.billing()) == 1
+        left = sovdeck(home, project, base, "rent", "ls")
+        assert f"sovdeck rent resume {lease.server}" in left.stdout, left.stderr
+        done = sovdeck(home, project, base, "rent", "resume", lease.server)
         assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-1500:]
+        assert "you may close this computer" not in done.stdout, (
+            "the run that was there is followed"
+        )
         assert "Everything of Tiny is on this computer, verified." in done.stdout
         assert "gone; runpod confirmed it" in done.stdout
         assert cloud.billing() == [] and len(cloud.creations) == len(cloud.destroyed) == 1

@@ -8,13 +8,16 @@ from collections.abc import Callable, Sequence
 
 from sovdeck.engine.contract.catalogue import hint, text
 from sovdeck.engine.contract.format import format_money
+from sovdeck.engine.contract.param import format_value
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.engine.contract.spec import TINY_PRESETS
-from sovdeck.remote.rent.journey import StepFailed
+from sovdeck.remote.rent.journey import StepFailed, find_training
 from sovdeck.remote.rent.leases import Lease
 from sovdeck.remote.rent.provider import Instance, InstanceAddress, Provider, Station
 from sovdeck.remote.rent.rental import Clock
+from sovdeck.remote.rent.rented_voice import RentedVoice
 from sovdeck.remote.secret import Secret
+from sovdeck.remote.servers.server import ServerSession
 from sovdeck.remote.voices.sync import sync
 from sovdeck.remote.voices.sync_policy import SyncPolicy
 from sovdeck.remote.voices.transfer_options import TransferOptions
@@ -65,13 +68,13 @@ class CommandSteps:
     def __init__(
         self,
         provider: Provider,
-        voice: str,
+        rented: RentedVoice,
         args: argparse.Namespace,
         console: Console,
         run_command: RunCommand,
         clock: Clock,
     ) -> None:
-        self._provider, self._voice, self._args = provider, voice, args
+        self._provider, self._rented, self._args = provider, rented, args
         self._console, self._run_command, self._clock = console, run_command, clock
 
     def enter(self, station: Station, lease: Lease) -> None:
@@ -111,17 +114,16 @@ class CommandSteps:
 
     def fetch_weights(self, server: str) -> None:
         """`sovdeck models get`, unless the preset starts from nothing."""
-        if self._args.preset not in TINY_PRESETS:
-            self._step("models", "get", server)
+        if self._rented.preset not in TINY_PRESETS:
+            self._step("models", "get", server, "--version", self._rented.preset)
 
     def push(self, server: str) -> None:
         """`sovdeck push`."""
-        given = []
-        if self._args.list:
-            given += ["--list", str(self._args.list)]
-        if self._args.wavs:
-            given += ["--wavs", str(self._args.wavs)]
-        self._step("push", server, "--voice", self._voice, *given)
+        rented = self._rented
+        given = ["--list", str(rented.list_file)]
+        if rented.wavs is not None:
+            given += ["--wavs", str(rented.wavs)]
+        self._step("push", server, "--voice", rented.voice, *given)
 
     def arm_autostop(self, server: str, minutes: int) -> None:
         """`sovdeck autostop`, whose refusal has been said by then."""
@@ -129,26 +131,35 @@ class CommandSteps:
 
     def train(self, server: str, *, pull_each_save: bool) -> None:
         """`sovdeck train --wait`, or with `sovdeck sync --watch` beside it."""
-        words = ["train", server, "--voice", self._voice]
-        words += ["--preset", self._args.preset] if self._args.preset else []
-        for param in self._args.params or []:
-            words += ["--set", param]
-        if pull_each_save:
-            self._step(*words)
-            self._step("sync", server, self._voice, "--watch")
+        rented = self._rented
+        words = ["train", server, "--voice", rented.voice, "--preset", rented.preset]
+        for name, value in rented.params.items():
+            # A shown number is rounded.
+            given = repr(value) if isinstance(value, float) else format_value(value)
+            words += ["--set", f"{name}={given}"]
+        self._train(words, server, pull_each_save)
+
+    def resume_training(self, server: str, *, pull_each_save: bool) -> None:
+        """Follow the run with `sovdeck sync --watch`, or continue it, or start one."""
+        voice = self._rented.voice
+        with self._open(server) as session:
+            training = find_training(session, voice)
+        if training.todo == "start":
+            self.train(server, pull_each_save=pull_each_save)
+        elif training.todo == "continue":
+            self._train(["train", server, "--run", training.run], server, pull_each_save)
         else:
-            self._step(*words, "--wait")
+            self._step("sync", server, voice, "--watch")
 
     def bring_home(self, server: str) -> bool:
         """Download what is new, and tell whether nothing would be lost with the server."""
-        named = argparse.Namespace(**{**vars(self._args), "server": server})
-        with open_session(named, self._console) as session:
+        with self._open(server) as session:
             options = TransferOptions.from_config(
                 session.config, progress_reporter(self._console), threading.Event()
             )
             result = sync(
                 session,
-                self._voice,
+                self._rented.voice,
                 session.outputs,
                 options,
                 policy=SyncPolicy.EACH_CHECKPOINT,
@@ -171,6 +182,17 @@ class CommandSteps:
     def ended(self, lease: Lease) -> None:
         """Print that the provider confirmed the end, and what it cost."""
         print_ended(lease, self._console, self._clock)
+
+    def _open(self, server: str) -> ServerSession:
+        named = argparse.Namespace(**{**vars(self._args), "server": server})
+        return open_session(named, self._console)
+
+    def _train(self, words: Sequence[str], server: str, pull_each_save: bool) -> None:
+        if pull_each_save:
+            self._step(*words)
+            self._step("sync", server, self._rented.voice, "--watch")
+        else:
+            self._step(*words, "--wait")
 
     def _step(self, *words: str) -> None:
         code = self._try_step(*words)

@@ -47,8 +47,9 @@ class Controller(ServiceHost):
         self._stream_opened_at: dict[str, int] = {}
 
     def start(self) -> None:
-        """Load the saved servers."""
+        """Load the saved servers, and say what is rented and followed by nobody."""
         self.tasks.run("load", lambda emit, cancel: self.services.servers.load(emit))
+        self.tasks.run("reminder", lambda emit, cancel: self.services.rentals.remind(emit))
 
     def drain(self) -> tuple[Topics, tuple[StoreEvent, ...]]:
         """Apply all waiting events; start the watches they call for."""

@@ -42,6 +42,18 @@ def rent_server(host: ServiceHost, command: commands.RentServer) -> None:
     host.tasks.run(_JOURNEY_GROUP, rent)
 
 
+def resume_rental(host: ServiceHost, command: commands.ResumeRental) -> None:
+    """Follow a rental again; no effect while one goes on."""
+    if host.tasks.is_running(_JOURNEY_GROUP):
+        return
+    rentals = host.services.rentals
+
+    def resume(emit: Emit, cancel: Cancel) -> None:
+        rentals.resume(command.lease, TaskPrompts(host, cancel), emit, cancel)
+
+    host.tasks.run(_JOURNEY_GROUP, resume)
+
+
 def list_leases(host: ServiceHost, command: commands.ListLeases) -> None:
     """Ask what is rented."""
     host.tasks.run("leases", host.services.rentals.list_leases)
@@ -65,6 +77,7 @@ RENT_COMMAND_HANDLERS: dict[type, Callable[[Any, Any], None]] = {
     commands.ListOffers: list_offers,
     commands.KeepProviderKey: keep_provider_key,
     commands.RentServer: rent_server,
+    commands.ResumeRental: resume_rental,
     commands.ListLeases: list_leases,
     commands.EndLease: end_lease,
 }

@@ -186,6 +186,12 @@ class Rentals(Protocol):
         Cancelling leaves the server as it is, with its lease.
         """
 
+    def resume(self, name: str, prompts: Prompts, emit: Emit, cancel: Cancel) -> None:
+        """Follow the journey of a lease again, from where it is; as `rent` from there on."""
+
+    def remind(self, emit: Emit) -> None:
+        """Emit a notice for each server that is rented and followed by nobody."""
+
     def list_leases(self, emit: Emit, cancel: Cancel) -> None:
         """Emit LeasesSeen: what is rented, and what bills without being asked for."""
 

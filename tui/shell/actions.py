@@ -243,6 +243,7 @@ ACTIONS: tuple[Action, ...] = (
         "tui.actions.previous_voice", "left_square_bracket", "next_voice(-1)", "rent", footer=False
     ),
     Action("tui.actions.rent_key", "p", "provider_key", "rent"),
+    Action("tui.actions.rent_resume", "c", "resume", "rent"),
     Action("tui.actions.rent_stop", "ctrl+x", "stop", "rent", risky=True),
     Action("tui.actions.rent_destroy", "delete", "destroy", "rent", risky=True),
     Action("tui.actions.rent_view", "v", "view", "rent"),

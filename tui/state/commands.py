@@ -66,6 +66,13 @@ class RentServer:
 
 
 @dataclass(frozen=True)
+class ResumeRental:
+    """Go on with the rental of a lease, from where nobody followed it any more."""
+
+    lease: str
+
+
+@dataclass(frozen=True)
 class ListLeases:
     """Ask the providers what is rented."""
 
@@ -434,6 +441,7 @@ Command = (
     | ListOffers
     | KeepProviderKey
     | RentServer
+    | ResumeRental
     | ListLeases
     | EndLease
     | Connect
@@ -490,6 +498,7 @@ MUTATING_COMMANDS: tuple[type, ...] = (
     RemoveServer,
     KeepProviderKey,
     RentServer,
+    ResumeRental,
     EndLease,
     CleanDisk,
     ApplyDeploy,

@@ -145,6 +145,7 @@ class TrainDraft:
     preset: str = "auto"
     params: Mapping[str, Any] = field(default_factory=dict)
     queue: bool = False  # start on the server once the runs before it have ended
+    run: str = ""  # an earlier run to go on with, as it was started
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,8 @@ class LeaseRow:
 
     state: as its provider says, "unknown" without an answer. unasked: it bills past its time, or
     no lease of this computer knows it. billed_from: its creation, later by the time it stood
-    stopped before. stopped_at: since when it is stopped.
+    stopped before. stopped_at: since when it is stopped. can_resume: this computer rented it for a
+    voice, and can go on.
     """
 
     name: str
@@ -89,6 +90,7 @@ class LeaseRow:
     can_stop: bool
     unasked: bool = False
     stopped_at: int | None = None
+    can_resume: bool = False
 
     @property
     def shown_name(self) -> str:

@@ -140,11 +140,17 @@ def test_a_run_is_not_promised_without_its_weights(server: Any) -> None:
 
 def test_the_plan_is_told_before_the_run_and_cleaned(server: Any) -> None:
     put(server, "v2")
-    lines = {"en": ["About 4 minutes\x1b[2J", "x" * 9000], "zh": ["约 4 分钟"], "tlh": ["Qapla'"]}
+    long = "  sovits: 100 epochs, batch 12, 40 updates an epoch, 4000 in all, about 31.5 minutes"
+    lines = {
+        "en": ["About 4 minutes\x1b[2J", "x" * 9000, long],
+        "zh": ["约 4 分钟"],
+        "tlh": ["Qapla'"],
+    }
     figures = {"seconds": 240.5, "cost": None, "memory": 1 << 32, "lines": lines, "secret": "?"}
     server.prints({"problems": [], "warnings": [], "plan": figures})
     checked = check_run(server, RunSpec("r", "Anna", "v2", pretrained="v2"))
     assert checked.plan == {"seconds": 240.5, "memory": 1 << 32}
     assert set(checked.plan_lines) == {"en", "zh"} and checked.plan_lines["zh"] == ("约 4 分钟",)
-    first, second = checked.plan_lines["en"]
+    first, second, third = checked.plan_lines["en"]
+    assert third == long, "nothing a person has to read is cut"
     assert "\x1b" not in first and "4 minutes" in first and len(second) < 1000

@@ -34,10 +34,12 @@ from sovdeck.remote.rent.rental import (
     find_unended,
     wait_until_ready,
 )
+from sovdeck.remote.rent.rented_voice import RentedVoice
 from sovdeck.tui.cli.demo.cloud_server import serve_cloud
 from sovdeck.tui.cli.demo.provider_answers import ANSWERS
 from sovdeck.tui.cli.demo.simulated_cloud import SimulatedCloud
 
+ANNA = RentedVoice("Anna", Path("anna.list").absolute(), None, "v2", {})
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI sovdeck"
 PROVIDERS: dict[str, Callable[[JsonApi], Provider]] = {
     "runpod": RunPodAccount,
@@ -123,7 +125,7 @@ class Journey:
         clock = Clock(lambda: self.cloud.now, self.sleep)
         offer = provider.list_offers(Requirements())[0]
         end: EndAction = self.random.choice(("stop", "destroy")) if provider.can_stop else "destroy"
-        lease = new_lease(offer, "Anna", clock.now(), HOURS, end, offer.currency)
+        lease = new_lease(offer, ANNA, clock.now(), HOURS, end)
         order = Order(offer, lease.name, PUBLIC_KEY, 40)
         lease = create_server(provider, order, lease, self.book, clock)
         try:

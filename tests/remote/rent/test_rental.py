@@ -19,9 +19,11 @@ from sovdeck.remote.rent.rental import (
     price_offers,
     wait_until_ready,
 )
+from sovdeck.remote.rent.rented_voice import RentedVoice
 from sovdeck.tui.cli.demo.simulated_cloud import SimulatedCloud
 
 ProviderOver = Callable[[str, SimulatedCloud], Provider]
+ANNA = RentedVoice("Anna", Path("anna.list").absolute(), None, "v2", {})
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI sovdeck"
 
 
@@ -35,7 +37,7 @@ class Rented:
 
     def create(self, hours: float = 12, end: str = "stop") -> Lease:
         offer = self.provider.list_offers(Requirements())[0]
-        lease = new_lease(offer, "Anna", self.clock.now(), hours, end, "USD")  # type: ignore[arg-type]
+        lease = new_lease(offer, ANNA, self.clock.now(), hours, end)  # type: ignore[arg-type]
         order = Order(offer, lease.name, PUBLIC_KEY, 40)
         return create_server(self.provider, order, lease, self.book, self.clock)
 
@@ -79,7 +81,7 @@ def test_one_that_is_never_listed_stays_an_open_lease(rented: Callable[..., Rent
     world = rented("runpod")
     world.provider.list_offers(Requirements())
     offer = Offer("runpod", "RTX 4090", 24, 0.69, "USD", request={"gpu": "g", "cloud": "SECURE"})
-    lease = new_lease(offer, "Anna", world.clock.now(), 12, "stop", "USD")
+    lease = new_lease(offer, ANNA, world.clock.now(), 12, "stop")
     world.fail_next("500")
     with pytest.raises(Problem, match="not known whether"):
         create_server(

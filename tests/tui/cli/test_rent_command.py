@@ -16,9 +16,12 @@ from sovdeck.remote.config.paths import AppPaths
 from sovdeck.remote.rent.accounts import SIMULATED_KEY
 from sovdeck.remote.rent.leases import Lease, LeaseBook, new_lease
 from sovdeck.remote.rent.provider import Offer
+from sovdeck.remote.rent.rented_voice import RentedVoice
 from sovdeck.tui.cli.demo.cloud_server import serve_cloud
 from sovdeck.tui.cli.demo.simulated_cloud import SimulatedCloud
 from sovdeck.tui.cli.main import main
+
+ANNA = RentedVoice("Anna", Path("anna.list").absolute(), None, "v2", {})
 
 
 class Ring:
@@ -72,7 +75,7 @@ def say(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
 def rent(cloud: SimulatedCloud, *, hours: float = 12, home: bool = False) -> Lease:
     """A lease as the journey writes it, with its server in the cloud."""
     offer = Offer("vast", "RTX 4090", 24, 0.38, "USD")
-    lease = new_lease(offer, "Anna", cloud.now, hours, "stop", "USD")
+    lease = new_lease(offer, ANNA, cloud.now, hours, "stop")
     book = LeaseBook(AppPaths.locate().leases_file)
     book.add(lease)
     instance = cloud.create(lease.name, 0.38)

@@ -148,6 +148,48 @@ async def test_what_is_home_is_destroyed_after_one_question(
         assert not any(call.startswith("stop") for call in world.calls)
 
 
+@pytest.mark.parametrize(
+    ("state", "question"),
+    [("running", "tui.rent.resume"), ("stopped", "tui.rent.resume_stopped")],
+)
+async def test_a_rental_that_nobody_follows_is_said_and_goes_on(
+    make_app: Make, world: FakeWorld, state: str, question: str
+) -> None:
+    world.leases = (replace(LEASE, state=state, can_resume=True),)
+    app = make_app(world)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await until(pilot, lambda: bool(app.state.notices), "a reminder at the start")
+        assert "nobody follows it" in app.state.notices[-1].text.en
+        await open_screen(pilot, app)
+        await pilot.press("v")
+        await until(pilot, lambda: "Press c to go on" in shown(app), "how")
+        await pilot.press("c")
+        await until(pilot, lambda: asks(app, question), "a question")
+        await pilot.press("y")
+        await until(pilot, lambda: "▶ trained" in shown(app), "it is followed")
+        assert f"resume {LEASE_NAME}" in world.calls and "Press c" not in shown(app)
+        await pilot.press("c")  # one at a time
+        world.station.set()
+        await until(pilot, lambda: "ATRI is home, verified" in shown(app), "the end")
+        assert world.calls.count(f"resume {LEASE_NAME}") == 1
+
+
+async def test_a_rental_of_another_computer_is_not_gone_on_with(
+    make_app: Make, world: FakeWorld
+) -> None:
+    world.leases = (replace(LEASE, unasked=True),)
+    app = make_app(world)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await open_screen(pilot, app)
+        await pilot.press("v", "c")
+        await until(pilot, lambda: asks_nothing(app))
+        assert not any(call.startswith("resume") for call in world.calls)
+
+
+def asks_nothing(app: SovdeckApp) -> bool:
+    return isinstance(app.screen, RentScreen)
+
+
 async def test_without_a_key_it_says_how_to_give_one_and_takes_it_unseen(
     make_app: Make, world: FakeWorld
 ) -> None:

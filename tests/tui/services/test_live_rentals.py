@@ -18,6 +18,7 @@ from sovdeck.remote.config.paths import AppPaths
 from sovdeck.remote.rent.accounts import SIMULATED_KEY, SIMULATORS_VARIABLE
 from sovdeck.remote.rent.leases import Lease, LeaseBook, new_lease
 from sovdeck.remote.rent.provider import Offer
+from sovdeck.remote.rent.rented_voice import RentedVoice
 from sovdeck.remote.secret import Secret
 from sovdeck.tui.cli.demo.cloud_server import serve_cloud
 from sovdeck.tui.cli.demo.simulated_cloud import SimulatedCloud
@@ -29,6 +30,7 @@ from sovdeck.tui.services.live.training import LiveTraining
 from sovdeck.tui.services.live.voices import LiveVoices
 from sovdeck.tui.state import events as ev
 
+ANNA = RentedVoice("Anna", Path("anna.list").absolute(), None, "v2", {})
 T = TypeVar("T")
 
 
@@ -96,7 +98,7 @@ class World:
     def lease(self, *, hours: float = 12, home: bool = False) -> Lease:
         """A lease as the journey writes it, with its server in the cloud."""
         offer = Offer("vast", "RTX 4090", 24, 0.38, "USD")
-        lease = new_lease(offer, "Anna", self.cloud.now, hours, "stop", "USD")
+        lease = new_lease(offer, ANNA, self.cloud.now, hours, "stop")
         self.book.add(lease)
         instance = self.cloud.create(lease.name, 0.38)
         instance.listed_at = self.cloud.now

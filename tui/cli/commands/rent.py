@@ -25,7 +25,7 @@ from sovdeck.remote.rent.journey import (
     add_rented_server,
     forget_ended_server,
 )
-from sovdeck.remote.rent.leases import DEFAULT_HOURS, LeaseBook, new_lease
+from sovdeck.remote.rent.leases import DEFAULT_HOURS, Lease, LeaseBook, new_lease
 from sovdeck.remote.rent.provider import PROVIDER_NAMES, EndAction, Provider
 from sovdeck.remote.rent.rental import (
     Clock,
@@ -36,8 +36,9 @@ from sovdeck.remote.rent.rental import (
     find_offers,
     find_unended,
     look_at_leases,
-    wait_until_ready,
+    start_again,
 )
+from sovdeck.remote.rent.rented_voice import RentedVoice
 from sovdeck.remote.secret import Secret
 from sovdeck.tui.cli.check_list import make_measurer
 from sovdeck.tui.cli.console import Console
@@ -65,7 +66,7 @@ def add_arguments(parser: LocalizedParser) -> None:
     _add_voice_options(add("offers"))
     for name in ("ls", "spend"):
         add_json_option(add(name))
-    for name in ("start", "stop", "destroy"):
+    for name in ("start", "resume", "stop", "destroy"):
         action = add(name)
         action.add_argument("name", metavar="NAME")
         if name == "destroy":
@@ -94,6 +95,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         "ls": _list,
         "spend": _spend,
         "start": _start,
+        "resume": _resume,
         "stop": _end,
         "destroy": _end,
         "key": _keep_key,
@@ -102,8 +104,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
 
 def _rent(args: argparse.Namespace, console: Console) -> int:
-    voice, estimate = _estimate(args)
-    args.preset = args.preset or load_config(args.config, AppPaths.locate()).train.preset
+    rented, estimate = _estimate(args)
     priced = _find_offers(args, console, estimate)
     _print_offers(priced, console)
     chosen = _choose(priced, args, console)
@@ -117,15 +118,32 @@ def _rent(args: argparse.Namespace, console: Console) -> int:
     if not args.yes and not TerminalDialog(console).confirm("tui.rent.confirm"):
         console.print_message("tui.rent.nothing_rented")
         return int(ExitCode.OK)
+    lease = new_lease(chosen.offer, rented, Clock().now(), args.hours, end)
+    journey = _journey(provider, lease, rented, args, console)
+    return journey.run(chosen.offer, estimate.requirements.disk)
+
+
+def _resume(args: argparse.Namespace, console: Console) -> int:
+    """Go on with a journey that nobody follows any more."""
+    lease = _book().find(args.name)
+    provider = open_provider(lease.provider, SystemKeyring())
+    if lease.rented is None:
+        raise Problem("remote.rent.rented_elsewhere", ExitCode.CONFIG, name=args.name)
+    return _journey(provider, lease, lease.rented, args, console).resume()
+
+
+def _journey(
+    provider: Provider,
+    lease: Lease,
+    rented: RentedVoice,
+    args: argparse.Namespace,
+    console: Console,
+) -> RentalJourney:
     clock = Clock()
-    offer = chosen.offer
-    lease = new_lease(offer, voice, clock.now(), args.hours, end, offer.currency)
     steps = CommandSteps(
-        provider, voice, args, console, lambda words: _run_command(args, words), clock
+        provider, rented, args, console, lambda words: _run_command(args, words), clock
     )
-    app_paths = AppPaths.locate()
-    journey = RentalJourney(provider, _book(), lease, steps, clock, app_paths, args.config)
-    return journey.run(offer, estimate.requirements.disk)
+    return RentalJourney(provider, _book(), lease, steps, clock, AppPaths.locate(), args.config)
 
 
 def _run_command(args: argparse.Namespace, words: Sequence[str]) -> int:
@@ -142,7 +160,7 @@ def _offers(args: argparse.Namespace, console: Console) -> int:
     return int(ExitCode.OK)
 
 
-def _estimate(args: argparse.Namespace) -> tuple[str, VoiceEstimate]:
+def _estimate(args: argparse.Namespace) -> tuple[RentedVoice, VoiceEstimate]:
     """The voice that is meant and its plan, from options and deploy.toml."""
     config = load_config(args.config, AppPaths.locate())
     voice = args.voice or config.train.voice
@@ -154,7 +172,8 @@ def _estimate(args: argparse.Namespace) -> tuple[str, VoiceEstimate]:
         raise Problem("tui.cli.no_list", ExitCode.CONFIG)
     params = {**config.train.params, **parse_train_options(args.params or [])}
     preset = args.preset or config.train.preset
-    return voice, estimate_voice(voice, preset, params, list_file, wavs, make_measurer())
+    rented = RentedVoice(voice, list_file, wavs, preset, params)
+    return rented, estimate_voice(voice, preset, params, list_file, wavs, make_measurer())
 
 
 def _find_offers(
@@ -272,6 +291,9 @@ def _list(args: argparse.Namespace, console: Console) -> int:
         console.print_json({"name": lease.name, "server": lease.server, "state": state})
     if len(rows) > 1:
         console.print_table(rows)
+    for lease in book.read():
+        if lease.is_open and lease.rented is not None and not book.is_followed(lease.name):
+            console.print_message("tui.rent.not_followed", name=lease.server or lease.name)
     unended = find_unended(providers.values(), book, clock.now())
     for one in unended:
         _offer_end(one, book, console, clock)
@@ -337,12 +359,7 @@ def _start(args: argparse.Namespace, console: Console) -> int:
     book, clock = _book(), Clock()
     lease = book.find(args.name)
     provider = open_provider(lease.provider, SystemKeyring())
-    instance = provider.find_instance(lease.instance)
-    stopped = instance is not None and instance.state == "stopped"
-    if stopped:
-        provider.start(lease.instance)
-        lease = book.note_stopped(lease.name, False, clock.now())
-    address = wait_until_ready(provider, lease, clock, restarted=stopped)
+    lease, address = start_again(provider, lease, book, clock)
     prompts = NewServerDialog(console, address.password)
     lease = add_rented_server(lease, address, book, AppPaths.locate(), args.config, prompts)
     console.print_message("tui.rent.started", name=lease.server, line=address.ssh_line)

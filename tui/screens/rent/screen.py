@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import DataTable, Static
 
+from sovdeck.engine.contract.format import format_money
 from sovdeck.tui.screens.base.screen import AppScreen
 from sovdeck.tui.screens.dialogs.confirm import ConfirmScreen
 from sovdeck.tui.screens.dialogs.name_prompt import NamePromptScreen
@@ -37,7 +38,7 @@ from sovdeck.tui.widgets.empty_state import EmptyState
 _MARGIN_CELLS = 4  # beside a table
 _MAX_NAME = 80  # the longest that a provider takes is shorter
 _OFFER_ACTIONS = ("order", "toggle_end", "next_voice", "provider_key")
-_LEASE_ACTIONS = ("stop", "destroy")
+_LEASE_ACTIONS = ("resume", "stop", "destroy")
 _OPTIONAL_OFFER_COLUMNS = ("cpu", "reliability", "place", "hours", "provider")
 _OPTIONAL_LEASE_COLUMNS = ("until", "gpu", "safe", "voice")
 
@@ -140,11 +141,12 @@ class RentScreen(AppScreen):
         if self.view == "offers" and offer is not None:
             lines += offer_lines(self, state.offers, offer, self.end)
         if self.view == "leases":
-            followed = journey is not None and (lease is None or lease.name == journey.lease)
-            if journey is not None and followed:
+            shown = journey is not None and (lease is None or lease.name == journey.lease)
+            if journey is not None and shown:
                 lines += journey_text(self, state, journey, self.app.size.width - _MARGIN_CELLS)
             if lease is not None:
-                lines += lease_lines(self, lease)
+                followed = shown and journey is not None and not journey.ended
+                lines += lease_lines(self, lease, followed)
         self.query_one("#more").display = bool(lines)
         self.query_one("#detail", Static).update(Content("\n").join(lines))
 
@@ -202,10 +204,7 @@ class RentScreen(AppScreen):
     def action_order(self) -> None:
         """Ask with the cost and the agreement, then rent."""
         offer, state = self.chosen_offer, self.base_app.state
-        if offer is None:
-            return
-        if state.journey is not None and not state.journey.ended:
-            self.notify(self.translate("tui.rent.one_at_a_time", voice=state.journey.voice))
+        if offer is None or self._follows_one():
             return
         facts = {
             "gpu": offer.gpu,
@@ -224,6 +223,36 @@ class RentScreen(AppScreen):
                 self.redraw_all()
 
         self.app.push_screen(ConfirmScreen("tui.rent.order", facts), answered)
+
+    def _follows_one(self) -> bool:
+        """Whether a rental is followed here already, which is said then."""
+        journey = self.base_app.state.journey
+        if journey is None or journey.ended:
+            return False
+        self.notify(self.translate("tui.rent.one_at_a_time", voice=journey.voice))
+        return True
+
+    def action_resume(self) -> None:
+        """Go on with a rental; a stopped server starts again, which is asked for."""
+        lease = self.chosen_lease
+        if lease is None or self._follows_one():
+            return
+        if not lease.can_resume:
+            message = "remote.rent.rented_elsewhere"
+            self.notify(self.translate(message, name=lease.shown_name))
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.post_command(commands.ResumeRental(lease.name))
+
+        facts = {
+            "name": lease.shown_name,
+            "voice": lease.voice,
+            "price": format_money(lease.price_per_hour, lease.currency),
+        }
+        key = "tui.rent.resume_stopped" if lease.state == "stopped" else "tui.rent.resume"
+        self.app.push_screen(ConfirmScreen(key, facts), answered)
 
     def action_stop(self) -> None:
         lease = self.chosen_lease

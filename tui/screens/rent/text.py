@@ -134,8 +134,8 @@ def lease_cells(node: MessagePump, lease: LeaseRow, now: int) -> Mapping[str, Ta
     }
 
 
-def lease_lines(node: MessagePump, lease: LeaseRow) -> list[Content]:
-    """What a person should know of a rented server."""
+def lease_lines(node: MessagePump, lease: LeaseRow, followed: bool) -> list[Content]:
+    """What a person should know of a rented server. followed: its rental goes on here."""
     price = format_money(lease.price_per_hour, lease.currency)
     lines = []
     if lease.unasked:
@@ -147,6 +147,8 @@ def lease_lines(node: MessagePump, lease: LeaseRow) -> list[Content]:
     if lease.state in ("running", "starting", "failed"):
         text = translate(node, "tui.rent.if_you_go", name=lease.shown_name, price=price)
         lines.append(Content.styled(text, "$secondary"))
+    if lease.can_resume and not followed:
+        lines.append(Content(translate(node, "tui.rent.press_resume", voice=lease.voice)))
     return lines
 
 

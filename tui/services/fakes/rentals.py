@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sovdeck.engine.contract.catalogue import hint, text
+from sovdeck.engine.contract.format import format_money
 from sovdeck.tui.services.fakes.world import FakeWorld
 from sovdeck.tui.services.protocols import Cancel, Emit, Prompts
 from sovdeck.tui.state import events as ev
@@ -80,7 +81,31 @@ class FakeRentals:
             JOURNEY_STATIONS[0],
         )
         self.world.leases = (_lease_of(view, now),)
-        for station in JOURNEY_STATIONS:
+        self._follow(view, emit, cancel)
+
+    def resume(self, name: str, prompts: Prompts, emit: Emit, cancel: Cancel) -> None:
+        """Emit each station from the training on."""
+        self.world.record_call("resume", name)
+        lease = next(one for one in self.world.leases if one.name == name)
+        self.world.leases = (replace(lease, state="running", stopped_at=None),)
+        view = JourneyView(
+            *(lease.name, lease.server, lease.voice, lease.gpu, lease.provider),
+            *(lease.price_per_hour, lease.currency, lease.billed_from, "stop", lease.can_stop),
+            "train",
+        )
+        self._follow(view, emit, cancel)
+
+    def remind(self, emit: Emit) -> None:
+        """Emit a notice for each lease."""
+        for lease in self.world.leases:
+            price = format_money(lease.price_per_hour, lease.currency)
+            facts = {"name": lease.shown_name, "voice": lease.voice, "price": price}
+            say, advice = text("tui.rent.reminder", **facts), hint("tui.rent.reminder", **facts)
+            emit(ev.NoticeRaised("warning", say, self.world.now(), advice))
+
+    def _follow(self, view: JourneyView, emit: Emit, cancel: Cancel) -> None:
+        """Emit each station from that of the view on; wait before the training ends."""
+        for station in JOURNEY_STATIONS[JOURNEY_STATIONS.index(view.station) :]:
             view = replace(view, station=station)
             emit(ev.JourneyChanged(view))
             while station == "train" and not self.world.station.wait(0.05):
@@ -109,4 +134,5 @@ def _lease_of(view: JourneyView, now: int) -> LeaseRow:
         *(view.price_per_hour, view.currency, view.created_at, now + 43_200_000),
         is_home=False,
         can_stop=view.can_stop,
+        can_resume=True,
     )

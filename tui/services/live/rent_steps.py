@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal, TypeVar
 
 from sovdeck.engine.contract.catalogue import text
 from sovdeck.engine.contract.dataset.check import MeasureFile
 from sovdeck.engine.contract.format import format_money
-from sovdeck.engine.contract.params import ParamValue
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.contract.spec import TINY_PRESETS
 from sovdeck.remote.autostop import watchdog
 from sovdeck.remote.config.sections import AutostopSection
 from sovdeck.remote.jobs import client as job_client
-from sovdeck.remote.rent.journey import JourneyLeft, StepFailed
+from sovdeck.remote.rent.journey import JourneyLeft, StepFailed, find_training
 from sovdeck.remote.rent.leases import Lease
 from sovdeck.remote.rent.provider import Instance, InstanceAddress, Station
+from sovdeck.remote.rent.rented_voice import RentedVoice
 from sovdeck.remote.secret import Secret
 from sovdeck.remote.transfer.core.progress import TransferProgress
 from sovdeck.remote.voices.dataset import push_recordings, read_recordings
@@ -42,17 +41,6 @@ _POLL_S = 3.0
 _PULL_POLLS = 20  # between two looks for new saves
 _LOST_POLLS = 200  # a server that is not reached for ten minutes is not waited for
 _HOME_TRIES, _HOME_PAUSE_S = 5, 5.0
-
-
-@dataclass(frozen=True)
-class RentedVoice:
-    """The voice that is rented for: its recordings here, and how it is trained."""
-
-    voice: str
-    list_file: Path
-    wavs: Path | None
-    preset: str
-    params: Mapping[str, ParamValue]
 
 
 class RentedServerPrompts:
@@ -123,7 +111,7 @@ class DashboardSteps:
             round(lease.created_at * 1000),
             lease.end,
             can_stop,
-            "create",
+            lease.station,
         )
 
     def enter(self, station: Station, lease: Lease) -> None:
@@ -188,17 +176,16 @@ class DashboardSteps:
 
     def train(self, server: str, *, pull_each_save: bool) -> None:
         """Start the run, which the Monitor shows, and wait for its end."""
-        rented = self._rented
-        draft = TrainDraft(server, rented.voice, rented.preset, dict(rented.params))
+        self._train(server, "", pull_each_save)
 
-        def train() -> int:
-            run = self._training.start(draft, self._emit, self._cancel)
-            self._emit(ev.RunChosen(server, run))
-            return self._wait_for_end(server, run, pull_each_save)
-
-        code = self._do(train)
-        if code:
-            raise StepFailed(code)
+    def resume_training(self, server: str, *, pull_each_save: bool) -> None:
+        """Wait for the end of the run that is there, or continue it, or start one."""
+        session = self._connections.session(server)
+        training = self._do(lambda: find_training(session, self._rented.voice))
+        if training.todo == "follow":
+            self._follow(server, training.run, pull_each_save)
+        else:
+            self._train(server, training.run, pull_each_save)
 
     def bring_home(self, server: str) -> bool:
         """Download what is new until nothing would be lost with the server."""
@@ -272,6 +259,19 @@ class DashboardSteps:
     def _pause(self, seconds: float) -> None:
         self._cancel.wait(seconds)
         self._check_followed()
+
+    def _train(self, server: str, run: str, pull_each_save: bool) -> None:
+        """Start a run, or continue the one that is named, and wait for its end."""
+        rented = self._rented
+        draft = TrainDraft(server, rented.voice, rented.preset, dict(rented.params), run=run)
+        started = self._do(lambda: self._training.start(draft, self._emit, self._cancel))
+        self._follow(server, started, pull_each_save)
+
+    def _follow(self, server: str, run: str, pull_each_save: bool) -> None:
+        self._emit(ev.RunChosen(server, run))
+        code = self._do(lambda: self._wait_for_end(server, run, pull_each_save))
+        if code:
+            raise StepFailed(code)
 
     def _wait_for_end(self, server: str, run: str, pull_each_save: bool) -> int:
         """The exit code of the run; an unreachable server is waited for, but not for ever."""

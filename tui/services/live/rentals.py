@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sovdeck.engine.contract.catalogue import text
+from sovdeck.engine.contract.catalogue import hint, text
 from sovdeck.engine.contract.format import format_money
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.auth.keyring_store import SystemKeyring
@@ -32,12 +32,13 @@ from sovdeck.remote.rent.rental import (
     find_unended,
     look_at_leases,
 )
+from sovdeck.remote.rent.rented_voice import RentedVoice
 from sovdeck.remote.secret import Secret
 from sovdeck.remote.servers.sign_in import WritableKeyring
 from sovdeck.tui.services.connections import ConnectionRegistry, now_ms
 from sovdeck.tui.services.live.datasets import LiveDatasets
 from sovdeck.tui.services.live.deploys import LiveDeploys
-from sovdeck.tui.services.live.rent_steps import DashboardSteps, RentedVoice
+from sovdeck.tui.services.live.rent_steps import DashboardSteps
 from sovdeck.tui.services.live.training import LiveTraining
 from sovdeck.tui.services.protocols import Cancel, Emit, Prompts
 from sovdeck.tui.state import events as ev
@@ -133,16 +134,55 @@ class LiveRentals:
             raise Problem("tui.rent.offer_gone", ExitCode.CONFIG)
         provider, priced = listed.provider, listed.priced.offer
         agreed: EndChoice = end if provider.can_stop else "destroy"
-        clock = _following_clock(cancel)
-        lease = new_lease(
-            priced, listed.rented.voice, clock.now(), DEFAULT_HOURS, agreed, priced.currency
-        )
+        lease = new_lease(priced, listed.rented, time.time(), DEFAULT_HOURS, agreed)
+
+        def run(journey: RentalJourney) -> None:
+            journey.run(priced, listed.disk)
+
+        self._follow(provider, lease, listed.rented, run, prompts, emit, cancel)
+
+    def resume(self, name: str, prompts: Prompts, emit: Emit, cancel: Cancel) -> None:
+        """Follow the journey of a lease again, from where it is."""
+        lease = self._book.find(name)
+        if lease.rented is None:
+            raise Problem("remote.rent.rented_elsewhere", ExitCode.CONFIG, name=name)
+        provider = open_provider(lease.provider, self._keyring())
+
+        def resume(journey: RentalJourney) -> None:
+            journey.resume()
+
+        self._follow(provider, lease, lease.rented, resume, prompts, emit, cancel)
+
+    def remind(self, emit: Emit) -> None:
+        """Emit a notice for each server that is rented and followed by nobody on this computer."""
+        for lease in self._book.read():
+            if not lease.is_open or lease.rented is None or self._book.is_followed(lease.name):
+                continue
+            facts = {
+                "name": lease.server or lease.name,
+                "voice": lease.voice,
+                "price": format_money(lease.price_per_hour, lease.currency),
+            }
+            say, advice = text("tui.rent.reminder", **facts), hint("tui.rent.reminder", **facts)
+            emit(ev.NoticeRaised("warning", say, now_ms(), advice))
+
+    def _follow(
+        self,
+        provider: Provider,
+        lease: Lease,
+        rented: RentedVoice,
+        run: Callable[[RentalJourney], None],
+        prompts: Prompts,
+        emit: Emit,
+        cancel: Cancel,
+    ) -> None:
+        """Follow a journey to its end; leaving it leaves the server."""
         steps = DashboardSteps(
             self._connections,
             self._deploys,
             self._training,
             self._datasets.measurer,
-            listed.rented,
+            rented,
             lease,
             provider.can_stop,
             prompts,
@@ -154,12 +194,12 @@ class LiveRentals:
             self._book,
             lease,
             steps,
-            clock,
+            _following_clock(cancel),
             self._connections.app_paths,
             self._connections.project,
         )
         try:
-            journey.run(priced, listed.disk)
+            run(journey)
         except JourneyLeft:
             return
         except Problem as problem:
@@ -328,6 +368,7 @@ def _lease_row(one: LookedAtLease, provider: Provider | None) -> LeaseRow:
         lease.home_at is not None,
         provider is None or provider.can_stop,
         stopped_at=None if lease.stopped_at is None else round(lease.stopped_at * 1000),
+        can_resume=lease.rented is not None,
     )
 
 

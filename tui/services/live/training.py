@@ -24,7 +24,7 @@ from sovdeck.remote.ssh.channel_reader import retry_delay
 from sovdeck.remote.ssh.remote_tail import RemoteTail, clean_line
 from sovdeck.remote.voices.auto_download import AutoDownload
 from sovdeck.remote.voices.listing import list_datasets
-from sovdeck.remote.voices.run_spec import make_run_spec
+from sovdeck.remote.voices.run_spec import find_run_spec, make_run_spec
 from sovdeck.tui.services.connections import ConnectionRegistry, now_ms
 from sovdeck.tui.services.converters import to_job_status
 from sovdeck.tui.services.live.datasets import LiveDatasets
@@ -174,6 +174,9 @@ def _fetch_summary(session: ServerSession, run: str, cancel: Cancel) -> RunSumma
 
 
 def _make_spec(session: ServerSession, draft: TrainDraft) -> RunSpec:
+    earlier = find_run_spec(session, draft.run) if draft.run else None
+    if earlier is not None:
+        return earlier
     return make_run_spec(session, draft.voice, draft.preset, draft.params)
 
 
