@@ -275,7 +275,7 @@ class RentalJourney:
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingProgress:
     """How the voice's training stands on its server. run: its newest run, "" without one.
 
     todo: "start" it, "follow" the run that works or waits, "continue" the one that broke off, or
@@ -286,16 +286,16 @@ class Training:
     todo: Literal["start", "follow", "continue", "done"]
 
 
-def find_training(session: ServerSession, voice: str) -> Training:
+def find_training(session: ServerSession, voice: str) -> TrainingProgress:
     """Return how the training of a voice stands on its server."""
     found = newest_run(session.connection(), session.layout(), voice)
     if found is None:
-        return Training("", "start")
+        return TrainingProgress("", "start")
     run = found[0]
     state = job_client.fetch_state(session.connection(), session.find_run(run))
     if not state.ended:
-        return Training(run, "follow")
-    return Training(run, "continue" if state.state in _BROKEN_OFF else "done")
+        return TrainingProgress(run, "follow")
+    return TrainingProgress(run, "continue" if state.state in _BROKEN_OFF else "done")
 
 
 def add_rented_server(

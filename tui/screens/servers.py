@@ -214,6 +214,8 @@ class ServersScreen(SortableTableScreen):
     def on_button_pressed(self, event: Button.Pressed) -> None:
         if event.button.id == "paste":
             self.action_add()
+        elif event.button.id == "rent":
+            self.action_rent()
         elif event.button.id == "try":
             self.action_try_here()
         else:

@@ -1,4 +1,4 @@
-"""The first screen of a first start: paste a line, try it here, or use this computer."""
+"""The first screen of a first start: paste a line, rent, try it here, or use this computer."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from sovdeck.tui.text.i18n import translate, translate_hint
 
 _OPTIONS = {
     "paste": "tui.servers.paste_line",
+    "rent": "tui.servers.rent_one",
     "try": "tui.servers.try_here",
     "own": "tui.servers.use_here",
 }
 
 
 class FirstRun(Vertical):
-    """Buttons `paste`, `try` and `own`; the screen handles them."""
+    """Buttons `paste`, `rent`, `try` and `own`; the screen handles them."""
 
     DEFAULT_CSS = """
     FirstRun { align: center middle; height: 1fr; }

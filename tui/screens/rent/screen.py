@@ -145,8 +145,7 @@ class RentScreen(AppScreen):
             if journey is not None and shown:
                 lines += journey_text(self, state, journey, self.app.size.width - _MARGIN_CELLS)
             if lease is not None:
-                followed = shown and journey is not None and not journey.ended
-                lines += lease_lines(self, lease, followed)
+                lines += lease_lines(self, lease, self._is_followed(lease))
         self.query_one("#more").display = bool(lines)
         self.query_one("#detail", Static).update(Content("\n").join(lines))
 
@@ -169,7 +168,15 @@ class RentScreen(AppScreen):
         """Whether an action applies: each view has its own."""
         if action in _OFFER_ACTIONS:
             return self.view == "offers"
+        if action == "resume" and self._is_followed(self.chosen_lease):
+            return False
         return action not in _LEASE_ACTIONS or self.view == "leases"
+
+    def _is_followed(self, lease: LeaseRow | None) -> bool:
+        """Whether the rental of a lease goes on here."""
+        journey = self.base_app.state.journey
+        going = journey is not None and not journey.ended
+        return going and lease is not None and journey is not None and journey.lease == lease.name
 
     def action_refresh_rent(self) -> None:
         """Ask for prices and for what is rented."""
