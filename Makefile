@@ -20,6 +20,11 @@ LINKS := $(VENV)/links
 LINK = mkdir -p $(LINKS)/sovdeck; : > $(LINKS)/sovdeck/__init__.py; \
   for p in tui remote engine; do ln -sfn "$(CURDIR)/$$p" $(LINKS)/sovdeck/$$p; done
 
+# Every folder's fixtures are a module called conftest: a link a folder gives the type checker names.
+CONFTESTS := $(LINKS)/conftests
+LINK_CONFTESTS = rm -rf $(CONFTESTS); mkdir -p $(CONFTESTS); for f in $$(find tests -name conftest.py); do \
+  ln -s "$(CURDIR)/$$f" $(CONFTESTS)/$$(echo $$f | tr / _); done
+
 GPU_REPORT ?= gpu_report.json
 
 .PHONY: help env demo test test-long test-gpu zoo proof rent-proof rehearsal lint format lock docs docs-pages docs-site \
@@ -86,7 +91,8 @@ lint: env  ## ruff, mypy, import contracts, shell syntax
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(LINK); $(VENV)/bin/mypy
-	@MYPYPATH=$(LINKS):$(TEST_FOLDERS) $(VENV)/bin/mypy --config-file tests/mypy.ini $(TEST_MODULES)
+	@$(LINK_CONFTESTS); MYPYPATH=$(LINKS):$(TEST_FOLDERS) \
+	  $(VENV)/bin/mypy --config-file tests/mypy.ini $(TEST_MODULES) $(CONFTESTS)/*.py
 	@PYTHONPATH=$(LINKS) $(VENV)/bin/lint-imports
 	@for f in remote/agent/*.sh; do [ -e "$$f" ] || continue; sh -n "$$f"; done
 

@@ -22,6 +22,8 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import tomllib
+
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "build" / "release"
 PYTHONS = ("3.11", "3.12", "3.13")
@@ -58,6 +60,9 @@ def check_version() -> str:
     if tags and f"v{version}" not in tags:
         sys.exit(f"this commit is tagged {tags}, engine/__init__.py says {version}")
     print(f"version {version}; tag on this commit: {', '.join(tags) or 'none'}")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    if not project.get("urls"):
+        print("no project URLs: name the repository in [project.urls] before this is published")
     return str(version)
 
 

@@ -48,7 +48,7 @@ def write_epoch(work: Path, models: Models, epoch: int, voice: str = VOICE) -> N
     gpt, sovits = models
     version = sovits.config.version
     write_gpt(
-        layout.gpt_weights(voice, version),
+        Path(layout.gpt_weights(voice, version)),
         voice,
         epoch,
         gpt.state_dict(),
@@ -56,7 +56,7 @@ def write_epoch(work: Path, models: Models, epoch: int, voice: str = VOICE) -> N
         {"loss": 1.5},
     )
     write_sovits(
-        layout.sovits_weights(voice, version),
+        Path(layout.sovits_weights(voice, version)),
         voice,
         epoch,
         100 * epoch,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,7 @@ class AuditionRenderer:
         self.lexicon = lexicon
         self._digests: dict[Path, str] = {}
 
-    def render(self, grid: AuditionGrid) -> Iterator[dict[str, Any]]:
+    def render(self, grid: AuditionGrid) -> Generator[dict[str, Any], None, None]:
         """Yield one row a cell, after its wav is on the disk; ground truth comes first.
 
         Tokens depend on the GPT alone, so each GPT draws a sentence once and every SoVITS

@@ -97,7 +97,6 @@ def build_sovits_stage(
     )
     version = initial_weights.sovits_config.version
     folder = Path(context.layout.sovits_weights(context.spec.voice, version))
-    device, fixed_clips = context.device.torch_device, inputs.training_clips[:_FIXED_LOSS_CLIPS]
 
     def export(epoch: int, position: Position, metrics: Mapping[str, float]) -> Export:
         written = interop.write_sovits(
@@ -119,19 +118,10 @@ def build_sovits_stage(
             context, task.generator, inputs.held_out_clips or inputs.training_clips, epoch
         )
 
-    hooks = StageHooks(
-        task,
-        inputs.batch_size,
-        inputs.must_match,
-        task.state_dict,
-        task.load_state_dict,
-        export,
-        lambda: validation.sovits_metrics(task.generator, inputs.held_out_clips, device),
-        measure_change,
-        sample,
-        lambda: validation.sovits_metrics(task.generator, fixed_clips, device)["mel"],
-    )
-    return TrainingStage(context, hooks, inputs.newest, inputs.checkpoints)
+    def measure(clips: Sequence[TrainingClip]) -> dict[str, float]:
+        return validation.sovits_metrics(task.generator, clips, context.device.torch_device)
+
+    return _build_stage(context, inputs, task, export, measure, "mel", measure_change, sample)
 
 
 def build_gpt_stage(
@@ -162,7 +152,6 @@ def build_gpt_stage(
     )
     version = initial_weights.sovits_config.version
     folder = Path(context.layout.gpt_weights(context.spec.voice, version))
-    device, fixed_clips = context.device.torch_device, inputs.training_clips[:_FIXED_LOSS_CLIPS]
 
     def export(epoch: int, position: Position, metrics: Mapping[str, float]) -> Export:
         written = interop.write_gpt(
@@ -183,6 +172,25 @@ def build_gpt_stage(
             context, speak, path, inputs.held_out_clips or inputs.training_clips, epoch
         )
 
+    def measure(clips: Sequence[TrainingClip]) -> dict[str, float]:
+        return validation.gpt_metrics(task.model, clips, context.device.torch_device)
+
+    loss = "cross_entropy"
+    return _build_stage(context, inputs, task, export, measure, loss, measure_change, sample)
+
+
+def _build_stage(
+    context: RunContext,
+    inputs: StageInputs,
+    task: SovitsTask | GptTask,
+    export: Callable[[int, Position, Mapping[str, float]], Export],
+    measure: Callable[[Sequence[TrainingClip]], dict[str, float]],
+    loss: str,
+    measure_change: Callable[[Path], float],
+    sample: Callable[[int, Path], None],
+) -> TrainingStage:
+    """measure: metrics over clips, without randomness; loss: which of them shows learning."""
+    fixed_clips = inputs.training_clips[:_FIXED_LOSS_CLIPS]
     hooks = StageHooks(
         task,
         inputs.batch_size,
@@ -190,10 +198,10 @@ def build_gpt_stage(
         task.state_dict,
         task.load_state_dict,
         export,
-        lambda: validation.gpt_metrics(task.model, inputs.held_out_clips, device),
+        lambda: measure(inputs.held_out_clips),
         measure_change,
         sample,
-        lambda: validation.gpt_metrics(task.model, fixed_clips, device)["cross_entropy"],
+        lambda: measure(fixed_clips)[loss],
     )
     return TrainingStage(context, hooks, inputs.newest, inputs.checkpoints)
 

@@ -14,12 +14,13 @@ import pytest
 from servers import Place
 from trip_steps import ROOT, VOICE, Recorded, open_server, push_dataset
 
+from sovdeck.engine.contract.params import ParamValue
 from sovdeck.engine.contract.spec import RunSpec
 from sovdeck.remote.jobs import client as job_client
 from sovdeck.remote.servers.server import ServerSession
 from sovdeck.remote.voices.dataset import remote_dataset_paths
 
-PARAMS = {
+PARAMS: dict[str, ParamValue] = {
     "train.repeats": 1,
     "sovits.epochs": 2,
     "sovits.save_every_epochs": 1,

@@ -21,7 +21,7 @@ from sovdeck.tui.services.live.services import live_services
 from sovdeck.tui.services.services import Services
 from sovdeck.tui.state import events as ev
 from sovdeck.tui.state.models import TrainDraft
-from sovdeck.tui.state.prompts import HostKeyPrompt, SecretPrompt
+from sovdeck.tui.state.prompts import HostKeyPrompt, OfferPrompt, SecretPrompt
 from sovdeck.tui.state.server_models import ServerDraft
 
 T = TypeVar("T")
@@ -41,6 +41,10 @@ class Person:
     def ask_secret(self, prompt: SecretPrompt) -> str | None:
         self.seen.append(prompt.prompt)
         return None
+
+    def accept_offer(self, prompt: OfferPrompt) -> bool:
+        self.seen.append(prompt.offer)
+        return False
 
 
 class Reported:

@@ -10,6 +10,7 @@ import pytest
 from servers import Place
 from trip_steps import VOICE, Recorded, open_server, push_dataset
 
+from sovdeck.engine.contract.params import ParamValue
 from sovdeck.engine.contract.spec import RunSpec
 from sovdeck.remote.jobs import client as job_client
 from sovdeck.remote.servers.server import ServerSession
@@ -17,7 +18,7 @@ from sovdeck.remote.speech.speech_session import SpeechSession
 from sovdeck.remote.speech.voice_assets import read_voice_assets
 from sovdeck.remote.voices.dataset import remote_dataset_paths
 
-PARAMS = {
+PARAMS: dict[str, ParamValue] = {
     "train.repeats": 1,
     "sovits.epochs": 2,
     "sovits.save_every_epochs": 1,

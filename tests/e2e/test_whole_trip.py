@@ -15,6 +15,7 @@ from servers import CutProxy, Place
 from trip_steps import VOICE, Recorded, open_server, push_dataset
 
 from sovdeck.engine.contract.fold import RunState, fold
+from sovdeck.engine.contract.params import ParamValue
 from sovdeck.engine.contract.spec import RunSpec
 from sovdeck.remote.autostop.keep import apply_keep, fetch_keep_status
 from sovdeck.remote.config.sections import KeepSection
@@ -28,7 +29,7 @@ from sovdeck.remote.voices.transfer_options import TransferOptions
 from sovdeck.tui.cli.demo.checks import DemoVoice, failed_checks
 from sovdeck.tui.cli.demo.steps import wav_seconds
 
-PARAMS: dict[str, bool | int | float | str | tuple[str, ...]] = {
+PARAMS: dict[str, ParamValue] = {
     "train.repeats": 1,
     "sovits.epochs": 3,
     "sovits.batch_size": 2,

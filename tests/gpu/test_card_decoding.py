@@ -114,8 +114,7 @@ def test_capturing_while_another_thread_asks_for_memory_figures(
 @pytest.mark.card_only
 def test_a_block_of_steps_waits_for_nothing(card: Card, model: Text2Semantic) -> None:
     graphs = card.graphs(model)
-    options = {"sampling": GREEDY, "max_tokens": 40, "graphs": graphs}
-    generate(model, *text(card, 20), **options)  # captured now
+    generate(model, *text(card, 20), sampling=GREEDY, max_tokens=40, graphs=graphs)  # captured now
     with torch.inference_mode():
         decoder = graphs.open(1, 20, 40, None, GREEDY)
         decoder.state.start(torch.empty(1, 0, dtype=torch.long, device=card.torch), GREEDY)

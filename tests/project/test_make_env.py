@@ -14,7 +14,7 @@ torch_index = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(torch_index)
 
 
-def choose(given: str = "", system: str = "linux", card: bool = False, reached: bool = True):  # type: ignore[no-untyped-def]
+def choose(given: str = "", system: str = "linux", card: bool = False, reached: bool = True):
     return torch_index.choose_index(given, system, lambda: card, lambda index: reached)
 
 

@@ -11,7 +11,7 @@ from keyring.errors import PasswordDeleteError
 from keyring_server import PORT_VARIABLE
 
 
-class SharedKeyring(KeyringBackend):  # type: ignore[misc]  # the library has no types
+class SharedKeyring(KeyringBackend):
     """Answers with what the process at the port keeps."""
 
     priority = 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipe_server import Ended
@@ -58,7 +59,9 @@ class Shell:
         (self.bin / "python3").write_text("#!/bin/sh\necho SyntaxError >&2\nexit 1\n")
         (self.bin / "python3").chmod(0o755)
 
-    def run(self, argv, *, stdin=b"", timeout=None):  # type: ignore[no-untyped-def]
+    def run(
+        self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float | None = None
+    ) -> Ended:
         environment = {"PATH": str(self.bin), "HOME": str(self.home), "LC_ALL": "C"}
         done = subprocess.run(
             argv, input=stdin, capture_output=True, cwd=self.home, env=environment, timeout=timeout

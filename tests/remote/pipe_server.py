@@ -139,7 +139,9 @@ class LocalLink:
         self.broken = False
         self.closed = False
 
-    def run(self, argv, *, stdin=b"", timeout=60.0):  # type: ignore[no-untyped-def]
+    def run(
+        self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float | None = 60.0
+    ) -> Ended:
         stream = self.open_stream(argv)
         out: list[bytes] = []
 

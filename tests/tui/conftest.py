@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from textual.css.model import RuleSet
+from textual.css.stylesheet import Stylesheet
 
 from sovdeck.tui.dashboard.app import SovdeckApp
 from sovdeck.tui.services.fakes.services import fake_services_over, make_world
@@ -18,6 +21,24 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _style_sheets_parsed_once() -> Iterator[None]:
+    """Textual parses every widget's style sheet anew, several times for each app that starts."""
+    parsed: dict[object, list[RuleSet]] = {}
+    parse = Stylesheet._parse_rules
+
+    def parse_once(sheet: Stylesheet, css: str, **place: Any) -> list[RuleSet]:
+        # The colours of a theme are variables of the rules.
+        key = (css, frozenset(place.items()), frozenset(sheet._variables.items()))
+        if key not in parsed:
+            parsed[key] = parse(sheet, css, **place)
+        return parsed[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Stylesheet, "_parse_rules", parse_once)
+        yield
+
+
 @pytest.fixture
 def world() -> FakeWorld:
     return make_world()
@@ -26,10 +47,8 @@ def world() -> FakeWorld:
 @pytest.fixture
 def make_app() -> Callable[..., SovdeckApp]:
     def make(world: FakeWorld, *, start: str = "servers", **settings: object) -> SovdeckApp:
-        chosen = {"language": "en", "theme": "night", **settings}
-        app = SovdeckApp(
-            fake_services_over(world), settings=DashboardSettings(**chosen), start=start
-        )
+        chosen = DashboardSettings(language="en", theme="night").with_changes(**settings)
+        app = SovdeckApp(fake_services_over(world), settings=chosen, start=start)
         app.animation_level = "none"
         app.repaint_interval_s = 0.03
         return app

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from textual._compositor import LayoutUpdate
 from textual.pilot import Pilot
+from textual.strip import Strip
 
 from sovdeck.tui.dashboard.app import SovdeckApp
 from sovdeck.tui.services.fakes.run import LIVE_RUN
@@ -39,11 +41,15 @@ async def settled(pilot: Pilot[None], app: SovdeckApp, world: FakeWorld) -> None
 
 async def drawn(pilot: Pilot[None]) -> None:
     """Until the screen looks the same twice: what is shown is drawn in the screen's own task."""
-    before = ""
+    before: list[Iterable[Strip]] = []
     deadline = time.monotonic() + LIMIT_S
     while time.monotonic() < deadline:
         await pilot.pause(0.1)
-        shown = pilot.app.export_screenshot()
+        update = pilot.app.screen._compositor.render_update(
+            full=True, screen_stack=pilot.app._background_screens, simplify=True
+        )
+        assert isinstance(update, LayoutUpdate)
+        shown = update.strips  # what a picture is made of, at a tenth of its cost
         if shown == before:
             return
         before = shown

@@ -13,8 +13,8 @@ from importlib.resources import files
 from sovdeck.engine.contract.foreign_values import parse_whole_number
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.transfer.core.interfaces import (
+    CommandRunner,
     CompletedCommand,
-    TransferConnection,
     connection_cut,
     connection_errors,
 )
@@ -53,7 +53,7 @@ def path_records(paths: Iterable[str]) -> bytes:
 
 
 def run_agent(
-    connection: TransferConnection, path: str, command: list[str], size: int, stdin: bytes = b""
+    connection: CommandRunner, path: str, command: list[str], size: int, stdin: bytes = b""
 ) -> CompletedCommand:
     """Run one command of the agent; `size`: bytes it has to hash. Raises Problem when it fails."""
     timeout = BASE_TIMEOUT + size / MIN_HASH_RATE

@@ -15,7 +15,7 @@ from sovdeck.remote.transfer.agent.call import (
     split_lines,
     unexpected_answer,
 )
-from sovdeck.remote.transfer.core.interfaces import TransferConnection
+from sovdeck.remote.transfer.core.interfaces import CommandRunner
 from sovdeck.remote.transfer.core.part_journal import FileIdentity
 
 
@@ -28,9 +28,7 @@ class RemoteDigest:
     blocks: tuple[str, ...]
 
 
-def fetch_digest(
-    connection: TransferConnection, path: str, size: int, block: int = 0
-) -> RemoteDigest:
+def fetch_digest(connection: CommandRunner, path: str, size: int, block: int = 0) -> RemoteDigest:
     """SHA-256 on the server. Problem `changed` when the file changed while it was read."""
     result = run_agent(connection, path, ["digest", str(block), plain_path(path)], size)
     seen: list[FileIdentity] = []
@@ -53,7 +51,7 @@ def fetch_digest(
     return RemoteDigest(seen[0], whole, tuple(blocks))
 
 
-def fetch_identity(connection: TransferConnection, path: str) -> FileIdentity:
+def fetch_identity(connection: CommandRunner, path: str) -> FileIdentity:
     """Size and mtime of a remote file where SFTP cannot say it."""
     words = run_agent(connection, path, ["identity", plain_path(path)], 0).out.decode(
         "ascii", "replace"
@@ -74,7 +72,7 @@ class RemoteFile:
 
 
 def list_files(
-    connection: TransferConnection, folder: str, parts: Sequence[str] = (".",)
+    connection: CommandRunner, folder: str, parts: Sequence[str] = (".",)
 ) -> list[RemoteFile]:
     """Every regular file below `parts` of `folder`, by path, in one exchange; nothing is read.
 
@@ -98,7 +96,7 @@ def _parse_files(answer: bytes) -> list[RemoteFile]:
 
 
 def fetch_sha256_sums(
-    connection: TransferConnection, folder: str, files: Sequence[RemoteFile]
+    connection: CommandRunner, folder: str, files: Sequence[RemoteFile]
 ) -> dict[str, str]:
     """SHA-256 by path of `files`; those that are gone meanwhile are left out."""
     stdin = path_records(file.path for file in files)

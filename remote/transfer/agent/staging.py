@@ -20,7 +20,7 @@ from sovdeck.remote.transfer.agent.call import (
     until_end,
 )
 from sovdeck.remote.transfer.agent.remote_files import list_files
-from sovdeck.remote.transfer.core.interfaces import TransferConnection, connection_errors
+from sovdeck.remote.transfer.core.interfaces import CommandRunner, connection_errors
 
 STAGING = ".sovdeck-push"
 
@@ -53,7 +53,7 @@ class StagingStatus:
 
 
 def query_staged(
-    connection: TransferConnection, folder: str, wanted: Sequence[StagingRecord], block: int
+    connection: CommandRunner, folder: str, wanted: Sequence[StagingRecord], block: int
 ) -> list[StagingStatus]:
     """What of `wanted` stands in or is staged for `folder`: one exchange for all files."""
     arguments = ["have", str(block), plain_path(folder)]
@@ -71,7 +71,7 @@ def push_commands(folder: str, block: int) -> tuple[list[str], ...]:
     )
 
 
-def absent_paths(connection: TransferConnection, folder: str, sized: Mapping[str, int]) -> set[str]:
+def absent_paths(connection: CommandRunner, folder: str, sized: Mapping[str, int]) -> set[str]:
     """Which of these paths (and sizes) the server has nothing of, neither in place nor staged."""
     try:
         found = list_files(connection, folder, [STAGING, *sized])
@@ -84,7 +84,7 @@ def absent_paths(connection: TransferConnection, folder: str, sized: Mapping[str
     return sized.keys() - {one.path for one in found if one.size == sized.get(one.path)}
 
 
-def make_staging_folder(connection: TransferConnection, folder: str) -> None:
+def make_staging_folder(connection: CommandRunner, folder: str) -> None:
     """Make the folder that contents are staged in."""
     path = f"{plain_path(folder)}/{STAGING}"
     with connection_errors():
@@ -94,7 +94,7 @@ def make_staging_folder(connection: TransferConnection, folder: str) -> None:
 
 
 def commit_staged(
-    connection: TransferConnection, folder: str, wanted: Sequence[StagingRecord]
+    connection: CommandRunner, folder: str, wanted: Sequence[StagingRecord]
 ) -> set[int]:
     """Verify staged files once more and move them in place; returns the numbers that failed."""
     arguments = ["place", plain_path(folder)]

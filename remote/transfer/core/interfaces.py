@@ -51,17 +51,21 @@ class TransferStream(Protocol):
         """Close the channel."""
 
 
-class TransferConnection(Protocol):
-    """One connection to one server; `rtt` is the way there and back in seconds."""
-
-    @property
-    def rtt(self) -> float:
-        """Seconds to the server and back."""
+class CommandRunner(Protocol):
+    """The part of a connection that a question to the server needs."""
 
     def run(
         self, argv: Sequence[str], *, stdin: bytes = ..., timeout: float | None = ...
     ) -> CompletedCommand:
         """Run `argv` to its end; `timeout` in seconds."""
+
+
+class TransferConnection(CommandRunner, Protocol):
+    """One connection to one server; `rtt` is the way there and back in seconds."""
+
+    @property
+    def rtt(self) -> float:
+        """Seconds to the server and back."""
 
     def open_stream(self, argv: Sequence[str], *, window: int = ...) -> TransferStream:
         """Start `argv`; `window`: bytes that may be on their way."""

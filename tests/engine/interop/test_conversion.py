@@ -22,7 +22,7 @@ from sovdeck.engine.models.sovits.config import SovitsConfig
 from sovdeck.engine.models.sovits.discriminator import Discriminator
 from sovdeck.engine.models.sovits.synthesizer import Synthesizer
 from sovdeck.engine.runtime import rng
-from sovdeck.engine.runtime.checkpoint import CheckpointStore
+from sovdeck.engine.runtime.checkpoint import CheckpointStore, SavedCheckpoint
 from sovdeck.engine.training import upstream_optimizer
 from sovdeck.engine.training.meters import Position
 from sovdeck.engine.training.scaled_adam import ScaledAdam
@@ -65,6 +65,13 @@ FACTS = {
 }
 
 
+def newest(folder: Path) -> SavedCheckpoint:
+    """The newest state in a folder that holds one."""
+    state, _ = CheckpointStore(folder).find_newest()
+    assert state is not None
+    return state
+
+
 def write_states(folder: Path, config: SovitsConfig) -> Path:
     """A saved state of the SoVITS stage, after one update."""
     torch.manual_seed(0)
@@ -105,9 +112,7 @@ def test_sovits_state_goes_there_and_back(versioned_states, tmp_path) -> None:
     assert raw["iteration"] == 4 and raw["learning_rate"] == 1e-4
     assert all(t.dtype == torch.float32 for t in raw["model"].values())
     import_checkpoint(there.paths[0], tmp_path / "back")
-    before, after = (
-        CheckpointStore(f).find_newest()[0] for f in (sovits_states, tmp_path / "back")
-    )
+    before, after = newest(sovits_states), newest(tmp_path / "back")
     assert after.step == 120 and after.facts == json.loads(json.dumps(before.facts))
     for part in ("model", "discriminator", "optimizer", "rng_states"):
         assert equal(before.load(part), after.load(part)), part
@@ -153,7 +158,7 @@ def test_exported_optimiser_is_the_one_upstream_would_have(versioned_states, tmp
         model.load_state_dict(raw["model"])
         names = dict(model.named_parameters())
         if frozen:  # our own optimiser, from our own state
-            saved = CheckpointStore(sovits_states).find_newest()[0].load("optimizer")["generator"]
+            saved = newest(sovits_states).load("optimizer")["generator"]
             optimizer = adam(model.parameter_groups(1e-4, 0.4))
             optimizer.load_state_dict(saved)
         else:  # upstream's: everything but the text side, then each part of that
@@ -182,7 +187,7 @@ def test_a_checkpoint_of_upstream_becomes_a_state(sovits_states, tmp_path) -> No
             group.pop("decoupled_weight_decay")  # an older torch
         torch.save(raw, path)
     import_checkpoint(tmp_path / "G_120.pth", tmp_path / "states")
-    state = CheckpointStore(tmp_path / "states").find_newest()[0]
+    state = newest(tmp_path / "states")
     position = Position.from_facts(state.facts["position"])
     assert (position.epoch, position.index, position.step) == (5, 0, 120)
     assert state.facts["must_match"] == {"preset": "v2"}
@@ -210,7 +215,7 @@ def test_gpt_state_goes_there_and_back(tmp_path) -> None:
     assert equal(small.state, {n: t.half() for n, t in model.state_dict().items()})
     back = import_checkpoint(there.paths[0], tmp_path / "back")
     assert back.lost is None
-    before, after = (CheckpointStore(tmp_path / f).find_newest()[0] for f in ("gpt", "back"))
+    before, after = (newest(tmp_path / f) for f in ("gpt", "back"))
     for part in ("model", "optimizer", "rng_states"):
         assert equal(before.load(part), after.load(part)), part
 
@@ -218,7 +223,7 @@ def test_gpt_state_goes_there_and_back(tmp_path) -> None:
     torch.save(foreign, tmp_path / "epoch=14-step=90.ckpt")
     fresh = import_checkpoint(tmp_path / "epoch=14-step=90.ckpt", tmp_path / "fresh")
     assert fresh.lost == "engine.convert.gpt_optimizer_fresh"
-    state = CheckpointStore(tmp_path / "fresh").find_newest()[0]
+    state = newest(tmp_path / "fresh")
     assert state.step == 90 and state.facts["position"]["epoch"] == 16
     optimizer = ScaledAdam(model.parameters())
     optimizer.load_state_dict(state.load("optimizer")["gpt"])

@@ -153,6 +153,7 @@ def test_lightning_checkpoints(micro_gpt_state, tmp_path) -> None:
     back = interop.read_gpt(path)
     assert (back.kind, back.epoch, back.step) == ("checkpoint", 15, 90)
     assert same(back.state, dict(micro_gpt_state))
+    assert back.checkpoint is not None
     assert back.checkpoint["hyper_parameters"]["output_dir"] == "logs/x/logs_s1_v2"
     base = {"weight": content["state_dict"], "config": config}
     torch.save(base, tmp_path / "s1bert25hz-5kh-longer-epoch=12-step=369668.ckpt")
@@ -177,6 +178,7 @@ def test_lightnings_own_dict_is_read_as_a_dict(micro_gpt_state, tmp_path, monkey
     path = tmp_path / "epoch=1-step=9.ckpt"
     torch.save({"state_dict": state, "hyper_parameters": hyper, "epoch": 1}, path)
     back = interop.read_gpt(path)
+    assert back.checkpoint is not None
     assert type(back.checkpoint["hyper_parameters"]) is dict
     assert back.checkpoint["hyper_parameters"]["output_dir"] == "/root/x"
     assert same(back.state, dict(micro_gpt_state))

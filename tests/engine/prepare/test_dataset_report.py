@@ -101,8 +101,8 @@ def test_problems_and_unmeasured_clips_are_told() -> None:
     report = make_report(CheckedDataset(manifest, facts))
     assert report.unmeasured == 1 and report.clips == 20
     for language in ("en", "zh"):
-        lines = report.format_lines(language)  # type: ignore[arg-type]
-        assert any(fault.message.get(language) in line for line in lines)  # type: ignore[arg-type]
+        lines = report.format_lines(language)
+        assert any(fault.message.get(language) in line for line in lines)
     assert json.loads(json.dumps(report.as_json()))["problems"][0]["code"] == "engine.data.fields"
 
 

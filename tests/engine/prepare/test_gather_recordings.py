@@ -19,7 +19,7 @@ from sovdeck.engine.contract.layout import Layout
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.engine.contract.spec import RunSpec
 from sovdeck.engine.prepare.gather import detect_language, gather
-from sovdeck.engine.prepare.pipeline import prepare
+from sovdeck.engine.prepare.pipeline import PreparedDataset, prepare
 from sovdeck.engine.prepare.transcribe import Transcript, WhisperTranscriber
 
 RATE = 16000
@@ -196,13 +196,21 @@ def test_prepare_takes_a_folder(
     def emit(type_: str, stage: str | None = None, **payload: Any) -> None:
         seen.append(payload.get("code", type_))
 
-    models = {"encoders": defer(encoder), "synthesizer": defer_synthesizer(base)}
+    def make() -> PreparedDataset:
+        return prepare(
+            spec,
+            layout,
+            encoders=defer(encoder),
+            synthesizer=defer_synthesizer(base),
+            emit=emit,
+        )
+
     with pytest.raises(Problem) as untold:
-        prepare(spec, layout, **models, emit=emit)
+        make()
     assert untold.value.key == "engine.gather.untold" and untold.value.facts["clips"] == 4
     for number, sentence in enumerate(words):
         (folder / "wavs" / f"clip{number}.txt").write_text(sentence, "utf-8")
     (folder / "ATRI.list").unlink()
-    prepared = prepare(spec, layout, **models, emit=emit)
+    prepared = make()
     assert [item.name for item in prepared.items] == [f"clip{n}.wav" for n in range(4)]
     assert "engine.gather.written" in seen

@@ -14,7 +14,8 @@ from torch import nn
 
 from sovdeck.engine.contract.layout import Layout
 from sovdeck.engine.contract.spec import RunSpec
-from sovdeck.engine.prepare.pipeline import prepare
+from sovdeck.engine.prepare.frozen_encoders import FrozenEncoders
+from sovdeck.engine.prepare.pipeline import PreparedDataset, prepare
 from sovdeck.engine.prepare.text_features import read_item_text
 from sovdeck.engine.text.lexicon import Lexicon
 from sovdeck.engine.text.phonemize import phonemize
@@ -89,9 +90,16 @@ def test_features_lie_beside_the_phones(tmp_path: Path, encoder: Any, base: Any)
     def emit(type_: str, stage: str | None = None, **payload: Any) -> None:
         seen.append(str(payload.get("code", "")))
 
-    made = (RunSpec("r", "V"), Layout.at(str(tmp_path)))
-    common = {"synthesizer": defer_synthesizer(base), "emit": emit}
-    prepared = prepare(*made, encoders=defer(encoder, text_encoder), **common)
+    def make(encoders: FrozenEncoders) -> PreparedDataset:
+        return prepare(
+            RunSpec("r", "V"),
+            Layout.at(str(tmp_path)),
+            encoders=encoders,
+            synthesizer=defer_synthesizer(base),
+            emit=emit,
+        )
+
+    prepared = make(defer(encoder, text_encoder))
     for item in prepared.items[:2]:
         path = prepared.folder / "3-bert" / f"{item.name}.pt"
         features = torch.load(path, weights_only=True)
@@ -100,13 +108,10 @@ def test_features_lie_beside_the_phones(tmp_path: Path, encoder: Any, base: Any)
     rows = (prepared.folder / "2-name2text.txt").read_text("utf-8").splitlines()
     assert rows[0].split("\t")[2] == "[2, 2, 1, 2, 2, 1]" and rows[1].split("\t")[2] == "None"
     calls = len(text_encoder.calls)
-    assert prepare(*made, encoders=defer(encoder, text_encoder), **common).remade == 0
+    assert make(defer(encoder, text_encoder)).remade == 0
     assert len(text_encoder.calls) == calls and "engine.data.no_bert" not in seen
     # Without the encoder the Chinese texts are done again, and a warning says what is missing.
-    assert (
-        prepare(*made, encoders=defer(encoder), **common).remade == 2
-        and "engine.data.no_bert" in seen
-    )
+    assert make(defer(encoder)).remade == 2 and "engine.data.no_bert" in seen
     assert list((prepared.folder / "3-bert").iterdir()) == []
 
 

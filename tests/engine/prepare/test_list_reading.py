@@ -154,6 +154,7 @@ def test_laptop_and_server_measure_alike(tmp_path: Path, subtype: str, container
     path = tmp_path / "x.wav"
     soundfile.write(path, stereo, 44100, subtype=subtype, format=container)
     ours, theirs = measure_on_the_laptop(path), measure_file(path)
+    assert ours is not None and theirs is not None
     assert (ours.seconds, ours.rate, ours.channels) == (theirs.seconds, 44100, 2)
     assert ours.peak == pytest.approx(theirs.peak, abs=1e-6)
     assert ours.level_db == pytest.approx(theirs.level_db, abs=0.2)

@@ -40,8 +40,14 @@ class Recorder:
 def run(made: tuple[RunSpec, Layout], encoder: Any, base: Any, **more: Any) -> PreparedDataset:
     spec, layout = made
     emit = more.pop("emit", Recorder())
-    models = {"encoders": defer(encoder), "synthesizer": defer_synthesizer(base)}
-    return prepare(spec, layout, **models, emit=emit, **more)
+    return prepare(
+        spec,
+        layout,
+        encoders=defer(encoder),
+        synthesizer=defer_synthesizer(base),
+        emit=emit,
+        **more,
+    )
 
 
 def test_the_folder_is_upstreams(dataset: Make, encoder: Any, base: Any) -> None:

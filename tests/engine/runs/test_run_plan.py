@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sovdeck.engine.contract.params import ParamValue
 from sovdeck.engine.contract.plan import PlanClip, PlanDevice, make_plan, usable_clips
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.contract.spec import RunSpec
@@ -17,7 +18,7 @@ GIB = 1 << 30
 CARD = PlanDevice("NVIDIA GeForce RTX 4090", 24 * GIB, 16, 100 * GIB, 2.0, "CNY")
 
 
-def spec(**params: object) -> RunSpec:
+def spec(**params: ParamValue) -> RunSpec:
     return RunSpec("r", "V", "v2", params={k.replace("__", "."): v for k, v in params.items()})
 
 
@@ -79,14 +80,14 @@ def test_disk_follows_the_save_policy() -> None:
 
 
 def test_disk_counts_the_zip_and_states_by_the_clock() -> None:
-    def disk(**params: object) -> int:
+    def disk(**params: ParamValue) -> int:
         return make_plan(spec(**params), clips(110), PlanDevice(cores=2)).disk
 
     unpacked = RunSpec("r", "V", "v2", stages=("prepare", "sovits", "gpt", "proof"))
     assert disk() - make_plan(unpacked, clips(110), PlanDevice(cores=2)).disk == 240_000_000
     assert disk(pack__contents="resumable") - disk(pack__contents="all-epochs") == 2_110_000_000
     assert disk() == disk(train__save_every_minutes=1), "two states are kept, however often"
-    all_kept = {"sovits__keep_resume": "all", "gpt__keep_resume": "all"}
+    all_kept: dict[str, ParamValue] = {"sovits__keep_resume": "all", "gpt__keep_resume": "all"}
     often = disk(**all_kept, train__save_every_minutes=10)
     (sovits, gpt) = make_plan(
         spec(train__save_every_minutes=10), clips(110), PlanDevice(cores=2)

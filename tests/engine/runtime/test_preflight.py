@@ -14,6 +14,7 @@ import soundfile
 
 from sovdeck.engine.contract.events import Event, parse_event
 from sovdeck.engine.contract.layout import Layout
+from sovdeck.engine.contract.params import ParamValue
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.engine.contract.spec import RunSpec
 from sovdeck.engine.runs.preflight import check_prepared, examine_run, run_preflight
@@ -27,7 +28,7 @@ Usage = namedtuple("Usage", "total used free")
 TWELVE = tuple(f"{number}.wav" for number in range(12))
 
 
-def spec_of(preset: str = "v2", **params: object) -> RunSpec:
+def spec_of(preset: str = "v2", **params: ParamValue) -> RunSpec:
     return RunSpec("one", "Mei", preset, params={"train.device": "cpu", **params})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -159,7 +159,7 @@ def test_the_prompt_is_the_clip_and_six_tenths_of_silence(
     prompts: list[torch.Tensor] = []
     real = module.generate
 
-    def spy(model, phones, bert, prompt, **rest):  # type: ignore[no-untyped-def]
+    def spy(model, phones, bert, prompt, **rest):
         prompts.append((len(phones), prompt))
         return real(model, phones, bert, prompt, **rest)
 
@@ -267,7 +267,7 @@ def test_every_language_becomes_phones(text: str, language: str, phones: int) ->
 
 def test_only_chinese_is_read_with_features() -> None:
     class Ones:
-        def features(self, text: str, word2ph: list[int], /) -> torch.Tensor:
+        def features(self, text: str, word2ph: Sequence[int], /) -> torch.Tensor:
             return torch.ones(1024, sum(word2ph))
 
     mixed = read_phrase("你好，world。", "zh", Ones())

@@ -298,7 +298,8 @@ def test_weights_can_be_changed_and_only_to_the_voices_own(voice: Endpoint, work
     for kind, path in (("gpt", "Test-e2.ckpt"), ("sovits", str(full)), ("gpt", "Test-e10.ckpt")):
         query = urllib.parse.urlencode({"weights_path": path})
         assert voice.ask(f"/set_{kind}_weights?{query}").json == {"message": "success"}
-    assert voice.voices.service("Test").pair[0].name == "Test-e10.ckpt"
+    pair = voice.voices.service("Test").pair
+    assert pair is not None and pair[0].name == "Test-e10.ckpt"
     for path in ("none.ckpt", "/etc/hostname", "../../other.ckpt"):
         query = urllib.parse.urlencode({"weights_path": path})
         answer = voice.ask(f"/set_gpt_weights?{query}")

@@ -79,7 +79,7 @@ def test_each_reference_lends_its_own_vector(
         given.append(arguments)
         return real(*arguments)
 
-    pro.sovits.average_timbre = average_timbre  # type: ignore[method-assign]
+    pro.sovits.average_timbre = average_timbre
     try:
         other = clip(2.0, hz=330.0)
         pro.speak(ask("こんにちは。", aux_refs=(other,)))

@@ -106,6 +106,13 @@ def gpt_task(
     return GptTask(model, clips, chosen, CPU, Precision(precision, "cpu"), peers)
 
 
+def networks(task: SovitsTask | GptTask) -> tuple[torch.nn.Module, ...]:
+    """What the stage trains; what its update is about comes first."""
+    if isinstance(task, SovitsTask):
+        return task.generator, task.discriminator
+    return (task.model,)
+
+
 # Every stage and version that makes the promises of training.
 TASKS: dict[str, Callable[..., SovitsTask | GptTask]] = {
     "sovits": sovits_task,

@@ -114,7 +114,7 @@ def test_killed_in_a_save_after_a_stop_both_go_on_from_the_state_before(
 
 @pytest.mark.parametrize("again", [False, True], ids=["new", "over-an-old-one"])
 def test_killed_in_an_export_no_half_file_is_taken_for_a_weight(
-    again: bool, tmp_path: Path
+    again: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = GptConfig.tiny()
     state = Text2Semantic(config).state_dict()
@@ -130,7 +130,7 @@ def test_killed_in_an_export_no_half_file_is_taken_for_a_weight(
                 os.kill(os.getpid(), signal.SIGKILL)
             return plain(file, data)
 
-        atomic_io.HashingFile.write = write  # type: ignore[method-assign]
+        monkeypatch.setattr(atomic_io.HashingFile, "write", write)
         interop.write_gpt(tmp_path, "Mei", 4, state, config, {})
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL

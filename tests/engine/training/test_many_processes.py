@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 from micro_stage import Record, make_stage, run_stage, weights
-from micro_voice import TASKS, gpt_task, sovits_task, without_dropout
+from micro_voice import TASKS, gpt_task, networks, sovits_task, without_dropout
 from processes import free_port, together
 
 from sovdeck.engine.contract.fold import RunState, fold
@@ -30,9 +30,7 @@ ROOT = Path(__file__).resolve().parents[3]
 def test_two_processes_equal_one(name: str, clips: list[TrainingClip], tmp_path: Path) -> None:
     def make(peers: Peers, batch: int) -> Any:
         task = TASKS[name](clips, batch, peers)
-        for model in (
-            (task.generator, task.discriminator) if task.name == "sovits" else (task.model,)
-        ):
+        for model in networks(task):
             without_dropout(model)
         return task
 
@@ -99,7 +97,7 @@ def test_an_overflow_in_one_process_skips_the_update_in_all(
 
     def work(peers: Peers) -> None:
         task, passes = TASKS[name](clips, 1, peers, "fp16"), []
-        model = task.generator if task.name == "sovits" else task.model
+        model = networks(task)[0]
 
         def third(gradient: torch.Tensor) -> torch.Tensor:
             passes.append(1)
@@ -122,7 +120,7 @@ def test_an_overflow_in_one_process_skips_the_update_in_all(
 
 
 def test_scaled_gradients_survive_memory_running_out_in_one_process(
-    clips: list[TrainingClip], tmp_path: Path
+    clips: list[TrainingClip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The judge has stepped, the generator's pass fails on one rank: both repeat only that."""
 
@@ -142,7 +140,8 @@ def test_scaled_gradients_survive_memory_running_out_in_one_process(
                 raise torch.OutOfMemoryError("injected")
             return imitate(pieces)
 
-        task._step_discriminator, task._compute_generator_gradients = counted, failing  # type: ignore[method-assign]
+        monkeypatch.setattr(task, "_step_discriminator", counted)
+        monkeypatch.setattr(task, "_compute_generator_gradients", failing)
         record = Record()
         outcome = make_stage(task, tmp_path / "both", record, peers=peers).run()
         assert outcome.updates == len(steps) == 2 * len(task.epoch_updates(1))
@@ -156,7 +155,7 @@ def test_scaled_gradients_survive_memory_running_out_in_one_process(
 
 
 def test_when_one_dies_the_other_ends_and_both_resume(
-    clips: list[TrainingClip], tmp_path: Path
+    clips: list[TrainingClip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def work(peers: Peers) -> None:
         task = gpt_task(clips, 1, peers)
@@ -168,7 +167,7 @@ def test_when_one_dies_the_other_ends_and_both_resume(
                 os.kill(os.getpid(), signal.SIGKILL)
             return phases()
 
-        task.phases = counted
+        monkeypatch.setattr(task, "phases", counted)
         try:
             make_stage(task, tmp_path, peers=peers).run()
         except RuntimeError as error:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from micro_stage import Record, make_stage, run_stage, weights
-from micro_voice import TASKS, gpt_task, sovits_task, without_dropout
+from micro_voice import TASKS, gpt_task, networks, sovits_task, without_dropout
 from out_of_memory import starve
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
@@ -34,7 +34,7 @@ def test_smaller_pieces_give_the_same_update(
     record = Record()
     for largest in (99, 1):
         task = make(clips, batch=2)
-        models = (task.generator, task.discriminator) if task.name == "sovits" else (task.model,)
+        models = networks(task)
         for model in models:
             without_dropout(model)
         starve(models[0], largest, [])
@@ -50,7 +50,7 @@ def test_smaller_pieces_give_the_same_update(
 
 
 def test_the_judge_steps_once_when_the_generator_runs_out(
-    clips: list[TrainingClip], tmp_path: Path
+    clips: list[TrainingClip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = sovits_task(clips)
     steps: list[int] = []
@@ -67,7 +67,8 @@ def test_the_judge_steps_once_when_the_generator_runs_out(
             raise torch.OutOfMemoryError("injected")
         return imitate(pieces)
 
-    task._step_discriminator, task._compute_generator_gradients = counted, failing  # type: ignore[method-assign]
+    monkeypatch.setattr(task, "_step_discriminator", counted)
+    monkeypatch.setattr(task, "_compute_generator_gradients", failing)
     outcome = run_stage(task, tmp_path)
     assert failed and len(steps) == outcome.updates
 
@@ -96,7 +97,7 @@ def test_other_errors_are_not_mistaken_for_memory(
     def broken(*_: Any, **__: Any) -> Any:
         raise RuntimeError("shapes do not fit")
 
-    task.model.forward = broken  # type: ignore[method-assign]
+    task.model.forward = broken
     with pytest.raises(RuntimeError, match="shapes"):
         run_stage(task, tmp_path)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from micro_stage import Record, make_stage, run_stage, same, weights
-from micro_voice import gpt_task, sovits_task, without_dropout
+from micro_voice import gpt_task, networks, sovits_task, without_dropout
 from out_of_memory import starve_once, tear
 from processes import together
 
@@ -23,7 +23,7 @@ OPTIMIZERS = ["discriminator", "generator", "gpt"]
 
 def make(which: str, clips: list[TrainingClip], **options: Any) -> Any:
     task = (gpt_task if which == "gpt" else sovits_task)(clips, **options)
-    for model in (task.model,) if which == "gpt" else (task.generator, task.discriminator):
+    for model in networks(task):
         without_dropout(model)
     return task
 

@@ -12,6 +12,7 @@ from micro_stage import Record
 from micro_voice import CPU, make_clips
 
 from sovdeck.engine.contract.layout import Layout
+from sovdeck.engine.contract.params import ParamValue
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.engine.contract.spec import RunSpec
 from sovdeck.engine.runtime.signals import StopFlag
@@ -131,7 +132,7 @@ def test_gpt_batches_read_bert_and_refuse_a_wrong_length(tmp_path: Path) -> None
     assert problem.value.facts["name"] == "c00.wav"
 
 
-def make_context(work: Path, record: Record, **params: object) -> RunContext:
+def make_context(work: Path, record: Record, **params: ParamValue) -> RunContext:
     spec = RunSpec("r1", "Mei", "tiny", params=params)
     return RunContext(spec, Layout.at(work.as_posix()), record, StopFlag(), CPU)
 

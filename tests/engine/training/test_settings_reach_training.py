@@ -37,6 +37,8 @@ from sovdeck.engine.runtime.signals import StopFlag
 from sovdeck.engine.training import builders, sovits_task, stage
 from sovdeck.engine.training.context import RunContext
 from sovdeck.engine.training.features import Features
+from sovdeck.engine.training.gpt_task import GptTask
+from sovdeck.engine.training.sovits_task import SovitsTask
 from sovdeck.remote.config.load import load_config
 from sovdeck.remote.config.paths import AppPaths
 from sovdeck.tui.widgets.param_field import ParamField
@@ -165,7 +167,9 @@ def consume_sovits(
     context = make_context(spec, work, patch)
     built = builders.build_sovits_stage(context, initial, features)
     got = consume_stage(built, "sovits", patch)
-    rates = {group["lr"] for group in built._hooks.task.generator_optimizer.param_groups}
+    task = built._hooks.task
+    assert isinstance(task, SovitsTask)
+    rates = {group["lr"] for group in task.generator_optimizer.param_groups}
     return {
         **got,
         "sovits.text_lr_scale": pytest.approx(min(rates) / max(rates)),
@@ -183,7 +187,9 @@ def consume_gpt(
     context = make_context(spec, work, patch)
     built = builders.build_gpt_stage(context, initial, features, lambda *_: 1.0)
     got = consume_stage(built, "gpt", patch)
-    return {**got, "gpt.dpo": built._hooks.task.settings.dpo}
+    task = built._hooks.task
+    assert isinstance(task, GptTask)
+    return {**got, "gpt.dpo": task.settings.dpo}
 
 
 def make_context(spec: RunSpec, work: Path, patch: pytest.MonkeyPatch) -> RunContext:
@@ -203,6 +209,7 @@ def consume_stage(
     with pytest.raises(Reached):
         built.run()
     task, loop_settings = built._hooks.task, loop.call_args.args[1]
+    assert isinstance(task, (SovitsTask, GptTask))
     return {
         f"{name}.batch_size": loop_settings.batch_size,
         f"{name}.epochs": loop_settings.epochs,

@@ -103,7 +103,7 @@ def test_a_state_is_saved_every_few_minutes(
         minutes[0] += 2
         return phases()
 
-    task.phases = counted
+    monkeypatch.setattr(task, "phases", counted)
     run_stage(
         task,
         tmp_path,

@@ -52,8 +52,8 @@ def test_every_promise_of_a_run(trained: Path) -> None:
         "gpt-e3-1.wav",
         "proof.wav",
     }
-    for stage in ("sovits", "gpt"):  # three sentences a save
-        spoken = [s["path"] for s in state.samples if f"/{stage}-e3-" in s["path"]]
+    for trained_stage in ("sovits", "gpt"):  # three sentences a save
+        spoken = [s["path"] for s in state.samples if f"/{trained_stage}-e3-" in s["path"]]
         assert len(spoken) == 3 and all((trained / path).is_file() for path in spoken)
     for export in state.exports:
         path = trained / export["path"]
@@ -173,7 +173,7 @@ def test_the_proof_waits_for_a_full_disk(work: Path, monkeypatch: pytest.MonkeyP
     assert "engine.training.disk_full" in codes
 
 
-def test_sigterm_in_a_run_ends_it_as_preempted(work: Path) -> None:
+def test_sigterm_in_a_run_ends_it_as_preempted(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = write_spec(work, "cut", stages=("gpt",), params={**FEW, "gpt.epochs": 9})
     child = os.fork()
     if child == 0:
@@ -185,7 +185,7 @@ def test_sigterm_in_a_run_ends_it_as_preempted(work: Path) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
             return update(*args)
 
-        loop.run_update = once
+        monkeypatch.setattr(loop, "run_update", once)
         os._exit(main(["run", str(spec)]))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == ExitCode.PREEMPTED
     state = fold(RunState(), events(work, "cut"))

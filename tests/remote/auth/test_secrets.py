@@ -103,7 +103,7 @@ def test_a_planted_password_is_nowhere(
 class Memory(KeyringBackend):
     """A keyring in memory."""
 
-    priority = 1  # type: ignore[assignment]
+    priority = 1
 
     def __init__(self, locked: bool = False) -> None:
         super().__init__()

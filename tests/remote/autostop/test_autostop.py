@@ -394,10 +394,13 @@ def test_a_driver_that_hangs_does_not_hang_the_watchdog(
     watchdog.start_watchdog(link, deployed, policy, pod)
     first = watchdog.wait_first_status(link, deployed.layout)
     assert first is not None and first.checked_at is not None
-    wait_for(
-        lambda: (s := watchdog.fetch_watchdog_status(link, deployed.layout))
-        and s.checked_at >= first.checked_at + 2
-    )
+    second_check_s = first.checked_at + 2
+
+    def checked_again() -> bool:
+        status = watchdog.fetch_watchdog_status(link, deployed.layout)
+        return status is not None and (status.checked_at or 0) >= second_check_s
+
+    wait_for(checked_again)
     asked = [c for c in called_programs(tmp_path / "bin") if c.startswith("nvidia-smi")]
     assert len(asked) == 1, "one stuck process, not one a check"
     watchdog.stop_watchdog(link, deployed.layout)

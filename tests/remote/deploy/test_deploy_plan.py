@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -347,7 +347,11 @@ def test_wheels_for_another_machine_are_asked_for_by_its_tags() -> None:
     assert argv[argv.index("--") + 1 :] == list(CODE.requirements)
     # The build of torch is found where this computer found it.
     make = environment(facts, config)
-    for layout, option in (("index", "--extra-index-url"), ("folder", "--find-links")):
+    layouts: tuple[tuple[Literal["index", "folder"], str], ...] = (
+        ("index", "--extra-index-url"),
+        ("folder", "--find-links"),
+    )
+    for layout, option in layouts:
         source = WheelSource("https://w", layout, "https://w/cu126", {"torch": "2.11.0+cu126"})
         argv = pip_download_argv(facts, replace(make, torch=source), config, Path("wheels"))
         assert argv[argv.index("https://w/cu126") - 1] == option

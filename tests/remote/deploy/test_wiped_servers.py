@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -19,7 +20,7 @@ from sovdeck.remote.config.paths import AppPaths
 from sovdeck.remote.config.schema import ProjectConfig, ServerSection
 from sovdeck.remote.deploy import DeployOptions, find_deployed, find_other_deployment
 from sovdeck.remote.probe import providers
-from sovdeck.remote.servers.server import ServerSession
+from sovdeck.remote.servers.server import LoginPrompts, ServerSession
 
 
 def shell(name: str, *args: str, home: Path) -> str:
@@ -77,8 +78,12 @@ def test_a_wiped_container_is_said_with_what_is_kept(
 def missing_deployment(link: object, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Problem:
     """What is said when a server without a deployment of this code is to be used."""
     session = ServerSession(
-        "gpu", ServerSection(host="h"), ProjectConfig(), AppPaths.below(folder), None
-    )  # type: ignore[arg-type]
+        "gpu",
+        ServerSection(host="h"),
+        ProjectConfig(),
+        AppPaths.below(folder),
+        Mock(spec=LoginPrompts),
+    )
     monkeypatch.setattr(session, "connection", lambda: link)
     with pytest.raises(Problem) as caught:
         session.layout()

@@ -118,7 +118,7 @@ def test_strict_asks_nobody(house: Build, tmp_path: Path) -> None:
     here = house(Rules(password=PASSWORD))
     asked: list[str] = []
 
-    def ask(fingerprint: str, _place: str) -> bool:
+    def ask(fingerprint: str, _place: str, _since: str) -> bool:
         asked.append(fingerprint)
         return True
 

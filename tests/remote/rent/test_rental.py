@@ -10,7 +10,14 @@ import pytest
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.remote.http_json import RequestRefused
 from sovdeck.remote.rent.leases import Lease, LeaseBook, new_lease
-from sovdeck.remote.rent.provider import PROVIDER_NAMES, Offer, Order, Provider, Requirements
+from sovdeck.remote.rent.provider import (
+    PROVIDER_NAMES,
+    EndAction,
+    Offer,
+    Order,
+    Provider,
+    Requirements,
+)
 from sovdeck.remote.rent.rental import (
     Clock,
     create_server,
@@ -139,7 +146,7 @@ def test_an_end_is_asked_for_until_the_provider_confirms_it(
     lease = world.create()
     wait_until_ready(world.provider, lease, world.clock)
     world.fail_next("500", "500", "500", "500", "cut", "500")
-    action = "stop" if world.provider.can_stop else "destroy"
+    action: EndAction = "stop" if world.provider.can_stop else "destroy"
     ended = end_server(world.provider, lease, world.book, action, world.clock, confirmed=True)
     assert world.cloud.billing() == [] and ended.is_open is world.provider.can_stop
 

@@ -28,6 +28,9 @@ class Drawer:
     def set_password(self, account: str, secret: Secret) -> None:
         self.kept[account] = secret
 
+    def delete_password(self, account: str) -> bool:
+        return self.kept.pop(account, None) is not None
+
 
 @dataclass
 class Person:

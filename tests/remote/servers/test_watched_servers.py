@@ -37,7 +37,7 @@ class Person:
     def ask_secret(self, prompt: SecretPrompt) -> str | None:
         return self.answers.pop(0) if self.answers else None
 
-    def accept_offer(self, prompt: object) -> bool:
+    def accept_offer(self, prompt: OfferPrompt) -> bool:
         return False
 
 

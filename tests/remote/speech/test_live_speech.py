@@ -22,7 +22,7 @@ from sovdeck.remote.servers.server import ServerSession
 from sovdeck.tui.services.live.services import live_services
 from sovdeck.tui.services.protocols import Auditions, Speech
 from sovdeck.tui.state import events as ev
-from sovdeck.tui.state.prompts import HostKeyPrompt, SecretPrompt
+from sovdeck.tui.state.prompts import HostKeyPrompt, OfferPrompt, SecretPrompt
 from sovdeck.tui.state.server_models import ServerDraft
 from sovdeck.tui.state.speech_models import (
     AuditionDraft,
@@ -47,6 +47,9 @@ class Person:
 
     def ask_secret(self, prompt: SecretPrompt) -> str | None:
         return None
+
+    def accept_offer(self, prompt: OfferPrompt) -> bool:
+        return False
 
 
 class Reported:

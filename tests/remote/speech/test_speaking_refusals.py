@@ -15,6 +15,7 @@ from trip_steps import laptop, open_server
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.servers.server import ServerSession
+from sovdeck.remote.speech.json_lines import EngineProblem
 from sovdeck.remote.speech.speech_session import SpeechChunk, SpeechSession
 from sovdeck.tui.cli.main import main
 
@@ -79,6 +80,15 @@ def test_the_engines_own_words_arrive(
         sentence = refused.value.sentence(language)
         assert 10 < len(sentence) < 700 and "\n" not in sentence and "Traceback" not in sentence
     assert sorted((work / "takes").rglob("*")) == before != []
+
+
+def test_a_refusal_is_the_engines_own_and_costs_one_take(speaker: SpeechSession) -> None:
+    with pytest.raises(EngineProblem) as refused:
+        speaker.speak({**SAY, "text": "。。。"}, lambda _: None)
+    assert refused.value.key == "engine.speaking.no_words"
+    assert refused.value.exit_code is ExitCode.DATA
+    assert "没有可读的字词" in refused.value.sentence("zh")
+    assert speaker.speak(SAY, lambda _: None).seconds > 0
 
 
 def test_20_000_characters_are_spoken_piece_by_piece_and_may_be_given_up(

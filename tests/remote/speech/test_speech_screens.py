@@ -19,9 +19,10 @@ from sovdeck.remote.servers.server import ServerSession
 from sovdeck.tui.dashboard.app import SovdeckApp
 from sovdeck.tui.screens.audition.new_audition import NewAuditionScreen
 from sovdeck.tui.screens.audition.screen import AuditionScreen
+from sovdeck.tui.screens.speak.screen import SpeakScreen
 from sovdeck.tui.services.live.services import live_services
 from sovdeck.tui.shell.settings import DashboardSettings
-from sovdeck.tui.state.prompts import HostKeyPrompt, SecretPrompt
+from sovdeck.tui.state.prompts import HostKeyPrompt, OfferPrompt, SecretPrompt
 from sovdeck.tui.state.server_models import ServerDraft
 from sovdeck.tui.widgets.param_field import ParamField
 
@@ -34,6 +35,9 @@ class Person:
 
     def ask_secret(self, prompt: SecretPrompt) -> str | None:
         return None
+
+    def accept_offer(self, prompt: OfferPrompt) -> bool:
+        return False
 
 
 async def until(pilot: Pilot[None], condition: Callable[[], bool], what: str) -> None:
@@ -64,14 +68,14 @@ async def visit(app: SovdeckApp, folder: Path) -> None:
     async with app.run_test(size=(120, 36)) as pilot:
         key = f"box/{VOICE}"
         await until(pilot, lambda: key in app.state.voice_assets, "the assets of the voice")
-        await until(pilot, lambda: app.screen.form.weight("gpt") == f"{VOICE}-e10.ckpt", "the pair")
+        speak = app.screen
+        assert isinstance(speak, SpeakScreen)
+        await until(pilot, lambda: speak.form.weight("gpt") == f"{VOICE}-e10.ckpt", "the pair")
         area = app.screen.query_one("#words", TextArea)
         area.focus()
         area.text = "おはようございます。"
         app.screen.query_one("#field-infer-text_lang", ParamField).set_value("all_ja")
-        await until(
-            pilot, lambda: app.screen.form.params().get("text_lang") == "all_ja", "Japanese"
-        )
+        await until(pilot, lambda: speak.form.params().get("text_lang") == "all_ja", "Japanese")
         await pilot.press("ctrl+s")
         await until(pilot, lambda: any(take.ended for take in app.state.takes.values()), "the take")
         take = next(iter(app.state.takes.values()))
@@ -81,6 +85,8 @@ async def visit(app: SovdeckApp, folder: Path) -> None:
 
         await pilot.press("escape", "7")
         await until(pilot, lambda: isinstance(app.screen, AuditionScreen), "the screen")
+        grid = app.screen
+        assert isinstance(grid, AuditionScreen)
         await until(pilot, lambda: key in app.state.auditions, "that there is none")
         await pilot.press("ctrl+s")
         await until(pilot, lambda: isinstance(app.screen, NewAuditionScreen), "the form")
@@ -94,6 +100,6 @@ async def visit(app: SovdeckApp, folder: Path) -> None:
         await until(pilot, ranked, "the standings")
         cells = [cell for cell in app.state.auditions[key].cells if cell.kind == "cell"]
         assert len(cells) == 4 and all(Path(str(cell.wav)).is_file() for cell in cells)
-        await until(pilot, lambda: app.screen.pair is not None, "the grid")
+        await until(pilot, lambda: grid.pair is not None, "the grid")
         await pilot.press("enter")
-        await until(pilot, lambda: app.state.auditions[key].chosen == app.screen.pair, "the choice")
+        await until(pilot, lambda: app.state.auditions[key].chosen == grid.pair, "the choice")

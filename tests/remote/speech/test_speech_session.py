@@ -101,18 +101,6 @@ def test_weights_exported_meanwhile_are_listed_and_spoken_with(
         path.unlink()
 
 
-def test_a_refusal_is_the_engines_own_and_costs_one_take(
-    session: ServerSession, tmp_path: Path
-) -> None:
-    with start(session) as speaker:
-        with pytest.raises(EngineProblem) as refused:
-            speaker.speak({**SAY, "text": "。。。"}, lambda _: None)
-        assert refused.value.key == "engine.speaking.no_words"
-        assert refused.value.exit_code is ExitCode.DATA
-        assert "没有可读的字词" in refused.value.sentence("zh")
-        assert speaker.speak(SAY, lambda _: None).seconds > 0
-
-
 def test_a_voice_that_is_not_there_is_refused_at_the_door(
     session: ServerSession, work: Path
 ) -> None:

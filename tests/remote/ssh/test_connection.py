@@ -158,6 +158,7 @@ def test_a_last_word_overtaken_by_the_channels_end_harms_no_other(
 ) -> None:
     stream = link.open_stream(["sleep", "0.2"])
     transport = link._transport
+    assert isinstance(transport, paramiko.Transport)
     pass_on, answered, sender = transport._send_user_message, Event(), current_thread()
 
     def overtaken(message: Any) -> None:
@@ -183,8 +184,10 @@ def test_what_the_server_says_at_its_end_is_told_every_time(sshd_v4: Place) -> N
         message = paramiko.Message()
         message.add_byte(paramiko.common.cMSG_CHANNEL_EOF)
         message.add_int(4711)  # a channel that never was
-        link._transport._send_user_message(message)
-        link._transport.join(60)
+        transport = link._transport
+        assert isinstance(transport, paramiko.Transport)
+        transport._send_user_message(message)
+        transport.join(60)
         assert not link.alive
         for _ in range(2):
             with pytest.raises(ConnectionLost) as caught:

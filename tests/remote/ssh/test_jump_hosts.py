@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from scripted_sshd import wait_until
@@ -32,7 +33,7 @@ def hop(place: Place) -> HostSpec:
     return HostSpec(place.spec.host, place.spec.port, place.spec.user, place.spec.identity)
 
 
-def open_through(target: Place, *gates: Place, **changes: object) -> SSHConnection:
+def open_through(target: Place, *gates: Place, **changes: Any) -> SSHConnection:
     spec = replace(target.spec, jump=tuple(hop(gate) for gate in gates), **changes)
     accepted = frozenset({target.fingerprint, *(gate.fingerprint for gate in gates)})
     trust = HostKeyPolicy(target.folder / "hops_known_hosts", accepted_fingerprints=accepted)

@@ -29,7 +29,7 @@ class Says:
     def __init__(self, out: bytes, code: int = 0) -> None:
         self.out, self.code = out, code
 
-    def run(self, argv, *, stdin=b"", timeout=None):  # type: ignore[no-untyped-def]
+    def run(self, argv, *, stdin=b"", timeout=None):
         return Ended(self.code, self.out, b"\x1b[31mbad\x1b[0m")
 
 
@@ -62,8 +62,8 @@ def test_strange_answers_are_problems(out: bytes) -> None:
 
 def test_a_failure_carries_the_servers_words_without_control_characters() -> None:
     with pytest.raises(Problem) as caught:
-        remote_files.fetch_digest(Says(b"", 1), "p", 1)  # type: ignore[arg-type]
+        remote_files.fetch_digest(Says(b"", 1), "p", 1)
     assert "\x1b" not in caught.value.sentence() and "bad" in caught.value.sentence()
     with pytest.raises(Problem) as caught:
-        remote_files.fetch_digest(Says(b"", 255), "p", 1)  # type: ignore[arg-type]
+        remote_files.fetch_digest(Says(b"", 255), "p", 1)
     assert caught.value.exit_code is ExitCode.UNREACHABLE

@@ -37,7 +37,7 @@ def options(**more: Any) -> dict[str, Any]:
     ]
 )
 def place(request: pytest.FixtureRequest) -> Place:
-    return request.getfixturevalue(request.param)  # type: ignore[no-any-return]
+    return request.getfixturevalue(request.param)
 
 
 def test_there_and_back(place: Place, tmp_path: Path) -> None:

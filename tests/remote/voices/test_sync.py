@@ -292,7 +292,7 @@ def test_auto_pull_looks_after_each_save_and_survives_a_bad_line() -> None:
         looked.release()
         if isinstance(answer, Problem):
             raise answer
-        return answer  # type: ignore[no-any-return]
+        return answer
 
     auto = AutoDownload(bring, reported.append, delay=0.0)
     auto.handle_events([save_event(1, "step")])

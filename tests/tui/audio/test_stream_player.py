@@ -65,7 +65,8 @@ def test_an_error_meanwhile_ends_the_player(tmp_path: Path) -> None:
         while player._process is None or not (tmp_path / "kept").is_file():
             pass
         raise RuntimeError
-    assert player._process.poll() is not None
+    process = player._process
+    assert process is not None and process.poll() is not None
 
 
 def test_ours_is_tried_first_by_its_file() -> None:

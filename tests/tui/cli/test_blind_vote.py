@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 from random import Random
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from sovdeck.engine.contract.audition import AuditionCell, Standing
+from sovdeck.remote.servers.server import ServerSession
 from sovdeck.remote.speech import audition
 from sovdeck.tui.cli import blind_vote
 from sovdeck.tui.cli.console import Console
@@ -63,9 +65,8 @@ def test_few_balanced_questions_each_counted_once(
     monkeypatch.setattr(audition, "vote", vote)
     monkeypatch.setattr(audition, "local_folder", lambda session, voice: tmp_path / "here")
     monkeypatch.setattr(blind_vote, "play_file", lambda path: None)
-    ended = blind_vote.run_blind_vote(
-        None, grid, Console(json_output=True, language="en"), Random(3)
-    )  # type: ignore[arg-type]
+    console = Console(json_output=True, language="en")
+    ended = blind_vote.run_blind_vote(Mock(spec=ServerSession), grid, console, Random(3))
     assert len(cast) == votes == ended.votes
     best = set(PAIRS[:MAX_COMPARED_PAIRS])
     for better, worse in cast:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from sovdeck.engine.contract.catalogue import Language
 from sovdeck.tui.cli.commands.params import param_lines
 from sovdeck.tui.cli.main import CLI_COMMANDS, build_parser, main
-from sovdeck.tui.cli.parser import LocalizedParser
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -25,8 +25,8 @@ def test_no_help_is_written_in_code(path: Path) -> None:
             assert not literal, f"line {node.value.lineno}: put it into words/*/options.json"
 
 
-def parsers(language: str, command: str) -> Iterator[LocalizedParser]:
-    root, _ = build_parser([command], language)  # type: ignore[arg-type]
+def parsers(language: Language, command: str) -> Iterator[argparse.ArgumentParser]:
+    root, _ = build_parser([command], language)
     waiting = [root]
     while waiting:
         parser = waiting.pop()

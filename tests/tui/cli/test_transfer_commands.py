@@ -56,7 +56,7 @@ class Laptop:
         return out.splitlines()
 
     def last(self, *arguments: str) -> dict[str, object]:
-        return json.loads(self.run(*arguments, "--json")[-1])  # type: ignore[no-any-return]
+        return json.loads(self.run(*arguments, "--json")[-1])
 
     def interrupt(self, phase: str, *arguments: str) -> str:
         """Press Ctrl-C once bytes move; returns what was said, after exit 130."""

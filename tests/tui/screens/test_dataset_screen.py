@@ -124,8 +124,9 @@ async def test_proofreading_by_keys(make_app: Make, world: FakeWorld) -> None:
     async with app.run_test(size=WIDE) as pilot:
         screen = await checked(pilot, app)
         await pilot.press("n", "n", "n", "n")
-        assert screen.clips.row is not None and screen.clips.row.line == 12
-        await until(pilot, lambda: app.state.playing == screen.clips.row.wav, "the clip sounds")
+        slow = screen.clips.row
+        assert slow is not None and slow.line == 12
+        await until(pilot, lambda: app.state.playing == slow.wav, "the clip sounds")
         await pilot.press("space")
         await until(pilot, lambda: app.state.playing is None, "silence")
         assert "0.5 characters a second" in said(app, "#reasons")
@@ -136,7 +137,8 @@ async def test_proofreading_by_keys(make_app: Make, world: FakeWorld) -> None:
         await pilot.press("enter")
         await until(pilot, lambda: len(app.state.dataset.edits) == 1, "the correction")  # type: ignore[union-attr]
         assert world.dataset.lines[12].endswith("|夏生さん、今日はどこへ行きますか？")
-        assert screen.clips.row.line == 12 and screen.clips.row.level == "good"
+        row = screen.clips.row
+        assert row is not None and (row.line, row.level) == (12, "good")
         assert len(app.state.dataset.quality.suspects) == 3  # type: ignore[union-attr]
         await pilot.press("u")
         await until(pilot, lambda: world.dataset.lines[12].endswith("|はい。"), "undone")

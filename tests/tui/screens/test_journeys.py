@@ -128,11 +128,13 @@ async def test_a_changed_host_key_is_said_as_such_and_escape_refuses(make_app: M
         assert world.answers == [False] and app.state.servers == {}
 
 
-async def test_an_unreachable_server_is_told_with_what_to_do(make_app: Make) -> None:
+async def test_an_unreachable_server_is_told_with_what_to_do(
+    make_app: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = make_world(empty=True)
     world.dial_problem = "tui.servers_add.unreadable"
     app = make_app(world)
-    app.services.servers.add = _raise_unreachable  # type: ignore[method-assign]
+    monkeypatch.setattr(app.services.servers, "add", _raise_unreachable)
     async with app.run_test(size=SIZE) as pilot:
         await pilot.press("a")
         await until(pilot, lambda: isinstance(app.screen, AddServerScreen))
@@ -161,14 +163,14 @@ async def test_a_download_that_breaks_says_why_and_keeps_its_row(
 
 
 async def test_a_fault_of_ours_is_shown_and_the_dashboard_lives_on(
-    make_app: Make, world: FakeWorld
+    make_app: Make, world: FakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = make_app(world)
 
     def broken(*_: object) -> None:
         raise RuntimeError("boom")
 
-    app.services.deploys.plan = broken  # type: ignore[method-assign]
+    monkeypatch.setattr(app.services.deploys, "plan", broken)
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await settled(pilot, app, world)
         await pilot.press("d")

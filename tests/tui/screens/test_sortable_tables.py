@@ -64,7 +64,7 @@ async def test_servers_by_price_and_without_their_disk(
         await pilot.press("escape")
         await until(pilot, lambda: not isinstance(app.screen, TableColumnsScreen))
         await until(pilot, lambda: shown(app).keys != as_they_come, "another order")
-        listed = [prices[name] for name in shown(app).keys if prices[name] is not None]
+        listed = [price for name in shown(app).keys if (price := prices[name]) is not None]
         assert listed == sorted(listed, reverse=True) and len(listed) > 1
         titles = {str(column.key.value): str(column.label) for column in shown(app).ordered_columns}
         assert "disk" not in titles and titles["price"].endswith("▼")

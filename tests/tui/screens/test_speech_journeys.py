@@ -197,7 +197,8 @@ async def test_a_refused_take_keeps_its_reason(make_app: Make) -> None:
         await at_mika(pilot, app, world, "6")
         await say(pilot, app, "…")
         await until(pilot, lambda: bool(takes(app)) and takes(app)[0].state == "failed")
-        assert takes(app)[0].why is not None and "x" in takes(app)[0].why.text.en
+        why = takes(app)[0].why
+        assert why is not None and "x" in why.text.en
         listed = app.screen.query_one("#takes", DiffTable)
         await until(pilot, lambda: "Nothing found" in str(listed.get_row_at(0)), "why, in its row")
         app.screen.query_one("#takes", DiffTable).focus()
@@ -295,8 +296,8 @@ async def test_from_the_grid_to_votes_to_the_pair_the_pack_takes(make_app: Make)
         a, b = vote.current_comparison.a, vote.current_comparison.b
         await until(pilot, lambda: world.player.playing == Path(str(a.wav)), "A")
         await until(pilot, lambda: vote._playing_side == "a")
-        shown = " ".join(str(one.content) for one in vote.query(Static))
-        assert a.gpt not in shown and "e10" not in shown
+        told = " ".join(str(one.content) for one in vote.query(Static))
+        assert a.gpt not in told and "e10" not in told
         world.player.stop()
         await until(pilot, lambda: world.player.playing == Path(str(b.wav)), "B after A")
         await pilot.press("2")

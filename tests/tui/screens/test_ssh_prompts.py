@@ -19,7 +19,7 @@ from sovdeck.tui.state.prompts import HostKeyPrompt, OfferPrompt, SecretPrompt
 
 Make = Callable[..., SovdeckApp]
 KEY = HostKeyPrompt("lab", "root@lab:22", "ssh-ed25519", "SHA256:abc")
-QUESTIONS = {
+QUESTIONS: dict[str, tuple[HostKeyPrompt | SecretPrompt | OfferPrompt, type[PromptModal]]] = {
     "key": (KEY, HostKeyScreen),
     "secret": (SecretPrompt("lab", "root@lab:22", "Password:"), SecretScreen),
     "offer": (OfferPrompt("lab", "key"), ConfirmScreen),

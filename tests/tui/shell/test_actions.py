@@ -30,12 +30,14 @@ def with_keys() -> Iterator[type[DOMNode]]:
     for package in (screens, widgets):
         for module in walk_packages(package.__path__, f"{package.__name__}."):
             for found in vars(import_module(module.name)).values():
-                ours = isinstance(found, type) and found.__module__ == module.name
-                if ours and issubclass(found, DOMNode) and "BINDINGS" in vars(found):
+                if not isinstance(found, type) or found.__module__ != module.name:
+                    continue
+                if issubclass(found, DOMNode) and "BINDINGS" in vars(found):
                     yield found
 
 
-OWNERS = {type_.__name__: type_ for type_ in (SovdeckApp, *with_keys())}
+CLASSES: tuple[type[DOMNode], ...] = (SovdeckApp, *with_keys())
+OWNERS = {type_.__name__: type_ for type_ in CLASSES}
 
 
 def bound(type_: type[DOMNode]) -> set[str]:

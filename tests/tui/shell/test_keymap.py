@@ -109,37 +109,43 @@ async def test_a_letter_of_jump_mode_can_be_clicked(make_app: Make, world: FakeW
         await until(pilot, lambda: app.focused is target, "the focus")
 
 
-@pytest.mark.parametrize("shown", ["dataset", "train", "settings"])
-async def test_jump_mode_reaches_what_can_be_focused(
-    make_app: Make, world: FakeWorld, shown: str
-) -> None:
-    app = make_app(world, start=shown)
+async def test_jump_mode_reaches_what_can_be_focused(make_app: Make, world: FakeWorld) -> None:
+    app = make_app(world, start="dataset")
     async with app.run_test(size=SIZE) as pilot:
         await settled(pilot, app, world)
-        app.set_focus(None)
-        await pilot.press("ctrl+o")
-        await until(pilot, lambda: isinstance(app.screen, JumpScreen))
-        assert isinstance(app.screen, JumpScreen)
-        letter, target = next(iter(app.screen.targets.items()))
-        await pilot.press(letter)
-        await until(pilot, lambda: app.focused is target, "the focus")
+        for mode in ("dataset", "train", "settings"):
+            await app.switch_mode(mode)
+            await until(pilot, lambda: bool(app.screen.query("#tabs")), mode)
+            app.set_focus(None)
+            await pilot.press("ctrl+o")
+            await until(pilot, lambda: isinstance(app.screen, JumpScreen), mode)
+            assert isinstance(app.screen, JumpScreen)
+            letter, target = next(iter(app.screen.targets.items()))
+            await pilot.press(letter)
+            await until(pilot, lambda target=target: app.focused is target, "the focus")  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("shown", ["servers", "monitor", "speak", "dataset", "audition"])
 async def test_the_way_to_help_never_falls_off_the_footer(
-    make_app: Make, world: FakeWorld, shown: str, language: str
+    make_app: Make, world: FakeWorld, language: str
 ) -> None:
-    app = make_app(world, start=shown, language=language)
+    app = make_app(world, language=language)
     async with app.run_test(size=(60, 16)) as pilot:
         await settled(pilot, app, world)
-        footer = app.screen.query_one(KeyBar)
-        assert "F1" in str(footer.content) and "^q" in str(footer.content)
-        assert footer.content.cell_length <= 60  # type: ignore[attr-defined]
-        at = str(footer.content).index("F1")
-        column = cell_len(str(footer.content)[:at])
-        await pilot.click(KeyBar, offset=(column, 0))
-        await until(pilot, lambda: isinstance(app.screen, HelpScreen), "help by mouse")
+        for mode in ("servers", "monitor", "speak", "dataset", "audition"):
+            await app.switch_mode(mode)
+            await until(
+                pilot,
+                lambda: any("F1" in str(bar.content) for bar in app.screen.query(KeyBar)),
+                f"the way to help on {mode}",
+            )
+            shown = str(app.screen.query_one(KeyBar).content)
+            assert "^q" in shown and cell_len(shown) <= 60, mode
+            column = cell_len(shown[: shown.index("F1")])
+            await pilot.click(KeyBar, offset=(column, 0))
+            await until(pilot, lambda: isinstance(app.screen, HelpScreen), "help by mouse")
+            await pilot.press("escape")
+            await until(pilot, lambda: not isinstance(app.screen, HelpScreen), "help is closed")
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -156,7 +162,7 @@ async def test_no_function_key_falls_off_the_footer_of_the_dataset(
             lambda: all(f" {key} " in str(footer.content) for key in ("^s", "F5", "F6", "F7")),
             "every key that no letter stands for",
         )
-        assert footer.content.cell_length <= 60  # type: ignore[attr-defined]
+        assert cell_len(str(footer.content)) <= 60
 
 
 async def test_in_a_text_field_the_way_out_of_it_is_shown(make_app: Make, world: FakeWorld) -> None:

@@ -16,6 +16,7 @@ from sovdeck.tui.screens.audition.blind_vote import BlindVoteScreen
 from sovdeck.tui.services.fakes.services import make_world
 from sovdeck.tui.services.fakes.world import FakeWorld
 from sovdeck.tui.state.blind_test import make_comparisons
+from sovdeck.tui.widgets.diff_table import DiffTable
 
 Make = Callable[..., SovdeckApp]
 WORDS = "おはようございます、マスター。今日も一緒に頑張りましょう。"
@@ -112,7 +113,7 @@ def test_audition(snap_compare: Any, make_app: Make, world: FakeWorld, look: str
 
     async def before(pilot: Pilot[None]) -> None:
         await at_mika(pilot, app, world)
-        await until(pilot, lambda: app.screen.query_one("#cells").row_count > 0)
+        await until(pilot, lambda: app.screen.query_one("#cells", DiffTable).row_count > 0)
         await calm(pilot, app)
 
     assert snap_compare(app, terminal_size=size, run_before=before)

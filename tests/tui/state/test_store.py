@@ -42,7 +42,7 @@ def test_the_chosen_server_moves_on_when_it_is_forgotten(store: Store) -> None:
 
 def test_a_late_word_about_a_forgotten_server_changes_nothing(store: Store) -> None:
     before = store.state
-    late = [
+    late: list[ev.StoreEvent] = [
         ev.ConnectionChanged("gone", "up", NOW),
         ev.TelemetrySeen("gone", sample("gone", NOW), NOW),
         ev.RunEvents("gone", "r", tuple(running_run(NOW)[:3]), NOW),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from sovdeck.engine.contract.events import Event
@@ -113,17 +114,28 @@ def _begin_run(run: str, voice: str, start: int) -> _Writer:
 
 def running_run(now: int, run: str = LIVE_RUN, voice: str = "ATRI") -> list[Event]:
     """A run in the middle of SoVITS, as of `now`."""
+    return list(_running_events(now, run, voice))
+
+
+def finished_run(now: int) -> list[Event]:
+    """A whole run that succeeded a day before `now`."""
+    return list(_finished_events(now))
+
+
+# Each of hundreds of tests begins in a world of the same moment.
+@lru_cache(maxsize=4)
+def _running_events(now: int, run: str, voice: str) -> tuple[Event, ...]:
     rng = random.Random(7)
     until = 1380
     writer = _begin_run(run, voice, now - until * _STEP_MS - 41_000 - 300_000)
     _train(writer, "sovits", until, rng)
     writer.add("oom_recovered", "sovits", batch_before=16, batch_after=12)
     writer.add("warning", "sovits", code="engine.x", message=_WARNING, hint=_WARNING_HINT)
-    return writer.events
+    return tuple(writer.events)
 
 
-def finished_run(now: int) -> list[Event]:
-    """A whole run that succeeded a day before `now`."""
+@lru_cache(maxsize=4)
+def _finished_events(now: int) -> tuple[Event, ...]:
     rng = random.Random(11)
     writer = _begin_run(ENDED_RUN, "Mika", now - 90_000_000)
     for stage, first, last in (("sovits", 71.2, 24.4), ("gpt", 2981.0, 640.3)):
@@ -140,7 +152,7 @@ def finished_run(now: int) -> list[Event]:
         writer.add("stage_started", stage, total=1, unit="items")
         writer.add("stage_finished", stage, updates=0, seconds=seconds)
     writer.add("run_finished", None, status="succeeded", exit_code=0, exports=[])
-    return writer.events
+    return tuple(writer.events)
 
 
 def later_events(stream: list[Event]) -> Iterator[tuple[Event, ...]]:

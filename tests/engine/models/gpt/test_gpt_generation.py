@@ -64,7 +64,7 @@ def eager_to_end(monkeypatch: pytest.MonkeyPatch, ends: dict[int, int]) -> Text2
     fill(model)
     real = module.decode_token
 
-    def decode_token(model, token, position, cache):  # type: ignore[no-untyped-def]
+    def decode_token(model, token, position, cache):
         logits = real(model, token, position, cache)
         hidden = cache.mask
         lengths = [20] if hidden is None else (hidden[..., :20] == 0).flatten(1).sum(1).tolist()

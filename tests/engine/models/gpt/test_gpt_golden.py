@@ -107,7 +107,10 @@ def test_golden_preference_loss(full: Text2Semantic) -> None:
     assert (rejected[0].numpy() == golden["reject_y"]).all()
     assert (rejected[1].numpy() == golden["reject_lens"]).all()
     with torch.no_grad():
-        loss, _ = dpo_loss(full, *batch, rejected, upstream=True)
+        phones, phone_lengths, tokens, token_lengths, bert = batch
+        loss, _ = dpo_loss(
+            full, phones, phone_lengths, tokens, token_lengths, bert, rejected, upstream=True
+        )
     assert close(loss.chosen, golden["logp_chosen"])
     assert close(loss.rejected, golden["logp_reject"])
     assert loss.preference.item() == pytest.approx(float(golden["dpo_term"]), rel=1e-5)

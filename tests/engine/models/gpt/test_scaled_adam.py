@@ -71,7 +71,7 @@ def test_golden_runs(name: str, period: int) -> None:
     assert compared == 5 * len(SHAPES)
 
 
-def test_a_saved_state_goes_on_bit_for_bit(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_a_saved_state_goes_on_bit_for_bit(tmp_path) -> None:
     straight = parameters()
     run(straight, ScaledAdam(straight.values(), clipping_update_period=4), range(12), outlier=9)
     params = parameters()
@@ -168,8 +168,8 @@ def test_both_ways_of_moving_give_the_same(
     for kernel in (fused_kernel, lambda device: None):
         monkeypatch.setattr(scaled_adam, "fused_kernel", kernel)
         params = parameters()
-        options = {"clipping_update_period": 8, "clip_update": clip_update}
-        run(params, ScaledAdam(params.values(), **options), range(100), outlier=90)
+        optimizer = ScaledAdam(params.values(), clipping_update_period=8, clip_update=clip_update)
+        run(params, optimizer, range(100), outlier=90)
         ends.append(params)
     for name, p in ends[0].items():
         torch.testing.assert_close(p, ends[1][name], rtol=1e-4, atol=1e-6)
