@@ -263,13 +263,14 @@ def check_again(datasets: LiveDatasets, dataset: Path) -> int:
 
 
 # What a server does to read a text aloud, from a fresh interpreter on: it says what that cost.
-READ_LINES = """
-import resource, sys
+READ_LINES = r"""
+import pathlib, re, resource, sys
 from sovdeck.engine.text.reader import read_text
 for line in sys.stdin:
     read_text(line, sys.argv[1])
 used = resource.getrusage(resource.RUSAGE_SELF)
-print(used.ru_utime + used.ru_stime, used.ru_maxrss // 1024)
+peak = re.search(r"VmHWM:\s+(\d+)", pathlib.Path("/proc/self/status").read_text())
+print(used.ru_utime + used.ru_stime, int(peak[1]) // 1024)
 """
 
 
