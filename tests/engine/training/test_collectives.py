@@ -78,16 +78,16 @@ def test_cards_that_cannot_read_each_other_are_not_asked_to(name: str) -> None:
 def test_a_small_shared_memory_is_known_beforehand(
     processes: int, shared: int | None, enough: bool
 ) -> None:
-    room = None if shared is None else shared * MIB
-    settings = choose(processes=processes, shared=room)
+    free = None if shared is None else shared * MIB
+    settings = choose(processes=processes, shared=free)
     assert ("NCCL_SHM_DISABLE" not in settings.variables) is enough
     assert [one.key for one in settings.notices] == (
         [] if enough else ["engine.run.small_shared_memory"]
     )
-    assert choose(processes=processes, shared=room, kind="cpu").notices == ()
+    assert choose(processes=processes, shared=free, kind="cpu").notices == ()
 
 
-def test_a_lack_of_room_is_no_lost_peer() -> None:
+def test_a_lack_of_memory_is_no_lost_peer() -> None:
     shm, gpu, gone = (
         dist.DistBackendError(words)
         for words in (NCCL_SHM, "Failed to CUDA calloc 536870912 bytes", "connection closed")
@@ -104,7 +104,7 @@ def test_a_lack_of_room_is_no_lost_peer() -> None:
     assert peers_problem(RuntimeError(), 2).facts["why"] == "RuntimeError"
 
 
-def test_the_room_of_this_machine_can_be_asked() -> None:
+def test_this_machines_shared_memory_can_be_asked() -> None:
     free = free_shared_memory()
     assert free is None or free >= 0
 

@@ -118,7 +118,7 @@ def test_a_resumed_run_tries_where_the_whole_one_does(
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_a_restored_state_needs_no_room_for_two(
+def test_a_restored_state_is_never_held_twice(
     name: str, clips: list[TrainingClip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Parts are read one after another, beside the device; moments go before others come."""
