@@ -1,15 +1,17 @@
 """What grows with the length of runs, their number, and the size of datasets, at three sizes each.
 
-    python -m benchmarks.scale [--full] [--json] [--only summary,state,watch,clips,edit]
+    python -m benchmarks.scale [--full] [--json] [--only summary,state,watch,clips,edit,text]
 
-Rows: what, size, CPU seconds, bytes moved, and for each kind the law found (seconds as a power of
-the size). The peer of each is the plain way in the same run: all events read on the laptop, a few
-processes a run, the standard library's reader of WAV. CPU seconds hold on a busy machine.
+Rows: what, size, CPU seconds, bytes moved, peak memory where it matters, and for each kind the law
+found (seconds as a power of the size). The peer of each is the plain way in the same run: all
+events read on the laptop, a few processes a run, the standard library's reader of WAV. A busy
+machine makes CPU seconds up to twice as many, so take the least of several runs.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import os
@@ -43,7 +45,7 @@ from sovdeck.tui.services.connections import ConnectionRegistry  # noqa: E402
 from sovdeck.tui.services.live.datasets import LiveDatasets  # noqa: E402
 from sovdeck.tui.state.events import StoreEvent  # noqa: E402
 
-PARTS = ("summary", "state", "watch", "clips", "edit")
+PARTS = ("summary", "state", "watch", "clips", "edit", "text")
 WATCH_S = 20
 # The commands that the scripts of agent/ start, which a counting PATH puts itself before.
 COUNTED = ("awk", "cat", "cut", "date", "find", "head", "sed", "sleep", "stat", "tail")
@@ -51,12 +53,13 @@ COUNTED = ("awk", "cat", "cut", "date", "find", "head", "sed", "sleep", "stat", 
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement; `cpu_s` in CPU seconds, `moved` in bytes over the wire."""
+    """One measurement: CPU seconds, bytes over the wire, and the most resident memory."""
 
     what: str
     size: int
     cpu_s: float
     moved: int = 0
+    peak_mb: int = 0
 
 
 @contextmanager
@@ -259,6 +262,41 @@ def check_again(datasets: LiveDatasets, dataset: Path) -> int:
     return 0
 
 
+# What a server does to read a text aloud, from a fresh interpreter on: it says what that cost.
+READ_LINES = r"""
+import pathlib, re, resource, sys
+from sovdeck.engine.text.reader import read_text
+for line in sys.stdin:
+    read_text(line, sys.argv[1])
+used = resource.getrusage(resource.RUSAGE_SELF)
+peak = re.search(r"VmHWM:\s+(\d+)", pathlib.Path("/proc/self/status").read_text())
+print(used.ru_utime + used.ru_stime, int(peak[1]) // 1024)
+"""
+
+
+def text_rows(folder: Path, size: int) -> Iterator[Row]:
+    """A text of `size` characters, read to phones by a process that has nothing loaded."""
+    for language in ("zh", "ja"):
+        vectors = ROOT / "tests" / "data" / "vectors" / f"text_{language}.json"
+        sentences = [item["text"] for item in json.loads(vectors.read_text("utf-8"))["items"]]
+        lines, left = [], size
+        for sentence in itertools.cycle(sentences):
+            lines.append(sentence)
+            left -= len(sentence)
+            if left <= 0:
+                break
+        answer = subprocess.run(
+            [sys.executable, "-c", READ_LINES, language],
+            input="\n".join(lines),
+            capture_output=True,
+            check=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT / "dev")},
+        )
+        seconds, memory = answer.stdout.split()
+        yield Row(f"text front end, {language}", size, float(seconds), peak_mb=int(memory))
+
+
 def law(rows: list[Row]) -> float:
     """The power of the size that the seconds of the smallest and largest rows follow."""
     first, last = rows[0], rows[-1]
@@ -280,6 +318,7 @@ def main() -> None:
         "watch": (10, 110, 410),
         "clips": (50, 200, 2000 if args.full else 500),
         "edit": (200, 2000, 20_000 if args.full else 5000),
+        "text": (100, 1000, 10_000),
     }
     measure = {
         "summary": summary_rows,
@@ -287,6 +326,7 @@ def main() -> None:
         "watch": watch_rows,
         "clips": clip_rows,
         "edit": edit_rows,
+        "text": text_rows,
     }
     for part in args.only.split(","):
         with tempfile.TemporaryDirectory() as folder:
@@ -297,7 +337,9 @@ def main() -> None:
                 if args.json:
                     print(json.dumps(asdict(row)), flush=True)
                 else:
-                    print(f"{what:28} {row.size:>9,} {row.cpu_s:9.3f} s {row.moved:>12,} bytes")
+                    memory = f"{row.peak_mb:>6} MB" if row.peak_mb else ""
+                    moved = f"{row.moved:>12,} bytes"
+                    print(f"{what:28} {row.size:>9,} {row.cpu_s:9.3f} s {moved} {memory}")
             if not args.json:
                 print(f"{'':28} grows as n^{law(mine):.2f}", flush=True)
 

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +19,13 @@ import psutil
 
 from sovdeck.engine.contract.atomic_io import write_atomic
 from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.engine.runtime.collectives import (
+    NO_PEER_ACCESS,
+    choose_collective_settings,
+    free_shared_memory,
+    may_give_up_peer_access,
+    network_interfaces,
+)
 from sovdeck.engine.runtime.signals import StopFlag, Stopped
 from sovdeck.engine.training.context import Export, RunContext, StageOutcome
 
@@ -32,14 +40,6 @@ _SIGNAL_RETRY_S = 5.0  # a worker that is only starting does not handle signals 
 # a terminal sends one to every process, so torchrun must ignore them.
 _IGNORE_SIGNALS = ("/bin/sh", "-c", "trap '' INT TERM; exec \"$@\"", "sh")
 _HANDLED_SIGNALS = "SIGHUP,SIGQUIT"
-
-# All workers are on this machine: by its own name, or by the first interface that comes, rented
-# boxes lead into tunnels and foreign networks. Whoever set one of these knows better.
-_ONE_HOST = {
-    "GLOO_SOCKET_IFNAME": "lo",
-    "NCCL_SOCKET_IFNAME": "lo",
-    "NCCL_IB_DISABLE": "1",
-}
 
 
 def run_workers(
@@ -56,7 +56,44 @@ def run_workers(
     a Problem; and Problem `worker_lost` when a process died without writing a result. Processes
     that do not end are killed: `exit_timeout_s` after the result, or `stop_timeout_s` after a
     request to stop.
+
+    GPUs that could not sum one number are tried once more by way of the computer's memory: some
+    say that they reach each other's and do not. Nothing was trained by then.
     """
+    device = context.device
+    settings = choose_collective_settings(
+        count,
+        device.kind,
+        device.name,
+        os.environ,
+        network_interfaces(),
+        free_shared_memory(),
+    )
+    for notice in settings.notices:
+        context.emit("warning", stage, **notice.as_json())
+    timeouts = (exit_timeout_s, stop_timeout_s)
+    try:
+        return _run_torchrun(context, stage, count, settings.variables, timeouts)
+    except Problem as problem:
+        known = {**os.environ, **settings.variables}
+        if problem.key != "engine.run.peers_silent" or device.kind != "cuda":
+            raise
+        if not may_give_up_peer_access(known):
+            raise
+    notice = Problem("engine.run.no_peer_access", ExitCode.OK, stage=stage, count=count)
+    context.emit("warning", stage, **notice.as_json())
+    return _run_torchrun(context, stage, count, {**settings.variables, **NO_PEER_ACCESS}, timeouts)
+
+
+def _run_torchrun(
+    context: RunContext,
+    stage: str,
+    count: int,
+    variables: Mapping[str, str],
+    timeouts: tuple[float, float],
+) -> StageOutcome:
+    """Start the processes with `variables` beside the environment, and return their outcome."""
+    exit_timeout_s, stop_timeout_s = timeouts
     folder = Path(context.layout.run(context.spec.run).path)
     result = result_path(folder, stage)
     result.unlink(missing_ok=True)
@@ -85,7 +122,7 @@ def run_workers(
                 str(context.work),
                 "--end-with-input",
             ],
-            env={**_ONE_HOST, **os.environ},
+            env={**variables, **os.environ},
             stdin=subprocess.PIPE,  # never written: it ends when this process does
             stdout=log,
             stderr=subprocess.STDOUT,

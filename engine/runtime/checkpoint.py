@@ -12,7 +12,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,32 @@ class SavedCheckpoint:
         if part in _FORMER_NAMES and not file.is_file():
             file = self.path / f"{_FORMER_NAMES[part]}.pt"
         return torch.load(file, map_location=device, weights_only=True)
+
+
+class SavedParts(Mapping[str, Any]):
+    """Parts of a checkpoint, read into the computer's memory when asked for, one at a time.
+
+    Weights are copied from there into those that a GPU holds, which need not have room for both.
+    """
+
+    def __init__(self, checkpoint: SavedCheckpoint, names: Sequence[str]) -> None:
+        self._checkpoint, self._names = checkpoint, names
+        self._name: str | None = None
+        self._part: Any = None
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._names:
+            raise KeyError(name)
+        if name != self._name:
+            self._part = None  # before the next one is read
+            self._part, self._name = self._checkpoint.load(name), name
+        return self._part
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 @dataclass(frozen=True)
@@ -121,6 +147,12 @@ class CheckpointStore:
         # Left by a killed writer; there is one writer a stage, so no other process uses these.
         for leftover in self.folder.glob(".tmp-*"):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
+    """Restore what `optimizer.state_dict()` gave; the moments it has go before others come."""
+    optimizer.state.clear()
+    optimizer.load_state_dict(dict(state))
 
 
 def _write_part(path: Path, part: Any) -> dict[str, Any]:

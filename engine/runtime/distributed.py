@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.engine.runtime.collectives import free_shared_memory, lacks_shared_memory
 from sovdeck.engine.runtime.oom import is_out_of_memory
 
 _PREFLIGHT_TIMEOUT = timedelta(seconds=30)
@@ -99,17 +100,29 @@ class Peers:
 
 def is_peer_lost(error: BaseException) -> bool:
     """True for the errors by which a process notices that another one has ended."""
-    if is_out_of_memory(error):  # NCCL has buffers of its own
+    if is_out_of_memory(error) or lacks_shared_memory(error):  # NCCL has buffers of its own
         return False
     return isinstance(error, dist.DistError) or "gloo" in str(error)
+
+
+def peers_problem(error: RuntimeError, world_size: int) -> Problem:
+    """Say why `world_size` processes could not begin: a lack of memory is no lost peer."""
+    why = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    if lacks_shared_memory(error):
+        free = (free_shared_memory() or 0) >> 20
+        facts = {"world": world_size, "free": free, "why": why}
+        return Problem("engine.run.no_shared_memory", ExitCode.MEMORY, **facts)
+    if is_out_of_memory(error):
+        return Problem("engine.run.no_room_for_peers", ExitCode.MEMORY, world=world_size, why=why)
+    return Problem("engine.run.peers_silent", ExitCode.DISTRIBUTED, world=world_size, why=why)
 
 
 @contextmanager
 def join_peers(device_kind: str) -> Iterator[Peers]:
     """Join the process group of the peers that torchrun started together with this process.
 
-    Problem when they cannot sum one number within 30 seconds: a hanging network or GPU is
-    better found before training than during it.
+    Problem when they cannot sum one number within 30 seconds: a hanging network or GPU, or a lack
+    of memory for their buffers, is better found before training than during it.
     """
     rank, world_size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     backend = "nccl" if device_kind == "cuda" else "gloo"
@@ -130,12 +143,7 @@ def join_peers(device_kind: str) -> Iterator[Peers]:
         dist.all_reduce(probe, group=device_group)
         probe.item()
     except RuntimeError as error:
-        raise Problem(
-            "engine.run.peers_silent",
-            ExitCode.DISTRIBUTED,
-            world=world_size,
-            why=str(error).splitlines()[0][:200],
-        ) from error
+        raise peers_problem(error, world_size) from error
     # While rank 0 saves, or waits for disk space, the others wait for it; a peer that dies is
     # noticed by its closed connection.
     cpu_group = dist.new_group(backend="gloo", timeout=_IDLE_TIMEOUT)

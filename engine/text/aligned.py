@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 WRITTEN = -1  # the source of a character that a rule wrote: words for a number or a sign
@@ -27,30 +27,37 @@ class AlignedText:
 
     def sub(self, pattern: re.Pattern[str], replace: Callable[[re.Match[str]], str]) -> AlignedText:
         """Write words for each match; what `replace` gives back unchanged keeps its sources."""
-        return self._replaced(pattern, replace, written=True)
+        return self.write(_spans(self.text, pattern, replace))
 
     def map(self, pattern: re.Pattern[str], spell: Callable[[re.Match[str]], str]) -> AlignedText:
         """Spell each match anew; it keeps its source, so that it can still be lost."""
-        return self._replaced(pattern, spell, written=False)
+        return self._replaced(_spans(self.text, pattern, spell), written=False)
 
-    def _replaced(
-        self, pattern: re.Pattern[str], replace: Callable[[re.Match[str]], str], written: bool
-    ) -> AlignedText:
+    def write(self, words: Iterable[tuple[int, int, str]]) -> AlignedText:
+        """Write words, each from its start up to its end; starts rise, and none overlap."""
+        return self._replaced(words, written=True)
+
+    def _replaced(self, words: Iterable[tuple[int, int, str]], written: bool) -> AlignedText:
         text, sources = self.text, self.sources
         parts: list[str] = []
         kept: list[int] = []
-        end = 0
-        for match in pattern.finditer(text):
-            new = replace(match)
-            if new == match.group():
+        done = 0
+        for start, end, new in words:
+            if new == text[start:end]:
                 continue
-            start = match.start()
-            parts += (text[end:start], new)
-            kept += sources[end:start]
+            parts += (text[done:start], new)
+            kept += sources[done:start]
             kept += [WRITTEN if written else sources[start]] * len(new)
-            end = match.end()
+            done = end
         if not parts:
             return self
-        parts.append(text[end:])
-        kept += sources[end:]
+        parts.append(text[done:])
+        kept += sources[done:]
         return AlignedText("".join(parts), kept)
+
+
+def _spans(
+    text: str, pattern: re.Pattern[str], replace: Callable[[re.Match[str]], str]
+) -> Iterator[tuple[int, int, str]]:
+    for match in pattern.finditer(text):
+        yield *match.span(), replace(match)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from sovdeck.engine.models.gpt.text2semantic import GptOutput, Text2Semantic
+from sovdeck.engine.runtime.checkpoint import load_optimizer
 from sovdeck.engine.runtime.device import Device, Precision
 from sovdeck.engine.runtime.distributed import Peers
 from sovdeck.engine.training import upstream_schedule
@@ -200,6 +201,6 @@ class GptTask:
     def load_state_dict(self, parts: Mapping[str, Any]) -> None:
         """Restore what `state_dict` returned; every key must fit."""
         self.model.load_state_dict(parts["model"])
-        self.optimizer.load_state_dict(parts["optimizer"]["gpt"])
+        load_optimizer(self.optimizer, parts["optimizer"]["gpt"])
         self._scaler.load_state_dict(parts["optimizer"]["scaler"])
         self.learning_rate = self.optimizer.param_groups[0]["lr"]

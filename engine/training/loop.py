@@ -14,6 +14,7 @@ from sovdeck.engine.training.prefetch import prefetch
 from sovdeck.engine.training.task import LoopSettings, Task, TrainingCallbacks
 from sovdeck.engine.training.update_step import (
     PartialUpdateError,
+    grow_micro_batch,
     recover_from_partial_update,
     run_update,
 )
@@ -68,6 +69,7 @@ def train(
 
         for index, batches in prefetch(remaining, load_batches):
             position = replace(position, index=index)
+            position = grow_micro_batch(task, position, settings, callbacks)
             try:
                 losses, micro = run_update(task, batches, position, settings, callbacks)
             except PartialUpdateError as update:
@@ -177,7 +179,7 @@ def _roll_back(
         raise Problem("engine.training.not_finite", ExitCode.DATA, **facts)
     notice = Problem("engine.training.rolled_back", ExitCode.DATA, **facts)
     callbacks.emit("warning", task.name, step=restored.step, **notice.as_json())
-    return replace(restored, micro=position.micro, left_out=skipped)
+    return replace(restored, left_out=skipped).going_on_from(position)
 
 
 def _clip_names(task: Task, position: Position) -> str:

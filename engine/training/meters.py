@@ -11,6 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+# Updates from a shortage of memory until more clips at once are tried, and how many times as many
+# after each further shortage.
+_GROW_AFTER, _GROW_FACTOR = 50, 4
+
 
 @dataclass(frozen=True)
 class Position:
@@ -20,6 +24,8 @@ class Position:
     since the starting weights. micro: clips a GPU computes at once, 0 for the whole batch.
     left_out: (epoch, index) of updates that gave no finite number and are not repeated.
     skipped: of the steps, how many moved nothing since fp16 overflowed.
+    shortages: how often `micro` had to become smaller. grow_at: the step at which more clips at
+    once are tried again.
     """
 
     epoch: int = 1
@@ -28,14 +34,18 @@ class Position:
     micro: int = 0
     left_out: tuple[tuple[int, int], ...] = ()
     skipped: int = 0
+    shortages: int = 0
+    grow_at: int = 0
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> Position:
         """Read what `as_facts` wrote."""
         left_out = tuple((int(epoch), int(index)) for epoch, index in facts["left_out"])
         numbers = {name: int(facts[name]) for name in ("epoch", "index", "step", "micro")}
-        # A state of an older version does not count them.
-        return cls(**numbers, left_out=left_out, skipped=int(facts.get("skipped", 0)))
+        # A state of an older version does not count these.
+        counted = ("skipped", "shortages", "grow_at")
+        numbers |= {name: int(facts.get(name, 0)) for name in counted}
+        return cls(**numbers, left_out=left_out)
 
     def as_facts(self) -> dict[str, Any]:
         """The fields as JSON, for a saved state."""
@@ -48,7 +58,33 @@ class Position:
 
     def after_update(self, micro: int) -> Position:
         """The position one update later; `micro` is what fitted into memory."""
-        return replace(self, index=self.index + 1, step=self.step + 1, micro=micro)
+        after = replace(self, index=self.index + 1, step=self.step + 1)
+        return after.with_micro(micro)
+
+    def with_micro(self, micro: int) -> Position:
+        """The same position with `micro` clips at once, 0 for the whole batch.
+
+        After a shortage of memory the next larger number waits, after each further one four times
+        as long: what lasted a moment costs little, and a GPU that is too small is seldom tried.
+        """
+        if micro == self.micro:
+            return self
+        is_smaller = micro != 0 and (self.micro == 0 or micro < self.micro)
+        shortages = self.shortages + is_smaller
+        wait = _GROW_AFTER * _GROW_FACTOR ** max(0, shortages - 1)
+        return replace(
+            self, micro=micro, shortages=shortages, grow_at=self.step + wait if micro else 0
+        )
+
+    def going_on_from(self, other: Position) -> Position:
+        """The same position, restored after `other`: what was learnt of memory stays."""
+        return replace(self, micro=other.micro, shortages=other.shortages, grow_at=other.grow_at)
+
+    def grown_micro(self, batch_size: int) -> int:
+        """What to compute at once next: twice as many clips where it is time to try; 0 is all."""
+        if not self.micro or self.step < self.grow_at:
+            return self.micro
+        return 2 * self.micro if 2 * self.micro < batch_size else 0
 
     def after_epoch(self) -> Position:
         """The start of the next epoch."""

@@ -15,6 +15,7 @@ from sovdeck.engine.models.sovits.discriminator import Discriminator
 from sovdeck.engine.models.sovits.masks import length_mask, take_slices
 from sovdeck.engine.models.sovits.synthesizer import Synthesizer, SynthesizerOutput
 from sovdeck.engine.runtime import rng
+from sovdeck.engine.runtime.checkpoint import load_optimizer
 from sovdeck.engine.runtime.device import Device, Precision
 from sovdeck.engine.runtime.distributed import Peers
 from sovdeck.engine.training import losses, upstream_schedule
@@ -291,8 +292,8 @@ class SovitsTask:
         """Restore what `state_dict` returned; every key must fit."""
         self.generator.load_state_dict(parts["model"])
         self.discriminator.load_state_dict(parts["discriminator"])
-        self.generator_optimizer.load_state_dict(parts["optimizer"]["generator"])
-        self.discriminator_optimizer.load_state_dict(parts["optimizer"]["discriminator"])
+        load_optimizer(self.generator_optimizer, parts["optimizer"]["generator"])
+        load_optimizer(self.discriminator_optimizer, parts["optimizer"]["discriminator"])
         self._scaler.load_state_dict(parts["optimizer"]["scaler"])
 
 

@@ -13,7 +13,7 @@ from sovdeck.engine import __version__
 from sovdeck.engine.contract import estimate
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.runtime import rng
-from sovdeck.engine.runtime.checkpoint import CheckpointStore
+from sovdeck.engine.runtime.checkpoint import CheckpointStore, SavedParts
 from sovdeck.engine.training import resume
 from sovdeck.engine.training.context import Export, RunContext, StageHooks, StageOutcome
 from sovdeck.engine.training.loop import log_interval, train
@@ -230,9 +230,7 @@ class TrainingStage:
         self._state_seconds = self._saved_at - started
 
     def _load_state(self, state: Any) -> None:
-        device = self._context.device.torch_device
-        parts = {name: state.load(name, device) for name in self._hooks.state_dict()}
-        self._hooks.load_state_dict(parts)
+        self._hooks.load_state_dict(SavedParts(state, list(self._hooks.state_dict())))
         rng_states = state.load("rng_states")
         if len(rng_states) == self._context.peers.world_size:
             rng.restore(rng_states[self._context.peers.rank])

@@ -69,7 +69,8 @@ def recover_from_partial_update(
     restored = callbacks.roll_back()
     notice = Problem("engine.training.step_undone", ExitCode.MEMORY, batch=smaller, **facts)
     callbacks.emit("warning", task.name, step=restored.step, **notice.as_json())
-    return replace(restored, micro=smaller, left_out=position.left_out)
+    restored = replace(restored, left_out=position.left_out)
+    return restored.going_on_from(position).with_micro(smaller)
 
 
 def probe_memory(
@@ -93,7 +94,28 @@ def probe_memory(
     task.discard_gradients()
     del moments
     rng.restore(rng_state)
-    return replace(position, micro=micro if micro < settings.batch_size else 0)
+    return position.with_micro(micro if micro < settings.batch_size else 0)
+
+
+def grow_micro_batch(
+    task: Task, position: Position, settings: LoopSettings, callbacks: TrainingCallbacks
+) -> Position:
+    """Return `position` with more clips at once where it is time to try, and say so.
+
+    The same in every process, and again after a resume: it depends on the position alone.
+    """
+    micro = position.grown_micro(settings.batch_size)
+    if micro == position.micro:
+        return position
+    notice = Problem(
+        "engine.training.batch_grown",
+        ExitCode.OK,
+        stage=task.name,
+        before=position.micro,
+        after=micro or settings.batch_size,
+    )
+    callbacks.emit("warning", task.name, step=position.step, **notice.as_json())
+    return position.with_micro(micro)
 
 
 def allocate_moments(optimizers: Sequence[torch.optim.Optimizer]) -> list[Tensor]:

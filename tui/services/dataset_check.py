@@ -11,7 +11,7 @@ from sovdeck.engine.contract.dataset.edits import LineEdit, numbered_lines
 from sovdeck.engine.contract.dataset.foreign_files import read_local_list
 from sovdeck.engine.contract.dataset.items import DatasetManifest, clean_transcript, find_lists
 from sovdeck.engine.contract.dataset.recordings import AUDIO_SUFFIXES, find_recordings
-from sovdeck.engine.contract.dataset.report import make_report
+from sovdeck.engine.contract.dataset.report import make_report, update_report
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.tui.state.models import BareRecordingsRow, DatasetReport
 
@@ -88,7 +88,7 @@ def check_edited_line(
     return replace(
         before,
         checked=checked,
-        quality=make_report(checked),
+        quality=update_report(before.quality, checked, manifest.items[index]),
         lines={**before.lines, edit.line: edit.after},
         edits=edits,
     )

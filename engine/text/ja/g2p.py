@@ -6,16 +6,14 @@ table and reads as UNK, in GPT-SoVITS's own training data as well, so it must he
 
 from __future__ import annotations
 
-import contextlib
 import re
-import sys
 from collections.abc import Iterator, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import pairwise
-from types import ModuleType
 from typing import NamedTuple
 
 from sovdeck.engine.text.ja.accent_phrases import correct_accent_phrases
+from sovdeck.engine.text.ja.analyser import analyse
 from sovdeck.engine.text.lexicon_span import LexiconSpan
 from sovdeck.engine.text.phones import Phones
 from sovdeck.engine.text.symbols import UNKNOWN, is_known_phone
@@ -81,7 +79,7 @@ def _punctuation_phones(text: str) -> Iterator[str]:
 @lru_cache(maxsize=16384)
 def is_readable(text: str) -> bool:
     """Whether the analyser has a reading for every word of `text`."""
-    features = _load_openjtalk().run_frontend(text, use_vanilla=True)
+    features = analyse(text).features
     return bool(features) and all(word["mora_size"] > 0 for word in features)
 
 
@@ -89,7 +87,7 @@ def is_readable(text: str) -> bool:
 def is_readable_within(text: str, position: int) -> bool:
     """Whether the word at `position` of `text` has a reading."""
     start = 0
-    for word in _load_openjtalk().run_frontend(text, use_vanilla=True):
+    for word in analyse(text).features:
         start += len(word["string"])
         if position < start:
             # Characters outside its character set are no part of what the analyser gives back.
@@ -97,28 +95,16 @@ def is_readable_within(text: str, position: int) -> bool:
     return False
 
 
-@cache
-def _load_openjtalk() -> ModuleType:
-    # Loads a 100 MB dictionary, so only when needed. The package prints a message about an
-    # optional part to standard output, which is for our own JSON lines.
-    with contextlib.redirect_stdout(sys.stderr):
-        import pyopenjtalk
-    return pyopenjtalk
-
-
 def _pronounced_phones(text: str) -> Iterator[str]:
-    analyser = _load_openjtalk()
     for start in range(0, len(text), _MAX_CHARACTERS):
-        part = text[start : start + _MAX_CHARACTERS]
-        # Without the package's own corrections: they are absent from upstream's training data.
-        features = analyser.run_frontend(part, use_vanilla=True)
-        if features:
-            correct_accent_phrases(features, analyser.run_mecab(part), _accent_of_number)
-            yield from _phones_from_labels(analyser.make_label(features))
+        analysis = analyse(text[start : start + _MAX_CHARACTERS])
+        if analysis.features:
+            correct_accent_phrases(analysis.features, analysis.lines, _accent_of_number)
+            yield from _phones_from_labels(analysis.make_labels())
 
 
 def _accent_of_number(written: str) -> int:
-    features = _load_openjtalk().run_frontend(written, use_vanilla=True)
+    features = analyse(written).features
     return int(features[0]["acc"]) if features else 0
 
 

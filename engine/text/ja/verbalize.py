@@ -14,7 +14,7 @@ from functools import cache, lru_cache
 from sovdeck.engine.text.aligned import AlignedText
 from sovdeck.engine.text.han_variants import HAN, find_common_form, modern_form, old_forms
 from sovdeck.engine.text.ja.g2p import is_readable, is_readable_within
-from sovdeck.engine.text.ja.overrides import build_override_pattern, read_override
+from sovdeck.engine.text.ja.overrides import find_overrides
 from sovdeck.engine.text.package_data import package_file
 from sovdeck.engine.text.rules import DIGITS, RuleTable, rule
 
@@ -306,7 +306,7 @@ _UNIHAN_LINE = re.compile(r'^    "(.)": "([^"]+)",', re.MULTILINE)
 def verbalize(text: AlignedText) -> AlignedText:
     """Return `text` with figures and signs in Japanese words."""
     text = text.map(_SMALL, lambda match: match.group().translate(_SMALL_KANA))
-    text = text.sub(build_override_pattern(), read_override)
+    text = text.write(find_overrides(text.text))
     text = text.map(old_forms(), lambda match: modern_form(match.group()))
     odd = [letter for letter in frozenset(text.text) if _is_kanji_without_sound(letter)]
     if odd:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from pypinyin import Style, lazy_pinyin
 from pypinyin.constants import PHRASES_DICT
 
 from sovdeck.engine.text.lexicon_span import LexiconSpan
 from sovdeck.engine.text.phones import Phones
 from sovdeck.engine.text.symbols import UNKNOWN
 from sovdeck.engine.text.zh.normalize import simplify
-from sovdeck.engine.text.zh.polyphones import PolyphoneModel
 from sovdeck.engine.text.zh.sandhi import apply_er_sandhi, apply_tone_sandhi
-from sovdeck.engine.text.zh.syllables import split_syllable
+from sovdeck.engine.text.zh.syllables import read_syllables, split_syllable
 from sovdeck.engine.text.zh.user_readings import insert_placeholders, resolve_placeholders
 from sovdeck.engine.text.zh.words import Word, cut_words
+
+if TYPE_CHECKING:
+    from sovdeck.engine.text.zh.polyphones import PolyphoneModel
 
 # Signs that turn every comma of the text into a pause of this symbol.
 _PAUSE_SIGNS = (("￥", "SP2"), ("^", "SP3"))
@@ -51,7 +53,7 @@ def _character_phones(text: str, polyphones: PolyphoneModel | None) -> Iterator[
     """The phones of each character of normalised `text`."""
     for clause in _CLAUSE.findall(text):
         # The whole clause is read at once: neighbours decide between readings.
-        syllables = lazy_pinyin(clause, style=Style.TONE3, neutral_tone_with_five=True, errors=list)
+        syllables = read_syllables(clause, errors=list)
         if polyphones is not None:
             pairs = zip(polyphones.predict_pinyin(clause), syllables, strict=True)
             syllables = [predicted or usual for predicted, usual in pairs]
@@ -71,7 +73,7 @@ def is_readable(letter: str) -> bool:
     simple = simplify(letter)
     if not _HAN.fullmatch(simple):
         return False
-    found = lazy_pinyin(simple, style=Style.TONE3, neutral_tone_with_five=True, errors="ignore")
+    found = read_syllables(simple, errors="ignore")
     return bool(found) and split_syllable(found[0]) is not None
 
 
@@ -80,7 +82,7 @@ def _phrase_syllables(word: str) -> list[str]:
     """Readings of a word that stands in pypinyin's own phrase list, else nothing."""
     if len(word) < 2 or word not in PHRASES_DICT:
         return []
-    return lazy_pinyin(word, style=Style.TONE3, neutral_tone_with_five=True)
+    return read_syllables(word)
 
 
 def _word_phones(word: Word, syllables: list[str]) -> Iterator[tuple[str, ...]]:

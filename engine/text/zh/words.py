@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import sys
-import warnings
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
-from pypinyin import Style, lazy_pinyin
+from sovdeck.engine.text.zh.segmenter import load_segmenter
+from sovdeck.engine.text.zh.syllables import read_syllables
 
 
 @dataclass(frozen=True)
@@ -20,51 +18,9 @@ class Word:
     part_of_speech: str
 
 
-@cache
-def _load_taggers() -> tuple[Any, Any]:
-    """Tokenizer and tagger, over one reading of jieba's dictionary.
-
-    The set-up of jieba would trust a cache in the shared /tmp, and read the dictionary three times:
-    for the tokenizer, for the tagger, and for a tagger of its own that nothing here asks.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about pkg_resources, which it imports and does not need
-        import jieba
-
-        cutter = jieba.Tokenizer()
-        with cutter.get_dict_file() as file:
-            entries = file.read().decode("utf-8")
-        jieba.dt.get_dict_file = cutter.get_dict_file = io.BytesIO  # what follows finds no words
-        try:
-            from jieba.posseg import POSTokenizer
-
-            tagger = POSTokenizer(cutter)
-        finally:
-            del jieba.dt.get_dict_file, cutter.get_dict_file
-    cutter.FREQ, cutter.total, tagger.word_tag_tab = _read_entries(entries)
-    cutter.initialized = True
-    return cutter, tagger
-
-
-def _read_entries(entries: str) -> tuple[dict[str, int], int, dict[str, str]]:
-    """Frequencies of words, 0 for what only begins some; the sum of all lines; parts of speech."""
-    fields = entries.replace("\n", " ").rstrip(" ").split(" ")  # word, count, tag, word, ...
-    words, numbers = fields[::3], list(map(int, fields[1::3]))
-    counts = dict(zip(words, numbers, strict=True))
-    # Of tags there are a few dozen.
-    tags = dict(zip(words, map(sys.intern, fields[2::3]), strict=True))
-    for word in tags:
-        beginning = word[:-1]
-        # Those of what stands there already are there, or come with it.
-        while beginning and beginning not in counts:
-            counts[beginning] = 0
-            beginning = beginning[:-1]
-    return counts, sum(numbers), tags
-
-
 def cut_words(text: str) -> list[Word]:
     """Words of one clause, merged for sandhi."""
-    tagged = [Word(pair.word, pair.flag) for pair in _load_taggers()[1].cut(text)]
+    tagged = [Word(pair.word, pair.flag) for pair in load_segmenter().tagger.cut(text)]
     for merge in (
         _merge_bu,
         _merge_yi,
@@ -80,7 +36,7 @@ def cut_words(text: str) -> list[Word]:
 @lru_cache(maxsize=8192)
 def split_word(word: str) -> tuple[str, str]:
     """`word` split at its shortest part in the dictionary: 老虎|口 or 展览|馆."""
-    first = min(_load_taggers()[0].cut_for_search(word), key=len)
+    first = min(load_segmenter().tokenizer.cut_for_search(word), key=len)
     if word.startswith(first):
         return first, word[len(first) :]
     return word[: -len(first)], first
@@ -177,5 +133,5 @@ def _merge_er(words: list[Word]) -> list[Word]:
 @lru_cache(maxsize=8192)
 def isolated_tones(word: str) -> str:
     """Tone digits of a word read alone; "" stands for marks."""
-    syllables = lazy_pinyin(word, style=Style.TONE3, neutral_tone_with_five=True)
+    syllables = read_syllables(word)
     return "".join(s[-1] if s[-1:].isdigit() else "0" for s in syllables)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import given
@@ -40,3 +41,45 @@ def test_each_length_is_counted_from_its_lower_edge_on(seconds: list[float]) -> 
         (low, high, sum(low <= one < high for one in seconds)) for low, high, _ in found.histogram
     )
     assert len(found.histogram) == len(report.HISTOGRAM_EDGES_S) - 1
+
+
+TEXTS = ["a word", "some words", "many more words", "слово", "w" * 400, "a much longer text " * 5]
+
+
+@given(
+    clips=st.lists(
+        st.tuples(
+            st.sampled_from(["en", "zh"]),
+            st.sampled_from(TEXTS),
+            st.none() | st.floats(0.5, 20),
+            st.floats(-40, -10),
+        ),
+        min_size=1,
+        max_size=30,
+    ),
+    corrections=st.lists(st.tuples(st.integers(0, 29), st.sampled_from(TEXTS)), max_size=3),
+)
+def test_a_corrected_text_comes_to_the_report_of_the_whole_list(
+    clips: list[tuple[str, str, float | None, float]], corrections: list[tuple[int, str]]
+) -> None:
+    items = [
+        DatasetItem(line, f"{line}.wav", Path("x.wav"), "mei", language, words)
+        for line, (language, words, _, _) in enumerate(clips)
+    ]
+    facts = {
+        f"{line}.wav": ClipMeasurement(seconds, 32_000, 1, level_db=level, noise_db=-35.0)
+        for line, (_, _, seconds, level) in enumerate(clips)
+        if seconds is not None
+    }
+
+    def listed() -> CheckedDataset:
+        return CheckedDataset(DatasetManifest(Path("a.list"), tuple(items)), facts)
+
+    found = report.make_report(listed())
+    for number, words in corrections:
+        before = items[number % len(items)]
+        items[number % len(items)] = replace(before, text=words)
+        found = report.update_report(found, listed(), before)
+        whole = report.make_report(listed())
+        assert found.as_json() == whole.as_json()
+        assert found.pace_statistics == whole.pace_statistics
