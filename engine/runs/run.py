@@ -53,10 +53,11 @@ def execute_run(spec_file: Path, work: Path | None = None) -> RunResult:
     layout = Layout.at((work.resolve() if work else spec_file.parents[2]).as_posix())
     spec = resolve_preset(_read_spec(spec_file), layout)
     with (
-        lock_run(spec_file.parent),
+        lock_run(spec_file.parent) as lock,
         EventWriter(spec_file.parent / "events.jsonl", spec.run) as events,
         StopFlag() as stop,
     ):
+        lock.note_attempt(events.attempt)
         started = time.monotonic()
         progress: RunProgress | None = None
         try:

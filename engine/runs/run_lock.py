@@ -6,7 +6,7 @@ import errno
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
@@ -29,8 +29,24 @@ def _let_go() -> None:
 os.register_at_fork(after_in_child=_let_go)
 
 
+class RunLock:
+    """A run's folder, held. The lock's file says by whom."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def note_attempt(self, attempt: int) -> None:
+        """Write down our process and the attempt that our events carry.
+
+        With it a supervisor that adopts us knows whose `run_finished` the last event is.
+        """
+        with suppress(OSError):  # a full disk: then nobody is told, and the run goes on
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{os.getpid()} {attempt}\n".encode(), 0)
+
+
 @contextmanager
-def lock_run(folder: Path) -> Iterator[None]:
+def lock_run(folder: Path) -> Iterator[RunLock]:
     """Hold a run's folder; Problem when another engine writes there.
 
     A supervisor that was killed leaves its engine at work: whoever starts the run again would
@@ -46,7 +62,7 @@ def lock_run(folder: Path) -> Iterator[None]:
         except OSError as error:
             if error.errno not in _NO_LOCKS:
                 raise
-        yield
+        yield RunLock(descriptor)
     finally:
         if descriptor in _held:  # not in a child that was forked meanwhile
             _held.remove(descriptor)

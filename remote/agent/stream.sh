@@ -13,12 +13,8 @@ path=$1; offset=$2; inode=$3; rotated=$4; run=$5; mode=$6
 exec 3<&0
 cat <&3 >/dev/null 2>&1 &
 reader=$!
-follower=
 # shellcheck disable=SC2317
-leave() {
-    [ -n "$follower" ] && kill "$follower" 2>/dev/null
-    kill "$reader" 2>/dev/null
-}
+leave() { kill "$reader" 2>/dev/null; }
 trap leave EXIT
 trap 'exit 1' HUP INT TERM PIPE
 connected() { kill -0 "$reader" 2>/dev/null; }
@@ -60,13 +56,18 @@ if [ "$mode" = once ]; then
     exit 0
 fi
 
-tail -c "+$((offset + 1))" -f -- "$path" 2>/dev/null &
-follower=$!
+# Lines are handed on once a second, not one by one: a laptop that follows many servers is woken by
+# each packet. What was opened is read to its end each time, and goes on from there the next.
+exec 4<"$path" || exit 5
+identify "$path" || exit 5
+[ "$it_inode" = "$inode" ] || exit 5  # renamed and made anew in between
 size=$it_size
-while connected && kill -0 "$follower" 2>/dev/null; do
+tail -c "+$((offset + 1))" <&4 || exit 1
+while connected; do
     sleep 1
     identify "$path" || exit 5
     if [ "$it_inode" != "$inode" ] || [ "$it_size" -lt "$size" ]; then exit 5; fi
+    if [ "$it_size" -gt "$size" ]; then cat <&4 || exit 1; fi
     size=$it_size
     if over; then exit 4; fi
 done

@@ -7,9 +7,13 @@
 # Runs COMMAND so that nobody needs to stay: its own session, a beat, a capped log, and a true
 # exit written by rename. Start it with setsid and with no open channel on its descriptors.
 #
+# Where the supervisor of an engine was killed and the engine lives on, that engine is adopted
+# instead of a second one being started: watched from here on, its exit taken from its own events.
+#
 #   DIR/lock.N      one for each attempt; made atomically, so a second start is refused (98), also
 #                   while a command works on whose supervisor was killed
-#   DIR/engine.lock held by the command itself, when it is the engine
+#   DIR/engine.lock held by the command itself, when it is the engine: "PID ATTEMPT", the second as
+#                   its events count them
 #   DIR/pid.json    who runs: pid, start time and boot id tell a re-used pid from ours
 #   DIR/beat        its modification time is the last sign of life, once a second
 #   DIR/log.txt     standard output and error; the part before the last rotation is log.1.txt
@@ -44,7 +48,7 @@ mine=$(start_of $me) || exit 97
 
 # The newest lock tells whether the run still has a supervisor. Locks are never taken over or
 # removed, only followed by the next number, so two racing starts cannot both win.
-attempt=1
+attempt=1; adopted=
 while [ -e "lock.$attempt" ]; do attempt=$((attempt + 1)); done
 if [ "$attempt" -gt 1 ]; then
     read -r pid start its_boot <"lock.$((attempt - 1))"
@@ -52,10 +56,12 @@ if [ "$attempt" -gt 1 ]; then
     # field NAME: a number of pid.json
     field() { sed -n "s/.*\"$1\":\([0-9]*\)[,}].*/\1/p" pid.json 2>/dev/null; }
     child=$(field child)
-    if [ "${child:-0}" -gt 0 ] && alive "$child" "$(field child_start)" "${its_boot:-}"; then exit 98; fi
+    if [ "${child:-0}" -gt 0 ] && alive "$child" "$(field child_start)" "${its_boot:-}"; then
+        [ -e engine.lock ] || exit 98  # no engine: nobody could tell how it ends
+        adopted=$child
     # Its supervisor may have died before it wrote the number down. The engine holds this lock while
     # it lives (engine/runs/run_lock.py); where nothing can ask for it the next engine refuses.
-    if [ -e engine.lock ] && command -v flock >/dev/null 2>&1; then
+    elif [ -e engine.lock ] && command -v flock >/dev/null 2>&1; then
         flock -n engine.lock true 2>/dev/null
         [ "$?" -eq 1 ] && exit 98
     fi
@@ -85,9 +91,7 @@ finish() {
     exit 0
 }
 
-rm -f stop
-write_pid 0 0 || exit 99
-child=
+child=$adopted
 trap '' HUP
 # stop.sh signals the command itself; forwarding is for those who only know the supervisor,
 # such as a container being shut down.
@@ -99,6 +103,14 @@ forward_signal() {
     if [ ! -e stop ]; then kill -TERM "$child" 2>/dev/null; fi
 }
 trap forward_signal TERM INT
+if [ -n "$child" ]; then
+    child_start=$(field child_start)
+    wait=  # it works already: later ones wait for it, it for none
+    write_pid "$child" "$child_start" || exit 99
+else
+    rm -f stop
+    write_pid 0 0 || exit 99
+fi
 
 # Waiting is done a second at a time, so that the beat goes on.
 if [ -n "$queue" ]; then
@@ -126,6 +138,23 @@ if [ -n "$queue" ]; then
         [ "$ahead" -gt 0 ] && sleep 1
     done
     rm -f queued
+fi
+
+# A shell cannot wait for a child of another. What the engine says last is its exit code too; one that
+# died without a word leaves no exit.json, and so is found to have vanished. Its log and its beat are
+# kept by what its first supervisor started for them.
+if [ -n "$adopted" ]; then
+    exec </dev/null >/dev/null 2>&1
+    while alive "$child" "$child_start" "$boot"; do : >beat; sleep 1; done
+    read -r its_pid its_attempt 2>/dev/null <engine.lock
+    last=$(tail -n 1 events.jsonl 2>/dev/null | head -c 1048576)
+    case $last in *'"type": "run_finished"'*) ;; *) exit 0 ;; esac
+    # said NAME: a number of the last event
+    said() { printf '%s\n' "$last" | sed -n "s/.*\"$1\": \([0-9][0-9]*\)[,}].*/\1/p"; }
+    code=$(said exit_code)
+    [ "${its_pid:-}" = "$child" ] && [ "${its_attempt:-}" = "$(said attempt)" ] && [ -n "$code" ] &&
+        finish "$code"
+    exit 0
 fi
 
 # mawk reads whole blocks unless told otherwise, which would hold back the last lines.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from sovdeck.engine.contract.catalogue import Text
@@ -12,6 +13,8 @@ from sovdeck.remote.jobs.run_summaries import fetch_summaries, follow_summary
 from sovdeck.remote.jobs.state import JobState
 from sovdeck.remote.servers.ended_runs import EndedRuns
 from sovdeck.remote.servers.server import ServerSession
+
+_RUNNING_ON_EVERY_S = 60.0  # a server that should be off is looked for no more often
 
 
 @dataclass(frozen=True)
@@ -32,15 +35,18 @@ class RunList:
     def __init__(self, session: ServerSession, last: int) -> None:
         self.session = session
         self._last = last
-        # What has to be told of a server that should be off, as of the last `fetch`.
+        # What has to be told of a server that should be off, as of the last minute's first `fetch`.
         self.running_on: Text | None = None
+        self._next_running_on = 0.0
         self._ended = EndedRuns(session.app_paths.ended_runs_folder)
         self._known: dict[str, tuple[JobState, RunSummary]] = {}
 
     def fetch(self) -> tuple[RunRow, ...]:
         """The newest runs, oldest first; Problem when the server cannot be asked."""
         connection, deployed = self.session.connection(), self.session.require_deployment()
-        self.running_on = self.session.running_on_warning()
+        if time.monotonic() >= self._next_running_on:
+            self.running_on = self.session.running_on_warning()
+            self._next_running_on = time.monotonic() + _RUNNING_ON_EVERY_S
         jobs = job_client.list_runs(connection, deployed.layout)[-self._last :]
         for job in jobs:
             before, summary = self._known.get(job.run_id, (job, None))

@@ -13,6 +13,7 @@ import re
 import shlex
 import string
 from collections.abc import Sequence
+from functools import lru_cache
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.hosts.address import to_printable
@@ -20,26 +21,33 @@ from sovdeck.remote.hosts.address import to_printable
 OUTPUT_MARK = b"\x1e:sovdeck:\n"
 
 # Characters that sh, csh, tcsh, fish and zsh all leave alone between single quotes.
-_PLAIN_BYTES = frozenset(
-    (string.ascii_letters + string.digits + ' #$%&()*+,-./:;<=>?@[]^_`{|}~"').encode()
-)
+_PLAIN = string.ascii_letters + string.digits + ' #$%&()*+,-./:;<=>?@[]^_`{|}~"'
+# `printf %b` reads \0 and three octal digits as one byte.
+_ENCODED_BYTES = {byte: f"\\0{byte:03o}" for byte in range(256) if chr(byte) not in _PLAIN}
+_ESCAPE_LENGTH = 5
 _LONGEST_WORD = 900
 _DECODER = """sh -c 'eval "$(printf %b "$@")"' sh"""
 
 
 def encode_command(argv: Sequence[str]) -> str:
     """Return one line that runs argv under any login shell, after printing `OUTPUT_MARK`."""
+    return _encode(tuple(argv))
+
+
+# A watched server is asked the same again and again, with a whole script each time.
+@lru_cache(maxsize=64)
+def _encode(argv: tuple[str, ...]) -> str:
     command = f"printf '\\036:sovdeck:\\n'; exec {shlex.join(argv)}"
-    # `printf %b` reads \0 and three octal digits as one byte.
-    units = [
-        chr(byte) if byte in _PLAIN_BYTES else f"\\0{byte:03o}"
-        for byte in command.encode("utf-8", "surrogateescape")
-    ]
-    words = [""]
-    for unit in units:
-        if len(words[-1]) + len(unit) > _LONGEST_WORD:
-            words.append("")
-        words[-1] += unit
+    data = command.encode("utf-8", "surrogateescape")
+    encoded = data.decode("latin-1").translate(_ENCODED_BYTES)  # whole scripts, often: in C
+    words, start = [], 0
+    while start < len(encoded):
+        end = start + _LONGEST_WORD
+        if end < len(encoded):
+            escape = encoded.rfind("\\", end - _ESCAPE_LENGTH + 1, end)
+            end = end if escape < 0 else escape  # one that would be cut goes into the next word
+        words.append(encoded[start:end])
+        start = end
     return " ".join([_DECODER, *(f"'{word}'" for word in words)])
 
 

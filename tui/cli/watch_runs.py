@@ -10,7 +10,7 @@ import threading
 import time
 from typing import Any
 
-from sovdeck.engine.contract.catalogue import text
+from sovdeck.engine.contract.catalogue import Text, text
 from sovdeck.engine.contract.format import format_short_duration
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.servers.run_list import RunList, RunRow
@@ -28,6 +28,7 @@ class RunWatcher:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._printed: dict[tuple[str, str], tuple[Any, ...]] = {}
+        self._running_on: dict[str, Text | None] = {}
         self._unreachable: dict[str, tuple[float, int]] = {}  # since when, and the age printed last
 
     def print_changes(self, server: str, rows: tuple[RunRow, ...]) -> None:
@@ -40,6 +41,12 @@ class RunWatcher:
                 self._printed[key] = state_key
                 self._console.print_json(row_json(row))
                 self._print_line(server, f"{row.job.run_id}: {format_row(row, self._console)}")
+
+    def print_running_on(self, server: str, warning: Text | None) -> None:
+        """Print once that a server is on which should be off."""
+        if warning is not None and self._running_on.get(server) != warning:
+            self._print_line(server, warning.get(self._console.language))
+        self._running_on[server] = warning
 
     def print_problem(self, server: str, problem: Problem, now: float) -> None:
         """Print that a server could not be reached: at once, then ever more seldom."""
@@ -115,4 +122,5 @@ def watch_runs(run_lists: list[RunList], console: Console) -> int:
                 remaining, code = remaining - 1, int(result.exit_code)
         else:
             watcher.print_changes(run_list.session.name, result)
+            watcher.print_running_on(run_list.session.name, run_list.running_on)
     return code

@@ -68,6 +68,9 @@ from sovdeck.tui.state.store import Store
 from sovdeck.tui.text.i18n import translate, translate_hint, translate_text
 
 REPAINT_INTERVAL_S = 0.4  # events are drained at most this often: charts repaint at most at 2.5 Hz
+# Where much is watched, or the computer is slow, events wait until this much of the time was free,
+# at most as many intervals: watching costs a small part of a core, however much there is to see.
+REST_SHARE, MOST_INTERVALS = 25.0, 4.0
 CLOCK_INTERVAL_S = 1.0
 PRELOAD_AFTER_S = 1.0  # by then the first screen is drawn; the next opens at once
 
@@ -111,6 +114,8 @@ class SovdeckApp(BaseApp):
         self.toasts = ToastNotifier(self)
         self.repaint_interval_s = REPAINT_INTERVAL_S
         self._drained_at = 0.0
+        # Processor seconds of this thread: until the last drain, and between it and the one before.
+        self._work_at_drain = self._last_work_s = 0.0
         self._drain_scheduled = False
         self._held: deque[Callable[[], Awaitable[object]]] = deque()
         for one in theme.THEMES:
@@ -184,7 +189,9 @@ class SovdeckApp(BaseApp):
 
     def on_events_waiting(self, message: EventsWaiting) -> None:
         """Apply the events now, or when the next repaint is due."""
-        left = self._drained_at + self.repaint_interval_s - time.monotonic()
+        longest = MOST_INTERVALS * self.repaint_interval_s
+        pause = max(self.repaint_interval_s, min(longest, self._last_work_s * REST_SHARE))
+        left = self._drained_at + pause - time.monotonic()
         if left <= 0:
             self.drain()
         elif not self._drain_scheduled:
@@ -195,6 +202,8 @@ class SovdeckApp(BaseApp):
         """Apply the events that services have emitted and show what changed."""
         self._drain_scheduled = False
         self._drained_at = time.monotonic()
+        worked = time.thread_time()
+        self._last_work_s, self._work_at_drain = worked - self._work_at_drain, worked
         self.toasts.remember_active(self.state)
         topics, events = self.controller.drain()
         self.publish(topics)
@@ -224,8 +233,10 @@ class SovdeckApp(BaseApp):
                 screen.publish(topics)
 
     def on_command_posted(self, message: CommandPosted) -> None:
-        """Hand the command to the controller."""
+        """Hand the command to the controller; what it says at once is shown at once."""
         self.controller.handle(message.command)
+        if not self.controller.idle:
+            self.drain()
 
     def on_prompt_requested(self, message: PromptRequested) -> None:
         """Show the dialog for the prompt; its result becomes the answer."""

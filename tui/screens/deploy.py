@@ -19,6 +19,7 @@ from sovdeck.tui.state.models import DeployStepRow
 from sovdeck.tui.state.state import State, Topics
 from sovdeck.tui.text.i18n import translate_text
 from sovdeck.tui.widgets.progress_bar import progress_bar
+from sovdeck.tui.widgets.steady_text import SteadyText
 from sovdeck.tui.widgets.weights_line import lacking_weights, weights_facts, weights_line
 
 _STEP_MARKS = {
@@ -52,10 +53,10 @@ class DeployScreen(AppScreen):
 
     def compose_body(self) -> Iterable[Widget]:
         with VerticalScroll(id="plan"):
-            yield Static(id="title")
-            yield Static(id="steps")
-            yield Static(id="outcome")
-            yield Static(id="weights")
+            yield SteadyText(id="title")
+            yield SteadyText(id="steps")
+            yield SteadyText(id="outcome")
+            yield SteadyText(id="weights")
 
     def on_mount(self) -> None:
         self.post_command(commands.PlanDeploy(self.server))

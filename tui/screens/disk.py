@@ -22,6 +22,7 @@ from sovdeck.tui.text.disk_words import disk_age_text, disk_mark_text
 from sovdeck.tui.text.i18n import translate_text
 from sovdeck.tui.widgets.diff_table import DiffTable, TableCell, columns_that_fit
 from sovdeck.tui.widgets.status_labels import tick_mark
+from sovdeck.tui.widgets.steady_text import SteadyText
 
 COLUMNS = {
     "tick": "",
@@ -53,9 +54,9 @@ class DiskScreen(AppScreen):
 
     def compose_body(self) -> Iterable[Widget]:
         with Vertical(id="list"):
-            yield Static(id="title", markup=False)
+            yield SteadyText(id="title", markup=False)
             yield DiffTable(id="items")
-        yield Static(id="chosen", markup=False)
+        yield SteadyText(id="chosen", markup=False)
 
     @property
     def table(self) -> DiffTable:

@@ -15,6 +15,7 @@ from sovdeck.tui.state.state import State, Topics
 from sovdeck.tui.widgets.empty_state import EmptyState
 from sovdeck.tui.widgets.log_view import LogView
 from sovdeck.tui.widgets.status_labels import job_pill
+from sovdeck.tui.widgets.steady_text import SteadyText
 
 
 class LogsScreen(AppScreen):
@@ -27,7 +28,7 @@ class LogsScreen(AppScreen):
     AUTO_FOCUS = "#log"
 
     def compose_body(self) -> Iterable[Widget]:
-        yield Static(id="head")
+        yield SteadyText(id="head")
         yield LogView(id="log")
         yield Input(id="word", placeholder=self.translate("tui.logs.find"))
         yield EmptyState("tui.logs.empty", id="empty")

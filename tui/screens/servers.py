@@ -33,6 +33,7 @@ from sovdeck.tui.widgets.diff_table import DiffTable, TableCell
 from sovdeck.tui.widgets.first_run import FirstRun
 from sovdeck.tui.widgets.gauge import memory_bar
 from sovdeck.tui.widgets.status_labels import age_text, connection_pill, job_pill, level_mark
+from sovdeck.tui.widgets.steady_text import SteadyText
 
 COLUMNS = {
     "name": "tui.servers.name",
@@ -60,13 +61,14 @@ class ServersScreen(SortableTableScreen):
     def compose_body(self) -> Iterable[Widget]:
         with Vertical(id="list"):
             yield DiffTable(id="servers")
-        yield Static(id="detail")
+        yield SteadyText(id="detail")
         yield FirstRun(id="empty")
 
     def __init__(self) -> None:
         super().__init__()
         self._starting_practice = False
         self._own_computer_chosen = False
+        self._keys_for: tuple[bool, bool] | None = None
 
     def _is_first_run(self, state: State) -> bool:
         """Whether no server was added yet; this computer itself is always listed."""
@@ -88,9 +90,11 @@ class ServersScreen(SortableTableScreen):
     def show(self, state: State, topics: Topics | None) -> None:
         servers = list(state.servers.values())
         self.query_one(FirstRun).show_own_option(bool(servers))
-        if self.has_class("-empty") != self._is_first_run(state):
-            self.toggle_class("-empty")
-        self.refresh_bindings()
+        first_run = self._is_first_run(state)
+        self.set_class(first_run, "-empty")
+        if self._keys_for != (first_run, bool(servers)):  # what `check_action` asks for
+            self._keys_for = first_run, bool(servers)
+            self.refresh_bindings()
         shown = _NARROW_COLUMNS if self.app.size.width < 100 else tuple(COLUMNS)
         servers = self.table_layout.sort_rows(servers, partial(_sort_value, state))
         rows = [(server.name, self._cells(state, server)) for server in servers]

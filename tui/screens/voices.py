@@ -26,6 +26,7 @@ from sovdeck.tui.widgets.diff_table import DiffTable, TableCell
 from sovdeck.tui.widgets.empty_state import EmptyState
 from sovdeck.tui.widgets.panel import Panel
 from sovdeck.tui.widgets.status_labels import age_text, stage_name
+from sovdeck.tui.widgets.steady_text import SteadyText
 from sovdeck.tui.widgets.transfer_row import transfers_text
 
 COLUMNS = {
@@ -60,7 +61,7 @@ class VoicesScreen(VoiceRefreshScreen, SortableTableScreen):
     def compose_body(self) -> Iterable[Widget]:
         with Vertical(id="list"):
             yield DiffTable(id="voices")
-        yield Static(id="checkpoints")
+        yield SteadyText(id="checkpoints")
         yield Panel(id="transfers")
         yield EmptyState("tui.voices.empty", id="empty")
 

@@ -30,10 +30,35 @@ class Store:
     def apply(self, events: Iterable[ev.StoreEvent]) -> Topics:
         """Fold `events` into the state and return the topics that changed."""
         topics: set[str] = set()
-        for event in events:
+        for event in _join_pieces(events):
             self.state, changed = _REDUCERS[type(event)](self.state, event)
             topics |= changed
         return frozenset(topics)
+
+
+def _join_pieces(events: Iterable[ev.StoreEvent]) -> list[ev.StoreEvent]:
+    """`events` with what a run sent in pieces as one event, since each costs a new state.
+
+    Of what says anything else of runs none is overtaken.
+    """
+    joined: list[ev.StoreEvent | None] = []
+    places: dict[tuple[type, str, str], int] = {}
+    for event in events:
+        if isinstance(event, ev.RunEvents | ev.LogLines):
+            key = (type(event), event.server, event.run)
+            if (place := places.get(key)) is not None:
+                event, joined[place] = _with_piece(joined[place], event), None
+            places[key] = len(joined)
+        elif not isinstance(event, ev.TelemetrySeen):
+            places.clear()
+        joined.append(event)
+    return [event for event in joined if event is not None]
+
+
+def _with_piece(before: Any, event: ev.RunEvents | ev.LogLines) -> ev.StoreEvent:
+    if isinstance(event, ev.RunEvents):
+        return replace(event, events=before.events + event.events)
+    return replace(event, lines=before.lines + event.lines)
 
 
 def _servers_loaded(state: State, event: ev.ServersLoaded) -> StateChange:

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from textual.message_pump import MessagePump
 
 from sovdeck.engine.contract.catalogue import Language, Text, hint, text
 
 
-@runtime_checkable
-class LocalizedApp(Protocol):
-    """An app that has chosen a language."""
-
-    language: Language
-
-
 def language_of(node: MessagePump) -> Language:
     """The language of the app that `node` belongs to; English outside a localised app."""
-    app = node.app
-    return app.language if isinstance(app, LocalizedApp) else "en"
+    language: Language = getattr(node.app, "language", "en")
+    return language
 
 
 def translate(node: MessagePump, key: str, /, **facts: Any) -> str:

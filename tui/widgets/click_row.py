@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from textual import events
 from textual.content import Content
-from textual.widgets import Static
+
+from sovdeck.tui.widgets.steady_text import SteadyText
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class ClickPart:
     tooltip: str = ""
 
 
-class ClickRow(Static):
+class ClickRow(SteadyText):
     """Finds the clicked part by column: Textual's own links would recolour the text."""
 
     def __init__(self, *, id: str | None = None) -> None:

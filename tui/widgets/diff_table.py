@@ -8,6 +8,9 @@ from rich.cells import cell_len
 from textual import events
 from textual.content import Content
 from textual.widgets import DataTable
+from textual.widgets.data_table import ColumnKey, RowKey
+
+from sovdeck.tui.widgets.steady_text import is_same_text
 
 _CELL_PADDING = 2  # a blank on either side of a cell
 TableCell = Content | str
@@ -55,16 +58,40 @@ class DiffTable(DataTable[TableCell]):
             if cursor_key in {key for key, _ in rows}:
                 self.move_cursor(row=self.get_row_index(str(cursor_key)))
             return
+        resized = False
         for column in self.ordered_columns:
             name = str(column.key.value)
             width = _column_width(columns[name], name, rows)
             if column.width != width:
                 column.width = width
-                self._require_update_dimensions = True
-        for key, cells in rows:
-            for name in columns:
-                if self.get_cell(key, name) != cells[name]:
-                    self.update_cell(key, name, cells[name])
+                resized = self._require_update_dimensions = True
+        changed = {
+            (key, name): cells[name]
+            for key, cells in rows
+            for name in columns
+            if not is_same_text(self.get_cell(key, name), cells[name])
+        }
+        self._replace_cells(changed)
+        if resized:
+            self._clear_caches()
+            self.refresh()
+
+    def _replace_cells(self, changed: Mapping[tuple[str, str], TableCell]) -> None:
+        """Put values into cells, by row and column, and paint their rows.
+
+        Textual's own `update_cell` would draw every cell of the table anew.
+        """
+        if not changed:
+            return
+        for (key, name), value in changed.items():
+            self._data[RowKey(key)][ColumnKey(name)] = value
+        for cached in list(self._cell_render_cache.keys()):
+            if (cached[0].value, cached[1].value) in changed:
+                self._cell_render_cache.discard(cached)
+        for cache in (self._row_renderable_cache, self._row_render_cache, self._line_cache):
+            cache.clear()
+        for key in {key for key, _ in changed}:
+            self.refresh_row(self.get_row_index(key))
 
 
 def columns_that_fit(

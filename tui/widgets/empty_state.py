@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from textual.content import Content
-from textual.widgets import Static
 
 from sovdeck.tui.state.server_models import Remark
 from sovdeck.tui.text.i18n import translate, translate_hint, translate_text
+from sovdeck.tui.widgets.steady_text import SteadyText
 
 
-class EmptyState(Static):
+class EmptyState(SteadyText):
     """A centred sentence of the catalogue with its hint below."""
 
     DEFAULT_CSS = """

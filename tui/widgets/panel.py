@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from textual.content import Content
-from textual.widgets import Static
+
+from sovdeck.tui.widgets.steady_text import SteadyText
 
 
-class Panel(Static):
+class Panel(SteadyText):
     """A text that depends on the width and height of its panel.
 
     A screen does not know the sizes of its widgets before their layout; a panel does.

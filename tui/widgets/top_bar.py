@@ -17,6 +17,7 @@ from sovdeck.tui.text.i18n import translate, translate_text
 from sovdeck.tui.widgets.click_row import ClickPart, ClickRow
 from sovdeck.tui.widgets.key_bar import is_typing
 from sovdeck.tui.widgets.status_labels import age_text, connection_pill
+from sovdeck.tui.widgets.steady_text import SteadyText
 
 _TAB_LAYOUTS = ((True, " ", 99), (False, " ", 99), (False, "", 99), (False, "", 4), (False, " ", 0))
 
@@ -42,7 +43,7 @@ class TopBar(Horizontal):
 
     def compose(self) -> ComposeResult:
         yield ClickRow(id="tabs")
-        yield Static(id="status")
+        yield SteadyText(id="status")
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self._follow_focus())

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -109,6 +110,105 @@ def test_a_command_whose_supervisor_was_killed_is_not_joined_by_a_second(
     again = supervise("sh", "-c", "exit 0")
     again.process.wait(timeout=60)
     assert exit_of(again)["attempt"] == 2
+
+
+# As the engine ends: it holds its lock, says so, works until it is told how to end.
+ENGINE = """
+import sys, time
+from pathlib import Path
+from sovdeck.engine.runs.run_lock import lock_run
+from sovdeck.engine.runtime.event_writer import EventWriter
+folder = Path.cwd()
+with lock_run(folder) as lock, EventWriter(folder / "events.jsonl", "run") as events:
+    lock.note_attempt(events.attempt)
+    events.emit("run_started", voice="a", stages=[], device={}, engine="0")
+    while not (folder / "go").exists():
+        time.sleep(0.02)
+    code = int((folder / "go").read_text())
+    (folder / "go").unlink()
+    events.emit("run_finished", status="succeeded", exit_code=code, exports=[])
+sys.exit(code)
+"""
+
+
+@pytest.fixture
+def engine(supervise: Callable[..., Any]) -> Callable[[], Any]:
+    """Start the stand-in of an engine, under a supervisor."""
+
+    def start() -> Any:
+        env = {"PYTHONPATH": str(ROOT / "dev")}
+        return supervise(sys.executable, "-c", ENGINE, env=env)
+
+    return start
+
+
+def orphan(job: Any) -> dict[str, Any]:
+    """Kill the supervisor of an engine at work; what pid.json says of them."""
+    pid = pid_of(job)
+    begun = [event for event in job.text("events.jsonl").splitlines() if "run_started" in event]
+    os.kill(pid["pid"], signal.SIGKILL)
+    job.process.wait(timeout=60)
+    assert begun
+    return pid
+
+
+def begin(engine: Callable[[], Any], times: int = 1) -> Any:
+    job = engine()
+    path = job.folder / "events.jsonl"
+    wait_for(lambda: path.exists() and path.read_text().count("run_started") == times)
+    return job
+
+
+@pytest.mark.parametrize("code", [0, 3, 130])
+def test_an_engine_whose_supervisor_was_killed_is_adopted(
+    engine: Callable[[], Any], code: int
+) -> None:
+    first = orphan(begin(engine))
+    adopting = engine()
+    wait_for(lambda: json.loads(adopting.text("pid.json"))["attempt"] == 2)
+    now = pid_of(adopting)
+    assert (now["child"], now["child_start"]) == (first["child"], first["child_start"])
+    assert now["pid"] == adopting.process.pid
+    assert engine().process.wait(timeout=60) == 98, "it has a supervisor again"
+    (adopting.folder / "go").write_text(str(code))
+    assert adopting.process.wait(timeout=60) == 0
+    end = exit_of(adopting)
+    assert (end["attempt"], end["code"]) == (2, code)
+    assert adopting.text("events.jsonl").count("run_started") == 1
+
+
+def test_an_adopted_engine_that_dies_without_a_word_has_no_exit(engine: Callable[[], Any]) -> None:
+    """Not even where an earlier attempt has left one: its last event is not of this engine."""
+    done = begin(engine)
+    (done.folder / "go").write_text("0")
+    assert exit_of(done)["attempt"] == 1
+    done.process.wait(timeout=60)
+    first = orphan(begin(engine, times=2))
+    adopting = engine()
+    wait_for(lambda: json.loads(adopting.text("pid.json"))["attempt"] == 3)
+    # As where it is killed before its first event reaches the disk.
+    events = adopting.folder / "events.jsonl"
+    events.write_text("".join(events.read_text().splitlines(keepends=True)[:-1]))
+    assert "run_finished" in events.read_text().splitlines()[-1]
+    os.kill(first["child"], signal.SIGKILL)
+    assert adopting.process.wait(timeout=60) == 0
+    assert exit_of(adopting)["attempt"] == 1
+
+
+def test_term_to_an_adopting_supervisor_reaches_the_engine(engine: Callable[[], Any]) -> None:
+    first = orphan(begin(engine))
+    adopting = engine()
+    wait_for(lambda: json.loads(adopting.text("pid.json"))["attempt"] == 2)
+    adopting.process.terminate()
+    assert adopting.process.wait(timeout=60) == 0
+    assert not is_alive(first["child"])
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 @pytest.mark.skipif(shutil.which("flock") is None, reason="no program asks for the lock")

@@ -86,6 +86,22 @@ def test_lines_written_while_following_arrive_before_the_end(link: Any, tmp_path
     assert list(events) == []
 
 
+def test_lines_that_come_quickly_travel_together(link: Any, tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(step(0) + b"\n")
+    batches = event_tail(link, path).batches()
+    next(batches)
+    with path.open("ab") as file:
+        for seq in range(1, 80):
+            file.write(step(seq) + b"\n")
+            file.flush()
+            time.sleep(0.01)
+    finish(tmp_path)
+    arrived = list(batches)
+    assert [event.seq for batch in arrived for event in batch] == list(range(1, 80))
+    assert len(arrived) < 40, "each line woke the laptop"
+
+
 def test_a_file_that_is_not_there_yet_is_waited_for(link: Any, tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     threading.Timer(0.3, lambda: path.write_bytes(step(0) + b"\n")).start()

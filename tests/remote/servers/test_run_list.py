@@ -33,6 +33,7 @@ class Session:
     name: str = "box"
     commands: list[str] = field(default_factory=list)
     received: int = 0
+    asked_whether_on: int = 0
 
     def connection(self) -> Session:
         return self
@@ -41,7 +42,7 @@ class Session:
         return self.deployed
 
     def running_on_warning(self) -> None:
-        return None
+        self.asked_whether_on += 1
 
     def script(self, text: str, args: Any = (), **options: Any) -> Any:
         self.commands.append("script")
@@ -159,3 +160,12 @@ def test_without_an_engine_that_answers_the_events_are_read(session: Session) ->
     broken = Deployed(session.deployed.layout, "/nowhere/python", "abc")
     found = fetch_summaries(session, broken, ["a"], history=True)["a"]  # type: ignore[arg-type]
     assert found.state.stage("gpt").step == 30 and found.complete  # type: ignore[union-attr]
+
+
+def test_a_watched_list_costs_no_further_command_a_look(session: Session) -> None:
+    write_run(session, "a", 3, ended=True)
+    runs = RunList(session, 10)  # type: ignore[arg-type]
+    for _ in range(3):
+        runs.fetch()
+    assert session.commands == ["script", "summary", "script", "script"]
+    assert session.asked_whether_on == 1, "whether it should be off is asked once a minute"

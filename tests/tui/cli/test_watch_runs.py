@@ -61,6 +61,14 @@ def test_a_queued_run_says_its_place(capsys: pytest.CaptureFixture[str]) -> None
     assert "前面 2 个" in capsys.readouterr().out
 
 
+def test_a_server_that_should_be_off_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    watcher = RunWatcher(Console(json_output=False, language="en"))
+    for warning in (None, Text("It is on.", "开着。"), Text("It is on.", "开着。"), None):
+        watcher.print_running_on("gpu9", warning)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.endswith("gpu9 It is on.")
+
+
 def test_silence_is_said_more_and_more_seldom(capsys: pytest.CaptureFixture[str]) -> None:
     watcher = RunWatcher(Console(json_output=False, language="en"))
     watcher.print_changes("gpu9", (GOING,))

@@ -10,8 +10,10 @@ from sovdeck.engine.contract.catalogue import Text
 from sovdeck.tui.services.fakes.run import LIVE_RUN, finished_run, running_run
 from sovdeck.tui.services.fakes.sample_data import SAVED, sample
 from sovdeck.tui.state import events as ev
+from sovdeck.tui.state import store as store_module
 from sovdeck.tui.state.freshness import displayed_age, freshness, server_freshness
 from sovdeck.tui.state.models import DeployStepRow, JobStatus, Transfer
+from sovdeck.tui.state.state import State, StateChange
 from sovdeck.tui.state.store import Store
 
 NOW = 1_000_000_000
@@ -38,6 +40,33 @@ def test_the_chosen_server_moves_on_when_it_is_forgotten(store: Store) -> None:
     assert store.state.server == "lab-a100"
     store.apply([ev.ServersLoaded(())])
     assert store.state.server is None and store.state.run is None
+
+
+def test_what_came_in_pieces_gives_the_state_of_one_by_one(store: Store) -> None:
+    events = running_run(NOW)
+    told: list[ev.StoreEvent] = []
+    for index, one in enumerate(events[:60]):
+        told.append(ev.RunEvents("tokyo-4090", LIVE_RUN, (one,), NOW + index))
+        if index % 3 == 0:
+            told.append(ev.TelemetrySeen("tokyo-4090", sample("tokyo-4090", NOW), NOW + index))
+        if index % 20 == 10:
+            told.append(ev.JobSeen(JobStatus("tokyo-4090", LIVE_RUN, "running"), NOW + index))
+    together, folds = Store(NOW), 0
+    together.apply([ev.ServersLoaded(SAVED)])
+    for one_event in told:
+        store.apply([one_event])
+    reduce = store_module._REDUCERS[ev.RunEvents]
+
+    def count(state: State, event: ev.RunEvents) -> StateChange:
+        nonlocal folds
+        folds += 1
+        return reduce(state, event)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(store_module._REDUCERS, ev.RunEvents, count)
+        together.apply(told)
+    assert together.state == store.state
+    assert folds == 4, "one between any two that say something else of the run"
 
 
 def test_a_late_word_about_a_forgotten_server_changes_nothing(store: Store) -> None:

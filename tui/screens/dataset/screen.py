@@ -33,6 +33,7 @@ from sovdeck.tui.widgets.clip_list import ClipList
 from sovdeck.tui.widgets.empty_state import EmptyState
 from sovdeck.tui.widgets.form_input import FormInput
 from sovdeck.tui.widgets.panel import Panel
+from sovdeck.tui.widgets.steady_text import SteadyText
 from sovdeck.tui.widgets.transfer_row import transfers_text
 from sovdeck.tui.widgets.waveform import Waveform
 
@@ -79,7 +80,7 @@ class DatasetScreen(AppScreen):
                 id="wavs",
                 compact=True,
             )
-        yield Static(id="summary")
+        yield SteadyText(id="summary")
         with Horizontal(id="content"):
             with VerticalScroll(id="report", can_focus=False):
                 yield Panel(id="worth")
@@ -87,9 +88,9 @@ class DatasetScreen(AppScreen):
                 yield ClipList(id="clips")
                 with Vertical(id="clip"):
                     yield Waveform(id="wave")
-                    yield Static(id="reasons")
+                    yield SteadyText(id="reasons")
                     yield Input(id="text", compact=True)
-                    yield Static(id="fault", markup=False)
+                    yield SteadyText(id="fault", markup=False)
         yield EmptyState("tui.dataset.empty", id="empty")
         yield Panel(id="pushing")
 

@@ -38,6 +38,7 @@ from sovdeck.tui.widgets.log_view import LogView
 from sovdeck.tui.widgets.panel import Panel
 from sovdeck.tui.widgets.stage_list import stage_line
 from sovdeck.tui.widgets.status_labels import stage_name
+from sovdeck.tui.widgets.steady_text import SteadyText
 
 STAGES = ("sovits", "gpt")
 SMOOTHINGS = (0.0, 0.6, 0.9, 0.97)
@@ -69,8 +70,8 @@ class MonitorScreen(AppScreen):
     def compose_body(self) -> Iterable[Widget]:
         with Vertical(id="run"):
             yield Panel(id="head")
-            yield Static(id="failure", markup=False)
-            yield Static(id="faults")
+            yield SteadyText(id="failure", markup=False)
+            yield SteadyText(id="faults")
             with Horizontal(id="top"):
                 yield Panel(id="stages")
                 yield Panel(id="gauges")

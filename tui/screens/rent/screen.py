@@ -34,6 +34,7 @@ from sovdeck.tui.state.rent_models import EndChoice, LeaseRow, OfferRow
 from sovdeck.tui.state.state import State, Topics
 from sovdeck.tui.widgets.diff_table import DiffTable, TableRow, columns_that_fit
 from sovdeck.tui.widgets.empty_state import EmptyState
+from sovdeck.tui.widgets.steady_text import SteadyText
 
 _MARGIN_CELLS = 4  # beside a table
 _MAX_NAME = 80  # the longest that a provider takes is shorter
@@ -59,13 +60,13 @@ class RentScreen(AppScreen):
         self._key_asked = False
 
     def compose_body(self) -> Iterable[Widget]:
-        yield Static(id="title")
+        yield SteadyText(id="title")
         with Vertical(id="list"):
             yield DiffTable(id="offers")
             yield DiffTable(id="leases")
             yield EmptyState("tui.rent.asking", id="empty")
         with VerticalScroll(id="more"):
-            yield Static(id="detail")
+            yield SteadyText(id="detail")
 
     def on_mount(self) -> None:
         state = self.base_app.state

@@ -43,6 +43,7 @@ from sovdeck.tui.widgets.diff_table import DiffTable
 from sovdeck.tui.widgets.empty_state import EmptyState
 from sovdeck.tui.widgets.panel import Panel
 from sovdeck.tui.widgets.param_field import ParamField, param_field_of
+from sovdeck.tui.widgets.steady_text import SteadyText
 from sovdeck.tui.widgets.waveform import Waveform
 
 PAGES = {
@@ -87,7 +88,7 @@ class SpeakScreen(VoiceScreen):
     # Layout
 
     def compose_body(self) -> Iterable[Widget]:
-        yield Static(id="head")
+        yield SteadyText(id="head")
         yield ClickRow(id="strip")
         with Horizontal(id="content"):
             with Vertical(id="left"):
@@ -104,7 +105,7 @@ class SpeakScreen(VoiceScreen):
                 with VerticalScroll(id="form", can_focus=False):
                     for name in FORM_FIELDS:
                         yield ParamField(PARAMS[name], self.form.values.get(name))
-                yield Static(id="help")
+                yield SteadyText(id="help")
         yield Panel(id="now")
         yield EmptyState("tui.speak_screen.no_voice", id="empty")
 

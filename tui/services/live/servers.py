@@ -28,7 +28,7 @@ from sovdeck.tui.state.server_models import ParsedSSHLine, ServerConnectionState
 
 POLL_S = 3.0
 RUNNING_ON_POLLS = 20  # a server that should be off is looked for once a minute
-LOST_CHECK_S = 0.25  # short beside the 4 s after which a connection is found dead
+LOST_CHECK_S = 1.0  # short beside the 4 s after which a connection is found dead
 _CONNECTION_STATES: dict[ConnectionState, ServerConnectionState] = {
     "offline": "offline",
     "connecting": "connecting",

@@ -34,7 +34,7 @@ from sovdeck.tui.state import events as ev
 from sovdeck.tui.state.models import TrainDraft, TrainPlan
 
 LOG_JOIN_S = 1.0
-CANCEL_POLL_S = 0.5
+CANCEL_POLL_S = 5.0  # how long a thread outlives its watch; a cancel is noticed at once
 
 
 class LiveTraining:
