@@ -104,6 +104,20 @@ def upload_reference(host: ServiceHost, command: commands.UploadReference) -> No
     )
 
 
+def name_reference(host: ServiceHost, command: commands.NameReference) -> None:
+    """Give a reference clip a name, under which other programs ask for it."""
+    speech = host.services.speech
+
+    def name(emit: Emit, cancel: Cancel) -> None:
+        speech.name_reference(
+            command.server, command.voice, command.clip, command.name, emit, cancel
+        )
+        message = text("tui.notices.reference_named", voice=command.voice, name=command.name)
+        emit(NoticeRaised("good", message, host.services.now()))
+
+    host.tasks.run(f"name-reference:{command.server}/{command.voice}", name)
+
+
 def play_reference(host: ServiceHost, command: commands.PlayReference) -> None:
     """Download a reference clip, once, and play it."""
     speech = host.services.speech
@@ -289,6 +303,7 @@ SPEECH_COMMAND_HANDLERS: dict[type, Callable[[Any, Any], None]] = {
     commands.StopRecording: stop_recording,
     commands.FetchClipToTrim: fetch_clip_to_trim,
     commands.UploadReference: upload_reference,
+    commands.NameReference: name_reference,
     commands.PlayReference: play_reference,
     commands.ReadText: read_text,
     commands.Speak: speak,

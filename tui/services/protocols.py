@@ -162,8 +162,14 @@ class Voices(Protocol):
     def refresh(self, server: str, emit: Emit, cancel: Cancel) -> None:
         """List the voices of a server; emit VoicesSeen."""
 
-    def pull(self, server: str, voice: str, emit: Emit, cancel: Cancel) -> None:
-        """Pack, download, verify, unpack; emit TransferChanged of kind pull and VoicesSeen."""
+    def pull(
+        self, server: str, voice: str, emit: Emit, cancel: Cancel, *, community: bool = False
+    ) -> None:
+        """Pack, download, verify, unpack; emit TransferChanged of kind pull and VoicesSeen.
+
+        community: also write it as programs of the community keep a voice; the transfer's path is
+        that folder then.
+        """
 
 
 class Rentals(Protocol):
@@ -270,6 +276,11 @@ class Speech(Protocol):
 
         Emits VoiceAssetsSeen.
         """
+
+    def name_reference(
+        self, server: str, voice: str, clip: str, name: str, emit: Emit, cancel: Cancel
+    ) -> None:
+        """Call a reference clip of the server by a name. Emits VoiceAssetsSeen."""
 
     def fetch_clip(self, server: str, voice: str, clip: str, emit: Emit, cancel: Cancel) -> Path:
         """Download a reference clip, once, to be played; return its file."""

@@ -247,10 +247,11 @@ class RefreshVoices:
 
 @dataclass(frozen=True)
 class PullVoice:
-    """Download a voice."""
+    """Download a voice; `community`: also write it as programs of the community keep one."""
 
     server: str
     voice: str
+    community: bool = False
 
 
 @dataclass(frozen=True)
@@ -335,6 +336,16 @@ class UploadReference:
     server: str
     voice: str
     upload: ReferenceUpload
+
+
+@dataclass(frozen=True)
+class NameReference:
+    """Give a reference clip of a server a name that requests may ask for."""
+
+    server: str
+    voice: str
+    clip: str
+    name: str
 
 
 @dataclass(frozen=True)
@@ -470,6 +481,7 @@ Command = (
     | StopRecording
     | FetchClipToTrim
     | UploadReference
+    | NameReference
     | PlayReference
     | Speak
     | SpeakWhenListed
@@ -502,5 +514,6 @@ MUTATING_COMMANDS: tuple[type, ...] = (
     StartTraining,
     StopRun,
     UploadReference,
+    NameReference,
     ChoosePair,
 )

@@ -360,9 +360,11 @@ class FakeVoices:
         self.world.record_call("voices", server)
         emit(ev.VoicesSeen(server, self.world.voices.get(server, ()), self.world.now()))
 
-    def pull(self, server: str, voice: str, emit: Emit, cancel: Cancel) -> None:
+    def pull(
+        self, server: str, voice: str, emit: Emit, cancel: Cancel, *, community: bool = False
+    ) -> None:
         """Emit a made-up download."""
-        self.world.record_call("pull", server, voice)
+        self.world.record_call("pull", server, voice, *(["community"] if community else []))
         row = Transfer(f"pull:{server}/{voice}", "pull", server, voice, total=_PACK_BYTES)
         if self.world.pull_problem is not None:
             emit(ev.TransferChanged(replace(row, phase="transfer", done=_PACK_BYTES // 3)))
