@@ -13,6 +13,7 @@ from sovdeck.tui.state.server_models import ServerDraft
 from sovdeck.tui.state.speak_form import SpeakForm
 from sovdeck.tui.state.speech_models import (
     AuditionDraft,
+    DoubtfulRow,
     ReadingRequest,
     ReferenceUpload,
     SpeakDraft,
@@ -349,6 +350,33 @@ class NameReference:
 
 
 @dataclass(frozen=True)
+class ListReadBooks:
+    """List the books that a voice has read on its server."""
+
+    server: str
+    voice: str
+
+
+@dataclass(frozen=True)
+class PlaySentence:
+    """Play a sentence of a read book that lies on a server."""
+
+    server: str
+    voice: str
+    row: DoubtfulRow
+
+
+@dataclass(frozen=True)
+class ReviseSentence:
+    """Have a sentence of a read book spoken once more another way, or keep it as it is."""
+
+    server: str
+    voice: str
+    row: DoubtfulRow
+    keep: bool
+
+
+@dataclass(frozen=True)
 class PlayReference:
     """Play a reference clip that lies on a server."""
 
@@ -482,6 +510,9 @@ Command = (
     | FetchClipToTrim
     | UploadReference
     | NameReference
+    | ListReadBooks
+    | PlaySentence
+    | ReviseSentence
     | PlayReference
     | Speak
     | SpeakWhenListed
@@ -515,5 +546,6 @@ MUTATING_COMMANDS: tuple[type, ...] = (
     StopRun,
     UploadReference,
     NameReference,
+    ReviseSentence,
     ChoosePair,
 )

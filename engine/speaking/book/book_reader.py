@@ -16,13 +16,13 @@ from sovdeck.engine.contract.atomic_io import write_atomic
 from sovdeck.engine.contract.book.chapters import Book, BookChapter, BookSentence
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.speaking.book.chapter_files import ChapterFiles, SpokenChapter
+from sovdeck.engine.speaking.book.reading_record import INDEX
 from sovdeck.engine.speaking.book.sentence_store import SentenceStore, SpokenSentence
 from sovdeck.engine.speaking.book.sound_file import BookFormat
 from sovdeck.engine.speaking.pipeline import SpeechPipeline, chunk_seed
 from sovdeck.engine.speaking.request import SpeakRequest
 from sovdeck.engine.speaking.takes import Take
 
-INDEX = "index.json"
 _SENTENCES = "sentences"
 # Of one sentence: the others can be spoken all the same.
 _OF_THE_TEXT = ("engine.text.unreadable", "engine.speaking.no_words", "engine.speaking.too_long")
@@ -59,14 +59,18 @@ class BookReader:
         self._files = ChapterFiles(folder, book, kind, self._store)
 
     def read(
-        self, redo: frozenset[int] = frozenset(), whole: bool = False
+        self,
+        redo: frozenset[int] = frozenset(),
+        whole: bool = False,
+        keep: frozenset[int] = frozenset(),
     ) -> Generator[dict[str, Any], None, None]:
         """Yield a row for each sentence and chapter as it is there, and one at the end.
 
         redo: numbers of sentences to be spoken once more, another way; Problem for one that the
-        book has not. whole: also make one file of all chapters.
+        book has not. whole: also make one file of all chapters. keep: numbers of sentences that a
+        person has heard and found good, so that they are doubtful no longer.
         """
-        unknown = sorted(redo - {sentence.number for sentence in self._book.sentences})
+        unknown = sorted((redo | keep) - {sentence.number for sentence in self._book.sentences})
         if unknown:
             raise Problem(
                 "engine.book.no_sentence",
@@ -83,6 +87,8 @@ class BookReader:
             for sentence in chapter.sentences:
                 one, is_fresh = self._speak_or_find(sentence, sentence.number in redo)
                 fresh_count += is_fresh
+                if sentence.number in keep:
+                    one = self._store.keep(one)
                 spoken.append(one)
                 yield self._sentence_row(chapter, one, is_fresh)
             chapters.append(SpokenChapter(chapter, tuple(spoken), self._request.pause_s))
@@ -183,7 +189,7 @@ class BookReader:
 def _doubtful_rows(part: SpokenChapter) -> Iterator[dict[str, Any]]:
     """What a person should listen to, with its place in the chapter's file."""
     for spoken, start, _ in part.pieces():
-        if spoken.doubts:
+        if spoken.doubts and not spoken.kept:
             yield {
                 "sentence": spoken.number,
                 "chapter": part.chapter.number,

@@ -360,3 +360,54 @@ def read_command(work: Path, folder: Path, *words: str) -> int:
     book.write_text("おはようございます。散歩に行きましょう。", encoding="utf-8")
     given = ("--work", str(work), "--into", str(folder / "into"), "--device", "cpu")
     return main(["read", VOICE, str(book), *given, "--json", "--check", *words])
+
+
+def test_a_sentence_that_was_kept_is_doubtful_no_more_until_it_is_redone(
+    reader: Callable[..., BookReader], voice: Counting, tmp_path: Path
+) -> None:
+    list(reader("book").read())
+    index = tmp_path / "book" / "index.json"
+
+    def doubtful() -> list[int]:
+        return [row["sentence"] for row in json.loads(index.read_text("utf-8"))["doubtful"]]
+
+    # An untrained voice finds no end, so that every sentence is cut.
+    (first, *others), spoken = doubtful(), len(voice.spoken)
+    list(reader("book").read(keep=frozenset((first,))))
+    assert doubtful() == others and len(voice.spoken) == spoken
+    list(reader("book").read())
+    assert doubtful() == others
+    list(reader("book").read(redo=frozenset((first,))))
+    assert len(voice.spoken) == spoken + 1 and doubtful() in ([first, *others], others)
+    with pytest.raises(Problem, match="99"):
+        list(reader("book").read(keep=frozenset((99,))))
+
+
+def test_a_revision_speaks_as_the_reading_began_and_others_are_left_alone(
+    work: Path, tmp_path: Path, clip: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    book = tmp_path / "takes" / "x.txt"
+    book.parent.mkdir()
+    book.write_text("おはよう。\n散歩に行こう。", encoding="utf-8")
+    into = tmp_path / "takes" / VOICE / "books" / "d1"
+    given = ("--work", str(work), "--into", str(into), "--json")
+    options = ("--device=cpu", "--text-lang=all_ja", "--pause-s=0.1", f"--ref-audio={clip(4.0)}")
+    options += ("--gpt-weight=Test-e2.ckpt", "--sovits-weight=Test_e2_s200.pth")
+
+    def rows(*words: str) -> Rows:
+        assert main(list(words)) == 0
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    assert main(["read", VOICE, str(book), *given, "--again"]) == 2
+    assert json.loads(capsys.readouterr().out)["code"] == "engine.book.no_reading"
+    assert rows("read", VOICE, str(book), *given, *options)[-1]["fresh"] == 2
+    again = rows("read", VOICE, str(book), *given, "--again", "--redo=2")
+    assert again[-1]["fresh"] == 1
+    assert [row["number"] for row in again if row.get("fresh") is True] == [2]
+    kept = rows("read", VOICE, str(book), *given, "--again", "--keep=1")
+    assert kept[-1]["fresh"] == 0
+    (found,) = rows("books", VOICE, "--work", str(tmp_path), "--json")
+    assert (found["folder"], found["book"]) == ("d1", "x.txt")
+    assert [row["sentence"] for row in found["doubtful"]] in ([2], [])
+    assert found["count"] == kept[-1]["doubtful"]
+    assert rows("books", "Other", "--work", str(tmp_path), "--json") == []

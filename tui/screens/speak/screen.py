@@ -20,6 +20,7 @@ from sovdeck.tui.screens.base.voice_screen import VoiceScreen
 from sovdeck.tui.screens.dialogs.name_prompt import NamePromptScreen
 from sovdeck.tui.screens.dialogs.record_reference import RecordReferenceScreen
 from sovdeck.tui.screens.dialogs.trim_reference import TrimReferenceScreen
+from sovdeck.tui.screens.speak.doubtful import DoubtfulScreen
 from sovdeck.tui.screens.speak.reading_line import ReadingLine
 from sovdeck.tui.screens.speak.text import (
     active_take_line,
@@ -548,6 +549,11 @@ class SpeakScreen(VoiceScreen):
             facts={"voice": voice.name},
         )
         self.app.push_screen(prompt, named)
+
+    def action_doubtful(self) -> None:
+        """Hear the doubtful sentences of the books that the voice has read."""
+        if self.voice is not None:
+            self.app.push_screen(DoubtfulScreen(self.voice.server, self.voice.name))
 
     def _open_trim_dialog(
         self, voice: Voice, screen: TrimReferenceScreen | RecordReferenceScreen

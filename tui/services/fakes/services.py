@@ -12,6 +12,7 @@ from pathlib import Path
 from sovdeck.engine.contract.dataset.edits import LineEdit
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.tui.services.fakes import sample_data
+from sovdeck.tui.services.fakes.books import FakeBooks
 from sovdeck.tui.services.fakes.dataset import BYTES
 from sovdeck.tui.services.fakes.disks import FakeDisks, fake_disk
 from sovdeck.tui.services.fakes.plan import fake_plan
@@ -104,6 +105,7 @@ def fake_services_over(world: FakeWorld) -> Services:
         FakeRecordings(world),
         FakeRentals(world),
         FakeDisks(world),
+        FakeBooks(world),
         FakePractice(world),
         open_sound=world.open_sound,
     )
