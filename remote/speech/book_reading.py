@@ -300,7 +300,7 @@ def _fetch(
 
 def _local_name(chapter: ChapterOfBook, file: BookFile) -> str:
     """`003 The Storm.mp3`: files of a folder stand in the order of the book."""
-    stem, _, suffix = file.name.rpartition(".")
+    stem, _, suffix = file.name.partition(".")  # of `003.words.srt` both
     title = chapter.title[:_TITLE_LENGTH].strip(". ")
     return filenames.safe_name(f"{stem} {title}".strip() + f".{suffix}")
 

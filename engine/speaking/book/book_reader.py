@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from sovdeck.engine.audio.pcm import make_silence
+from sovdeck.engine.audio.pcm import SPEECH_SAMPLE_RATE, make_silence
 from sovdeck.engine.contract.atomic_io import write_atomic
 from sovdeck.engine.contract.book.chapters import Book, BookChapter, BookSentence
 from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.engine.speaking.asr_check import recogniser_language
 from sovdeck.engine.speaking.book.chapter_files import ChapterFiles, SpokenChapter
 from sovdeck.engine.speaking.book.reading_record import INDEX
 from sovdeck.engine.speaking.book.sentence_store import SentenceStore, SpokenSentence
@@ -22,6 +23,7 @@ from sovdeck.engine.speaking.book.sound_file import BookFormat
 from sovdeck.engine.speaking.pipeline import SpeechPipeline, chunk_seed
 from sovdeck.engine.speaking.request import SpeakRequest
 from sovdeck.engine.speaking.takes import Take
+from sovdeck.engine.speaking.word_times import WordRecogniser, WordTime, align_words
 
 _SENTENCES = "sentences"
 # Of one sentence: the others can be spoken all the same.
@@ -127,7 +129,21 @@ class BookReader:
                 raise
             silence = make_silence(self._request.pause_s)
             return self._save(sentence, key, redo, silence, checked=True, doubts=("unspoken",))
-        return self._save(sentence, key, redo, take.samples, **_check_facts(take, self._checks))
+        facts = _check_facts(take, self._checks)
+        facts["words"] = self._word_times(self._pipeline, sentence, take)
+        return self._save(sentence, key, redo, take.samples, **facts)
+
+    def _word_times(
+        self, pipeline: SpeechPipeline, sentence: BookSentence, take: Take
+    ) -> tuple[WordTime, ...]:
+        """When each word is said; () where nobody listens, or what was heard is another text."""
+        recogniser = pipeline.recogniser if self._checks else None
+        if not isinstance(recogniser, WordRecogniser):
+            return ()
+        seconds = len(take.samples) / SPEECH_SAMPLE_RATE - self._request.pause_s
+        language = recogniser_language(self._request.text_lang)
+        heard = recogniser.transcribe_words(take.samples, language)
+        return align_words(sentence.text, heard, max(seconds, 0.1))
 
     def _save(
         self, sentence: BookSentence, key: str, redo: int, samples: np.ndarray, **facts: Any

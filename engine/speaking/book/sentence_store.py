@@ -19,6 +19,7 @@ import soundfile
 from sovdeck.engine.audio.pcm import encode_wav
 from sovdeck.engine.contract.atomic_io import file_sha256, write_atomic
 from sovdeck.engine.contract.foreign_values import parse_json_object
+from sovdeck.engine.speaking.word_times import WordTime
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class SpokenSentence:
     listen: "lost", "added", "different" or "unclear" by recognition, "cut" at the length limit,
     "unread" for characters without a sound, "unspoken" when nothing could be said. `checked` is
     whether a recogniser listened, and `heard` what it understood. `kept`: a person found it good.
+    `words`: their times where the recogniser could tell them.
     """
 
     number: int
@@ -45,6 +47,7 @@ class SpokenSentence:
     doubts: tuple[str, ...] = ()
     faults: tuple[Mapping[str, Any], ...] = field(default=())
     kept: bool = False
+    words: tuple[WordTime, ...] = ()
 
 
 class SentenceStore:
@@ -63,6 +66,7 @@ class SentenceStore:
             facts = parse_json_object(self._record(number).read_bytes())
             facts["doubts"] = tuple(facts["doubts"])
             facts["faults"] = tuple(facts["faults"])
+            facts["words"] = tuple(WordTime(**word) for word in facts.get("words", ()))
             spoken = SpokenSentence(**facts)
             whole = file_sha256(self.wav(number)) == spoken.sha256
         except (OSError, ValueError, KeyError, TypeError):
