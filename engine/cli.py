@@ -34,6 +34,7 @@ _COMMANDS = (
     "sovdeck.engine.commands.voice_assets",
     "sovdeck.engine.commands.audition",
     "sovdeck.engine.commands.read",
+    "sovdeck.engine.commands.books",
     "sovdeck.engine.commands.serve",
     "sovdeck.engine.commands.pack",
     "sovdeck.engine.commands.inspect",

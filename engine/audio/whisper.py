@@ -27,6 +27,15 @@ class Transcription:
     language: str
 
 
+@dataclass(frozen=True)
+class TimedWord:
+    """A recognised word, and the seconds at which it begins and ends."""
+
+    text: str
+    start: float
+    end: float
+
+
 class LocalWhisper:
     """A faster-whisper model (CTranslate2 folder); never downloads.
 
@@ -66,6 +75,24 @@ class LocalWhisper:
         Mandarin comes in simplified characters, as GPT-SoVITS reads it. Problem when the model
         knows only English and another language is asked for.
         """
+        parts, info = self._transcribe(wav, language)
+        text = "".join(part.text for part in parts).strip()
+        if info.language == "zh":
+            text = simplify(text)
+        return Transcription(text, info.language)
+
+    def transcribe_words(self, wav: np.ndarray, language: str | None) -> list[TimedWord]:
+        """Recognise as `transcribe`, each word with the times at which the model attended to it."""
+        parts, info = self._transcribe(wav, language, word_timestamps=True)
+        return [
+            TimedWord(simplify(one.word) if info.language == "zh" else one.word, one.start, one.end)
+            for part in parts
+            for one in part.words or ()
+        ]
+
+    def _transcribe(
+        self, wav: np.ndarray, language: str | None, *, word_timestamps: bool = False
+    ) -> Any:
         if language not in (None, "en") and not self._model.model.is_multilingual:
             raise Problem(
                 "engine.asr.english_only",
@@ -75,16 +102,13 @@ class LocalWhisper:
             )
         if language == "yue" and self._model.hf_tokenizer.token_to_id("<|yue|>") is None:
             language = "zh"  # before large-v3 the model wrote Cantonese down as Chinese
-        parts, info = self._model.transcribe(
+        return self._model.transcribe(
             np.ascontiguousarray(wav, dtype=np.float32),
             language=language,
             beam_size=5,
+            word_timestamps=word_timestamps,
             condition_on_previous_text=False,  # else one mistake is repeated to the end
         )
-        text = "".join(part.text for part in parts).strip()
-        if info.language == "zh":
-            text = simplify(text)
-        return Transcription(text, info.language)
 
 
 def _load_model(folder: Path, device: str, formats: tuple[str, ...]) -> Any:

@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     contents = PARAMS["pack.contents"]
     parser.add_argument("voice", help="name of the voice")
     parser.add_argument(
-        "--contents", choices=contents.choices, default=contents.default, help=contents.help.en
+        "--contents",
+        choices=contents.choices,
+        help=f"{contents.help.en} (default: as in the zip that is there)",
     )
     parser.add_argument("--work", type=Path, default=Path(), help="work folder (default: here)")
 

@@ -21,6 +21,7 @@ from sovdeck.engine.speaking.arguments import (
     given_infer_params,
     open_voice_loader,
 )
+from sovdeck.engine.speaking.book.reading_record import recorded_options, write_reading_record
 
 if TYPE_CHECKING:
     from sovdeck.engine.speaking.pipeline import SpeechPipeline
@@ -54,6 +55,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="speak this sentence once more, another way; repeatable",
     )
     parser.add_argument(
+        "--keep",
+        type=int,
+        action="append",
+        default=[],
+        metavar="SENTENCE",
+        help="this sentence was heard and is good: it is doubtful no longer; repeatable",
+    )
+    parser.add_argument(
+        "--again", action="store_true", help="with the options that the reading began with"
+    )
+    parser.add_argument(
         "--check", action="store_true", help="speak nothing, only see that all is there for it"
     )
     add_precision_argument(parser)
@@ -66,6 +78,8 @@ def run(args: argparse.Namespace) -> int:
     from sovdeck.engine.speaking.book.book_reader import BookReader
     from sovdeck.engine.speaking.weights import require_weights
 
+    if args.again:
+        args = _as_it_began(args)
     book = read_book(args.book)
     loader, device = open_voice_loader(args)
     settings = _settings(args, loader)
@@ -78,6 +92,7 @@ def run(args: argparse.Namespace) -> int:
     _print(args, {"event": "book", "checks": checks, **_book_facts(book)})
     if args.check:
         return 0
+    write_reading_record(args.into, args.book.name, _options(args, pair))
 
     def open_pipeline() -> SpeechPipeline:
         pipeline = loader.open_pipeline(*pair, device, args.precision)
@@ -94,9 +109,38 @@ def run(args: argparse.Namespace) -> int:
         kind=args.format,
         checks=checks,
     )
-    for row in reader.read(frozenset(args.redo), args.whole):
+    for row in reader.read(frozenset(args.redo), args.whole, frozenset(args.keep)):
         _print(args, row)
     return 0
+
+
+def _options(args: argparse.Namespace, pair: tuple[Path, Path]) -> list[str]:
+    """The options with which the same sentences would be spoken, whatever is trained meanwhile."""
+    found = [f"--{name}={getattr(args, name)}" for name in ("format", "device", "precision")]
+    found += ["--whole"] if args.whole else []
+    for name in ("reference", "pretrained", "asr", "words", "g2pw"):
+        if getattr(args, name) is not None:
+            found.append(f"--{name}={getattr(args, name)}")
+    gpt, sovits = (str(path) for path in pair)
+    for name, value in {
+        **given_infer_params(args),
+        "gpt_weight": gpt,
+        "sovits_weight": sovits,
+    }.items():
+        for one in value if isinstance(value, list) else [value]:
+            found.append(f"--{name.replace('_', '-')}={one}")
+    return found
+
+
+def _as_it_began(args: argparse.Namespace) -> argparse.Namespace:
+    """The arguments with the options that are recorded beside the sentences."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    here = [args.voice, str(args.book), f"--into={args.into}", f"--work={args.work}"]
+    here += [f"--redo={number}" for number in args.redo]
+    here += [f"--keep={number}" for number in args.keep]
+    found = parser.parse_args([*here, *recorded_options(args.into)])
+    return argparse.Namespace(**{**vars(args), **vars(found)})
 
 
 def _settings(args: argparse.Namespace, loader: VoiceLoader) -> SpeakSettings:

@@ -91,6 +91,10 @@ class Layout:
         """Folder of the voice's exported SoVITS weights of one version."""
         return self.work / versioned("SoVITS_weights", version) / check_voice_name(voice)
 
+    def references(self, voice: str) -> PurePosixPath:
+        """Folder of the clips that were added as references: NAME.wav with NAME.json."""
+        return self.work / "references" / check_voice_name(voice)
+
     def pack(self, voice: str) -> PurePosixPath:
         """The voice's zip file."""
         return self.work / "packs" / f"{check_voice_name(voice)}.zip"

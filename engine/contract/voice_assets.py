@@ -30,7 +30,8 @@ class ReferenceClip:
 
     `score` says how well it suits, None for a person's own. `peaks` are amplitudes for drawing,
     0 to 1. `window` is the segment (start, end) in seconds to keep of one that is too long, None
-    where the clip fits as it is. `came_from` is the path on the server of one that was downloaded
+    where the clip fits as it is. `name` is what a request may call it, `VOICE:NAME`; "" for a
+    recording of the dataset. `came_from` is the path on the server of one that was downloaded
     to be trimmed.
     """
 
@@ -43,4 +44,5 @@ class ReferenceClip:
     window: tuple[float, float] | None = None
     bytes: int = 0
     sha256: str = ""
+    name: str = ""
     came_from: str = ""

@@ -106,7 +106,7 @@ class SpeechService:
 
         A take that fails, or whose listener leaves, leaves nothing behind.
         """
-        given = convert_speak_params(params)
+        given = self.loader.with_named_reference(convert_speak_params(params))
         # The words belong to the clip: with a clip of the caller's own, ours do not fit.
         prepared = {} if given.get("ref_audio") else self.loader.prepared_reference()
         settings = SpeakSettings.from_params({**prepared, **given})

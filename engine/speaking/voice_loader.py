@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from sovdeck.engine.contract.layout import (
     VERSIONS,
     WEIGHT_FOLDERS,
     Layout,
+    is_voice_name,
     weight_epoch,
     weight_name,
 )
@@ -137,7 +138,7 @@ class VoiceLoader:
     @property
     def references_folder(self) -> Path:
         """Where clips that were added as references lie, each under its name."""
-        return self.work / "references" / self.voice
+        return Path(self.layout.references(self.voice))
 
     def clip_folders(self) -> tuple[Path, ...]:
         """The folders with this voice's recordings, that of named references first."""
@@ -156,11 +157,33 @@ class VoiceLoader:
         """ref_audio, ref_text and ref_lang of the added reference `name`; KeyError for none."""
         if name not in self.reference_names():
             raise KeyError(name)
-        path = self.references_folder / f"{name}.wav"
+        path = self._clip(name)
         facts = read_optional_facts(path.with_suffix(".json"))
         found = {"ref_audio": str(path), "ref_text": to_text(facts.get("text"))}
         language = to_text(facts.get("language"))
         return found | ({"ref_lang": language} if language else {})
+
+    def with_named_reference(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """`infer` params whose `ref_audio` may be an added reference's name, with its clip.
+
+        Its words and language come along where `params` give no words. Problem for a name that
+        no reference has.
+        """
+        called = params.get("ref_audio")
+        if not isinstance(called, str):
+            return dict(params)
+        if called in self.reference_names():
+            words = {name for name in ("ref_text", "ref_lang") if not params.get("ref_text")}
+            rest = {name: value for name, value in params.items() if name not in words}
+            return {**self.named_reference(called), **rest, "ref_audio": str(self._clip(called))}
+        if is_voice_name(called) and not Path(called).suffix and not Path(called).exists():
+            known = ", ".join(self.reference_names()) or "-"
+            facts = {"voice": self.voice, "name": called, "known": known}
+            raise Problem("engine.speaking.no_named_reference", ExitCode.CONFIG, **facts)
+        return dict(params)
+
+    def _clip(self, name: str) -> Path:
+        return self.references_folder / f"{name}.wav"
 
     def clips(self) -> list[TranscribedClip]:
         """The voice's recordings with their words, as its list names them; [] without a list."""

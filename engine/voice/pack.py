@@ -17,8 +17,9 @@ from typing import Any
 
 from sovdeck.engine import __version__
 from sovdeck.engine.contract.atomic_io import atomic_replacement, file_sha256
-from sovdeck.engine.contract.foreign_values import read_optional_facts
+from sovdeck.engine.contract.foreign_values import parse_json_object, read_optional_facts
 from sovdeck.engine.contract.layout import VERSIONS, WEIGHT_FOLDERS, Layout
+from sovdeck.engine.contract.params import PARAMS
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.contract.spec import TINY_PRESETS
 from sovdeck.engine.runtime.selected_weights import (
@@ -41,8 +42,13 @@ class VoicePack:
     files: tuple[str, ...]
 
 
-def pack_voice(layout: Layout, voice: str, contents: str = "voice") -> VoicePack:
-    """Write packs/NAME.zip; Problem when there are no weights yet or too little space."""
+def pack_voice(layout: Layout, voice: str, contents: str | None = None) -> VoicePack:
+    """Write packs/NAME.zip; Problem when there are no weights yet or too little space.
+
+    contents: of the parameter `pack.contents`; None is what the zip holds that is there, else
+    the parameter's default.
+    """
+    contents = contents or _packed_contents(Path(layout.pack(voice)))
     members = sorted(_collect_members(layout, voice, contents).items())
     target = Path(layout.pack(voice))
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -56,6 +62,16 @@ def pack_voice(layout: Layout, voice: str, contents: str = "voice") -> VoicePack
             _add_text(archive, name, text)
     names = (*(name for name, _ in members), "README.txt", "manifest.json")
     return VoicePack(target, target.stat().st_size, file_sha256(target), names)
+
+
+def _packed_contents(path: Path) -> str:
+    param = PARAMS["pack.contents"]
+    try:
+        with zipfile.ZipFile(path) as archive:
+            found = parse_json_object(archive.read("manifest.json")).get("contents")
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        found = None
+    return str(found if found in param.choices else param.default)
 
 
 def _text_members(
@@ -87,6 +103,10 @@ def _collect_members(layout: Layout, voice: str, contents: str) -> dict[str, Pat
                 members[sidecar.relative_to(work).as_posix()] = sidecar
     for path in sorted((features / "reference").glob("*")):
         members[f"reference/{path.name}"] = path
+    for path in sorted(Path(layout.references(voice)).glob("[!.]*.wav")):
+        members[f"references/{path.name}"] = path
+        if (words := path.with_suffix(".json")).is_file():
+            members[f"references/{words.name}"] = words
     if (features / "proof.wav").is_file():
         members["proof.wav"] = features / "proof.wav"
     if contents == "resumable":  # all of logs/NAME, but for half-written checkpoints
@@ -169,6 +189,7 @@ def _readme(voice: str, manifest: Mapping[str, Any]) -> str:
 GPT_weights*/    the model that decides rhythm and reading
 SoVITS_weights*/ the model that makes the sound, of the version in the folder's name (v2 without)
 reference/       a clip of the voice and its exact words: give both when speaking
+references/      clips that were given a name, such as a mood, and their words
 proof.wav        what the voice said right after training
 manifest.json    size and SHA-256 of every file
 

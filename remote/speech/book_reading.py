@@ -300,7 +300,7 @@ def _fetch(
 
 def _local_name(chapter: ChapterOfBook, file: BookFile) -> str:
     """`003 The Storm.mp3`: files of a folder stand in the order of the book."""
-    stem, _, suffix = file.name.rpartition(".")
+    stem, _, suffix = file.name.partition(".")  # of `003.words.srt` both
     title = chapter.title[:_TITLE_LENGTH].strip(". ")
     return filenames.safe_name(f"{stem} {title}".strip() + f".{suffix}")
 
@@ -354,7 +354,7 @@ def _parse_file(row: Mapping[str, Any], field: str) -> BookFile | None:
 def _parse_index(data: Mapping[str, Any]) -> BookIndex:
     rows = object_list_field(data, "chapters", _MAX_CHAPTERS)
     chapters = [_parse_chapter({**row, "of": len(rows)}) for row in rows]
-    doubtful = [_parse_doubtful(row) for row in object_list_field(data, "doubtful", _MAX_DOUBTFUL)]
+    doubtful = [parse_doubtful(row) for row in object_list_field(data, "doubtful", _MAX_DOUBTFUL)]
     return BookIndex(
         text_field(data, "title"),
         data.get("checked") is True,
@@ -363,7 +363,8 @@ def _parse_index(data: Mapping[str, Any]) -> BookIndex:
     )
 
 
-def _parse_doubtful(row: Mapping[str, Any]) -> DoubtfulSentence | None:
+def parse_doubtful(row: Mapping[str, Any]) -> DoubtfulSentence | None:
+    """A row of the table of doubtful sentences; None where it names no file of ours."""
     number = int_field(row, "sentence") or 0
     wav = _parse_file({**row, "wav": f"{number:06d}.wav"}, "wav")
     if wav is None or number < 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,14 +62,16 @@ def upload_reference(
     trim: bool = False,
     text: str = "",
     language: str = "",
+    reference_name: str = "",
     cancel: threading.Event | None = None,
 ) -> ReferenceClip:
     """Upload a recording of this computer as a reference clip of the voice.
 
     window: the segment (start, end) in seconds to keep; trim: let the engine choose one of a long
-    clip. text, language: its transcript, where that is known.
+    clip. text, language: its transcript, where that is known. reference_name: what requests shall
+    call it; its file's name without one.
     """
-    folder = session.layout().work / "references" / voice / "incoming"
+    folder = session.layout().references(voice) / "incoming"
     name = filenames.safe_name(clip.name).lstrip(".-_ ") or "clip.wav"
     push(
         session.connect,
@@ -80,11 +82,24 @@ def upload_reference(
     )
     cut = [] if window is None else ["--window", *(f"{second:.3f}" for second in window)]
     args = ["--add-reference", str(folder / name), *cut, *(["--trim"] if trim else [])]
-    args += [f"--ref-text={text}", f"--ref-lang={language}"]
+    args += [f"--ref-text={text}", f"--ref-lang={language}", f"--name={reference_name}"]
     try:
-        row = _run_engine(session, voice, *args).get("reference")
+        return _changed_reference(session, voice, args)
     finally:
         session.connection().run(["rm", "-rf", "--", str(folder)])
+
+
+def name_reference(session: ServerSession, voice: str, clip: str, name: str) -> ReferenceClip:
+    """Call the clip at the server's path `clip` by a name; requests may then ask `VOICE:NAME`.
+
+    A recording of the dataset is copied beside the added ones. Problem for a name that cannot be
+    one, or that another clip has.
+    """
+    return _changed_reference(session, voice, ["--name-reference", clip, f"--name={name}"])
+
+
+def _changed_reference(session: ServerSession, voice: str, args: Sequence[str]) -> ReferenceClip:
+    row = _run_engine(session, voice, *args).get("reference")
     if not isinstance(row, dict) or not text_field(row, "path"):
         raise Problem("remote.speak.odd", ExitCode.INTERNAL, server=session.name, event="reference")
     return _parse_reference(row)
@@ -121,4 +136,5 @@ def _parse_reference(row: Mapping[str, Any]) -> ReferenceClip:
         window,
         int_field(row, "bytes") or 0,
         text_field(row, "sha256"),
+        text_field(row, "name"),
     )

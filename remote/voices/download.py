@@ -21,10 +21,13 @@ from sovdeck.remote.transfer.core.backoff import wait_for
 from sovdeck.remote.transfer.core.progress import TransferMeter
 from sovdeck.remote.transfer.download.file import pull
 from sovdeck.remote.voices import unpack
+from sovdeck.remote.voices.community_folder import COMMUNITY
 from sovdeck.remote.voices.download_index import DownloadIndex
 from sovdeck.remote.voices.listing import version_of
 from sovdeck.remote.voices.transfer_options import TransferOptions
 
+# Whether the pack $1 is there, and no clip in the folder $2 was added or named after it.
+_IS_NEWEST = 'test -f "$1" && test -z "$(find "$2" -newer "$1" 2>/dev/null | head -n 1)"'
 PACK_TIMEOUT_S = 3600.0  # many gigabytes on a slow network disk
 
 
@@ -66,14 +69,17 @@ def download_voice(
     """Pull `packs/VOICE.zip` into `outputs` and unpack it as `outputs/VOICE`.
 
     contents: what of the voice to download; None takes the pack that the last run left. Anything
-    else, or a missing pack, has the engine pack the voice first, which needs as much disk space on
-    the server as the zip. An earlier unpacked copy is replaced only by a whole new one.
+    else, a missing pack, or a reference named since has the engine pack the voice first, which
+    needs as much disk space on the server as the zip. An earlier unpacked copy is replaced only by
+    a whole new one.
     """
     check_voice_name(voice)
     connection, deployed = server.connection(), server.require_deployment()
     path = deployed.layout.pack(voice)
-    if contents is not None or connection.run(["test", "-f", str(path)]).code:
-        what = ["--contents", contents or "voice", "--work", str(deployed.layout.work)]
+    whole = ["sh", "-c", _IS_NEWEST, "sh", str(path), str(deployed.layout.references(voice))]
+    if contents is not None or connection.run(whole).code:
+        what = ["--work", str(deployed.layout.work)]
+        what += [] if contents is None else ["--contents", contents]
         _pack_on_server(server, connection, voice, what, options)
     folder, files = outputs / voice, []
 
@@ -84,7 +90,7 @@ def download_voice(
                 folder,
                 name=f"{voice}.zip",
                 replace=True,
-                preserve=PRESERVED_FOLDERS,
+                preserve=(*PRESERVED_FOLDERS, COMMUNITY),
                 cancel=options.cancel,
             )
         )

@@ -237,7 +237,10 @@ class Controller(ServiceHost):
         transfer = Transfer(group, "pull", command.server, command.voice)
         voices = self.services.voices
         self._run_transfer(
-            transfer, lambda emit, cancel: voices.pull(command.server, command.voice, emit, cancel)
+            transfer,
+            lambda emit, cancel: voices.pull(
+                command.server, command.voice, emit, cancel, community=command.community
+            ),
         )
 
     def cancel_transfer(self, command: commands.CancelTransfer) -> None:

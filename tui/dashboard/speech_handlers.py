@@ -104,6 +104,20 @@ def upload_reference(host: ServiceHost, command: commands.UploadReference) -> No
     )
 
 
+def name_reference(host: ServiceHost, command: commands.NameReference) -> None:
+    """Give a reference clip a name, under which other programs ask for it."""
+    speech = host.services.speech
+
+    def name(emit: Emit, cancel: Cancel) -> None:
+        speech.name_reference(
+            command.server, command.voice, command.clip, command.name, emit, cancel
+        )
+        message = text("tui.notices.reference_named", voice=command.voice, name=command.name)
+        emit(NoticeRaised("good", message, host.services.now()))
+
+    host.tasks.run(f"name-reference:{command.server}/{command.voice}", name)
+
+
 def play_reference(host: ServiceHost, command: commands.PlayReference) -> None:
     """Download a reference clip, once, and play it."""
     speech = host.services.speech
@@ -113,6 +127,38 @@ def play_reference(host: ServiceHost, command: commands.PlayReference) -> None:
         host.playback.play_to_end(path, emit, cancel)
 
     host.tasks.run(PLAYBACK_GROUP, play)
+
+
+def list_read_books(host: ServiceHost, command: commands.ListReadBooks) -> None:
+    """List the books that a voice has read."""
+    books = host.services.books
+    host.tasks.run(
+        "books", lambda emit, cancel: books.list_read(command.server, command.voice, emit, cancel)
+    )
+
+
+def play_sentence(host: ServiceHost, command: commands.PlaySentence) -> None:
+    """Download a sentence of a book, once, and play it."""
+    books = host.services.books
+
+    def play(emit: Emit, cancel: Cancel) -> None:
+        path = books.fetch_sentence(command.server, command.voice, command.row, emit, cancel)
+        host.playback.play_to_end(path, emit, cancel)
+
+    host.tasks.run(PLAYBACK_GROUP, play)
+
+
+def revise_sentence(host: ServiceHost, command: commands.ReviseSentence) -> None:
+    """Redo or keep a sentence; no effect while one of the same book is being revised."""
+    group = f"revise:{command.server}/{command.row.folder}"
+    books = host.services.books
+    if not host.tasks.is_running(group):
+        host.tasks.run(
+            group,
+            lambda emit, cancel: books.revise(
+                command.server, command.voice, command.row, command.keep, emit, cancel
+            ),
+        )
 
 
 def read_text(host: ServiceHost, command: commands.ReadText) -> None:
@@ -289,7 +335,11 @@ SPEECH_COMMAND_HANDLERS: dict[type, Callable[[Any, Any], None]] = {
     commands.StopRecording: stop_recording,
     commands.FetchClipToTrim: fetch_clip_to_trim,
     commands.UploadReference: upload_reference,
+    commands.NameReference: name_reference,
     commands.PlayReference: play_reference,
+    commands.ListReadBooks: list_read_books,
+    commands.PlaySentence: play_sentence,
+    commands.ReviseSentence: revise_sentence,
     commands.ReadText: read_text,
     commands.Speak: speak,
     commands.SpeakWhenListed: speak_when_listed,

@@ -36,7 +36,15 @@ COLUMNS = {
     "size": "tui.voices.size",
     "home": "tui.voices.home",
 }
-_VOICE_ACTIONS = ("download", "cancel_transfer", "copy_path", "speak", "audition", "columns")
+_VOICE_ACTIONS = (
+    "download",
+    "download_community",
+    "cancel_transfer",
+    "copy_path",
+    "speak",
+    "audition",
+    "columns",
+)
 _MAX_CHECKPOINTS = 8
 _EPOCH_CELLS, _LOSS_CELLS = 10, 15
 _MAX_EPOCHS_LISTED = 6
@@ -173,10 +181,15 @@ class VoicesScreen(VoiceRefreshScreen, SortableTableScreen):
         self.table.move_cursor(row=self.table.cursor_row + by)
 
     def action_download(self) -> None:
-        if self.voice_at_cursor is not None:
-            self.post_command(
-                commands.PullVoice(self.voice_at_cursor.server, self.voice_at_cursor.name)
-            )
+        self._download(community=False)
+
+    def action_download_community(self) -> None:
+        self._download(community=True)
+
+    def _download(self, *, community: bool) -> None:
+        voice = self.voice_at_cursor
+        if voice is not None:
+            self.post_command(commands.PullVoice(voice.server, voice.name, community))
 
     def action_refresh_voices(self) -> None:
         for name in self.base_app.state.servers:

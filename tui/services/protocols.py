@@ -26,6 +26,7 @@ from sovdeck.tui.state.rent_models import EndChoice
 from sovdeck.tui.state.server_models import ParsedSSHLine, ServerDraft
 from sovdeck.tui.state.speech_models import (
     AuditionDraft,
+    DoubtfulRow,
     ReadingRequest,
     ReferenceUpload,
     SpeakDraft,
@@ -162,8 +163,14 @@ class Voices(Protocol):
     def refresh(self, server: str, emit: Emit, cancel: Cancel) -> None:
         """List the voices of a server; emit VoicesSeen."""
 
-    def pull(self, server: str, voice: str, emit: Emit, cancel: Cancel) -> None:
-        """Pack, download, verify, unpack; emit TransferChanged of kind pull and VoicesSeen."""
+    def pull(
+        self, server: str, voice: str, emit: Emit, cancel: Cancel, *, community: bool = False
+    ) -> None:
+        """Pack, download, verify, unpack; emit TransferChanged of kind pull and VoicesSeen.
+
+        community: also write it as programs of the community keep a voice; the transfer's path is
+        that folder then.
+        """
 
 
 class Rentals(Protocol):
@@ -277,6 +284,11 @@ class Speech(Protocol):
         Emits VoiceAssetsSeen.
         """
 
+    def name_reference(
+        self, server: str, voice: str, clip: str, name: str, emit: Emit, cancel: Cancel
+    ) -> None:
+        """Call a reference clip of the server by a name. Emits VoiceAssetsSeen."""
+
     def fetch_clip(self, server: str, voice: str, clip: str, emit: Emit, cancel: Cancel) -> Path:
         """Download a reference clip, once, to be played; return its file."""
 
@@ -299,6 +311,26 @@ class Speech(Protocol):
 
     def save_take(self, wav: Path, folder: Path) -> Path:
         """Copy a take into a folder of the person's choice, under a name that is still free."""
+
+
+class Books(Protocol):
+    """Books that voices have read aloud, and the sentences to listen to."""
+
+    def list_read(self, server: str, voice: str, emit: Emit, cancel: Cancel) -> None:
+        """List the books that the voice has read; emit ReadBooksSeen."""
+
+    def fetch_sentence(
+        self, server: str, voice: str, row: DoubtfulRow, emit: Emit, cancel: Cancel
+    ) -> Path:
+        """Download the sound of a doubtful sentence, to be played; return its file."""
+
+    def revise(
+        self, server: str, voice: str, row: DoubtfulRow, keep: bool, emit: Emit, cancel: Cancel
+    ) -> None:
+        """Have the sentence spoken once more another way, or kept as it is.
+
+        Emits RevisionChanged at both ends, and ReadBooksSeen.
+        """
 
 
 class Recordings(Protocol):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sovdeck.engine.contract.catalogue import Language
 from sovdeck.tui.services.protocols import (
     Auditions,
+    Books,
     Datasets,
     Deploys,
     Disks,
@@ -48,6 +49,7 @@ class Services:
     recordings: Recordings
     rentals: Rentals
     disks: Disks
+    books: Books
     practice: Practice | None = None
     notify_run_ended: NotifyRunEnded | None = None
     default_draft: TrainDraft | None = None

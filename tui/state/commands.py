@@ -13,6 +13,7 @@ from sovdeck.tui.state.server_models import ServerDraft
 from sovdeck.tui.state.speak_form import SpeakForm
 from sovdeck.tui.state.speech_models import (
     AuditionDraft,
+    DoubtfulRow,
     ReadingRequest,
     ReferenceUpload,
     SpeakDraft,
@@ -254,10 +255,11 @@ class RefreshVoices:
 
 @dataclass(frozen=True)
 class PullVoice:
-    """Download a voice."""
+    """Download a voice; `community`: also write it as programs of the community keep one."""
 
     server: str
     voice: str
+    community: bool = False
 
 
 @dataclass(frozen=True)
@@ -342,6 +344,43 @@ class UploadReference:
     server: str
     voice: str
     upload: ReferenceUpload
+
+
+@dataclass(frozen=True)
+class NameReference:
+    """Give a reference clip of a server a name that requests may ask for."""
+
+    server: str
+    voice: str
+    clip: str
+    name: str
+
+
+@dataclass(frozen=True)
+class ListReadBooks:
+    """List the books that a voice has read on its server."""
+
+    server: str
+    voice: str
+
+
+@dataclass(frozen=True)
+class PlaySentence:
+    """Play a sentence of a read book that lies on a server."""
+
+    server: str
+    voice: str
+    row: DoubtfulRow
+
+
+@dataclass(frozen=True)
+class ReviseSentence:
+    """Have a sentence of a read book spoken once more another way, or keep it as it is."""
+
+    server: str
+    voice: str
+    row: DoubtfulRow
+    keep: bool
 
 
 @dataclass(frozen=True)
@@ -478,6 +517,10 @@ Command = (
     | StopRecording
     | FetchClipToTrim
     | UploadReference
+    | NameReference
+    | ListReadBooks
+    | PlaySentence
+    | ReviseSentence
     | PlayReference
     | Speak
     | SpeakWhenListed
@@ -511,5 +554,7 @@ MUTATING_COMMANDS: tuple[type, ...] = (
     StartTraining,
     StopRun,
     UploadReference,
+    NameReference,
+    ReviseSentence,
     ChoosePair,
 )

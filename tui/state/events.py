@@ -33,6 +33,7 @@ from sovdeck.tui.state.server_models import (
 )
 from sovdeck.tui.state.speech_models import (
     AuditionState,
+    ReadBooksState,
     ReadingRow,
     RecordingRow,
     TakeRow,
@@ -299,6 +300,21 @@ class ClipMeasured:
 
 
 @dataclass(frozen=True)
+class ReadBooksSeen:
+    """The books that a voice has read, as its server has them."""
+
+    books: ReadBooksState
+
+
+@dataclass(frozen=True)
+class RevisionChanged:
+    """A sentence of a book began or ended to be redone or kept."""
+
+    key: str
+    working: bool
+
+
+@dataclass(frozen=True)
 class TextRead:
     """A server has said how it reads the text that is being written, or that it cannot."""
 
@@ -437,6 +453,8 @@ StoreEvent = (
     | VoiceAssetsUnreadable
     | VoiceChosen
     | ClipMeasured
+    | ReadBooksSeen
+    | RevisionChanged
     | TextRead
     | TakeChanged
     | TakeEnded

@@ -57,6 +57,43 @@ class VoiceAssetsState:
 
 
 @dataclass(frozen=True)
+class DoubtfulRow:
+    """A sentence of a read book that a person should hear: where, why, and what was understood.
+
+    `folder` is its book's on the server; `start` in seconds within the chapter's sound.
+    """
+
+    folder: str
+    book: str
+    sentence: int
+    chapter: int
+    start: float
+    doubts: tuple[str, ...]
+    text: str
+    heard: str
+    redo: int = 0
+
+    @property
+    def key(self) -> str:
+        """The row's key in a table."""
+        return f"{self.folder}/{self.sentence}"
+
+
+@dataclass(frozen=True)
+class ReadBooksState:
+    """The books that one voice has read: how many, and their doubtful sentences.
+
+    `working` holds the keys of sentences that are being redone or kept now.
+    """
+
+    server: str
+    voice: str
+    books: int = 0
+    doubtful: tuple[DoubtfulRow, ...] = ()
+    working: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class SpeakDraft:
     """A request: `infer` parameters without prefix, only those that were changed."""
 

@@ -28,6 +28,7 @@ from sovdeck.tui.state.runs import RunKey, RunView
 from sovdeck.tui.state.server_models import Remark, ServerState
 from sovdeck.tui.state.speech_models import (
     AuditionState,
+    ReadBooksState,
     ReadingRow,
     RecordingRow,
     TakeRow,
@@ -54,6 +55,7 @@ class State:
     voice_assets: Mapping[str, VoiceAssetsState] = field(default_factory=dict)
     voice_assets_errors: Mapping[str, Remark] = field(default_factory=dict)
     reading: ReadingRow | None = None
+    read_books: ReadBooksState | None = None
     takes: Mapping[str, TakeRow] = field(default_factory=dict)
     auditions: Mapping[str, AuditionState] = field(default_factory=dict)
     voice: tuple[str, str] | None = None

@@ -290,6 +290,21 @@ def _voice_assets_unreadable(state: State, event: ev.VoiceAssetsUnreadable) -> S
     return replace(state, voice_assets_errors=errors), {"voice_assets"}
 
 
+def _read_books_seen(state: State, event: ev.ReadBooksSeen) -> StateChange:
+    known = state.read_books
+    working = known.working if known is not None else frozenset()
+    return replace(state, read_books=replace(event.books, working=working)), {"books"}
+
+
+def _revision_changed(state: State, event: ev.RevisionChanged) -> StateChange:
+    known = state.read_books
+    if known is None:
+        return state, set()
+    change = frozenset((event.key,))
+    working = known.working | change if event.working else known.working - change
+    return replace(state, read_books=replace(known, working=working)), {"books"}
+
+
 def _text_read(state: State, event: ev.TextRead) -> StateChange:
     return replace(state, reading=event.reading), {"reading"}
 
@@ -414,6 +429,8 @@ _REDUCERS: dict[type, Callable[[State, Any], StateChange]] = {
     ev.VoiceAssetsUnreadable: _voice_assets_unreadable,
     ev.VoiceChosen: _voice_chosen,
     ev.ClipMeasured: _clip_measured,
+    ev.ReadBooksSeen: _read_books_seen,
+    ev.RevisionChanged: _revision_changed,
     ev.TextRead: _text_read,
     ev.TakeChanged: _take_changed,
     ev.TakeEnded: _take_ended,

@@ -11,18 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from sovdeck.engine.audio.pcm import make_silence
+from sovdeck.engine.audio.pcm import SPEECH_SAMPLE_RATE, make_silence
 from sovdeck.engine.contract.atomic_io import write_atomic
 from sovdeck.engine.contract.book.chapters import Book, BookChapter, BookSentence
 from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.engine.speaking.asr_check import recogniser_language
 from sovdeck.engine.speaking.book.chapter_files import ChapterFiles, SpokenChapter
+from sovdeck.engine.speaking.book.reading_record import INDEX
 from sovdeck.engine.speaking.book.sentence_store import SentenceStore, SpokenSentence
 from sovdeck.engine.speaking.book.sound_file import BookFormat
 from sovdeck.engine.speaking.pipeline import SpeechPipeline, chunk_seed
 from sovdeck.engine.speaking.request import SpeakRequest
 from sovdeck.engine.speaking.takes import Take
+from sovdeck.engine.speaking.word_times import WordRecogniser, WordTime, align_words
 
-INDEX = "index.json"
 _SENTENCES = "sentences"
 # Of one sentence: the others can be spoken all the same.
 _OF_THE_TEXT = ("engine.text.unreadable", "engine.speaking.no_words", "engine.speaking.too_long")
@@ -59,14 +61,18 @@ class BookReader:
         self._files = ChapterFiles(folder, book, kind, self._store)
 
     def read(
-        self, redo: frozenset[int] = frozenset(), whole: bool = False
+        self,
+        redo: frozenset[int] = frozenset(),
+        whole: bool = False,
+        keep: frozenset[int] = frozenset(),
     ) -> Generator[dict[str, Any], None, None]:
         """Yield a row for each sentence and chapter as it is there, and one at the end.
 
         redo: numbers of sentences to be spoken once more, another way; Problem for one that the
-        book has not. whole: also make one file of all chapters.
+        book has not. whole: also make one file of all chapters. keep: numbers of sentences that a
+        person has heard and found good, so that they are doubtful no longer.
         """
-        unknown = sorted(redo - {sentence.number for sentence in self._book.sentences})
+        unknown = sorted((redo | keep) - {sentence.number for sentence in self._book.sentences})
         if unknown:
             raise Problem(
                 "engine.book.no_sentence",
@@ -83,6 +89,8 @@ class BookReader:
             for sentence in chapter.sentences:
                 one, is_fresh = self._speak_or_find(sentence, sentence.number in redo)
                 fresh_count += is_fresh
+                if sentence.number in keep:
+                    one = self._store.keep(one)
                 spoken.append(one)
                 yield self._sentence_row(chapter, one, is_fresh)
             chapters.append(SpokenChapter(chapter, tuple(spoken), self._request.pause_s))
@@ -121,7 +129,21 @@ class BookReader:
                 raise
             silence = make_silence(self._request.pause_s)
             return self._save(sentence, key, redo, silence, checked=True, doubts=("unspoken",))
-        return self._save(sentence, key, redo, take.samples, **_check_facts(take, self._checks))
+        facts = _check_facts(take, self._checks)
+        facts["words"] = self._word_times(self._pipeline, sentence, take)
+        return self._save(sentence, key, redo, take.samples, **facts)
+
+    def _word_times(
+        self, pipeline: SpeechPipeline, sentence: BookSentence, take: Take
+    ) -> tuple[WordTime, ...]:
+        """When each word is said; () where nobody listens, or what was heard is another text."""
+        recogniser = pipeline.recogniser if self._checks else None
+        if not isinstance(recogniser, WordRecogniser):
+            return ()
+        seconds = len(take.samples) / SPEECH_SAMPLE_RATE - self._request.pause_s
+        language = recogniser_language(self._request.text_lang)
+        heard = recogniser.transcribe_words(take.samples, language)
+        return align_words(sentence.text, heard, max(seconds, 0.1))
 
     def _save(
         self, sentence: BookSentence, key: str, redo: int, samples: np.ndarray, **facts: Any
@@ -183,7 +205,7 @@ class BookReader:
 def _doubtful_rows(part: SpokenChapter) -> Iterator[dict[str, Any]]:
     """What a person should listen to, with its place in the chapter's file."""
     for spoken, start, _ in part.pieces():
-        if spoken.doubts:
+        if spoken.doubts and not spoken.kept:
             yield {
                 "sentence": spoken.number,
                 "chapter": part.chapter.number,

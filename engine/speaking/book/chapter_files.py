@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,10 @@ from sovdeck.engine.speaking.book.sound_file import (
     SoundTags,
     write_sound_file,
 )
-from sovdeck.engine.speaking.book.subtitles import Subtitle, to_srt, to_vtt
+from sovdeck.engine.speaking.book.subtitles import Subtitle, split_words, to_srt, to_vtt
 
 PARAGRAPH_PAUSE_S = 0.5  # more than between two sentences
-_MADE_BY = 1  # counts the ways in which files were made: another one makes them anew
+_MADE_BY = 2  # counts the ways in which files were made: another one makes them anew
 _WAV_HEADER_BYTES = 44
 
 
@@ -58,6 +58,14 @@ class SpokenChapter:
                 (offset + start) / SPEECH_SAMPLE_RATE,
                 (offset + start) / SPEECH_SAMPLE_RATE + max(spoken.seconds - self.pause_s, 0.1),
                 spoken.text,
+                tuple(
+                    replace(
+                        word,
+                        start=word.start + (offset + start) / SPEECH_SAMPLE_RATE,
+                        end=word.end + (offset + start) / SPEECH_SAMPLE_RATE,
+                    )
+                    for word in spoken.words
+                ),
             )
             for spoken, start, _ in self.pieces()
             if "unspoken" not in spoken.doubts
@@ -85,7 +93,10 @@ class ChapterFiles:
         self._store = store
 
     def write_chapter(self, spoken: SpokenChapter) -> dict[str, Any]:
-        """Write `001.mp3`, `001.srt` and `001.vtt`; the row that names them."""
+        """Write `001.mp3`, `001.srt` and `001.vtt`; the row that names them.
+
+        Where times of words are known, also `001.words.srt`.
+        """
         number, title = spoken.chapter.number, spoken.chapter.title
         tags = SoundTags(title, self._book.title, number, len(self._book.chapters))
         return self._write(f"{number:03d}", [spoken], tags)
@@ -96,6 +107,8 @@ class ChapterFiles:
 
     def _write(self, stem: str, parts: Sequence[SpokenChapter], tags: SoundTags) -> dict[str, Any]:
         names = [f"{stem}.{self._kind}", f"{stem}.srt", f"{stem}.vtt"]
+        if any(spoken.words for part in parts for spoken in part.spoken):
+            names.append(f"{stem}.words.srt")
         note = self._folder / f"{stem}.{self._kind}.json"
         key = self._key(parts, tags)
         row = self._find(note, key, names)
@@ -112,6 +125,9 @@ class ChapterFiles:
             write_sound_file(beside, self._kind, sounds, marks, tags, offset)
         write_atomic(self._folder / names[1], to_srt(subtitles).encode("utf-8", "replace"))
         write_atomic(self._folder / names[2], to_vtt(subtitles).encode("utf-8", "replace"))
+        if len(names) > 3:
+            by_word = to_srt(split_words(subtitles))
+            write_atomic(self._folder / names[3], by_word.encode("utf-8", "replace"))
         row = {
             "number": tags.number if stem != "book" else 0,
             "title": tags.title,
@@ -124,7 +140,11 @@ class ChapterFiles:
     def _key(self, parts: Sequence[SpokenChapter], tags: SoundTags) -> str:
         """Digest of all that decides the files."""
         facts = [
-            [part.chapter.title, part.pause_s, [spoken.sha256 for spoken in part.spoken]]
+            [
+                part.chapter.title,
+                part.pause_s,
+                [[one.sha256, [asdict(word) for word in one.words]] for one in part.spoken],
+            ]
             for part in parts
         ]
         whole = [_MADE_BY, self._kind, tags.title, tags.album, tags.number, tags.count, facts]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import soundfile
 from sovdeck.engine.audio.pcm import encode_wav
 from sovdeck.engine.contract.atomic_io import file_sha256, write_atomic
 from sovdeck.engine.contract.foreign_values import parse_json_object
+from sovdeck.engine.speaking.word_times import WordTime
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class SpokenSentence:
     `redo` counts how often a person asked for another rendering. `doubts` say why somebody should
     listen: "lost", "added", "different" or "unclear" by recognition, "cut" at the length limit,
     "unread" for characters without a sound, "unspoken" when nothing could be said. `checked` is
-    whether a recogniser listened, and `heard` what it understood.
+    whether a recogniser listened, and `heard` what it understood. `kept`: a person found it good.
+    `words`: their times where the recogniser could tell them.
     """
 
     number: int
@@ -44,6 +46,8 @@ class SpokenSentence:
     heard: str = ""
     doubts: tuple[str, ...] = ()
     faults: tuple[Mapping[str, Any], ...] = field(default=())
+    kept: bool = False
+    words: tuple[WordTime, ...] = ()
 
 
 class SentenceStore:
@@ -62,6 +66,7 @@ class SentenceStore:
             facts = parse_json_object(self._record(number).read_bytes())
             facts["doubts"] = tuple(facts["doubts"])
             facts["faults"] = tuple(facts["faults"])
+            facts["words"] = tuple(WordTime(**word) for word in facts.get("words", ()))
             spoken = SpokenSentence(**facts)
             whole = file_sha256(self.wav(number)) == spoken.sha256
         except (OSError, ValueError, KeyError, TypeError):
@@ -75,9 +80,18 @@ class SentenceStore:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._record(spoken.number).unlink(missing_ok=True)
         write_atomic(self.wav(spoken.number), data)
+        self._write_record(spoken)
+        return spoken
+
+    def keep(self, spoken: SpokenSentence) -> SpokenSentence:
+        """Record that a person has heard this rendering and found it good."""
+        kept = replace(spoken, kept=True)
+        self._write_record(kept)
+        return kept
+
+    def _write_record(self, spoken: SpokenSentence) -> None:
         record = json.dumps(asdict(spoken), ensure_ascii=False)
         write_atomic(self._record(spoken.number), record.encode("utf-8", "replace"))
-        return spoken
 
     def read(self, number: int) -> np.ndarray:
         """The samples (N,) float32 of a sentence."""

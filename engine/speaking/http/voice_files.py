@@ -15,7 +15,7 @@ def confine_files(
     loader: VoiceLoader, params: Mapping[str, Any], fields: Mapping[str, str]
 ) -> dict[str, Any]:
     """Return `infer` params whose files are the voice's own; Refusal for any other."""
-    found = dict(params)
+    found = params = loader.with_named_reference(params)
     for name in ("ref_audio", "aux_refs"):
         given = params.get(name)
         field = fields.get(name, name)

@@ -24,6 +24,7 @@ from sovdeck.engine.speaking.book.sound_file import ChapterMark, SoundTags, writ
 from sovdeck.engine.speaking.book.subtitles import Subtitle, to_srt, to_vtt
 from sovdeck.engine.speaking.pipeline import SpeechPipeline
 from sovdeck.engine.speaking.request import SpeakRequest
+from sovdeck.engine.speaking.word_times import WordTime
 
 Ask = Callable[..., SpeakRequest]
 Rows = list[dict[str, Any]]
@@ -360,3 +361,108 @@ def read_command(work: Path, folder: Path, *words: str) -> int:
     book.write_text("おはようございます。散歩に行きましょう。", encoding="utf-8")
     given = ("--work", str(work), "--into", str(folder / "into"), "--device", "cpu")
     return main(["read", VOICE, str(book), *given, "--json", "--check", *words])
+
+
+def test_a_sentence_that_was_kept_is_doubtful_no_more_until_it_is_redone(
+    reader: Callable[..., BookReader], voice: Counting, tmp_path: Path
+) -> None:
+    list(reader("book").read())
+    index = tmp_path / "book" / "index.json"
+
+    def doubtful() -> list[int]:
+        return [row["sentence"] for row in json.loads(index.read_text("utf-8"))["doubtful"]]
+
+    # An untrained voice finds no end, so that every sentence is cut.
+    (first, *others), spoken = doubtful(), len(voice.spoken)
+    list(reader("book").read(keep=frozenset((first,))))
+    assert doubtful() == others and len(voice.spoken) == spoken
+    list(reader("book").read())
+    assert doubtful() == others
+    list(reader("book").read(redo=frozenset((first,))))
+    assert len(voice.spoken) == spoken + 1 and doubtful() in ([first, *others], others)
+    with pytest.raises(Problem, match="99"):
+        list(reader("book").read(keep=frozenset((99,))))
+
+
+def test_a_revision_speaks_as_the_reading_began_and_others_are_left_alone(
+    work: Path, tmp_path: Path, clip: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    book = tmp_path / "takes" / "x.txt"
+    book.parent.mkdir()
+    book.write_text("おはよう。\n散歩に行こう。", encoding="utf-8")
+    into = tmp_path / "takes" / VOICE / "books" / "d1"
+    given = ("--work", str(work), "--into", str(into), "--json")
+    options = ("--device=cpu", "--text-lang=all_ja", "--pause-s=0.1", f"--ref-audio={clip(4.0)}")
+    options += ("--gpt-weight=Test-e2.ckpt", "--sovits-weight=Test_e2_s200.pth")
+
+    def rows(*words: str) -> Rows:
+        assert main(list(words)) == 0
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    assert main(["read", VOICE, str(book), *given, "--again"]) == 2
+    assert json.loads(capsys.readouterr().out)["code"] == "engine.book.no_reading"
+    assert rows("read", VOICE, str(book), *given, *options)[-1]["fresh"] == 2
+    again = rows("read", VOICE, str(book), *given, "--again", "--redo=2")
+    assert again[-1]["fresh"] == 1
+    assert [row["number"] for row in again if row.get("fresh") is True] == [2]
+    kept = rows("read", VOICE, str(book), *given, "--again", "--keep=1")
+    assert kept[-1]["fresh"] == 0
+    (found,) = rows("books", VOICE, "--work", str(tmp_path), "--json")
+    assert (found["folder"], found["book"]) == ("d1", "x.txt")
+    assert [row["sentence"] for row in found["doubtful"]] in ([2], [])
+    assert found["count"] == kept[-1]["doubtful"]
+    assert rows("books", "Other", "--work", str(tmp_path), "--json") == []
+
+
+class TimesWords:
+    """Hears each text as it is, one letter every tenth of a second."""
+
+    def __init__(self, texts: list[str]) -> None:
+        self.texts, self.calls = texts, 0
+
+    def transcribe(self, samples: np.ndarray, language: str, /) -> str:
+        return self.texts[self.calls]
+
+    def transcribe_words(self, samples: np.ndarray, language: str, /) -> list[WordTime]:
+        text = self.texts[self.calls]
+        self.calls += 1
+        if text.startswith("おやすみ"):
+            return [WordTime("entirely other", 0.0, 1.0)]
+        half = len(text) // 2
+        marks = ((text[:half], 0.0, half / 100), (text[half:], half / 100, len(text) / 100))
+        return [WordTime(*one) for one in marks]
+
+
+def test_subtitles_have_the_times_of_words_where_the_recogniser_tells_them(
+    reader: Callable[..., BookReader], voice: Counting, tmp_path: Path
+) -> None:
+    texts = [text for _, texts in TEXTS for text in texts]
+    voice.pipeline.recogniser = TimesWords(texts)
+    try:
+        rows = list(reader("book", checks=True).read())
+    finally:
+        voice.pipeline.recogniser = None
+    folder = tmp_path / "book"
+    (chapter,) = [row for row in rows if row["event"] == "chapter" and row["number"] == 2]
+    names = [file["name"] for file in chapter["files"]]
+    assert names == ["002.wav", "002.srt", "002.vtt", "002.words.srt"]
+    vtt = (folder / "002.vtt").read_text(encoding="utf-8")
+    assert "in 2 of 3 sentences" in vtt
+    first = texts[2]
+    half = len(first) // 2
+    assert f"{first[:half]}<00:00:00.{10 * half:03d}>{first[half:]}" in vtt
+    assert texts[3] in vtt, "a sentence that was heard as another has its own times alone"
+    by_word = (folder / "002.words.srt").read_text(encoding="utf-8").strip().split("\n\n")
+    assert [block.split("\n")[2] for block in by_word] == [
+        *(first[:half], first[half:]),
+        texts[3],
+        *(texts[4][: len(texts[4]) // 2], texts[4][len(texts[4]) // 2 :]),
+    ]
+    # The same words again: read anew from their records, nothing is made twice.
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("0*")}
+    voice.pipeline.recogniser = TimesWords(texts)
+    try:
+        list(reader("book", checks=True).read())
+    finally:
+        voice.pipeline.recogniser = None
+    assert {path: path.stat().st_mtime_ns for path in folder.glob("0*")} == before

@@ -108,6 +108,9 @@ def test_each_voice_answers_by_its_name_and_mood(three: Path, clip: Callable[...
         bella, anna, happy = ask("alloy"), ask("Anna"), ask("Anna:happy")
         assert happy != anna
         assert ask("Bella") == bella and ask("alloy", model="Anna") == anna
+        clip_of_anna = {"text": TEXT, "text_lang": "ja", "ref_audio_path": "happy"}
+        answer = endpoint.ask("/tts", clip_of_anna)
+        assert (answer.status, answer.code) == (400, "engine.speaking.no_named_reference")
         assert ask("anything", model="Anna") == anna  # a client that only lets the model be chosen
         for name in ("Half", "Anna:sad", "Dora", "anna"):
             body = {"model": "tts-1", "voice": name, "input": TEXT}

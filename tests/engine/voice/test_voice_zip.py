@@ -219,3 +219,23 @@ def test_the_command(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert facts["path"] == "packs/Mei.zip" and facts["files"][-1] == "manifest.json"
     assert main(["pack", "Nobody", "--work", str(work)]) == 3
     assert "Train the voice first" in capsys.readouterr().err
+
+
+def test_named_references_come_along_with_their_words(work: Path) -> None:
+    folder = work / "references" / "Mei"
+    folder.mkdir(parents=True)
+    for name in ("happy.wav", "happy.json", ".half.wav", "stray.json"):
+        (folder / name).write_bytes(b"{}")
+    found = names(pack_voice(Layout.at(work.as_posix()), "Mei").path)
+    assert {name for name in found if name.startswith("references/")} == {
+        "references/happy.wav",
+        "references/happy.json",
+    }
+
+
+def test_packing_again_keeps_to_the_contents_that_were_asked_for(work: Path) -> None:
+    layout = Layout.at(work.as_posix())
+    every = names(pack_voice(layout, "Mei", "resumable").path)
+    assert names(pack_voice(layout, "Mei").path) == every
+    Path(layout.pack("Mei")).write_bytes(b"no zip")
+    assert names(pack_voice(layout, "Mei").path) == names(pack_voice(layout, "Mei", "voice").path)

@@ -20,6 +20,7 @@ from tiny_voice import VOICE
 from trip_steps import laptop
 
 from sovdeck.remote.servers.server import ServerSession
+from sovdeck.remote.speech.book_revision import fetch_sentence, list_read_books, revise
 
 BOOK = "第一章\nおはようございます。\n散歩に行きましょう。\n第二章\n今日は雨です。\nまた明日。\n"
 TEXTS = [
@@ -98,6 +99,30 @@ def test_chapters_land_here_and_a_second_call_speaks_nothing(
     after = sounds(into)
     assert after[names[2]] != before[names[2]]
     assert {name: after[name] for name in names[3:]} == {name: before[name] for name in names[3:]}
+
+
+@pytest.mark.long
+def test_a_doubtful_sentence_is_fetched_redone_and_kept_without_the_books_file(
+    sovdeck: Laptop, session: ServerSession, book: Path, tmp_path: Path
+) -> None:
+    assert list_read_books(session, VOICE) == ()
+    sovdeck.events("read", "box", VOICE, str(book), "--into", str(tmp_path / "book"), *JA)
+    (read,) = list_read_books(session, VOICE)
+    assert (read.title, read.book.source.name) == ("Tag und Nacht", book.name)
+    # An untrained voice finds no end: its sentences are cut.
+    one = read.doubtful[0]
+    sound = fetch_sentence(session, read.book, one, tmp_path)
+    assert sound.read_bytes()[:4] == b"RIFF"
+    revise(session, read.book, f"--redo={one.sentence}")
+    (again,) = list_read_books(session, VOICE)
+    redone = next((row for row in again.doubtful if row.sentence == one.sentence), None)
+    if redone is not None:
+        assert redone.redo == 1 and redone.wav.sha256 != one.wav.sha256
+    rest = {row.wav.sha256 for row in read.doubtful} - {one.wav.sha256}
+    assert rest <= {row.wav.sha256 for row in again.doubtful}, "the others were left alone"
+    revise(session, read.book, f"--keep={one.sentence}")
+    (left,) = list_read_books(session, VOICE)
+    assert one.sentence not in [row.sentence for row in left.doubtful]
 
 
 @pytest.mark.long

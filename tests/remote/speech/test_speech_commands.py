@@ -213,6 +213,31 @@ def test_a_pack_goes_into_an_upstream_folder(sovdeck: Laptop) -> None:
     assert (upstream / "SoVITS_weights_v2" / "Test_e10_s1000.pth").is_file()
 
 
+@pytest.mark.long
+@pytest.mark.timeout(600)  # six engines are started, one after another
+def test_a_mood_is_named_spoken_and_packed(sovdeck: Laptop, work: Path, tmp_path: Path) -> None:
+    laugh = tmp_path / "laugh.wav"
+    laugh.write_bytes(tone(4.0, 330.0))
+    words = ("--ref-text", "おはよう。", "--ref-lang", "all_ja")
+    named = sovdeck.events("speak", "box", VOICE, "--ref", str(laugh), *words, "--ref-name", "glad")
+    assert named[-1]["name"] == "glad"
+    taken = sovdeck("speak", "box", VOICE, "--ref-audio", "x.wav", "--ref-name", "GLAD")
+    assert taken.returncode != 0
+    spoken = sovdeck.events("speak", "box", VOICE, "おはよう。", "--reference", "glad", *JA)[-1]
+    plain = sovdeck.events("speak", "box", VOICE, "おはよう。", *JA)[-1]
+    assert spoken["sha256"] != plain["sha256"]
+    unknown = sovdeck("speak", "box", VOICE, "おはよう。", "--reference", "sad", *JA)
+    assert unknown.returncode == 2 and "glad" in unknown.stderr
+    pulled = sovdeck.events("pull", "box", VOICE, "--community")[-1]
+    files: Any = pulled["files"]
+    assert {"references/glad.wav", "references/glad.json"} <= set(files)
+    community = Path(str(pulled["community"]))
+    mood = community / "reference_audios" / "日语" / "emotions" / "【glad】おはよう。.wav"
+    assert mood.is_file() and len(list(community.glob("*.ckpt"))) == 1
+    sovdeck("pull", "box", VOICE)
+    assert mood.is_file(), "a pull leaves it alone"
+
+
 @pytest.fixture
 def served(sovdeck: Laptop) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """`sovdeck serve` on a free port, and the address it printed."""

@@ -93,10 +93,13 @@ async def test_from_a_pasted_line_to_a_voice_at_home(make_app: Make) -> None:
         transfer = app.state.transfers["pull:gpu9/ATRI"]
         assert transfer.state == "done" and transfer.verified
         assert "safe to switch off" in shown(app, "#transfers")
+        await pilot.press("D")
+        await until(pilot, lambda: "pull gpu9 ATRI community" in world.calls, "the other layout")
     done_in_order = [call.split()[0] for call in world.calls if not call.startswith("voices")]
     wanted = ["add", "plan", "deploy", "check", "push", "plan", "train", "pull"]
     assert [key for key, _ in itertools.groupby(done_in_order)][:7] == wanted[:7]
-    assert done_in_order.count("train") == done_in_order.count("pull") == 1
+    assert done_in_order.count("train") == 1
+    assert done_in_order.count("pull") == 2
 
 
 async def test_a_bad_line_is_refused_with_the_reason_and_nothing_is_dialled(make_app: Make) -> None:

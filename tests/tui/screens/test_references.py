@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 from sovdeck.tui.dashboard.app import SovdeckApp
+from sovdeck.tui.screens.dialogs.name_prompt import NamePromptScreen
 from sovdeck.tui.screens.dialogs.trim_reference import TrimReferenceScreen
 from sovdeck.tui.screens.speak.screen import SpeakScreen
 from sovdeck.tui.services.fakes.services import FakeWorld
@@ -103,3 +104,37 @@ async def test_one_that_is_too_short_is_not_fetched(make_app: Make, world: FakeW
         await pilot.pause()
         assert not isinstance(app.screen, TrimReferenceScreen)
         assert not any(call.startswith("fetch") for call in world.calls)
+
+
+async def test_a_clip_is_named_and_stays_the_one_that_is_imitated(
+    make_app: Make, world: FakeWorld
+) -> None:
+    app = make_app(world, start="speak")
+    async with app.run_test(size=SIZE) as pilot:
+        shown = await at_clips(pilot, app, world)
+        clip = shown.clip_at_cursor
+        assert clip is not None
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, NamePromptScreen))
+        assert "Mika:NAME" in str(app.screen.query_one(".more", Static).content)
+        field = app.screen.query_one("#name", Input)
+        field.value = "so/so"
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "file name" in str(app.screen.query_one("#fault", Static).content)
+        field.value = "happy"
+        await pilot.press("enter")
+        said = f"name reference lab-a100 Mika {clip.path} happy"
+        await until(pilot, lambda: said in world.calls, "the name on the server")
+        await until(pilot, lambda: shown.form.clip == "lent/happy.wav", "it is taken")
+        table = shown.query_one("#clips", DiffTable)
+        table.move_cursor(row=0)
+        await pilot.pause()
+        assert "happy" in str(table.get_row("lent/happy.wav")[-1])
+        assert "Mika:happy" in str(shown.query_one("#help", Static).content)
+        await pilot.press("j", "n")
+        await until(pilot, lambda: isinstance(app.screen, NamePromptScreen))
+        app.screen.query_one("#name", Input).value = "Happy"
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "Another clip" in str(app.screen.query_one("#fault", Static).content)

@@ -45,6 +45,7 @@ def add_arguments(parser: LocalizedParser) -> None:
     parser.add_argument("--whole", action="store_true")
     parser.add_argument("--reference", metavar="NAME")
     parser.add_argument("--redo", type=int, action="append", default=[], metavar="SENTENCE")
+    parser.add_argument("--keep", type=int, action="append", default=[], metavar="SENTENCE")
     parser.add_argument("--stop", action="store_true")
     add_engine_options(parser)
     add_param_options(parser, without=NOT_OF_A_BOOK)
@@ -74,6 +75,7 @@ def read_options(args: argparse.Namespace) -> list[str]:
     options += ["--whole"] if args.whole else []
     options += [] if args.reference is None else [f"--reference={args.reference}"]
     options += [f"--redo={number}" for number in args.redo]
+    options += [f"--keep={number}" for number in args.keep]
     for name, value in speech_params(args).items():
         for one in value if isinstance(value, tuple) else (value,):
             shown = ("on" if one else "off") if isinstance(one, bool) else one
@@ -102,7 +104,7 @@ def find_or_start(
     facts = {"voice": book.voice, "server": session.name}
     handle = book_reading.find_running(session, book)
     if handle is not None:
-        if args.redo:
+        if args.redo or args.keep:
             raise Problem("tui.read.still_reading", ExitCode.CONFIG, server=session.name)
         console.print_message("tui.read.joined", **facts)
         return handle

@@ -22,7 +22,11 @@ from sovdeck.remote.servers.server import ServerSession
 from sovdeck.remote.speech.reference_clip import check_length, measure_clip
 from sovdeck.remote.speech.speech_session import SAMPLE_RATE, SpeechChunk, SpeechSession
 from sovdeck.remote.speech.takes import TakeFile, takes_folder
-from sovdeck.remote.speech.voice_assets import read_voice_assets, upload_reference
+from sovdeck.remote.speech.voice_assets import (
+    name_reference,
+    read_voice_assets,
+    upload_reference,
+)
 from sovdeck.tui.audio.stream_player import StreamPlayer
 from sovdeck.tui.cli.console import Console
 from sovdeck.tui.cli.parser import LocalizedParser
@@ -46,6 +50,8 @@ def add_arguments(parser: LocalizedParser) -> None:
     parser.add_argument("--play", action="store_true")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--ref", type=Path, metavar="FILE")
+    parser.add_argument("--ref-name", metavar="NAME")
+    parser.add_argument("--reference", metavar="NAME")
     parser.add_argument("--record", nargs="?", const="", metavar="MICROPHONE")
     parser.add_argument("--trim", action="store_true")
     add_engine_options(parser)
@@ -116,14 +122,16 @@ def run(args: argparse.Namespace, console: Console) -> int:
         voice = require_voice(args, session)
         if args.list:
             return print_voice_assets(session, voice, console)
-        given["text"] = read_text(args.text)
+        if args.text is not None or not args.ref_name:
+            given["text"] = read_text(args.text)
         if args.record is not None:
             folder = session.app_paths.data_folder / "references"
             args.ref = record_reference(folder, args.record, console)
+        given |= prepare_reference(session, voice, args, given, console)
+        if "text" not in given:
+            return int(ExitCode.OK)
         for run in find_active_runs(session):
             console.print_line(beside_text(session, run).get(console.language))
-        if args.ref is not None:
-            given |= send_reference(session, voice, args, given, console)
         with contextlib.ExitStack() as playing:
             player = playing.enter_context(StreamPlayer(SAMPLE_RATE)) if args.play else None
             path = speak(session, voice, given, args, console, player)
@@ -142,6 +150,31 @@ def read_text(argument: str | None) -> str:
     return argument.strip()
 
 
+def prepare_reference(
+    session: ServerSession,
+    voice: str,
+    args: argparse.Namespace,
+    given: dict[str, Any],
+    console: Console,
+) -> dict[str, Any]:
+    """Send, name or choose the reference that the options ask for; the parameter that uses it."""
+    if args.ref is not None:
+        return send_reference(session, voice, args, given, console)
+    if args.ref_name:
+        if not given.get("ref_audio"):
+            raise Problem("tui.speak.no_clip_to_name", ExitCode.CONFIG, name=args.ref_name)
+        named = name_reference(session, voice, given["ref_audio"], args.ref_name)
+        print_named(voice, named, console)
+        return {"ref_audio": named.path}
+    return {} if args.reference is None else {"ref_audio": args.reference}
+
+
+def print_named(voice: str, named: ReferenceClip, console: Console) -> None:
+    """Say what a clip is called now."""
+    console.print_message("tui.speak.reference_named", voice=voice, name=named.name)
+    console.print_json({"event": "reference", **reference_json(named)})
+
+
 def send_reference(
     session: ServerSession,
     voice: str,
@@ -156,11 +189,19 @@ def send_reference(
     window = clip.window if clip is not None else None
     text, language = str(given.get("ref_text", "")), str(given.get("ref_lang", ""))
     uploaded = upload_reference(
-        session, voice, args.ref, window=window, trim=args.trim, text=text, language=language
+        session,
+        voice,
+        args.ref,
+        window=window,
+        trim=args.trim,
+        text=text,
+        language=language,
+        reference_name=args.ref_name or "",
     )
     console.print_message(
         "tui.speak.reference_sent", seconds=round(uploaded.seconds, 2), path=uploaded.path
     )
+    print_named(voice, uploaded, console)
     return {"ref_audio": uploaded.path}
 
 
@@ -273,7 +314,7 @@ def print_voice_assets(session: ServerSession, voice: str, console: Console) -> 
         console.print_message("tui.speak.no_weights", voice=voice)
     best = assets.references[:MAX_REFERENCES]
     console.print_table(
-        [(f"{one.seconds:.1f} s", one.language, one.text, one.path) for one in best]
+        [(f"{one.seconds:.1f} s", one.name, one.language, one.text, one.path) for one in best]
     )
     return int(ExitCode.OK)
 

@@ -12,20 +12,23 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import DataTable, Static, TextArea
 
-from sovdeck.engine.contract.dataset.foreign_scripts import find_foreign_letters
 from sovdeck.engine.contract.params import PARAMS
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.engine.contract.reference_segment import MIN_REFERENCE_S
 from sovdeck.engine.contract.voice_assets import ReferenceClip
 from sovdeck.tui.screens.base.voice_screen import VoiceScreen
+from sovdeck.tui.screens.dialogs.name_prompt import NamePromptScreen
 from sovdeck.tui.screens.dialogs.record_reference import RecordReferenceScreen
 from sovdeck.tui.screens.dialogs.trim_reference import TrimReferenceScreen
+from sovdeck.tui.screens.speak.doubtful import DoubtfulScreen
 from sovdeck.tui.screens.speak.reading_line import ReadingLine
 from sovdeck.tui.screens.speak.text import (
     active_take_line,
     clip_help,
     draft_pair_name,
     reference_cells,
+    reference_name_error,
+    summarise_text,
     take_cells,
     take_detail,
     weight_cells,
@@ -55,7 +58,6 @@ PAGES = {
 }
 _LEFT_PAGES = ("words", "refs", "takes")
 _MIN_UNPAGED_HEIGHT = 20
-_MAX_UNREAD = 8  # letters without sound that the line under the text names
 
 
 class SpeakScreen(VoiceScreen):
@@ -175,23 +177,13 @@ class SpeakScreen(VoiceScreen):
     def _show_titles(self) -> None:
         text = self.query_one("#words", TextArea)
         text.border_title = self.translate("tui.speak_screen.page_words")
-        text.border_subtitle = self._summarise_text()
+        language = str(self.form.params().get("text_lang", "auto"))
+        text.border_subtitle = summarise_text(self, self.form.text.strip(), language)
         text.placeholder = self.translate("tui.speak_screen.placeholder")
         for name in ("refs", "takes", "form"):
             self.query_one(f"#{name}").border_title = self.translate(PAGES[name])
         self.query_one("#gpt").border_title = self.translate("tui.speak_screen.gpt")
         self.query_one("#sovits").border_title = self.translate("tui.speak_screen.sovits")
-
-    def _summarise_text(self) -> str:
-        """Say how long the text is, and which of its letters the chosen language cannot read."""
-        text = self.form.text.strip()
-        summary = self.translate("tui.speak_screen.characters", count=len(text))
-        foreign = find_foreign_letters(text, str(self.form.params().get("text_lang", "auto")))
-        if not foreign:
-            return summary
-        named = "".join(dict.fromkeys(letter for letter, _ in foreign))[:_MAX_UNREAD]
-        unread = self.translate("tui.speak_screen.unread", count=len(foreign), characters=named)
-        return f"{summary} · {unread}"
 
     def _show_reading(self, state: State) -> None:
         """Show how the text is read, and have the server asked where the text is a new one."""
@@ -359,7 +351,7 @@ class SpeakScreen(VoiceScreen):
         clip, take = self.clip_at_cursor, self.take_at_cursor
         panel.border_title = ""
         if name == "clips" and clip is not None:
-            panel.update(clip_help(self, clip))
+            panel.update(clip_help(self, clip, self.voice.name if self.voice else ""))
         elif name == "takes" and take is not None:
             panel.update(take_detail(self, take))
         elif name in ("gpt", "sovits"):
@@ -538,6 +530,31 @@ class SpeakScreen(VoiceScreen):
                 voice,
                 TrimReferenceScreen(commands.FetchClipToTrim(voice.server, voice.name, clip.path)),
             )
+
+    def action_name_reference(self) -> None:
+        """Ask what the clip under the cursor shall be called."""
+        voice, clip = self.voice, self.clip_at_cursor
+        if voice is None or clip is None:
+            return
+
+        def named(name: str | None) -> None:
+            if name is not None and name != clip.name:
+                self.form.expect_new_clip(self.voice_assets)
+                self.post_command(commands.NameReference(voice.server, voice.name, clip.path, name))
+
+        others = () if self.voice_assets is None else self.voice_assets.references
+        prompt = NamePromptScreen(
+            "tui.speak_screen.name_clip",
+            clip.name,
+            lambda name: reference_name_error(self, name, clip, others),
+            facts={"voice": voice.name},
+        )
+        self.app.push_screen(prompt, named)
+
+    def action_doubtful(self) -> None:
+        """Hear the doubtful sentences of the books that the voice has read."""
+        if self.voice is not None:
+            self.app.push_screen(DoubtfulScreen(self.voice.server, self.voice.name))
 
     def _open_trim_dialog(
         self, voice: Voice, screen: TrimReferenceScreen | RecordReferenceScreen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,9 @@ from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 from textual.message_pump import MessagePump
 
+from sovdeck.engine.contract.dataset.foreign_scripts import find_foreign_letters
 from sovdeck.engine.contract.format import UNKNOWN, format_bytes
-from sovdeck.engine.contract.layout import VERSIONS
+from sovdeck.engine.contract.layout import VERSIONS, is_voice_name
 from sovdeck.engine.contract.params import PARAMS
 from sovdeck.engine.contract.reference_segment import is_reference_length
 from sovdeck.engine.contract.voice_assets import ReferenceClip, WeightFile
@@ -40,6 +41,31 @@ _CONTENT_PARAMS = (
     "ref_lang",
     "text_lang",
 )
+
+
+_MAX_UNREAD = 8  # letters without sound that the line under the text names
+
+
+def summarise_text(node: MessagePump, text: str, language: str) -> str:
+    """Say how long a text is, and which of its letters the language cannot read."""
+    summary = translate(node, "tui.speak_screen.characters", count=len(text))
+    foreign = find_foreign_letters(text, language)
+    if not foreign:
+        return summary
+    named = "".join(dict.fromkeys(letter for letter, _ in foreign))[:_MAX_UNREAD]
+    unread = translate(node, "tui.speak_screen.unread", count=len(foreign), characters=named)
+    return f"{summary} · {unread}"
+
+
+def reference_name_error(
+    node: MessagePump, name: str, clip: ReferenceClip, clips: Sequence[ReferenceClip]
+) -> str:
+    """What is wrong with `name` for a clip among the clips of its voice; "" for nothing."""
+    if not is_voice_name(name):
+        return translate(node, "tui.speak_screen.bad_name")
+    if any(one.name.casefold() == name.casefold() and one != clip for one in clips):
+        return translate(node, "tui.speak_screen.name_taken")
+    return ""
 
 
 def shorten(text: str, width: int) -> str:
@@ -103,8 +129,18 @@ def reference_cells(
         "score": UNKNOWN if clip.score is None else f"{clip.score:.2f}",
         "seconds": seconds,
         "language": clip.language or UNKNOWN,
-        "text": Content(shorten(clip.text or Path(clip.path).name, 60)),
+        "text": _said(clip),
     }
+
+
+def _said(clip: ReferenceClip) -> Content:
+    """What a clip is called, where it has a name, and what is said in it."""
+    if not clip.name:
+        return Content(shorten(clip.text or Path(clip.path).name, 60))
+    name = shorten(clip.name, 24)
+    return Content.assemble(
+        (name, "bold $secondary"), "  ", shorten(clip.text, 58 - cell_len(name))
+    )
 
 
 def take_cells(node: MessagePump, take: TakeRow, playing: bool) -> dict[str, TableCell]:
@@ -202,9 +238,12 @@ def active_take_line(node: MessagePump, take: TakeRow, width: int) -> Content:
     return line
 
 
-def clip_help(node: MessagePump, clip: ReferenceClip) -> Content:
-    """The transcript of the chosen clip, and what is done about its length."""
+def clip_help(node: MessagePump, clip: ReferenceClip, voice: str) -> Content:
+    """The transcript of the chosen clip, how programs ask for it, what becomes of its length."""
     rows = [Content(clip.text or translate(node, "tui.speak_screen.no_words"))]
+    if clip.name:
+        asked = translate(node, "tui.speak_screen.called", voice=voice, name=clip.name)
+        rows.append(Content.styled(asked, "$secondary"))
     rows.append(Content.styled(clip.path, "$faint"))
     if clip.window is not None:
         start, end = clip.window

@@ -12,6 +12,7 @@ from pathlib import Path
 from sovdeck.engine.contract.dataset.edits import LineEdit
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.tui.services.fakes import sample_data
+from sovdeck.tui.services.fakes.books import FakeBooks
 from sovdeck.tui.services.fakes.dataset import BYTES
 from sovdeck.tui.services.fakes.disks import FakeDisks, fake_disk
 from sovdeck.tui.services.fakes.plan import fake_plan
@@ -104,6 +105,7 @@ def fake_services_over(world: FakeWorld) -> Services:
         FakeRecordings(world),
         FakeRentals(world),
         FakeDisks(world),
+        FakeBooks(world),
         FakePractice(world),
         open_sound=world.open_sound,
     )
@@ -360,9 +362,11 @@ class FakeVoices:
         self.world.record_call("voices", server)
         emit(ev.VoicesSeen(server, self.world.voices.get(server, ()), self.world.now()))
 
-    def pull(self, server: str, voice: str, emit: Emit, cancel: Cancel) -> None:
+    def pull(
+        self, server: str, voice: str, emit: Emit, cancel: Cancel, *, community: bool = False
+    ) -> None:
         """Emit a made-up download."""
-        self.world.record_call("pull", server, voice)
+        self.world.record_call("pull", server, voice, *(["community"] if community else []))
         row = Transfer(f"pull:{server}/{voice}", "pull", server, voice, total=_PACK_BYTES)
         if self.world.pull_problem is not None:
             emit(ev.TransferChanged(replace(row, phase="transfer", done=_PACK_BYTES // 3)))

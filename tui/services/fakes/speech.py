@@ -88,6 +88,19 @@ class FakeSpeech:
         self.world.voice_assets[key] = replace(assets, references=(uploaded, *assets.references))
         emit(ev.VoiceAssetsSeen(self.world.voice_assets[key], self.world.now()))
 
+    def name_reference(
+        self, server: str, voice: str, clip: str, name: str, emit: Emit, cancel: Cancel
+    ) -> None:
+        """Put the clip under its name before the others, as a server lists it."""
+        self.world.record_call("name reference", server, voice, clip, name)
+        key = f"{server}/{voice}"
+        assets = self.world.voice_assets[key]
+        named = next(one for one in assets.references if one.path == clip)
+        rest = tuple(one for one in assets.references if one.path != clip or not one.name)
+        new = replace(named, path=f"lent/{name}.wav", name=name, score=None)
+        self.world.voice_assets[key] = replace(assets, references=(new, *rest))
+        emit(ev.VoiceAssetsSeen(self.world.voice_assets[key], self.world.now()))
+
     def fetch_clip(self, server: str, voice: str, clip: str, emit: Emit, cancel: Cancel) -> Path:
         """The path the clip would have here."""
         self.world.record_call("fetch", clip)

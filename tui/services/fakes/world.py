@@ -15,7 +15,7 @@ from sovdeck.tui.services.fakes.player import FakePlayer, FakeSoundStream
 from sovdeck.tui.state.models import JobStatus, Voice
 from sovdeck.tui.state.rent_models import LeaseRow
 from sovdeck.tui.state.server_models import Remark, SavedServer
-from sovdeck.tui.state.speech_models import AuditionState, VoiceAssetsState
+from sovdeck.tui.state.speech_models import AuditionState, DoubtfulRow, VoiceAssetsState
 
 FROZEN_NOW = 1_792_000_000_000  # the time in a world that is not live
 
@@ -39,6 +39,8 @@ class FakeWorld:
     votes: list[tuple[str, str]] = field(default_factory=list)
     voice_assets_problem: Problem | None = None
     speech_problem: Problem | None = None
+    doubtful: tuple[DoubtfulRow, ...] = ()
+    has_read: bool = False  # whether a book was read, also one without a doubtful sentence
     reads_texts: bool = False  # whether the server says how it reads a text
     take_notices: tuple[Remark, ...] = ()
     gate: threading.Event = field(default_factory=threading.Event)  # cleared: takes wait

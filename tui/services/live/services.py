@@ -17,6 +17,7 @@ from sovdeck.tui.audio.stream_player import StreamPlayer
 from sovdeck.tui.notify.run_notifier import RunNotifier
 from sovdeck.tui.services.connections import ConnectionRegistry, now_ms
 from sovdeck.tui.services.live.auditions import LiveAuditions
+from sovdeck.tui.services.live.books import LiveBooks
 from sovdeck.tui.services.live.datasets import LiveDatasets
 from sovdeck.tui.services.live.deploys import LiveDeploys
 from sovdeck.tui.services.live.disks import LiveDisks
@@ -55,6 +56,7 @@ def live_services(project: Path | None, app_paths: AppPaths) -> Iterator[Service
             LiveRecordings(app_paths.data_folder / "references", recorder),
             LiveRentals(connections, deploys, datasets, training),
             LiveDisks(connections),
+            LiveBooks(connections),
             practice,
             partial(notify_run_ended, connections),
             TrainDraft("", train_config.voice, train_config.preset, dict(train_config.params)),

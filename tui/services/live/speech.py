@@ -82,6 +82,13 @@ class LiveSpeech:
         )
         self.list_voice_assets(server, voice, emit, cancel)
 
+    def name_reference(
+        self, server: str, voice: str, clip: str, name: str, emit: Emit, cancel: Cancel
+    ) -> None:
+        """Name the clip there, then list the references anew."""
+        remote_assets.name_reference(self._connections.session(server), voice, clip, name)
+        self.list_voice_assets(server, voice, emit, cancel)
+
     def fetch_clip(self, server: str, voice: str, clip: str, emit: Emit, cancel: Cancel) -> Path:
         """Download a reference clip, verified by its SHA-256; kept for the next time."""
         session = self._connections.session(server)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from sovdeck.engine.contract.catalogue import text
 from sovdeck.engine.contract.layout import WEIGHT_FOLDERS, weight_epoch
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.remote.jobs import client as job_client
@@ -13,6 +14,7 @@ from sovdeck.remote.ssh.retry import retry_on_new_connection
 from sovdeck.remote.transfer.agent.remote_files import RemoteFile, list_files
 from sovdeck.remote.transfer.core.progress import TransferProgress
 from sovdeck.remote.voices.auto_download import AutoDownload
+from sovdeck.remote.voices.community_folder import COMMUNITY, write_community_folder
 from sovdeck.remote.voices.download import download_voice, pack_contents
 from sovdeck.remote.voices.download_index import DownloadIndex
 from sovdeck.remote.voices.listing import version_of, voice_of
@@ -41,7 +43,9 @@ class LiveVoices:
         session = self._connections.session(server)
         emit(ev.VoicesSeen(server, self._list_voices(session), now_ms()))
 
-    def pull(self, server: str, voice: str, emit: Emit, cancel: Cancel) -> None:
+    def pull(
+        self, server: str, voice: str, emit: Emit, cancel: Cancel, *, community: bool = False
+    ) -> None:
         """Download and verify a voice; emit the transfer and the voices."""
         session = self._connections.session(server)
         row = Transfer(f"pull:{server}/{voice}", "pull", server, voice)
@@ -64,6 +68,13 @@ class LiveVoices:
             if cancel.is_set():
                 return  # what arrived stays; the next pull goes on from there
             raise
+        folder = downloaded.folder
+        if community:
+            written = write_community_folder(folder, folder / COMMUNITY)
+            folder = written.folder
+            if written.left_out:
+                message = text("tui.cli.community_left_out", moods=", ".join(written.left_out))
+                emit(ev.NoticeRaised("warning", message, now_ms()))
         emit(
             ev.TransferChanged(
                 replace(
@@ -73,7 +84,7 @@ class LiveVoices:
                     done=downloaded.bytes,
                     total=downloaded.bytes,
                     verified=downloaded.verified,
-                    path=str(downloaded.folder),
+                    path=str(folder),
                     sha256=downloaded.sha256,
                     server_busy=has_active_run_after_grace(session, cancel),
                 )
