@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.auth.keypair import generate_key, public_key_path
 from sovdeck.remote.hosts.spec import HostSpec
 
+SERVER_LIBRARY = "asyncssh"  # comes with the demo's parts only
 _START_LIMIT_S = 20.0
 
 
@@ -53,8 +55,11 @@ def start_embedded(
     """Start `python -m sovdeck.remote.embedded`; key, log and ready file lie in `folder`.
 
     identity: a private key with its .pub beside it; None makes one. Problem
-    `remote.connection.no_embedded` when it does not come up.
+    `remote.connection.no_embedded` when it does not come up, `embedded_not_installed` where the
+    parts for it are not installed.
     """
+    if find_spec(SERVER_LIBRARY) is None:
+        raise Problem("remote.connection.embedded_not_installed", ExitCode.CONFIG)
     folder.mkdir(parents=True, exist_ok=True)
     home.mkdir(parents=True, exist_ok=True)
     identity = identity or generate_key(folder / "id_ed25519")
@@ -81,7 +86,10 @@ def start_embedded(
             process.wait()
             why = log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
             raise Problem(
-                "remote.connection.no_embedded", ExitCode.INTERNAL, why=why or "it timed out"
+                "remote.connection.no_embedded",
+                ExitCode.INTERNAL,
+                why=why or "it timed out",
+                log=log,
             )
         time.sleep(0.02)
     facts = json.loads(ready.read_text(encoding="utf-8"))

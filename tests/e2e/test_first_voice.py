@@ -217,7 +217,9 @@ def test_keys_alone_end_in_a_spoken_sentence(terminal: Terminal, laptop: Laptop)
 
         terminal.press("6")
         terminal.wait("e2 × e2")
-        terminal.type("Good morning.")  # the screen opens with the focus on its text
+        terminal.press("Enter")  # the screen opens with the focus on its text, still unedited
+        terminal.wait("Done typing")
+        terminal.type("Good morning.")
         terminal.wait("13 characters")
         terminal.press("C-s")
         takes = laptop.voices / "anna" / "takes"

@@ -69,6 +69,10 @@ OTHER_SPELLINGS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("run", "list"): ("ps",),
     ("runs",): ("ps",),
     ("log",): ("logs",),
+    ("status",): ("ps",),
+    ("download",): ("pull",),
+    ("upload",): ("push",),
+    ("version",): ("--version",),
 }
 
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, NoReturn
 
 from sovdeck.engine.contract.catalogue import Language, text
+from sovdeck.tui.cli.usage_errors import describe_mistake, describe_unknown
 
 
 class LocalizedHelpFormatter(argparse.RawDescriptionHelpFormatter):
@@ -90,7 +91,7 @@ class LocalizedParser(argparse.ArgumentParser):
             )
         if unknown and self._subparsers is None:
             # Refused here, the message names the command whose help lists the arguments.
-            self.error(self.option_text("too_much", words=" ".join(unknown)))
+            self.error(describe_unknown(unknown, self._option_string_actions, self.option_text))
         return namespace, unknown
 
     def _positionals_first(self, args: list[str]) -> list[str]:
@@ -134,7 +135,8 @@ class LocalizedParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print usage and one sentence on standard error; exit code 2."""
         self.print_usage(sys.stderr)
-        sentence = self.option_text("wrong", why=message, command=self.prog)
+        why = describe_mistake(message, self.option_text)
+        sentence = self.option_text("wrong", why=why, command=self.prog)
         self.exit(2, f"sovdeck: {sentence}\n")
 
 

@@ -36,6 +36,7 @@ from sovdeck.tui.dashboard.signals import leave_on_signals
 from sovdeck.tui.dashboard.toasts import ToastNotifier
 from sovdeck.tui.screens.base.composed_screen import ComposedScreen
 from sovdeck.tui.screens.base.prompt_modal import PromptModal
+from sovdeck.tui.screens.base.screen import AppScreen
 from sovdeck.tui.screens.dialogs.add_server import AddServerScreen
 from sovdeck.tui.screens.dialogs.confirm import ConfirmScreen
 from sovdeck.tui.screens.dialogs.help import HelpScreen
@@ -432,7 +433,7 @@ class SovdeckApp(BaseApp):
 
     def get_system_commands(self, screen: Screen[Any]) -> Any:
         """Every action of the table, in the language of the app."""
-        scopes = {"app", getattr(screen, "TAB", "app")}
+        scopes = {"app", screen.scope if isinstance(screen, AppScreen) else "app"}
         for action in ACTIONS:
             if action.scope in scopes and not action.id.endswith(".palette"):
                 namespace = self if action.scope == "app" else screen

@@ -35,6 +35,7 @@ class DeployScreen(AppScreen):
     """The plan of a deploy and its progress, of one server."""
 
     TAB = "servers"
+    SCOPE = "deploy"
     TOPICS: ClassVar[tuple[str, ...]] = ("deploys", "servers", "plan")
     BINDINGS = bindings("deploy")
     CSS_PATH = "../styles/deploy.tcss"

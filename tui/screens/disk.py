@@ -43,6 +43,7 @@ class DiskScreen(AppScreen):
     """The disk of one server; an only copy goes when its path was typed."""
 
     TAB = "servers"
+    SCOPE = "disk"
     TOPICS: ClassVar[tuple[str, ...]] = ("disks",)
     BINDINGS = bindings("disk")
     CSS_PATH = "../styles/disk.tcss"

@@ -16,6 +16,7 @@ from sovdeck.tui.state.models import RunEnd, TrainDraft
 from sovdeck.tui.state.server_models import ParsedSSHLine
 from sovdeck.tui.state.state import State
 from sovdeck.tui.state.store import Store
+from sovdeck.tui.text.line_breaks import break_between_ideographs
 
 
 class BaseApp(App[None]):
@@ -25,6 +26,7 @@ class BaseApp(App[None]):
 
     def __init__(self, store: Store, settings: DashboardSettings) -> None:
         super().__init__()
+        break_between_ideographs()
         self._control_filter = ControlCharacterFilter()
         self.store = store
         self.settings = settings

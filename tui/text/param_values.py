@@ -12,9 +12,7 @@ from sovdeck.engine.contract.speak_table import LANGUAGE_MODES
 from sovdeck.tui.text.i18n import translate
 
 SWITCH = ("on", "off")
-# These name ways of working that the help explains by name.
-_NAMES = frozenset({"fixed", "upstream", "spoken", "voice", "all-epochs", "resumable", "4", "6"})
-_NAMES |= {"bf16", "fp16", "fp32"}
+_LANGUAGES = ("zh", "en", "ja", "yue", "ko")  # what a list of recordings may name
 
 
 def param_choices(param: Param) -> tuple[str, ...]:
@@ -47,8 +45,11 @@ def unit_text(node: MessagePump, param: Param) -> str:
     return translate(node, f"tui.choices.unit_{param.unit}") if param.unit else ""
 
 
+def language_text(node: MessagePump, code: str) -> str:
+    """The language of a clip or of a piece of a text; a code we do not know as it is."""
+    return translate(node, f"tui.choices.language_{code}") if code in _LANGUAGES else code
+
+
 def _label(node: MessagePump, param: Param, choice: str) -> str:
-    if choice in _NAMES:
-        return choice
     group = "lang_" if set(param.choices) <= set(LANGUAGE_MODES) and param.choices else ""
     return translate(node, f"tui.choices.{group}{choice}")

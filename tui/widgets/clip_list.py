@@ -17,6 +17,7 @@ from textual.strip import Strip
 from sovdeck.engine.contract.format import UNKNOWN
 from sovdeck.tui.shell.actions import bindings
 from sovdeck.tui.state.clip_rows import ClipRow
+from sovdeck.tui.text.param_values import language_text
 from sovdeck.tui.widgets.status_labels import LEVEL_STYLES
 
 _NAME_MIN_WIDTH = 60  # cells; narrower lists leave the file name out
@@ -139,7 +140,9 @@ class ClipList(ScrollView, can_focus=True):
         ]
         if width >= _NAME_MIN_WIDTH:
             cells.append((set_cell_size(row.name, _NAME_CELLS) + " ", plain))
-        cells.append((f"{seconds:>5} {row.language:<3} ", faint))
+        language = language_text(self, row.language)
+        padded = set_cell_size(language, max(3, cell_len(language)))
+        cells.append((f"{seconds:>5} {padded} ", faint))
         if self._has_gloss:
             gloss = set_cell_size(row.gloss, _GLOSS_CELLS)
             cells.append((f"{gloss} ", self._component_style("warning")))

@@ -31,7 +31,10 @@ def gpu_lines(node: MessagePump, gpu: GpuReading, width: int) -> list[Content]:
     heat = UNKNOWN if gpu.temperature is None else f"{gpu.temperature:.0f} °C"
     amount = f"{format_gib(gpu.memory_used)} / {format_gib(gpu.memory_total)} GB"
     bar_width = max(6, width - len(amount) - 1)
-    name = (gpu.name or gpu.uuid)[: max(8, width - len(load) - len(heat) - 5)]
+    name, limit = gpu.name or gpu.uuid, max(8, width - len(load) - len(heat) - 5)
+    for maker in ("NVIDIA ", "GeForce "):  # what tells cards apart comes last
+        name = name.removeprefix(maker) if len(name) > limit else name
+    name = name[:limit]
     gap = max(1, width - len(name) - len(load) - len(heat) - 2)
     return [
         Content.assemble(

@@ -14,7 +14,7 @@ from textual.screen import Screen
 from sovdeck.tui.shell.actions import ACTIONS_BY_ID, Action
 from sovdeck.tui.text.i18n import translate_text
 from sovdeck.tui.widgets.click_row import ClickPart, ClickRow
-from sovdeck.tui.widgets.form_input import FormInput
+from sovdeck.tui.widgets.form_input import EditMode
 
 LEAVE_FIELD = "screen.leave_field"
 ENTER_FIELD = "screen.enter_field"
@@ -95,7 +95,7 @@ class KeyBar(ClickRow):
 
     def _shows_field_key(self, action_id: str, typing: bool) -> bool:
         """Whether a way into or out of a text field is of use now; only one is shown."""
-        on_field = isinstance(self.screen.focused, FormInput)
+        on_field = isinstance(self.screen.focused, EditMode)
         if action_id == LEAVE_FIELD:
             return typing and not on_field
         if action_id == ENTER_FIELD:

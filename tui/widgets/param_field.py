@@ -77,6 +77,8 @@ class ParamField(Horizontal):
             return Content.styled(
                 translate(self, "tui.train.not_default", default=default), "$warning"
             )
+        if self.value == "auto" and not param_choices(self.param):
+            return Content(translate(self, "tui.choices.chosen_for_you"))
         return Content(unit_text(self, self.param))
 
     def on_input_changed(self, event: Input.Changed) -> None:

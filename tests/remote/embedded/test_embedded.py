@@ -136,3 +136,17 @@ def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
         )
     assert caught.value.key == "remote.connection.no_embedded"
     assert "no-key.pub" in caught.value.sentence()
+    assert str(tmp_path / "server" / "embedded.log") in caught.value.sentence()
+
+
+def test_without_the_demo_s_parts_it_says_which_way_is_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded_client, "SERVER_LIBRARY", "a_library_that_is_not_there")
+    with pytest.raises(Problem) as caught:
+        embedded_client.start_embedded(tmp_path / "server", tmp_path / "home")
+    assert caught.value.exit_code is ExitCode.CONFIG
+    for language in ("en", "zh"):
+        said = caught.value.sentence(language)  # type: ignore[arg-type]
+        assert "sovdeck server add" in said and "sovdeck[demo]" in said
+        assert "Error" not in said and "make" not in said

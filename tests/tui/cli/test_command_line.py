@@ -194,6 +194,32 @@ def test_options_may_stand_between_the_words(line: str, expected: dict[str, obje
 
 
 @pytest.mark.parametrize(
+    ("typed", "en", "zh"),
+    [
+        ("trian gpu", 'perhaps "train"', "也许是“train”"),
+        ("server ad x", 'perhaps "add"', "也许是“add”"),
+        ("train gpu --vioce Anna", "perhaps --voice", "也许是 --voice"),
+        ("frobnicate", "it can be demo, server", "可以是 demo, server"),
+        ("data check", "something is missing: PATH", "缺少 PATH"),
+        ("train gpu --voice", "--voice needs a value", "--voice 后面需要一个值"),
+        ("ps --last many", '--last cannot be "many"', "--last 不能是“many”"),
+        ("train gpu --queue --now", "exclude each other", "不能同时使用"),
+    ],
+)
+def test_a_mistyped_line_is_told_in_plain_words(
+    typed: str, en: str, zh: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for language, said in (("en", en), ("zh", zh)):
+        with pytest.raises(SystemExit) as ended:
+            main(["--lang", language, *typed.split()])
+        assert ended.value.code == 2
+        told = capsys.readouterr().err.splitlines()[-1]
+        assert said in told, told
+        if language == "zh":
+            assert "argument" not in told and "invalid" not in told
+
+
+@pytest.mark.parametrize(
     ("typed", "meant"),
     [
         ("server list", "server ls"),
@@ -202,6 +228,8 @@ def test_options_may_stand_between_the_words(line: str, expected: dict[str, obje
         ("voice list box", "voices box"),
         ("voice box", "voices box"),
         ("runs", "ps"),
+        ("status gpu", "ps gpu"),
+        ("version", "--version"),
         ("speak box server list", "speak box server list"),
         ("--config servers ps", "--config servers ps"),
     ],

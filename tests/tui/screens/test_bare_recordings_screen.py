@@ -98,7 +98,7 @@ async def test_missing_recordings_ask_for_their_folder(make_app: Make, world: Fa
         assert not field.parent.display  # type: ignore[union-attr]
         await lose_recordings(pilot, app, world)
         await until(pilot, lambda: bool(field.parent.display), "the second field")  # type: ignore[union-attr]
-        field.edit()
+        field.begin_edit()
         field.value = "/elsewhere"
         await pilot.press("enter")
         await until(pilot, lambda: "check /data/ATRI /elsewhere" in world.calls)

@@ -17,6 +17,7 @@ from sovdeck.tui.state import events as ev
 from sovdeck.tui.state.clip_rows import clip_rows
 from sovdeck.tui.state.server_models import Remark
 from sovdeck.tui.widgets.clip_list import ClipList
+from sovdeck.tui.widgets.form_input import FormInput
 from sovdeck.tui.widgets.panel import Panel
 from sovdeck.tui.widgets.waveform import Waveform
 
@@ -170,6 +171,7 @@ async def test_words_no_list_can_hold_are_refused_at_the_field(
         app.screen.query_one("#text", Input).value = "a|b"
         await pilot.press("enter")
         assert "no transcript" in said(app, "#fault")
+        assert app.screen.query_one("#text", FormInput).editing, "it is to be mended there"
         await pilot.press("escape")
         assert app.screen.query_one("#text", Input).value == before.text  # type: ignore[union-attr]
         assert not any(call.startswith("edit") for call in world.calls)

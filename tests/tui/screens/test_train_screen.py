@@ -20,7 +20,7 @@ from sovdeck.tui.services.fakes.world import FakeWorld
 from sovdeck.tui.state.events import FactsSeen
 from sovdeck.tui.state.models import TrainDraft
 from sovdeck.tui.state.recipes import BUILT_IN, OWN, all_recipes, recipe_of
-from sovdeck.tui.text.param_values import range_text
+from sovdeck.tui.text.param_values import choice_labels, range_text
 from sovdeck.tui.widgets.click_row import ClickRow
 from sovdeck.tui.widgets.form_input import FormInput
 from sovdeck.tui.widgets.key_bar import KeyBar
@@ -134,6 +134,20 @@ async def test_every_parameter_shows_meaning_range_default_and_advice(
             for words in (param.help, param.recommended, param.advice):
                 assert words.get(language) in said, param.name  # type: ignore[arg-type]
             assert range_text(app, param) in said, param.name
+
+
+async def test_no_choice_is_shown_in_another_language(make_app: Make, world: FakeWorld) -> None:
+    app = make_app(world, start="train", language="zh")
+    names = {"CPU", "IPv4", "IPv6", "bf16", "fp16", "fp32"}  # the same in every language
+    async with app.run_test(size=SIZE) as pilot:
+        await settled(pilot, app, world)
+        for param in PARAMS.values():
+            for choice, label in choice_labels(app, param).items():
+                assert label in names or not label.isascii(), (param.name, choice)
+        preset = app.screen.query_one("#preset", OptionStepper)
+        assert "自动" in preset.render().plain
+        batch = app.screen.query_one("#field-gpt-batch_size", ParamField)
+        assert "自动选择" in str(batch.query_one(".note", Static).content)
 
 
 async def test_letters_move_between_choices_and_stay_letters_in_fields(

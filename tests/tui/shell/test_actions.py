@@ -12,6 +12,7 @@ from textual.dom import DOMNode
 
 from sovdeck.tui import screens, widgets
 from sovdeck.tui.dashboard.app import SovdeckApp
+from sovdeck.tui.screens.base.screen import AppScreen
 from sovdeck.tui.screens.dialogs.help import SCREEN_TEXT_KEYS
 from sovdeck.tui.shell.actions import (
     ACTIONS,
@@ -87,4 +88,5 @@ def test_every_key_has_an_id_that_a_keymap_can_name(name: str) -> None:
 
 
 def test_every_screen_explains_itself() -> None:
-    assert set(SCREEN_TEXT_KEYS) >= set(SovdeckApp.MODES) | {"deploy"}
+    assert {type_.SCOPE for type_ in AppScreen.__subclasses__() if type_.SCOPE} <= set(SCOPES)
+    assert set(SCREEN_TEXT_KEYS) >= set(SovdeckApp.MODES) | {"deploy", "rent", "disk"}

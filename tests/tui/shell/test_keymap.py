@@ -169,7 +169,7 @@ async def test_in_a_text_field_the_way_out_of_it_is_shown(make_app: Make, world:
     app = make_app(world, start="train")
     async with app.run_test(size=(60, 16)) as pilot:
         await settled(pilot, app, world)
-        app.screen.query_one("#voice", FormInput).edit()
+        app.screen.query_one("#voice", FormInput).begin_edit()
         footer = app.screen.query_one(KeyBar)
         await until(pilot, lambda: str(footer.content).startswith(" Esc Done typing"))
         await pilot.press("escape")

@@ -107,6 +107,8 @@ def _list(args: argparse.Namespace, console: Console) -> int:
         rows.append((mark, name, server_address(name, server), server.profile, price))
         console.print_json({"name": name, "default": mark == "*", **server.model_dump(mode="json")})
     console.print_table(rows)
+    if not args.json and all(server.embedded for server in config.servers.values()):
+        console.print_message("tui.server.none_saved")
     return 0
 
 

@@ -18,6 +18,7 @@ from sovdeck.tui.state.pair_grid import weight_label
 from sovdeck.tui.state.speak_form import first_usable
 from sovdeck.tui.state.speech_models import AuditionDraft, VoiceAssetsState
 from sovdeck.tui.text.i18n import translate, translate_hint, translate_text
+from sovdeck.tui.text.param_values import choice_labels
 from sovdeck.tui.widgets.diff_table import DiffTable, TableCell
 from sovdeck.tui.widgets.option_stepper import OptionStepper
 from sovdeck.tui.widgets.status_labels import level_mark, tick_mark
@@ -60,7 +61,8 @@ class NewAuditionScreen(Dialog[AuditionDraft | None]):
             yield TextArea(id="sentences", compact=True)
             with Horizontal(classes="row"):
                 yield Static(translate(self, "tui.speak_screen.language"), classes="name")
-                yield OptionStepper(LANGUAGE_MODES, "auto", id="language")
+                labels = choice_labels(self, PARAMS["infer.text_lang"])
+                yield OptionStepper(LANGUAGE_MODES, "auto", labels=labels, id="language")
                 yield Static(translate(self, "tui.audition_screen.references"), classes="name")
                 yield OptionStepper(("1", "2", "3"), "1", id="references")
                 yield Static(translate(self, "tui.speak_screen.seed"), classes="name")

@@ -15,7 +15,7 @@ from sovdeck.tui.shell.messages import CommandPosted
 from sovdeck.tui.state.commands import Command
 from sovdeck.tui.state.state import State, Topics
 from sovdeck.tui.text.i18n import translate
-from sovdeck.tui.widgets.form_input import FormInput
+from sovdeck.tui.widgets.form_input import EditMode
 from sovdeck.tui.widgets.key_bar import KeyBar
 from sovdeck.tui.widgets.top_bar import TopBar
 
@@ -24,9 +24,13 @@ _CHROME_TOPICS = ("servers", "transfers", "ages", "chosen")
 
 
 class AppScreen(ComposedScreen[None]):
-    """A screen draws the state in `show`; TOPICS are the prefixes of topics it draws."""
+    """A screen draws the state in `show`; TOPICS are the prefixes of topics it draws.
+
+    TAB is the tab that is lit, SCOPE the scope of its actions; without one it is the tab's.
+    """
 
     TAB: ClassVar[str] = ""
+    SCOPE: ClassVar[str] = ""
     TOPICS: ClassVar[tuple[str, ...]] = ()
 
     BINDINGS = bindings("screen")
@@ -44,6 +48,11 @@ class AppScreen(ComposedScreen[None]):
     def show(self, state: State, topics: Topics | None) -> None:
         """Draw the state; `topics` None means that everything may have changed."""
         raise NotImplementedError
+
+    @property
+    def scope(self) -> str:
+        """The scope of this screen's actions: what its help and the palette list."""
+        return self.SCOPE or self.TAB
 
     @property
     def base_app(self) -> BaseApp:
@@ -90,7 +99,7 @@ class AppScreen(ComposedScreen[None]):
         """Move the focus on; from nowhere it goes into the first field, to be edited at once."""
         from_nowhere = self.focused is None
         field = self.focus_next()
-        if from_nowhere and isinstance(field, FormInput):
+        if from_nowhere and isinstance(field, EditMode):
             field.editing = True
 
     def action_press(self, key: str) -> None:

@@ -31,7 +31,7 @@ from sovdeck.tui.state.state import State, Topics
 from sovdeck.tui.text.i18n import language_of
 from sovdeck.tui.widgets.clip_list import ClipList
 from sovdeck.tui.widgets.empty_state import EmptyState
-from sovdeck.tui.widgets.form_input import FormInput
+from sovdeck.tui.widgets.form_input import EditMode, FormInput
 from sovdeck.tui.widgets.panel import Panel
 from sovdeck.tui.widgets.steady_text import SteadyText
 from sovdeck.tui.widgets.transfer_row import transfers_text
@@ -89,7 +89,7 @@ class DatasetScreen(AppScreen):
                 with Vertical(id="clip"):
                     yield Waveform(id="wave")
                     yield SteadyText(id="reasons")
-                    yield Input(id="text", compact=True)
+                    yield FormInput(id="text", compact=True)
                     yield SteadyText(id="fault", markup=False)
         yield EmptyState("tui.dataset.empty", id="empty")
         yield Panel(id="pushing")
@@ -152,7 +152,7 @@ class DatasetScreen(AppScreen):
             event.stop()
             folder = self.query_one("#folder", FormInput)
             folder.value = dropped[0]
-            folder.edit()
+            folder.begin_edit()
 
     def on_clip_list_moved(self) -> None:
         self._show_clip()
@@ -225,7 +225,7 @@ class DatasetScreen(AppScreen):
         if self.folder is not None:
             self.post_command(commands.CheckDataset(self.folder, self.wavs))
         else:
-            self.query_one("#folder", FormInput).edit()
+            self.query_one("#folder", FormInput).begin_edit()
 
     def action_browse(self) -> None:
         """Choose in a tree what goes into the field that has the focus."""
@@ -339,7 +339,7 @@ class DatasetScreen(AppScreen):
     def action_edit(self) -> None:
         if self.clips.row is not None:
             self.add_class("-proof")
-            self.set_focus(self.query_one("#text", Input))
+            self.query_one("#text", FormInput).begin_edit()
 
     def _save_text(self, typed: str) -> None:
         row, report = self.clips.row, self._report
@@ -349,6 +349,7 @@ class DatasetScreen(AppScreen):
             after = typed if row.unreadable else replace_transcript(row.source, typed)
         except Problem as problem:
             self._show_error(problem.sentence(language_of(self)))
+            self.query_one("#text", FormInput).begin_edit()
             return
         self.listened_lines.add(row.line)
         self.clips.focus()
@@ -361,8 +362,13 @@ class DatasetScreen(AppScreen):
         if self._report is not None:
             self.post_command(commands.UndoEdit(Path(self._report.folder)))
 
+    def on_edit_mode_left(self, event: EditMode.Left) -> None:
+        """A text that is not edited any more is left."""
+        if event.field.id == "text":
+            self.action_leave_field()
+
     def action_leave_field(self) -> None:
-        """Leave the text without saving, back to the list."""
+        """Leave a field, the text without saving, back to the list once there is one."""
         if self.focused is self.query_one("#text"):
             self._show_clip()
         if self._report is not None:

@@ -16,6 +16,7 @@ from sovdeck.tui.state.clip_rows import ClipRow
 from sovdeck.tui.state.models import DatasetReport, TranscriptionRow
 from sovdeck.tui.state.state import State
 from sovdeck.tui.text.i18n import translate, translate_text
+from sovdeck.tui.text.param_values import language_text
 from sovdeck.tui.widgets.status_labels import level_mark
 
 # Lengths in seconds that train best, and those that still train well.
@@ -94,7 +95,7 @@ def report_text(node: MessagePump, report: DatasetQualityReport, width: int) -> 
         *_section(node, "tui.dataset.speech", _speech_lines(node, report, width)),
         *_section(node, "tui.dataset.length", _histogram_lines(report, width)),
         *_section(node, "tui.dataset.sound", _loudness_lines(node, report)),
-        *_section(node, "tui.dataset.pace", _pace_lines(report)),
+        *_section(node, "tui.dataset.pace", _pace_lines(node, report)),
         *_section(node, "tui.dataset.left_out", _count_lines(node, report.problems, "bad")),
         *_section(
             node, "tui.dataset.listen", _count_lines(node, list(report.reasons()), "warning")
@@ -119,7 +120,8 @@ def _speech_lines(node: MessagePump, report: DatasetQualityReport, width: int) -
     for speaker, language, clips, seconds in report.speaker_totals:
         minutes = translate(node, "tui.dataset.minutes", minutes=f"{seconds / 60:.1f}")
         name = set_cell_size(f"  {speaker or '-'}", max(8, min(16, width - 24)))
-        yield Content.assemble(f"{name} {language:<4}", (f"{minutes:>9}", "bold"), f" {clips:>6}")
+        spoken = set_cell_size(language_text(node, language), 4)
+        yield Content.assemble(f"{name} {spoken}", (f"{minutes:>9}", "bold"), f" {clips:>6}")
 
 
 def _histogram_lines(report: DatasetQualityReport, width: int) -> Iterator[Content]:
@@ -155,10 +157,10 @@ def _loudness_lines(node: MessagePump, report: DatasetQualityReport) -> Iterator
         )
 
 
-def _pace_lines(report: DatasetQualityReport) -> Iterator[Content]:
+def _pace_lines(node: MessagePump, report: DatasetQualityReport) -> Iterator[Content]:
     if report.pace:
         parts = [
-            Content.assemble((f"  {language} ", "$faint"), f"{pace:.1f}")
+            Content.assemble((f"  {language_text(node, language)} ", "$faint"), f"{pace:.1f}")
             for language, pace in report.pace
         ]
         yield Content("").join(parts)

@@ -12,6 +12,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from sovdeck.tui.screens.base.composed_screen import Dialog
+from sovdeck.tui.screens.base.screen import AppScreen
 from sovdeck.tui.shell.actions import WIDGET_ACTIONS, Action, actions_in_scope, bindings
 from sovdeck.tui.text.i18n import translate, translate_text
 from sovdeck.tui.widgets.key_bar import keys_of
@@ -27,6 +28,8 @@ SCREEN_TEXT_KEYS = {
     "logs": "tui.help.logs",
     "settings": "tui.help.settings",
     "deploy": "tui.help.deploy",
+    "rent": "tui.help.rent",
+    "disk": "tui.help.disk",
 }
 
 
@@ -40,8 +43,7 @@ class HelpScreen(Dialog[None]):
     def __init__(self, target_screen: Screen[Any]) -> None:
         super().__init__()
         self.target_screen = target_screen
-        tab = getattr(target_screen, "TAB", "servers")
-        self.scope = "deploy" if type(target_screen).__name__ == "DeployScreen" else tab
+        self.scope = target_screen.scope if isinstance(target_screen, AppScreen) else "servers"
         self.show_ids = self.scope == "settings"  # that screen explains how to change keys
 
     def compose(self) -> ComposeResult:

@@ -48,6 +48,7 @@ class RentScreen(AppScreen):
     """Two views: the offers for one voice, and what is rented with the journey that goes on."""
 
     TAB = "servers"
+    SCOPE = "rent"
     TOPICS: ClassVar[tuple[str, ...]] = ("rent", "deploys", "transfers", "ages")
     BINDINGS = bindings("rent")
     CSS_PATH = "../../styles/rent.tcss"

@@ -13,6 +13,7 @@ from sovdeck.tui.screens.speak.text import shorten
 from sovdeck.tui.state.commands import ReadText
 from sovdeck.tui.state.speech_models import ReadingRequest, ReadingRow
 from sovdeck.tui.text.i18n import translate
+from sovdeck.tui.text.param_values import language_text
 
 _PAUSE_S = 0.4  # nobody has typed for so long before the server is asked
 _MAX_LOST = 8  # characters without sound that the line names
@@ -62,5 +63,5 @@ def describe_reading(node: MessagePump, reading: ReadingRow, width: int) -> Cont
         )
         parts.append((f"▲ {lost}  ", "$warning"))
     for language, written in reading.pieces or ():
-        parts += [(f"{language} ", "$faint"), f"{shorten(written, width)}  "]
+        parts += [(f"{language_text(node, language)} ", "$faint"), f"{shorten(written, width)}  "]
     return Content.assemble(*parts)

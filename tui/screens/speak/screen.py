@@ -44,6 +44,7 @@ from sovdeck.tui.text.i18n import language_of
 from sovdeck.tui.widgets.click_row import ClickPart, ClickRow
 from sovdeck.tui.widgets.diff_table import DiffTable
 from sovdeck.tui.widgets.empty_state import EmptyState
+from sovdeck.tui.widgets.form_input import FormText
 from sovdeck.tui.widgets.panel import Panel
 from sovdeck.tui.widgets.param_field import ParamField, param_field_of
 from sovdeck.tui.widgets.steady_text import SteadyText
@@ -94,7 +95,7 @@ class SpeakScreen(VoiceScreen):
         yield ClickRow(id="strip")
         with Horizontal(id="content"):
             with Vertical(id="left"):
-                yield TextArea(self.form.text, id="words", compact=True)
+                yield FormText(self.form.text, id="words", compact=True)
                 yield ReadingLine(self.post_command, id="reading")
                 with Vertical(id="refs"):
                     yield DiffTable(id="clips")
@@ -243,6 +244,7 @@ class SpeakScreen(VoiceScreen):
             (
                 clip.path,
                 reference_cells(
+                    self,
                     clip,
                     clip.path == self.form.clip,
                     clip.path in self.form.aux_references,
@@ -268,8 +270,11 @@ class SpeakScreen(VoiceScreen):
     def _show_waveform(self) -> None:
         clip = self.clip_at_cursor
         waveform = self.query_one("#wave", Waveform)
-        if clip is not None:
-            waveform.show(clip.peaks, clip.seconds, clip.window, self.base_app.settings.marker)
+        marker = self.base_app.settings.marker
+        if clip is None:
+            waveform.show((), 0.0, None, marker)
+        else:
+            waveform.show(clip.peaks, clip.seconds, clip.window, marker)
 
     def _show_takes(self, state: State) -> None:
         takes = self.takes

@@ -19,7 +19,7 @@ from sovdeck.engine.contract.voice_assets import ReferenceClip, WeightFile
 from sovdeck.tui.state.pair_grid import weight_label
 from sovdeck.tui.state.speech_models import SpeakDraft, TakeRow
 from sovdeck.tui.text.i18n import translate, translate_text
-from sovdeck.tui.text.param_values import value_text
+from sovdeck.tui.text.param_values import language_text, value_text
 from sovdeck.tui.widgets.diff_table import TableCell
 from sovdeck.tui.widgets.progress_bar import progress_bar
 from sovdeck.tui.widgets.status_labels import level_mark
@@ -112,7 +112,7 @@ def weight_cells(node: MessagePump, weight: WeightFile, chosen: bool) -> dict[st
 
 
 def reference_cells(
-    clip: ReferenceClip, chosen: bool, extra: bool, playing: bool
+    node: MessagePump, clip: ReferenceClip, chosen: bool, extra: bool, playing: bool
 ) -> dict[str, TableCell]:
     """The table row of one reference clip."""
     if playing:
@@ -128,7 +128,7 @@ def reference_cells(
         "mark": mark,
         "score": UNKNOWN if clip.score is None else f"{clip.score:.2f}",
         "seconds": seconds,
-        "language": clip.language or UNKNOWN,
+        "language": language_text(node, clip.language) or UNKNOWN,
         "text": _said(clip),
     }
 

@@ -90,7 +90,8 @@ class TrainScreen(AppScreen):
                     yield FormInput(self.voice, id="voice", compact=True)
                 with Horizontal(classes="line"):
                     yield Static(self.translate("tui.train.preset"), classes="title")
-                    yield OptionStepper(PRESETS, self.preset, id="preset")
+                    labels = {PRESETS[0]: self.translate("tui.choices.auto")}
+                    yield OptionStepper(PRESETS, self.preset, labels=labels, id="preset")
                 with Horizontal(classes="line"):
                     yield Static(self.translate("tui.train.recipe"), classes="title")
                     yield OptionStepper(
@@ -313,7 +314,7 @@ class TrainScreen(AppScreen):
             return
         if not state.server or not self.voice:
             self.notify(self.translate("tui.train.no_voice"), severity="warning")
-            self.query_one("#voice", FormInput).edit()
+            self.query_one("#voice", FormInput).begin_edit()
             return
         weights = lacking_weights(state, self.draft.server, self.preset)
         if weights is not None:
