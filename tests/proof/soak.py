@@ -28,8 +28,9 @@ EVENTS_A_SECOND = 10
 SERVERS, FEW_SERVERS = 32, 4
 LONG_S = 120.0  # from which on all servers are watched
 CUT_EVERY_S, FEW_CUT_EVERY_S = 2.0, 0.5
-MOST_MORE = 6  # threads and descriptors: those of one line that is dialled; a leak has one a cut
-CALM_S, CALM_LIMIT_S = 4.0, 90.0  # as long nothing comes or goes before it is measured
+MOST_MORE = 2  # threads and descriptors of the moment; a leak has one a cut
+# As long nothing comes or goes, with every line standing, before it is measured.
+CALM_S, CALM_LIMIT_S = 6.0, 120.0
 MOST_CPU_PERCENT = 10.0
 WARM_UP_S = 20.0  # connections, screens and threads of the first look
 # After warm-up: what a curve of its own may take, and the noise of a measurement.
@@ -81,12 +82,15 @@ class LineCutter:
         self._thread = threading.Thread(target=self._cut, daemon=True)
         self._thread.start()
 
+    def lines(self) -> list[psutil.Process]:
+        """The log-ins that stand, one process of the server each."""
+        return psutil.Process(self._place.process.pid).children()
+
     def _cut(self) -> None:
         while not self._over.wait(self._seconds):
             with contextlib.suppress(psutil.Error, IndexError):
-                logins = psutil.Process(self._place.process.pid).children()
                 if not self.paused:
-                    self._chance.choice(logins).kill()
+                    self._chance.choice(self.lines()).kill()
                     self.cuts += 1
 
     def end(self) -> None:
@@ -113,15 +117,15 @@ def watched_servers(folder: Path, count: int) -> Iterator[tuple[Laptop, Place]]:
         stop_sshd(place)
 
 
-def sample(program: PtyProgram, cutter: LineCutter) -> tuple[float, int, int]:
-    """(MB of memory, threads, descriptors) of the program, once all lines stand again."""
+def sample(program: PtyProgram, cutter: LineCutter, count: int) -> tuple[float, int, int]:
+    """(MB of memory, threads, descriptors) of the program, once all `count` lines stand again."""
     process = psutil.Process(program.pid)
     cutter.paused, limit = True, time.monotonic() + CALM_LIMIT_S
     before, since = (0, 0), time.monotonic()
     while time.monotonic() < min(since + CALM_S, limit):
         program.pump(0.2)
         now = process.num_threads(), process.num_fds()
-        if now != before:
+        if now != before or len(cutter.lines()) < count:
             before, since = now, time.monotonic()
     cutter.paused = False
     return process.memory_info().rss / 2**20, *before
@@ -131,22 +135,23 @@ def watch(
     label: str,
     start: Callable[[], PtyProgram],
     word: str,
+    count: int,
     seconds: float,
     cutter: LineCutter,
     outcome: Outcome,
 ) -> None:
-    """Run a program, let it warm up, and hold the two ends of `seconds` together."""
+    """Run a program on `count` lines, let it warm up, and hold the ends of `seconds` together."""
     with start() as program:
         program.wait_for(word, 90.0)
         end = time.monotonic() + max(WARM_UP_S, seconds / 5)
         while time.monotonic() < end:
             program.pump(0.2)
-        before, cpu, began = sample(program, cutter), program.cpu(), time.monotonic()
+        before, cpu, began = sample(program, cutter, count), program.cpu(), time.monotonic()
         while time.monotonic() < began + seconds:
             program.pump(0.2)
         passed = time.monotonic() - began
         percent = (program.cpu() - cpu) / passed * 100
-        after = sample(program, cutter)
+        after = sample(program, cutter, count)
         outcome.trials += 1
         assert program.exit_code() is None, program.text[-500:]
     outcome.notes.append(
@@ -177,7 +182,7 @@ def soak(trials: int, seed: int, folder: Path) -> Outcome:
                 ("dashboard", "box1", ()),
             ):
                 start = partial(laptop.on_terminal, *words)
-                watch(label, start, word, trials / 2, cutter, outcome)
+                watch(label, start, word, count, trials / 2, cutter, outcome)
         finally:
             cutter.end()
             writer.end()

@@ -13,6 +13,7 @@ import json
 import math
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -141,12 +142,16 @@ def kill_sshd(setup: Setup, name: str) -> None:
 
 
 def kill_supervisor(setup: Setup, name: str) -> None:
-    """Its engine lives on: the same line again starts no second one beside it."""
-    os.kill(setup.processes(name)["pid"], signal.SIGKILL)
-    with contextlib.suppress(Problem):  # it runs already; or it has ended, and goes on from there
+    """Its engine lives on: the same line again adopts it, and starts no second one beside it."""
+    killed = setup.processes(name)
+    os.kill(killed["pid"], signal.SIGKILL)
+    with contextlib.suppress(Problem):  # its first supervisor had ended with it before
         setup.session.start(setup.spec(name))
     engines = setup.engines(name)
     assert len(engines) <= 1, f"{len(engines)} engines at once"
+    if [engine.pid for engine in engines] == [killed["child"]]:
+        now = setup.processes(name)
+        assert now["child"] == killed["child"] and psutil.pid_exists(now["pid"]), "not adopted"
 
 
 def kill_engine(setup: Setup, name: str) -> None:
@@ -176,6 +181,48 @@ def kill_laptop(setup: Setup, name: str) -> None:
     time.sleep(4.0)
     os.killpg(watching.pid, signal.SIGKILL)
     watching.communicate()
+
+
+def kill_command(setup: Setup, name: str, *words: str) -> None:
+    """Begin a command of the laptop, and kill it in the middle."""
+    command = setup.laptop.start(*words)
+    with contextlib.suppress(subprocess.TimeoutExpired):  # most often it has not ended by then
+        command.wait(random.Random(name).uniform(0.5, 6.0))
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(command.pid, signal.SIGKILL)
+    command.communicate()
+
+
+def kill_laptop_in_deploy(setup: Setup, name: str) -> None:
+    """Into an empty work folder; what is half there does not stop the next one."""
+    shutil.rmtree(setup.work)
+    kill_command(setup, name, "deploy", "box")
+    setup.laptop.must("deploy", "box", limit=300.0)
+
+
+def kill_laptop_in_push(setup: Setup, name: str) -> None:
+    list_file, wavs = map(str, setup.recordings)
+    kill_command(setup, name, "push", "box", "--voice", name, "--list", list_file, "--wavs", wavs)
+
+
+def kill_laptop_in_train(setup: Setup, name: str) -> None:
+    """While it starts a run that was stopped before."""
+    setup.session.stop(f"run-{name}", 60.0)
+    kill_command(setup, name, "train", "box", "--run", f"run-{name}", "--wait")
+
+
+def kill_laptop_in_pull(setup: Setup, name: str) -> None:
+    kill_command(setup, name, "pull", "box", name)
+
+
+def fill_disk(setup: Setup, name: str) -> None:
+    """For a while nothing more fits: no file of the engine grows past 4 KiB."""
+    endless = resource.RLIM_INFINITY
+    with contextlib.suppress(ProcessLookupError):  # it had ended before
+        for engine in setup.engines(name):
+            resource.prlimit(engine.pid, resource.RLIMIT_FSIZE, (4096, endless))
+            time.sleep(6.0)
+            resource.prlimit(engine.pid, resource.RLIMIT_FSIZE, (endless, endless))
 
 
 def start_from_two_laptops(setup: Setup, name: str) -> None:
@@ -220,8 +267,15 @@ def jump_clock(setup: Setup, name: str) -> None:
         setup.state(setup.session.find_run(f"run-{name}"))
 
 
+# What goes wrong before the recordings are sent, and after the run has ended; all else in the run.
+BEFORE = (kill_laptop_in_deploy, kill_laptop_in_push)
+AFTER = (kill_laptop_in_pull,)
 FAULTS: tuple[Fault, ...] = (
     kill_engine,
+    fill_disk,
+    *BEFORE,
+    kill_laptop_in_train,
+    *AFTER,
     cut_line,
     reboot,
     kill_supervisor,
@@ -275,11 +329,13 @@ def set_up(folder: Path) -> Iterator[Setup]:
 
 def travel_once(at: Setup, name: str, fault: Fault | None, moment: float) -> tuple[str, float]:
     """One journey; (digest of all its weights, seconds of the first attempt)."""
+    if fault in BEFORE and fault is not None:
+        fault(at, name)
     push(at, name)
     spec = at.spec(name)
     handle = at.session.start(spec).handle
     began = time.monotonic()
-    if fault is not None:
+    if fault is not None and fault not in (*BEFORE, *AFTER):
         at.processes(name)
         time.sleep(moment)
         fault(at, name)
@@ -291,6 +347,8 @@ def travel_once(at: Setup, name: str, fault: Fault | None, moment: float) -> tup
         at.session.start(spec)  # the next step: the same line again
     assert state.state == "succeeded", f"{state.state}: {state.why.en}"
     seconds = time.monotonic() - began
+    if fault in AFTER and fault is not None:
+        fault(at, name)
     check_events(at.work / "runs" / spec.run / "events.jsonl")
     home = download_voice(at.session, name, at.laptop.voices, QUIET)
     assert home.verified
