@@ -95,7 +95,7 @@ def _clean_lines(lines: Any) -> dict[str, tuple[str, ...]]:
     if not isinstance(lines, dict):
         return {}
     return {
-        language: tuple(to_printable(str(line))[:_MAX_LINE] for line in rows[:_MAX_LINES])
+        language: tuple(to_printable(str(line), _MAX_LINE) for line in rows[:_MAX_LINES])
         for language in LANGUAGES
         if isinstance(rows := lines.get(language), list)
     }

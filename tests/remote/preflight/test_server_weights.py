@@ -140,7 +140,11 @@ def test_a_run_is_not_promised_without_its_weights(server: Any) -> None:
 
 def test_the_plan_is_told_before_the_run_and_cleaned(server: Any) -> None:
     put(server, "v2")
-    lines = {"en": ["About 4 minutes\x1b[2J", "x" * 9000], "zh": ["约 4 分钟"], "tlh": ["Qapla'"]}
+    lines = {
+        "en": ["About 4 minutes\x1b[2J" + " on and on" * 12, "x" * 9000],
+        "zh": ["约 4 分钟"],
+        "tlh": ["Qapla'"],
+    }
     figures = {"seconds": 240.5, "cost": None, "memory": 1 << 32, "lines": lines, "secret": "?"}
     server.prints({"problems": [], "warnings": [], "plan": figures})
     checked = check_run(server, RunSpec("r", "Anna", "v2", pretrained="v2"))
@@ -148,3 +152,4 @@ def test_the_plan_is_told_before_the_run_and_cleaned(server: Any) -> None:
     assert set(checked.plan_lines) == {"en", "zh"} and checked.plan_lines["zh"] == ("约 4 分钟",)
     first, second = checked.plan_lines["en"]
     assert "\x1b" not in first and "4 minutes" in first and len(second) < 1000
+    assert first.count("on and on") == 12, "what a person reads is not cut"
