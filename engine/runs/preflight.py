@@ -22,6 +22,8 @@ from sovdeck.engine.runtime.device import choose_device, refuse_unseen_gpu
 from sovdeck.engine.training.initial_weights import open_initial_weights
 from sovdeck.engine.training.plan import has_features, plan_device, plan_run
 
+_MAX_NAMED = 12  # datasets that a sentence lists
+
 
 @dataclass(frozen=True)
 class RunFindings:
@@ -112,6 +114,8 @@ def _readable_clips(spec: RunSpec, layout: Layout) -> list[PlanClip]:
     source, folder = list_file(spec, layout), Path(layout.dataset(spec.voice))
     if source.is_dir() or (not spec.list_file and folder.is_dir() and not source.is_file()):
         return []  # bare recordings: the prepare stage makes their list
+    if not spec.list_file and not folder.is_dir():
+        raise _no_dataset(spec.voice, folder.parent)
     items = read_dataset_list(source, wav_folder(spec, layout)).items
     if not items:
         raise Problem("engine.data.nothing_left", ExitCode.DATA, file=str(source))
@@ -120,6 +124,15 @@ def _readable_clips(spec: RunSpec, layout: Layout) -> list[PlanClip]:
         for item in items
         if (seconds := _header_seconds(item.wav)) is not None
     ]
+
+
+def _no_dataset(voice: str, folder: Path) -> Problem:
+    """The problem of a voice that no recordings were pushed under; it names those that were."""
+    names = sorted(one.name for one in folder.iterdir() if one.is_dir()) if folder.is_dir() else []
+    if not names:
+        return Problem("engine.data.nothing_pushed", ExitCode.DATA, voice=voice)
+    named = ", ".join(names[:_MAX_NAMED]) + (" …" if len(names) > _MAX_NAMED else "")
+    return Problem("engine.data.no_dataset", ExitCode.DATA, voice=voice, names=named)
 
 
 def _header_seconds(path: Path) -> float | None:

@@ -14,17 +14,19 @@ from sovdeck.engine.interop.atomic_export import sidecar_path
 def recorded_identity(weight: Path) -> str:
     """`InitialWeights.identity` in the note beside a weight file; "" without a note."""
     # A weight of GPT-SoVITS's own has no note, or another program's.
-    return to_text(read_optional_facts(sidecar_path(weight)).get("base"))
+    # Training writes it among what a state must agree in to be continued.
+    training = read_optional_facts(sidecar_path(weight)).get("metrics")
+    return to_text(training.get("base")) if isinstance(training, dict) else ""
 
 
 def set_of_newest_run(layout: Layout, voice: str) -> str | None:
-    """The pretrained set that the voice's newest run began with; None where none says so."""
+    """The pretrained set of the voice's newest run; None from nothing, or where none says so."""
     specs = Path(layout.work).glob("runs/*/spec.json")
     for path in sorted(specs, key=lambda path: -path.stat().st_mtime):
         try:
             spec = RunSpec.from_json(path.read_text(encoding="utf-8", errors="replace"))
         except (OSError, Problem):
             continue  # no run of this version of ours: it tells nothing
-        if spec.voice == voice and spec.pretrained:
+        if spec.voice == voice:
             return spec.pretrained
     return None

@@ -59,6 +59,8 @@ def select_server(config: ProjectConfig, name: str | None) -> tuple[str, ServerS
     if not wanted:
         raise Problem("remote.config.which_server", ExitCode.CONFIG, known=known)
     if wanted not in config.servers:
+        if all(server.embedded for server in config.servers.values()):
+            raise Problem("remote.config.none_saved", ExitCode.CONFIG, name=wanted)
         raise Problem("remote.config.no_server", ExitCode.CONFIG, name=wanted, known=known)
     return wanted, config.servers[wanted]
 

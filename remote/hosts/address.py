@@ -12,6 +12,8 @@ _ZONE = re.compile(r"[A-Za-z0-9_.-]{1,32}\Z")
 # What OpenSSH itself refuses in user names since 9.6, and what its own lists would split at.
 _USER = re.compile(r"(?!-)[^\s\x00-\x1f\x7f-\x9f'\"`$;&<>|(){}:,/\\]{1,128}\Z")
 
+MAX_REASON = 300  # characters of why something failed, as another program says it
+
 
 def check_host(text: str) -> str:
     """Return the canonical host: lower-case name, or compressed IP literal without brackets."""
@@ -100,7 +102,7 @@ def bracket_ipv6(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def to_printable(text: str) -> str:
-    """Return foreign text printable and at most 60 characters long, for an error sentence."""
+def to_printable(text: str, limit: int = 60) -> str:
+    """Return foreign text printable and at most `limit` characters long, for a sentence of ours."""
     clean = "".join(c if c.isprintable() else "?" for c in text)
-    return clean if len(clean) <= 60 else clean[:57] + "..."
+    return clean if len(clean) <= limit else clean[: limit - 3] + "..."

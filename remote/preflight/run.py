@@ -9,9 +9,9 @@ from typing import Any
 from sovdeck.engine.contract.catalogue import LANGUAGES
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.contract.spec import RunSpec
+from sovdeck.remote.hosts.address import to_printable
 from sovdeck.remote.preflight.other_runs import find_active_runs
 from sovdeck.remote.preflight.weights import WeightsState, find_weights
-from sovdeck.remote.printable import strip_controls
 from sovdeck.remote.servers.server import ServerSession
 from sovdeck.remote.speech.json_lines import object_list_field, parse_engine_problem, parse_object
 
@@ -95,14 +95,10 @@ def _clean_lines(lines: Any) -> dict[str, tuple[str, ...]]:
     if not isinstance(lines, dict):
         return {}
     return {
-        language: tuple(_clean_line(str(line)) for line in rows[:_MAX_LINES])
+        language: tuple(to_printable(str(line), _MAX_LINE) for line in rows[:_MAX_LINES])
         for language in LANGUAGES
         if isinstance(rows := lines.get(language), list)
     }
-
-
-def _clean_line(line: str) -> str:
-    return " ".join(strip_controls(line[:_MAX_LINE]).split("\n"))
 
 
 def _ask_engine(

@@ -15,7 +15,7 @@ from weakref import WeakSet
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.errors import ConnectionLost, SftpUnavailable
-from sovdeck.remote.hosts.address import to_printable
+from sovdeck.remote.hosts.address import MAX_REASON, to_printable
 from sovdeck.remote.hosts.spec import HostSpec
 from sovdeck.remote.ssh.channel_stream import ChannelStream
 from sovdeck.remote.ssh.command import CommandResult, run_to_end
@@ -261,4 +261,4 @@ class BaseConnection:
 
 
 def _why(error: BaseException) -> str:
-    return to_printable(str(error) or type(error).__name__)
+    return to_printable(str(error) or type(error).__name__, MAX_REASON)

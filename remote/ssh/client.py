@@ -32,7 +32,7 @@ from sovdeck.remote.auth.authenticate import (
 from sovdeck.remote.auth.credentials import Credentials
 from sovdeck.remote.auth.private_key import read_private_key
 from sovdeck.remote.errors import ConnectionLost, SftpUnavailable
-from sovdeck.remote.hosts.address import to_printable
+from sovdeck.remote.hosts.address import MAX_REASON, to_printable
 from sovdeck.remote.hosts.certificates import find_certificate, load_certificate
 from sovdeck.remote.hosts.host_key_policy import HostKeyPolicy
 from sovdeck.remote.hosts.paramiko_policy import ParamikoHostKeyPolicy
@@ -94,7 +94,7 @@ class _ParamikoAuth:
     def hung_up_because(self) -> str:
         """What the server said when it ended the connection."""
         failure = self._transport.failure if self._transport else None
-        return to_printable(str(failure)) if failure else ""
+        return to_printable(str(failure), MAX_REASON) if failure else ""
 
     def authenticate(self, transport: Transport) -> None:
         self._transport = transport
@@ -323,7 +323,10 @@ def _log_in(
         key = "no_greeting"
         if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
             key = "no_common_algorithm"
-        facts = {"server": spec.name, "why": to_printable(str(error) or type(error).__name__)}
+        facts = {
+            "server": spec.name,
+            "why": to_printable(str(error) or type(error).__name__, MAX_REASON),
+        }
         raise Problem(f"remote.connection.{key}", ExitCode.UNREACHABLE, **facts) from None
     except BaseException:
         _close_failed(fabric_connection, sock)

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
-from sovdeck.remote.hosts.address import to_printable
+from sovdeck.remote.hosts.address import MAX_REASON, to_printable
 
 OUTPUT_MARK = b"\x1e:sovdeck:\n"
 
@@ -75,7 +75,9 @@ def refusal(server: str, said: bytes) -> Problem:
         (key for pattern, key in _REFUSALS if pattern.search(shown)),
         "remote.connection.no_commands",
     )
-    return Problem(key, ExitCode.UNREACHABLE, server=server, said=to_printable(shown) or "-")
+    return Problem(
+        key, ExitCode.UNREACHABLE, server=server, said=to_printable(shown, MAX_REASON) or "-"
+    )
 
 
 def split_output(data: bytes) -> tuple[bytes, bytes] | None:

@@ -25,7 +25,7 @@ from sovdeck.engine.contract.pretrained_set import (
     unpack_set,
 )
 from sovdeck.engine.contract.problem import ExitCode, Problem
-from sovdeck.remote.hosts.address import to_printable
+from sovdeck.remote.hosts.address import MAX_REASON, to_printable
 from sovdeck.remote.transfer.core.backoff import cancelled
 from sovdeck.remote.transfer.core.progress import Report, TransferMeter
 from sovdeck.remote.transfer.core.rate_limit import RateLimiter
@@ -169,7 +169,7 @@ def _fetch(
     answered = [one for one in failures if not isinstance(one[1], SourceUnreachableError)]
     url, failure = (answered or failures)[0]
     code = ExitCode.DATA if answered else ExitCode.UNREACHABLE
-    facts = {"url": redact_url(url), "why": to_printable(str(failure))}
+    facts = {"url": redact_url(url), "why": to_printable(str(failure), MAX_REASON)}
     raise Problem("remote.transfer.no_source", code, **facts)
 
 

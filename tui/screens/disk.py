@@ -20,7 +20,7 @@ from sovdeck.tui.state.server_models import DiskRow
 from sovdeck.tui.state.state import State, Topics
 from sovdeck.tui.text.disk_words import disk_age_text, disk_mark_text
 from sovdeck.tui.text.i18n import translate_text
-from sovdeck.tui.widgets.diff_table import DiffTable, TableCell, columns_that_fit
+from sovdeck.tui.widgets.diff_table import DiffTable, TableCell, columns_that_fit, shorten_to_fit
 from sovdeck.tui.widgets.status_labels import tick_mark
 from sovdeck.tui.widgets.steady_text import SteadyText
 
@@ -95,7 +95,8 @@ class DiskScreen(AppScreen):
         rows = [(item.path, self._cells(item, seen.now if seen else 0)) for item in self.items]
         titles = {name: self.translate(key) if key else " " for name, key in COLUMNS.items()}
         width = self.app.size.width - _MARGIN_CELLS
-        self.table.fill(columns_that_fit(titles, rows, width, _OPTIONAL_COLUMNS), rows)
+        shown = columns_that_fit(titles, rows, width, _OPTIONAL_COLUMNS)
+        self.table.fill(shown, shorten_to_fit(shown, rows, width, "path"))
         self.query_one("#chosen", Static).update(waiting)
 
     def _choice_line(self) -> str:

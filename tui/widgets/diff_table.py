@@ -13,6 +13,7 @@ from textual.widgets.data_table import ColumnKey, RowKey
 from sovdeck.tui.widgets.steady_text import is_same_text
 
 _CELL_PADDING = 2  # a blank on either side of a cell
+_LEAST_CELLS = 12  # of a column that is shortened
 TableCell = Content | str
 TableRow = tuple[str, Mapping[str, TableCell]]
 
@@ -107,6 +108,27 @@ def columns_that_fit(
             break
         kept.pop(name, None)
     return kept
+
+
+def shorten_to_fit(
+    columns: Mapping[str, str], rows: Sequence[TableRow], width: int, name: str
+) -> list[TableRow]:
+    """`rows` whose cells of column `name` lose as much of their beginning as exceeds `width`."""
+    excess = -width
+    for key, title in columns.items():
+        excess += _column_width(title, key, rows) + _CELL_PADDING
+    if excess <= 0:
+        return list(rows)
+    limit = max(_LEAST_CELLS, _column_width(columns[name], name, rows) - excess)
+    return [(key, {**cells, name: _keep_end(str(cells[name]), limit)}) for key, cells in rows]
+
+
+def _keep_end(text: str, limit: int) -> str:
+    if cell_len(text) <= limit:
+        return text
+    while cell_len(text) >= limit:
+        text = text[1:]
+    return f"…{text}"
 
 
 def _column_width(title: str, column: str, rows: Sequence[TableRow]) -> int:

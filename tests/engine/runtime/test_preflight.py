@@ -53,10 +53,19 @@ def test_a_full_size_run_without_data_builds_nothing(tmp_path: Path) -> None:
     seen = run_events(tmp_path, spec_of())
     assert "stage_started" not in {event.type for event in seen}
     assert [event.payload["code"] for event in seen if event.type == "error"] == [
-        "engine.data.no_list"
+        "engine.data.nothing_pushed"
     ]
     assert seen[-1].payload["exit_code"] == 3
     assert not (tmp_path / "logs").exists()
+
+
+def test_a_name_in_another_case_is_told_from_those_that_were_pushed(tmp_path: Path) -> None:
+    write_list(tmp_path, *(f"{name}|Mei|ja|はい。" for name in TWELVE))
+    with pytest.raises(Problem) as caught:
+        run_preflight(replace(spec_of(), voice="mei"), Layout.at(str(tmp_path)))
+    assert caught.value.key == "engine.data.no_dataset"
+    assert "there are: Mei" in caught.value.sentence("en")
+    assert "sovdeck push SERVER --voice mei" in caught.value.sentence("zh")
 
 
 def test_a_list_of_nothing_usable_is_said_first(tmp_path: Path) -> None:
@@ -89,7 +98,7 @@ def test_everything_in_the_way_is_found_before_the_start(tmp_path: Path) -> None
     spec = replace(spec_of("v2"), pretrained="v2", params={"gpt.batch_size": 40})
     assert [problem.key for problem in examine_run(spec, layout).problems] == [
         "engine.training.no_pretrained",
-        "engine.data.no_list",
+        "engine.data.nothing_pushed",
     ]
     write_list(tmp_path, *(f"{name}|Mei|ja|はい。" for name in TWELVE))
     problems = examine_run(spec, layout).problems

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,8 @@ def speaks_with(work: Path) -> Path:
 def note(work: Path, base: str) -> None:
     """Say in the weight's note what it was trained from."""
     path = sidecar_path(VoiceLoader(work, VOICE).sovits_path())
-    path.write_text(json.dumps({**json.loads(path.read_text()), "base": base}))
+    facts = json.loads(path.read_text())
+    path.write_text(json.dumps({**facts, "metrics": {**facts["metrics"], "base": base}}))
 
 
 def test_the_weights_note_decides(work: Path) -> None:
@@ -57,6 +59,24 @@ def test_the_run_decides_where_the_weight_has_no_note(work: Path) -> None:
     runs.mkdir(parents=True)
     (runs / "spec.json").write_text(RunSpec("r1", VOICE, "v2", pretrained="mine").to_json())
     assert speaks_with(work).parent.name == "mine"
+
+
+def test_a_run_that_failed_does_not_decide_for_a_voice_from_nothing(
+    work: Path, models: Models
+) -> None:
+    """A full run failed first; the toy that was trained then has encoders of its own."""
+    make_voice(work, models)
+    started = {"failed": "mine", "toy": None}
+    for number, (run, pretrained) in enumerate(started.items()):
+        path = work / "runs" / run / "spec.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(RunSpec(run, VOICE, "tiny", pretrained=pretrained).to_json())
+        os.utime(path, (number, number))
+    loader = VoiceLoader(work, VOICE)
+    for told in (lambda: None, lambda: note(work, "made:0-1-2")):
+        told()
+        pipeline = loader.open_pipeline(loader.gpt_path(), loader.sovits_path())
+        assert str(pipeline.content_encoder.identity).startswith("untrained")  # type: ignore[attr-defined]
 
 
 def test_sets_with_the_same_encoder_are_one(work: Path) -> None:

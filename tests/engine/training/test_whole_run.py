@@ -23,6 +23,7 @@ from sovdeck.engine.contract.fold import RunState, fold
 from sovdeck.engine.contract.problem import ExitCode
 from sovdeck.engine.runs import stages
 from sovdeck.engine.runs.run import execute_run
+from sovdeck.engine.speaking.training_record import recorded_identity
 from sovdeck.engine.training import resume
 
 
@@ -67,7 +68,9 @@ def test_curves_lie_ready_for_tensorboard(trained: Path) -> None:
 
 
 def test_exports_load_as_upstream_files(trained: Path) -> None:
-    sovits = interop.read_sovits(trained / "SoVITS_weights/Mei/Mei_e3_s12.pth")
+    weight = trained / "SoVITS_weights/Mei/Mei_e3_s12.pth"
+    sovits = interop.read_sovits(weight)
+    assert recorded_identity(weight).startswith("made:"), "speaking takes its encoders by this"
     gpt = interop.read_gpt(trained / "GPT_weights/Mei/Mei-e3.ckpt")
     assert (sovits.epoch, sovits.step, gpt.epoch) == (3, 12, 3)
     note = json.loads((trained / "GPT_weights/Mei/Mei-e3.ckpt.json").read_text("utf-8"))

@@ -140,9 +140,8 @@ def test_a_run_is_not_promised_without_its_weights(server: Any) -> None:
 
 def test_the_plan_is_told_before_the_run_and_cleaned(server: Any) -> None:
     put(server, "v2")
-    long = "  sovits: 100 epochs, batch 12, 40 updates an epoch, 4000 in all, about 31.5 minutes"
     lines = {
-        "en": ["About 4 minutes\x1b[2J", "x" * 9000, long],
+        "en": ["About 4 minutes\x1b[2J" + " on and on" * 12, "x" * 9000],
         "zh": ["约 4 分钟"],
         "tlh": ["Qapla'"],
     }
@@ -151,6 +150,6 @@ def test_the_plan_is_told_before_the_run_and_cleaned(server: Any) -> None:
     checked = check_run(server, RunSpec("r", "Anna", "v2", pretrained="v2"))
     assert checked.plan == {"seconds": 240.5, "memory": 1 << 32}
     assert set(checked.plan_lines) == {"en", "zh"} and checked.plan_lines["zh"] == ("约 4 分钟",)
-    first, second, third = checked.plan_lines["en"]
-    assert third == long, "nothing a person has to read is cut"
+    first, second = checked.plan_lines["en"]
     assert "\x1b" not in first and "4 minutes" in first and len(second) < 1000
+    assert first.count("on and on") == 12, "what a person reads is not cut"

@@ -113,3 +113,15 @@ async def test_nothing_is_removed_while_read_only(make_app: Make, world: FakeWor
         await pilot.press("y")
         await until(pilot, lambda: len(app.state.notices) > 0, "the refusal")
         assert not [call for call in world.calls if call.startswith("clean")]
+
+
+async def test_a_narrow_screen_shortens_paths_and_cuts_nothing(
+    make_app: Make, world: FakeWorld
+) -> None:
+    app = make_app(world)
+    async with app.run_test(size=(60, 16)) as pilot:
+        screen = await open_disk(pilot, app)
+        await until(pilot, lambda: screen.table.max_scroll_x == 0, "no column beyond the edge")
+        path, mark = screen.table.get_row_at(0)[1], screen.table.get_row_at(0)[-1]
+        assert str(path).startswith("…") and str(path).endswith("states_v2Pro")
+        assert str(mark).startswith("in use by ") and str(mark).endswith("-atri")
