@@ -56,7 +56,8 @@ def test_what_was_learnt_of_memory_is_saved_with_a_state_and_outlives_a_roll_bac
 
 def starve_for(task: Any, calls: int) -> None:
     """Let the first `calls` passes of more than one clip run out of memory."""
-    plain, seen = task.model.forward, []
+    plain = task.model.forward
+    seen: list[int] = []
 
     def forward(first: torch.Tensor, *rest: Any, **options: Any) -> Any:
         if len(first) > 1 and len(seen) < calls:
@@ -88,11 +89,12 @@ def test_a_resumed_run_tries_where_the_whole_one_does(
     for task in (whole, in_two):
         starve_for(task, 1)
     heard, again = Record(), Record()
-    run_stage(whole, tmp_path / "whole", record=heard, **{"gpt.epochs": 3})
+    epochs: dict[str, Any] = {"gpt.epochs": 3}
+    run_stage(whole, tmp_path / "whole", record=heard, **epochs)
 
     stop = StopFlag()
     rng.seed_all(5)
-    stage = make_stage(in_two, tmp_path / "two", again, stop, **{"gpt.epochs": 3})
+    stage = make_stage(in_two, tmp_path / "two", again, stop, **epochs)
     run_epoch = in_two.set_learning_rate
 
     def stop_in_epoch_two(epoch: int) -> None:
@@ -104,7 +106,7 @@ def test_a_resumed_run_tries_where_the_whole_one_does(
     with pytest.raises(Stopped):
         stage.run()
     resumed = gpt_task(clips, batch=2)
-    make_stage(resumed, tmp_path / "two", again, **{"gpt.epochs": 3}).run()
+    make_stage(resumed, tmp_path / "two", again, **epochs).run()
 
     def tries(record: Record) -> list[int]:
         return [
