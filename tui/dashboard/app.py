@@ -71,7 +71,7 @@ from sovdeck.tui.text.i18n import translate, translate_hint, translate_text
 REPAINT_INTERVAL_S = 0.4  # events are drained at most this often: charts repaint at most at 2.5 Hz
 # Where much is watched, or the computer is slow, events wait until this much of the time was free,
 # at most as many intervals: watching costs a small part of a core, however much there is to see.
-REST_SHARE, MOST_INTERVALS = 25.0, 4.0
+REST_SHARE, MOST_INTERVALS = 33.0, 5.0
 CLOCK_INTERVAL_S = 1.0
 PRELOAD_AFTER_S = 1.0  # by then the first screen is drawn; the next opens at once
 
