@@ -43,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="end with standard input, or so long after its last line",
     )
     parser.add_argument(
+        "--on-demand", action="store_true", help="load NAME too when it is first asked for"
+    )
+    parser.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME", help="a Host to answer"
     )
     parser.add_argument(
@@ -89,8 +92,9 @@ def run(args: argparse.Namespace) -> int:
     )
     server_socket = bind_loopback(args.port)
     voices = open_voices(args)
-    with voices.use(args.voice) as service:
-        service.load()
+    if not args.on_demand:
+        with voices.use(args.voice) as service:
+            service.load()
     port = server_socket.getsockname()[1]
     if args.json:
         print(json.dumps({"event": "listening", "address": _ADDRESS, "port": port}), flush=True)

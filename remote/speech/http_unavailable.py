@@ -18,10 +18,7 @@ _RETRY_AFTER_S = 5
 
 def respond_unavailable(client: socket.socket, problem: Problem) -> None:
     """Read one request and answer it 503 with the problem, in the engine's error format."""
-    message = problem.sentence("en")
-    error = {"message": message, "type": "server_error", "param": None, "code": problem.key}
-    facts = {"error": error, "message": message, "exception": problem.as_json()}
-    body = json.dumps(facts, ensure_ascii=False).encode()
+    body = refusal_body(problem, "server_error")
     head = (
         "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\nRetry-After: {_RETRY_AFTER_S}\r\nConnection: close\r\n\r\n"
@@ -31,6 +28,14 @@ def respond_unavailable(client: socket.socket, problem: Problem) -> None:
         client.sendall(head.encode() + body)
         client.shutdown(socket.SHUT_WR)
         _drain(client)
+
+
+def refusal_body(problem: Problem, kind: str, field: str = "") -> bytes:
+    """The body of a refusal in the engine's format; `field` is as the client wrote it."""
+    message = problem.sentence("en")
+    error = {"message": message, "type": kind, "param": field or None, "code": problem.key}
+    facts = {"error": error, "message": message, "exception": problem.as_json()}
+    return json.dumps(facts, ensure_ascii=False).encode()
 
 
 def _read_head(client: socket.socket) -> None:

@@ -34,6 +34,21 @@ def open_session(
     return _make_sessions(args, console, config, app_paths, [name], dialog)[0]
 
 
+def open_named_sessions(
+    args: argparse.Namespace, console: Console, names: list[str], dialog: TerminalDialog
+) -> list[ServerSession]:
+    """Sessions for servers by their names; Problem for one that is not saved; not yet connected."""
+    config, app_paths = _read_config(args)
+    known = [servers_file.select_server(config, name)[0] for name in names]
+    return _make_sessions(args, console, config, app_paths, known, dialog)
+
+
+def read_server_names(args: argparse.Namespace) -> tuple[str, ...]:
+    """The names of all saved servers."""
+    config, _ = _read_config(args)
+    return tuple(config.servers)
+
+
 def open_sessions(args: argparse.Namespace, console: Console) -> list[ServerSession]:
     """Sessions for the server in `args`, else for all servers; not yet connected."""
     config, app_paths = _read_config(args)

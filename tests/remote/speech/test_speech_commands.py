@@ -303,3 +303,52 @@ def test_existing_clients_are_answered_on_this_computer_only(
     while servers(work):
         assert time.monotonic() < deadline, "nothing may stay on the server"
         time.sleep(0.1)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_the_voices_of_two_servers_answer_at_one_address(
+    sovdeck: Laptop, embedded: Place, work: Path
+) -> None:
+    accept = ("--accept-host-key", embedded.fingerprint)
+    added = sovdeck("server", "add", embedded.spec.format(), "--name", "lab", *accept)
+    assert added.returncode == 0, added.stderr
+    group: Any = {"start_new_session": True} if os.name == "posix" else {}
+    process = subprocess.Popen(
+        sovdeck.argv("serve", "box", "lab", "--port", "0", "--device", "cpu", "--json"),
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=sovdeck.home,
+        env=sovdeck.env(),
+        **group,
+    )
+    try:
+        assert process.stdout is not None
+        while "address" not in (said := json.loads(process.stdout.readline())):
+            pass
+        assert said["servers"] == ["box", "lab"]
+        with urllib.request.urlopen(f"{said['address']}/v1/audio/models", timeout=60) as answer:
+            listed = [row["id"] for row in json.loads(answer.read())["models"]]
+        assert {f"box/{VOICE}", f"lab/{VOICE}"} <= set(listed)
+
+        def speak(voice: str) -> bytes:
+            infer = {"seed": 5, "verify": False, "text_lang": "all_ja"}
+            body = {"model": "tts-1", "voice": voice, "input": "おはよう。", "infer": infer}
+            data = json.dumps({**body, "response_format": "pcm"}).encode()
+            request = urllib.request.Request(
+                f"{said['address']}/v1/audio/speech", data, {"Content-Type": "application/json"}
+            )
+            with urllib.request.urlopen(request, timeout=240) as answer:
+                return bytes(answer.read())
+
+        assert len(speak(f"lab/{VOICE}")) > 1000
+        with pytest.raises(urllib.error.HTTPError) as unclear:
+            speak(VOICE)
+        assert f"box/{VOICE}, lab/{VOICE}" in unclear.value.read().decode()
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+    deadline = time.monotonic() + 60
+    while servers(work):
+        assert time.monotonic() < deadline, "nothing may stay on the servers"
+        time.sleep(0.1)

@@ -125,3 +125,40 @@ def test_the_examples_name_a_token_and_show_none() -> None:
     assert "Authorization" not in "".join(plain)
     for line in serve.curl_examples("http://127.0.0.1:1", "Anna", True):
         assert "Authorization: Bearer TOKEN" in line
+
+
+class Session:
+    """A server that has two voices."""
+
+    name = "gpu"
+
+    def connection(self) -> None:
+        return None
+
+    def layout(self) -> None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("argv", "voice", "others"),
+    [
+        (["gpu"], None, []),
+        (["gpu", "Anna"], "Anna", []),
+        (["gpu", "home"], None, ["home"]),
+        (["gpu", "home", "lab"], None, ["home", "lab"]),
+        (["gpu", "Anna", "home", "home", "gpu"], "Anna", ["home"]),
+        (["gpu", "lab"], "lab", []),  # a voice of gpu is called so as well
+        (["gpu", "lab", "--also", "lab"], "lab", ["lab"]),
+        (["gpu", "Anna", "--also", "lab"], "Anna", ["lab"]),
+    ],
+)
+def test_a_name_is_a_voice_or_another_server(
+    monkeypatch: pytest.MonkeyPatch, argv: list[str], voice: str | None, others: list[str]
+) -> None:
+    monkeypatch.setattr(serve, "read_server_names", lambda _: ("gpu", "lab", "home"))
+    monkeypatch.setattr(serve, "list_voices", lambda *_: ("Anna", "lab"))
+    args = parse(*argv)
+    session: Any = Session()
+    console = Console(language="en", json_output=True)
+    assert serve.find_others(args, session, console) == others
+    assert args.voice == voice

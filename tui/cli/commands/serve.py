@@ -1,30 +1,48 @@
-"""`sovdeck serve [SERVER] [VOICE]`: speech endpoints on this computer, served by the server."""
+"""`sovdeck serve [SERVER] [VOICE] [SERVER ...]`: speech endpoints here, served by the servers."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
+import queue
 import socket
+import threading
+from collections.abc import Sequence
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.auth.keyring_store import SystemKeyring
+from sovdeck.remote.secret import Secret
+from sovdeck.remote.servers.server import ServerSession
 from sovdeck.remote.speech.http_endpoint import HttpEndpoint, is_loopback
+from sovdeck.remote.speech.server_voices import VoiceServer
+from sovdeck.remote.speech.voice_router import VoiceRouter
+from sovdeck.remote.voices.listing import list_voices
 from sovdeck.tui.cli.commands.speak import add_engine_options, engine_options
 from sovdeck.tui.cli.console import Console
 from sovdeck.tui.cli.prompts import TerminalDialog
 from sovdeck.tui.cli.serve_token import find_token
-from sovdeck.tui.cli.server_argument import add_server_argument, open_session, require_voice
+from sovdeck.tui.cli.server_argument import (
+    add_server_argument,
+    open_named_sessions,
+    open_session,
+    read_server_names,
+    require_voice,
+)
 
 PORT = 9880  # the port of GPT-SoVITS's api_v2
 LOOPBACK = "127.0.0.1"
 KEPT_TAKES_MB = 200.0
+POLL_S = 0.5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `sovdeck serve`."""
     add_server_argument(parser)
     parser.add_argument("voice", nargs="?", metavar="VOICE")
+    parser.add_argument("others", nargs="*", metavar="SERVER")
+    parser.add_argument("--also", action="append", default=[], metavar="SERVER")
     parser.add_argument("--port", type=int, default=PORT)
     parser.add_argument("--bind", default=LOOPBACK, metavar="ADDRESS")
     parser.add_argument("--token", action="store_true")
@@ -57,43 +75,166 @@ def run(args: argparse.Namespace, console: Console) -> int:
         token = find_token(os.environ, SystemKeyring(), dialog)
         if token is None:
             raise Problem("remote.speak.needs_token", ExitCode.CONFIG, address=args.bind)
-    with open_session(args, console, dialog) as session:
-        voice = require_voice(args, session)
-        console.print_message("tui.serve.loading", voice=voice, server=session.name)
+    with contextlib.ExitStack() as opened:
+        session = opened.enter_context(open_session(args, console, dialog))
+        others = find_others(args, session, console)
+        if not others:
+            return serve_one(args, session, options, token, console)
+        sessions = [session, *open_named_sessions(args, console, others, dialog)]
+        for one in sessions[1:]:
+            opened.enter_context(one)
+        return serve_several(args, sessions, options, token, console)
 
-        def on_change(problem: Problem | None) -> None:
-            if problem is None:
-                console.print_json({"status": "open", "voice": voice, "address": address})
-                console.print_message("tui.serve.again", voice=voice, address=address)
-            else:
-                console.print_json({"status": "away", "voice": voice, **problem.as_json()})
-                why = problem.message.get(console.language)
-                console.print_message("tui.serve.away", voice=voice, why=why)
 
-        endpoint = HttpEndpoint(
-            session.connection,
-            session.require_deployment(),
-            voice,
-            args.port,
-            options,
-            address=args.bind,
-            token=token,
-            on_change=on_change,
-        )
-        with endpoint:
-            address = f"http://{shown_address(args.bind)}:{endpoint.port}"
+def find_others(args: argparse.Namespace, session: ServerSession, console: Console) -> list[str]:
+    """The servers after the first one; where VOICE is one of them, `args.voice` is None after.
+
+    A name that the first server's voice and a saved server share is the voice's.
+    """
+    others = [*args.others, *args.also]
+    if args.voice and args.voice in read_server_names(args):
+        if args.voice in list_voices(session.connection(), session.layout()):
+            console.print_message("tui.serve.voice_not_server", name=args.voice)
+        else:
+            others.insert(0, args.voice)
+            args.voice = None
+    return [name for name in dict.fromkeys(others) if name != session.name]
+
+
+def serve_one(
+    args: argparse.Namespace,
+    session: ServerSession,
+    options: list[str],
+    token: Secret | None,
+    console: Console,
+) -> int:
+    """Serve the voices of one server."""
+    voice = require_voice(args, session)
+    console.print_message("tui.serve.loading", voice=voice, server=session.name)
+
+    def on_change(problem: Problem | None) -> None:
+        if problem is None:
             console.print_json({"status": "open", "voice": voice, "address": address})
-            where = "open" if is_loopback(args.bind) else "open_to_others"
-            console.print_message(f"tui.serve.{where}", voice=voice, address=address)
-            for line in curl_examples(address, voice, token is not None):
-                console.print_line(line)
-            console.print_message("tui.serve.end")
-            try:
-                endpoint.wait()
-            except KeyboardInterrupt:
-                console.print_message("tui.serve.ended", voice=voice, server=session.name)
+            console.print_message("tui.serve.again", voice=voice, address=address)
+        else:
+            print_away(problem, voice, console)
+
+    endpoint = HttpEndpoint(
+        session.connection,
+        session.require_deployment(),
+        voice,
+        args.port,
+        options,
+        address=args.bind,
+        token=token,
+        on_change=on_change,
+    )
+    with endpoint:
+        address = f"http://{shown_address(args.bind)}:{endpoint.port}"
+        print_open(args, voice, address, token, console)
+        try:
+            endpoint.wait()
+        except KeyboardInterrupt:
+            console.print_message("tui.serve.ended", voice=voice, server=session.name)
     console.print_json({"status": "ok", "voice": voice})
     return int(ExitCode.OK)
+
+
+def serve_several(
+    args: argparse.Namespace,
+    sessions: Sequence[ServerSession],
+    options: list[str],
+    token: Secret | None,
+    console: Console,
+) -> int:
+    """Serve the voices of several servers at one address; one asked for first is loaded then."""
+    if not is_loopback(args.bind):
+        options = [*options, "--any-address"]
+    voice = args.voice or sessions[0].config.train.voice
+    ended: queue.Queue[Problem | None] = queue.Queue()
+
+    def open_endpoint(session: ServerSession, name: str, more: Sequence[str]) -> HttpEndpoint:
+        console.print_message("tui.serve.opening", server=session.name)
+
+        def on_change(problem: Problem | None) -> None:
+            if problem is not None:
+                print_away(problem, session.name, console)
+            else:
+                console.print_message("tui.serve.again", voice=session.name, address=address)
+
+        deployed = session.require_deployment()
+        every = [*options, *more]
+        return HttpEndpoint(
+            session.connection, deployed, name, 0, every, token=token, on_change=on_change
+        )
+
+    def wait(endpoint: HttpEndpoint) -> None:
+        try:
+            endpoint.wait()
+        except Problem as problem:
+            ended.put(problem)
+
+    with contextlib.ExitStack() as opened:
+        # Our port first: when it is taken, no model is loaded for it.
+        router = opened.enter_context(VoiceRouter(args.port, address=args.bind))
+        address = f"http://{shown_address(args.bind)}:{router.port}"
+        servers = []
+        for session in sessions:
+            there = list_voices(session.connection(), session.layout())
+            named = voice if session is sessions[0] and voice else next(iter(there), "")
+            if not named:
+                facts = {"server": session.name}
+                raise Problem("remote.speak.no_voices", ExitCode.DATA, **facts)
+            more = [] if session is sessions[0] and args.voice else ["--on-demand"]
+            endpoint = opened.enter_context(open_endpoint(session, named, more))
+            servers.append(VoiceServer(session.name, endpoint.port))
+            threading.Thread(target=wait, args=(endpoint,), daemon=True).start()
+            voice = voice or named
+        router.start(servers, token)
+        names = [one.name for one in sessions]
+        print_open(args, voice, address, token, console, servers=names)
+        with contextlib.suppress(KeyboardInterrupt):
+            problem = wait_for_end(ended)
+            if problem is not None:
+                raise problem
+    console.print_message("tui.serve.ended_all", servers=", ".join(names))
+    console.print_json({"status": "ok", "voice": voice, "servers": names})
+    return int(ExitCode.OK)
+
+
+def wait_for_end(ended: queue.Queue[Problem | None]) -> Problem | None:
+    """The problem that ended a server's engine, once there is one."""
+    while True:
+        # With a deadline: Windows notices no Ctrl-C in an endless wait.
+        with contextlib.suppress(queue.Empty):
+            return ended.get(timeout=POLL_S)
+
+
+def print_away(problem: Problem, voice: str, console: Console) -> None:
+    """Say why requests are answered 503 for now."""
+    console.print_json({"status": "away", "voice": voice, **problem.as_json()})
+    why = problem.message.get(console.language)
+    console.print_message("tui.serve.away", voice=voice, why=why)
+
+
+def print_open(
+    args: argparse.Namespace,
+    voice: str,
+    address: str,
+    token: Secret | None,
+    console: Console,
+    servers: Sequence[str] = (),
+) -> None:
+    """Say where the voice answers, and what to try."""
+    more = {"servers": list(servers)} if servers else {}
+    console.print_json({"status": "open", "voice": voice, "address": address, **more})
+    where = "open" if is_loopback(args.bind) else "open_to_others"
+    console.print_message(f"tui.serve.{where}", voice=voice, address=address)
+    for line in curl_examples(address, voice, token is not None):
+        console.print_line(line)
+    if servers:
+        console.print_message("tui.serve.all_voices", servers=", ".join(servers), address=address)
+    console.print_message("tui.serve.end")
 
 
 def shown_address(bind: str) -> str:
