@@ -392,8 +392,8 @@ def test_a_revision_speaks_as_the_reading_began_and_others_are_left_alone(
     book.write_text("おはよう。\n散歩に行こう。", encoding="utf-8")
     into = tmp_path / "takes" / VOICE / "books" / "d1"
     given = ("--work", str(work), "--into", str(into), "--json")
-    options = ("--device=cpu", "--text-lang=all_ja", "--pause-s=0.1", f"--ref-audio={clip(4.0)}")
-    options += ("--gpt-weight=Test-e2.ckpt", "--sovits-weight=Test_e2_s200.pth")
+    settings = ("--device=cpu", "--text-lang=all_ja", "--pause-s=0.1", f"--ref-audio={clip(4.0)}")
+    options = (*settings, "--gpt-weight=Test-e2.ckpt", "--sovits-weight=Test_e2_s200.pth")
 
     def rows(*words: str) -> Rows:
         assert main(list(words)) == 0

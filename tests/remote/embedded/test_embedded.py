@@ -147,6 +147,6 @@ def test_without_the_demo_s_parts_it_says_which_way_is_open(
         embedded_client.start_embedded(tmp_path / "server", tmp_path / "home")
     assert caught.value.exit_code is ExitCode.CONFIG
     for language in ("en", "zh"):
-        said = caught.value.sentence(language)  # type: ignore[arg-type]
+        said = caught.value.sentence(language)
         assert "sovdeck server add" in said and "sovdeck[demo]" in said
         assert "Error" not in said and "make" not in said

@@ -106,7 +106,7 @@ async def test_a_transcript_takes_digits_only_while_it_is_edited(make_app: Make,
         await until(pilot, lambda: field.has_focus, "the field")
         if by == "enter":  # a clip was opened to be mended
             await pilot.press("2")
-            assert app.screen is screen and "2" in field.value
+            assert isinstance(app.screen, DatasetScreen) and "2" in field.value
             await pilot.press("escape")
             await until(pilot, lambda: screen.clips.has_focus, "back in the list")
         await pilot.press("2")

@@ -92,7 +92,7 @@ async def test_a_text_is_drawn_only_when_it_differs(monkeypatch: pytest.MonkeyPa
         for content in ("", "a", Content.styled("a", "red")):
             text.update(content)
         assert len(drawn) == 2
-        text._Static__content = drawn[-1]
+        monkeypatch.setattr(text, "_Static__content", drawn[-1])
         text.update(Content.styled("a", "red"))
         assert len(drawn) == 2
         text.update(Content.styled("a", "green"))
