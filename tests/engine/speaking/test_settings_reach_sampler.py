@@ -46,7 +46,13 @@ class Listener:
 
     def __init__(self) -> None:
         self.service = SpeechService(
-            mock.Mock(prepared_reference=dict, gpt_weights=list, sovits_weights=list, voice="Mei")
+            mock.Mock(
+                prepared_reference=dict,
+                with_named_reference=dict,
+                gpt_weights=list,
+                sovits_weights=list,
+                voice="Mei",
+            )
         )
         self.pipeline = mock.Mock(last_tokens={"any": 1})
         self.pipeline.speak_by_chunk.side_effect = Asked

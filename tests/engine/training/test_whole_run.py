@@ -196,11 +196,13 @@ def test_sigterm_in_a_run_ends_it_as_preempted(work: Path, monkeypatch: pytest.M
     assert events(work, "cut")[-2].type in ("checkpoint", "memory")
 
 
-def test_a_missing_list_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_dataset_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     spec = write_spec(tmp_path, "none")
     assert main(["run", str(spec)]) == ExitCode.DATA
     errors = capsys.readouterr().err.strip().splitlines()
-    assert len([line for line in errors if "Mei.list" in line]) == 1
+    assert len([line for line in errors if 'none of "Mei"' in line]) == 1
     assert "Traceback" not in "".join(errors)
     assert fold(RunState(), events(tmp_path, "none")).status == "failed"
 

@@ -34,7 +34,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["server", "fo"], ["forget-key"]),
         (["deploy", "gpu"], ["gpu-a", "gpu-b"]),
         (["pull", "gpu-a", "--contents", "v"], ["voice"]),
-        (["pull", "gpu-a", "--co"], ["--contents"]),
+        (["pull", "gpu-a", "--co"], ["--community", "--contents"]),
         (["models", "re"], ["relay"]),
         (["models", "relay", "gpu-"], ["gpu-a", "gpu-b"]),
         (["train", "gpu-a", "--set", "sovits.epo"], ["sovits.epochs="]),

@@ -133,7 +133,7 @@ def test_a_resized_window_is_drawn_anew() -> None:
             size = struct.pack("HHHH", rows, columns, 0, 0)
             fcntl.ioctl(program.fd, termios.TIOCSWINSZ, size)
             program.settle(0.7)
-        assert b"tokyo-4090" in program.text
+        program.wait_for("tokyo-4090", LIMIT_S)
         assert program.exit_code() is None
 
 
