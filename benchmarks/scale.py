@@ -43,7 +43,9 @@ from sovdeck.remote.voices.clip_measuring import ClipMeasurer  # noqa: E402
 from sovdeck.tui.audio.measure_file import measure_file  # noqa: E402
 from sovdeck.tui.services.connections import ConnectionRegistry  # noqa: E402
 from sovdeck.tui.services.live.datasets import LiveDatasets  # noqa: E402
-from sovdeck.tui.state.events import StoreEvent  # noqa: E402
+from sovdeck.tui.state.events import RunSummarySeen, ServersLoaded, StoreEvent  # noqa: E402
+from sovdeck.tui.state.server_models import SavedServer  # noqa: E402
+from sovdeck.tui.state.store import Store  # noqa: E402
 
 PARTS = ("summary", "state", "watch", "clips", "edit", "text")
 WATCH_S = 20
@@ -140,9 +142,9 @@ def run_script(name: str, *args: str, env: dict[str, str] | None = None) -> byte
     return subprocess.run(command, stdout=subprocess.PIPE, check=True, env=env).stdout
 
 
-def ask_summary(work: Path) -> bytes:
-    """What `ps` moves of the run `r` below the work folder."""
-    command = [sys.executable, "-m", "sovdeck.engine", "summary", "--work", str(work), "r"]
+def ask_summary(work: Path, *more: str) -> bytes:
+    """What `ps` moves of the run `r` below the work folder; with --history what the Monitor does."""
+    command = [sys.executable, "-m", "sovdeck.engine", "summary", "--work", str(work), "r", *more]
     env = {**os.environ, "PYTHONPATH": str(ROOT / "dev")}
     return subprocess.run(command, stdout=subprocess.PIPE, check=True, env=env).stdout
 
@@ -175,6 +177,19 @@ def summary_rows(folder: Path, size: int) -> Iterator[Row]:
         return len(answer)
 
     yield measured("summary read", size, read)
+
+    def show() -> int:
+        """What the Monitor begins with: the state that its first picture is drawn from."""
+        answer = ask_summary(work, "--history")
+        summary = parse_summary(answer)
+        assert summary is not None
+        store = Store()
+        saved = SavedServer("gpu", "gpu.example", "auto")
+        store.apply([ServersLoaded((saved,)), RunSummarySeen("gpu", "r", summary, 0)])
+        assert store.state.runs["gpu", "r"].curves, "nothing to draw"
+        return len(answer)
+
+    yield measured("monitor's first state", size, show)
 
     def fold_all() -> int:
         raw = events.read_bytes()
