@@ -143,7 +143,7 @@ def run_script(name: str, *args: str, env: dict[str, str] | None = None) -> byte
 
 
 def ask_summary(work: Path, *more: str) -> bytes:
-    """What `ps` moves of the run `r` below the work folder; with --history what the Monitor does."""
+    """What `ps` moves of the run `r` below the work folder; what the Monitor does: --history."""
     command = [sys.executable, "-m", "sovdeck.engine", "summary", "--work", str(work), "r", *more]
     env = {**os.environ, "PYTHONPATH": str(ROOT / "dev")}
     return subprocess.run(command, stdout=subprocess.PIPE, check=True, env=env).stdout
