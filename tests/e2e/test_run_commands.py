@@ -65,13 +65,20 @@ def test_train_ps_logs_stop_gpu(embedded: Place, tmp_path: Path, recorded: Recor
     run = str(started["run"])
     listed = sovdeck.last("ps", "box")
     assert listed["run"] == run and listed["state"] in ("starting", "running")
-    # Its supervisor killed, the engine lives: the same line starts no second one beside it.
+    # Its supervisor killed, the engine lives: the same line starts no second one beside it, but a
+    # new supervisor for the one that works.
     pid_file = tmp_path / "work" / "runs" / run / "pid.json"
     while not (pid := json.loads(pid_file.read_text()))["child"]:
         time.sleep(0.05)
     os.kill(pid["pid"], signal.SIGKILL)
-    sovdeck("train", "box", "--run", run, code=2)
-    assert json.loads(pid_file.read_text()) == pid
+    sovdeck("train", "box", "--run", run)
+    while (adopted := json.loads(pid_file.read_text()))["pid"] == pid["pid"]:
+        time.sleep(0.05)
+    assert [adopted[key] for key in ("child", "child_start", "attempt")] == [
+        pid["child"],
+        pid["child_start"],
+        pid["attempt"] + 1,
+    ]
     assert sovdeck.last("ps", "box")["state"] == "running"
     for command in ("stop", "logs"):
         sovdeck(command, "box", "--run", "20200101-000000-none", code=2)
