@@ -23,6 +23,7 @@ from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.dom import DOMNode
 from textual.driver import Driver
+from textual.errors import NoWidget
 from textual.notifications import SeverityLevel
 from textual.reactive import reactive
 from textual.screen import Screen
@@ -357,10 +358,21 @@ class SovdeckApp(BaseApp):
             await self._held.popleft()()
 
     async def on_event(self, event: events.Event) -> None:
-        """Handle an event; the mouse hits nothing while the screen is being composed."""
-        if isinstance(event, events.MouseEvent) and not self._is_screen_whole():
+        """Handle an event; the mouse hits nothing that is being composed, or has left."""
+        if isinstance(event, events.MouseEvent) and not self._can_hit(event.x, event.y):
             return
         await super().on_event(event)
+
+    def _can_hit(self, x: int, y: int) -> bool:
+        return self._is_screen_whole() and not self._has_left(x, y)
+
+    def _has_left(self, x: int, y: int) -> bool:
+        """Whether the widget shown there was removed, and the screen is not laid out anew yet."""
+        try:
+            widget, _ = self.screen.get_widget_at(x, y)
+        except NoWidget:
+            return False
+        return not widget.is_attached
 
     def _is_screen_whole(self) -> bool:
         screen = self.screen

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 from pilot_waits import settled, until
+from textual import events
 from textual.app import App
-from textual.widgets import DataTable
+from textual.widgets import DataTable, Static
 from textual.widgets.data_table import RowKey
 
 from sovdeck.tui.dashboard.app import SovdeckApp
@@ -53,3 +54,20 @@ async def test_a_timer_of_a_screen_that_is_left_does_nothing(
         callback = timer._callback
         assert callback is not None and callback() is None  # as when its time has come
     assert called == ["before"]
+
+
+async def test_the_mouse_hits_nothing_that_was_removed(
+    make_app: Callable[..., SovdeckApp], world: FakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app(world)
+    async with app.run_test(size=(130, 40)) as pilot:
+        await settled(pilot, app, world)
+        detail = app.screen.query_one("#detail", Static)
+        x, y = detail.region.x + 1, detail.region.y + 1
+        hit, _ = app.screen.get_widget_at(x, y)
+        press = events.MouseDown(hit, x, y, 0, 0, 1, False, False, False, screen_x=x, screen_y=y)
+        with monkeypatch.context() as gone:  # as between its removal and the next layout
+            gone.setattr(hit, "_parent", None)
+            await app.on_event(press)
+        await app.on_event(press)
+    assert app.return_code in (0, None)
