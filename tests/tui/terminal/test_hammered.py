@@ -112,6 +112,9 @@ def assert_alive_then_leave(program: PtyProgram, story: object) -> None:
         if program.exit_code() is None:
             os.write(program.fd, LEAVE)
             program.settle(0.3, CATCH_UP_S)
+        if program.exit_code() is None:
+            os.write(program.fd, b"y")  # a rental that the keys began is asked for
+            program.settle(0.3, CATCH_UP_S)
     assert program.exit_code() == 0, f"{story}\n{last_words(program)}"
 
 
