@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
+from sovdeck.engine.contract.catalogue import Text
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.config.paths import AppPaths
+from sovdeck.remote.jobs.state import JobState
 from sovdeck.remote.rent import journey as journey_module
-from sovdeck.remote.rent.journey import JourneyLeft, RentalJourney, StepFailed
+from sovdeck.remote.rent.journey import (
+    JourneyLeft,
+    RentalJourney,
+    StepFailed,
+    TrainingProgress,
+    find_training,
+)
 from sovdeck.remote.rent.leases import Lease, LeaseBook, new_lease
 from sovdeck.remote.rent.provider import (
     EndAction,
@@ -232,3 +241,30 @@ def test_one_of_another_computer_is_ended_there_or_by_hand(laptop: Callable[...,
     with pytest.raises(Problem, match="does not know what"):
         here.resume()
     assert len(here.cloud.billing()) == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "todo"),
+    [
+        ("starting", "follow"),
+        ("running", "follow"),
+        ("stale", "follow"),
+        ("unknown", "follow"),  # nobody knows that it ended
+        ("lost", "continue"),
+        ("killed", "continue"),
+        ("preempted", "continue"),
+        ("succeeded", "done"),
+        ("failed", "done"),
+        ("stopped", "done"),
+        ("no_op", "done"),
+    ],
+)
+def test_a_run_is_followed_continued_or_left_by_its_state(
+    monkeypatch: pytest.MonkeyPatch, state: str, todo: str
+) -> None:
+    monkeypatch.setattr(journey_module, "newest_run", lambda *given: ("r1", "Anna"))
+    found = JobState("r1", state, Text("", ""))
+    monkeypatch.setattr(journey_module.job_client, "fetch_state", lambda *given: found)
+    assert find_training(mock.Mock(), "Anna") == TrainingProgress("r1", todo)
+    monkeypatch.setattr(journey_module, "newest_run", lambda *given: None)
+    assert find_training(mock.Mock(), "Anna") == TrainingProgress("", "start")

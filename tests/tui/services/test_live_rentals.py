@@ -10,12 +10,14 @@ from array import array
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest import mock
 
 import pytest
 
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.remote.config.paths import AppPaths
 from sovdeck.remote.rent.accounts import SIMULATED_KEY, SIMULATORS_VARIABLE
+from sovdeck.remote.rent.journey import TrainingProgress
 from sovdeck.remote.rent.leases import Lease, LeaseBook, new_lease
 from sovdeck.remote.rent.provider import Offer
 from sovdeck.remote.rent.rented_voice import RentedVoice
@@ -23,6 +25,7 @@ from sovdeck.remote.secret import Secret
 from sovdeck.tui.cli.demo.cloud_server import serve_cloud
 from sovdeck.tui.cli.demo.simulated_cloud import SimulatedCloud
 from sovdeck.tui.services.connections import ConnectionRegistry
+from sovdeck.tui.services.live import rent_steps
 from sovdeck.tui.services.live.datasets import LiveDatasets
 from sovdeck.tui.services.live.deploys import LiveDeploys
 from sovdeck.tui.services.live.rentals import LiveRentals
@@ -259,3 +262,31 @@ def test_an_offer_of_an_earlier_listing_is_not_rented(world: World) -> None:
     with pytest.raises(Problem, match="earlier question"):
         world.rentals.rent("1", "stop", Nobody(), world.told.append, world.cancel)
     assert world.cloud.creations == []
+
+
+@pytest.mark.parametrize(
+    ("todo", "done"),
+    [
+        ("start", ("train", "")),
+        ("continue", ("train", "r1")),
+        ("follow", ("follow", "r1")),
+        ("done", ("follow", "r1")),
+    ],
+)
+def test_only_what_broke_off_is_trained_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, todo: Any, done: tuple[str, str]
+) -> None:
+    """A run that ended, failed or was stopped is brought home as it is."""
+    training = TrainingProgress("" if todo == "start" else "r1", todo)
+    monkeypatch.setattr(rent_steps, "find_training", lambda *given: training)
+    told: list[tuple[str, str]] = []
+    steps = rent_steps.DashboardSteps(
+        *(mock.Mock(), mock.Mock(), mock.Mock(), mock.Mock(), ANNA, world.lease(), True),
+        *(mock.Mock(), world.told.append, world.cancel),
+    )
+    for name in ("train", "follow"):
+        monkeypatch.setattr(
+            steps, f"_{name}", lambda server, run, pull, name=name: told.append((name, run))
+        )
+    steps.resume_training("vast-Anna", pull_each_save=False)
+    assert told == [done]

@@ -179,13 +179,13 @@ class DashboardSteps:
         self._train(server, "", pull_each_save)
 
     def resume_training(self, server: str, *, pull_each_save: bool) -> None:
-        """Wait for the end of the run that is there, or continue it, or start one."""
+        """Wait for the end of the run that is there, or continue one that broke off, or start."""
         session = self._connections.session(server)
         training = self._do(lambda: find_training(session, self._rented.voice))
-        if training.todo == "follow":
-            self._follow(server, training.run, pull_each_save)
-        else:
+        if training.todo in ("start", "continue"):
             self._train(server, training.run, pull_each_save)
+        else:  # of one that is over the end is read, never made anew
+            self._follow(server, training.run, pull_each_save)
 
     def bring_home(self, server: str) -> bool:
         """Download what is new until nothing would be lost with the server."""
