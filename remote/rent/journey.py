@@ -274,6 +274,9 @@ class RentalJourney:
         self.steps.enter(station, self.lease)
 
 
+TrainingTodo = Literal["start", "follow", "continue", "done"]
+
+
 @dataclass(frozen=True)
 class TrainingProgress:
     """How the voice's training stands on its server. run: its newest run, "" without one.
@@ -283,7 +286,7 @@ class TrainingProgress:
     """
 
     run: str
-    todo: Literal["start", "follow", "continue", "done"]
+    todo: TrainingTodo
 
 
 def find_training(session: ServerSession, voice: str) -> TrainingProgress:

@@ -19,6 +19,7 @@ from sovdeck.remote.rent.journey import (
     RentalJourney,
     StepFailed,
     TrainingProgress,
+    TrainingTodo,
     find_training,
 )
 from sovdeck.remote.rent.leases import Lease, LeaseBook, new_lease
@@ -260,7 +261,7 @@ def test_one_of_another_computer_is_ended_there_or_by_hand(laptop: Callable[...,
     ],
 )
 def test_a_run_is_followed_continued_or_left_by_its_state(
-    monkeypatch: pytest.MonkeyPatch, state: str, todo: str
+    monkeypatch: pytest.MonkeyPatch, state: str, todo: TrainingTodo
 ) -> None:
     monkeypatch.setattr(journey_module, "newest_run", lambda *given: ("r1", "Anna"))
     found = JobState("r1", state, Text("", ""))
