@@ -186,8 +186,9 @@ class SovdeckApp(BaseApp):
 
     # Events of services
 
-    def _tick(self) -> None:
+    async def _tick(self) -> None:
         self.publish(self.store.apply([ClockTicked(self.services.now())]))
+        await self.run_held()  # a screen that was left before it was there calls nobody
 
     def on_events_waiting(self, message: EventsWaiting) -> None:
         """Apply the events now, or when the next repaint is due."""

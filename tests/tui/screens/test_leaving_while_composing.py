@@ -56,6 +56,35 @@ async def test_a_timer_of_a_screen_that_is_left_does_nothing(
     assert called == ["before"]
 
 
+async def test_keys_work_after_a_focus_that_came_while_its_widget_left(
+    make_app: Callable[..., SovdeckApp], world: FakeWorld
+) -> None:
+    """A click's focus waits in the app's queue; meanwhile the screen is composed anew."""
+    app = make_app(world)
+    async with app.run_test(size=(130, 40)) as pilot:
+        await settled(pilot, app, world)
+        screen = app.screen
+        gone = screen.query_one(DiffTable)
+        left = gone.remove()
+        screen.set_focus(gone)
+        await left
+        assert screen.focused is not gone
+        await pilot.press("ctrl+q")
+    assert app.return_code == 0
+
+
+async def test_what_waited_for_a_screen_that_left_is_done_all_the_same(
+    make_app: Callable[..., SovdeckApp], world: FakeWorld
+) -> None:
+    app = make_app(world)
+    async with app.run_test(size=(130, 40)) as pilot:
+        await settled(pilot, app, world)
+        with pytest.MonkeyPatch.context() as composing:  # a dialog that is not there yet
+            composing.setattr(app, "_is_screen_whole", lambda: False)
+            await app.run_action("go('speak')")
+        await until(pilot, lambda: app.current_mode == "speak")
+
+
 async def test_the_mouse_hits_nothing_that_was_removed(
     make_app: Callable[..., SovdeckApp], world: FakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -94,6 +94,17 @@ class ComposedScreen(Screen[Result], Generic[Result]):
 
         return super().set_timer(delay, run, name=name, pause=pause)
 
+    def set_focus(
+        self, widget: Widget | None, scroll_visible: bool = True, from_app_focus: bool = False
+    ) -> None:
+        """Give a widget the focus, unless it is being removed.
+
+        `Widget.focus()` waits in the app's queue. Meanwhile the screen may have begun to be
+        composed anew, and every key would go to a widget that has left.
+        """
+        if widget is None or not widget._pruning:
+            super().set_focus(widget, scroll_visible, from_app_focus)
+
     def redraw_after_refresh(self, redraw: Callable[[], None]) -> None:
         """Call `redraw` once sizes are known anew, unless the screen is left before."""
         self.call_after_refresh(self.run_when_whole, redraw)
