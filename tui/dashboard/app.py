@@ -354,8 +354,13 @@ class SovdeckApp(BaseApp):
         return await super().run_action(action, default_namespace, namespaces)
 
     async def run_held(self) -> None:
-        """Do what waited for the screen on top to be composed."""
-        while self._held and self._is_screen_whole():
+        """Do what waited for the screen on top to be composed.
+
+        Once each: leaving goes on waiting while a screen below is being composed.
+        """
+        for _ in range(len(self._held)):
+            if not self._held or not self._is_screen_whole():
+                break
             await self._held.popleft()()
 
     async def on_event(self, event: events.Event) -> None:

@@ -10,6 +10,7 @@ from textual.message_pump import MessagePump
 from textual.reactive import reactive
 
 from sovdeck.engine.contract.catalogue import Language
+from sovdeck.tui.shell.reliable_timers import ReliableTimers
 from sovdeck.tui.shell.screen_filter import ControlCharacterFilter
 from sovdeck.tui.shell.settings import DashboardSettings
 from sovdeck.tui.state.models import RunEnd, TrainDraft
@@ -19,7 +20,7 @@ from sovdeck.tui.state.store import Store
 from sovdeck.tui.text.line_breaks import break_between_ideographs
 
 
-class BaseApp(App[None]):
+class BaseApp(ReliableTimers, App[None]):
     """Base of SovdeckApp; screens depend on this, so that app and screens do not on each other."""
 
     language: reactive[Language] = reactive[Language]("en", init=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -12,6 +13,8 @@ from textual.widgets import DataTable, Static
 from textual.widgets.data_table import RowKey
 
 from sovdeck.tui.dashboard.app import SovdeckApp
+from sovdeck.tui.screens.base.composed_screen import ComposedScreen
+from sovdeck.tui.screens.dialogs.help import HelpScreen
 from sovdeck.tui.services.fakes.world import FakeWorld
 from sovdeck.tui.widgets.diff_table import DiffTable
 
@@ -83,6 +86,26 @@ async def test_what_waited_for_a_screen_that_left_is_done_all_the_same(
             composing.setattr(app, "_is_screen_whole", lambda: False)
             await app.run_action("go('speak')")
         await until(pilot, lambda: app.current_mode == "speak")
+
+
+async def test_leaving_waits_for_a_screen_below_a_dialog(
+    make_app: Callable[..., SovdeckApp], world: FakeWorld
+) -> None:
+    app = make_app(world)
+    async with app.run_test(size=(130, 40)) as pilot:
+        await settled(pilot, app, world)
+        below = app.screen
+        assert isinstance(below, ComposedScreen)
+        await pilot.press("f1")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        below._composing = True
+        app.exit()
+        await asyncio.wait_for(app.run_held(), 10)  # gives the screen below its turn
+        assert not app._exit
+        below._composing = False
+        await app.run_held()
+        assert app._exit
+    assert app.return_code == 0
 
 
 async def test_the_mouse_hits_nothing_that_was_removed(

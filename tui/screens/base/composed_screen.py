@@ -7,7 +7,7 @@ it is composed anew in another language.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from textual._types import CallbackType
@@ -19,13 +19,14 @@ from textual.widget import Widget
 
 from sovdeck.engine.contract.catalogue import Language
 from sovdeck.tui.shell.base_app import app_of
+from sovdeck.tui.shell.reliable_timers import ReliableTimers
 from sovdeck.tui.state.state import State, Topics
 from sovdeck.tui.text.i18n import language_of
 
 Result = TypeVar("Result")
 
 
-class ComposedScreen(Screen[Result], Generic[Result]):
+class ComposedScreen(ReliableTimers, Screen[Result], Generic[Result]):
     """A screen that knows whether its widgets are all there (`is_whole`).
 
     The app calls `publish`; `redraw_changed` then runs in the screen's own task, which is never
@@ -88,7 +89,7 @@ class ComposedScreen(Screen[Result], Generic[Result]):
         Leaving takes the widgets away first, and the timers of the screen only then.
         """
 
-        def run() -> Awaitable[Any] | None:
+        def run() -> Any:
             left = not self.is_attached or self._pruning
             return None if left or callback is None else callback()
 

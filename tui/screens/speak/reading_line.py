@@ -10,6 +10,7 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 from sovdeck.tui.screens.speak.text import shorten
+from sovdeck.tui.shell.reliable_timers import ReliableTimers
 from sovdeck.tui.state.commands import ReadText
 from sovdeck.tui.state.speech_models import ReadingRequest, ReadingRow
 from sovdeck.tui.text.i18n import translate
@@ -19,7 +20,7 @@ _PAUSE_S = 0.4  # nobody has typed for so long before the server is asked
 _MAX_LOST = 8  # characters without sound that the line names
 
 
-class ReadingLine(Static):
+class ReadingLine(ReliableTimers, Static):
     """Asks for the reading of a text once nobody types, and shows it while it fits the text."""
 
     def __init__(self, post: Callable[[ReadText], None], id: str) -> None:
