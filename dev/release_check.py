@@ -4,7 +4,7 @@
 
 Version: engine/__init__.py has it, CHANGELOG.md explains it, and a tag on this commit has to be it.
 Laptop: the wheel goes into a fresh environment of each supported Python on this machine; it has to
-bring no torch and stay below 120 MB. Demo: run from the wheel, in a folder of its own; the engine's
+bring no torch and stay below 120 MB, and its dashboard is walked through by keys. Demo: run from the wheel, in a folder of its own; the engine's
 packages alone are borrowed from .venv, which has them already.
 """
 
@@ -29,17 +29,23 @@ OUT = ROOT / "build" / "release"
 PYTHONS = ("3.11", "3.12", "3.13")
 MAX_BYTES = 120 * 1000 * 1000
 DEMO_LIMIT_S = 1500
+WALK = ROOT / "dev" / "dashboard_check.py"
 # An installed program must not find this checkout.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
-def run(*argv: str | Path, cwd: Path = ROOT, limit_s: float = 600) -> str:
+def run(
+    *argv: str | Path,
+    cwd: Path = ROOT,
+    limit_s: float = 600,
+    settings: dict[str, str] | None = None,
+) -> str:
     """Run a program and return what it printed; on failure say what it was and leave."""
     words = [str(word) for word in argv]
     done = subprocess.run(
         words,
         cwd=cwd,
-        env=ENVIRONMENT,
+        env={**ENVIRONMENT, **(settings or {})},
         capture_output=True,
         text=True,
         check=False,
@@ -101,6 +107,8 @@ def install(wheel: Path, python: str) -> Path | None:
         sys.exit(f"the laptop's install must have no torch and at most {MAX_BYTES / 1e6:.0f} MB")
     for words in ("--version", "params sovits.epochs", "help start", "config check"):
         run(program, *words.split(), cwd=OUT)
+    home = {"SOVDECK_HOME": str(OUT / f"home-{python}")}
+    run(program.with_name(f"python{program.suffix}"), WALK, cwd=OUT, settings=home)
     return folder
 
 

@@ -69,7 +69,8 @@ class KeyBar(ClickRow):
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self.redraw())
-        self.redraw()
+        # From Python 3.12 on this comes before the screen is the app's, which bindings ask for.
+        self.call_later(self.redraw)
 
     def on_resize(self) -> None:
         self.redraw()
