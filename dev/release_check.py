@@ -4,8 +4,9 @@
 
 Version: engine/__init__.py has it, CHANGELOG.md explains it, and a tag on this commit has to be it.
 Laptop: the wheel goes into a fresh environment of each supported Python on this machine; it has to
-bring no torch and stay below 120 MB, and its dashboard is walked through by keys. Demo: run from the wheel, in a folder of its own; the engine's
-packages alone are borrowed from .venv, which has them already.
+bring no torch and stay below 120 MB, and its dashboard is walked through by keys. Demo: run from
+the wheel, in a folder of its own; the engine's packages alone are borrowed from .venv, which has
+them already.
 """
 
 from __future__ import annotations
