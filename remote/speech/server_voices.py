@@ -21,8 +21,8 @@ from sovdeck.remote.secret import Secret
 _KNOWN_S = 10.0  # a voice that was trained or named meanwhile is there after so long
 _AGAIN_S = 1.0  # a server that did not tell its names is asked again
 _ASK_S = 30.0
-_PATIENCE_S = 2.0  # of a request, for names that a server has not told yet
-_LIST_PATIENCE_S = 10.0  # of a list, for each server's part
+_WAIT_S = 2.0  # of a request, for names that a server has not told yet
+_LIST_WAIT_S = 10.0  # of a list, for each server's part
 _MAX_LIST_BYTES = 4 << 20
 _MAX_NAMES = 10_000
 _LOOPBACK = "127.0.0.1"
@@ -75,7 +75,7 @@ class ServerVoices:
         """The servers whose voices are not away, in order."""
         return [server for server in self.servers if server.problem is None]
 
-    def unlisted(self) -> list[VoiceServer]:
+    def unheard(self) -> list[VoiceServer]:
         """The servers that have never said which voices they have."""
         return [server for server in self.servers if self._lists[server].names is None]
 
@@ -117,7 +117,7 @@ class ServerVoices:
             answers[server] = self._ask(server, path)
 
         asked = {one: _start(f"list-{one.name}", ask, one) for one in self.present()}
-        until = time.monotonic() + _LIST_PATIENCE_S
+        until = time.monotonic() + _LIST_WAIT_S
         for thread in asked.values():
             thread.join(max(0.0, until - time.monotonic()))
         found = ((server, answers.get(server)) for server in asked)
@@ -156,7 +156,7 @@ class ServerVoices:
                 elif known.being_asked is not None and known.names is None:
                     waited_for.append(known.being_asked)
         for answered in waited_for:
-            answered.wait(max(0.0, now + _PATIENCE_S - time.monotonic()))
+            answered.wait(max(0.0, now + _WAIT_S - time.monotonic()))
         with self._lock:
             return {server: known.names or () for server, known in self._lists.items()}
 

@@ -240,9 +240,9 @@ class _Request(http.server.BaseHTTPRequestHandler):
             if found:
                 return field, found[0]
         ours = [(field, called) for field, called in named.items() if not is_stock_name(called)]
-        if ours and (unlisted := self.known_voices.unlisted()):
+        if ours and (unheard := self.known_voices.unheard()):
             field, called = ours[0]
-            raise _Refused(503, _maybe_away(called, unlisted), field)
+            raise _Refused(503, _maybe_away(called, unheard), field)
         return None
 
     def _set_weights(self, body: bytes) -> None:
@@ -357,8 +357,9 @@ class _Request(http.server.BaseHTTPRequestHandler):
             ready.register(client, selectors.EVENT_READ)
             while True:
                 for key, _ in ready.select():
+                    is_client = key.fileobj is client
                     try:
-                        if key.fileobj is client:
+                        if is_client:
                             # What a client sends meanwhile would be another request.
                             if not client.recv(_CHUNK):
                                 return True

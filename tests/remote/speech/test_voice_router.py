@@ -323,7 +323,7 @@ def test_strangers_learn_not_what_is_away() -> None:
 
 def test_a_silent_server_holds_up_no_other(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """A line that is dead but not yet known to be: the server takes requests and says nothing."""
-    for name in ("_PATIENCE_S", "_LIST_PATIENCE_S"):
+    for name in ("_WAIT_S", "_LIST_WAIT_S"):
         monkeypatch.setattr(server_voices, name, 0.5)
     monkeypatch.setattr(voice_router, "_JUDGE_S", 0.5)
     served.gpu.awake.clear()
