@@ -132,9 +132,11 @@ def test_another_voices_weights_choose_that_voice(three: Path) -> None:
         infer = {"seed": 1, "gpt_weight": "Anna-e2.ckpt", "text_lang": "all_ja", "slice": "punct"}
         bella = ask("/tts", **same)
         before = endpoint.voices.service("Bella").pair
+        assert before is not None
         assert endpoint.ask("/set_gpt_weights?weights_path=Anna-e2.ckpt").status == 200
         assert endpoint.voices.default == "Anna"
-        assert endpoint.voices.service("Anna").pair[0].name == "Anna-e2.ckpt"
+        chosen = endpoint.voices.service("Anna").pair
+        assert chosen is not None and chosen[0].name == "Anna-e2.ckpt"
         spoken = ask(
             "/v1/audio/speech", voice="Anna", input=TEXT, response_format="wav", infer=infer
         )

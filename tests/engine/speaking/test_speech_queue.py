@@ -171,8 +171,8 @@ def test_clients_that_leave_at_random_take_no_turn_from_the_others(seed: int) ->
     order = [line.split() for line in spoken.finish(len(staying) * texts)]
     jobs.close()
     assert not after_leaving and sum(gone.is_set() for gone in left.values()) > 4
-    for client in map(str, staying):
-        turns = [at for at, one in enumerate(order) if one[0] == client]
+    for number in staying:
+        turns = [at for at, one in enumerate(order) if one[0] == str(number)]
         assert len(turns) == texts * (sentences + 1)
         for before, after in itertools.pairwise([-1, *turns]):
             between = [one[0] for one in order[before + 1 : after]]
