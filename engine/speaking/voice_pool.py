@@ -84,6 +84,11 @@ class VoicePool:
         """Let the default voice speak with these `infer` params of a clip where none is named."""
         self._default_reference = reference
 
+    def choose_default(self, name: str) -> None:
+        """Let another voice speak where no name says otherwise."""
+        if name != self.default:
+            self.default, self._default_reference = name, {}
+
     def unknown(self, called: str) -> Problem:
         """What says that no voice is called so."""
         known = ", ".join(self.list_callable()[:20])

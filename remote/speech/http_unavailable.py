@@ -13,7 +13,7 @@ _HEAD_END = b"\r\n\r\n"
 _MAX_HEAD = 1 << 16
 _REQUEST_S = 5.0
 _DRAIN_S = 1.0
-_RETRY_AFTER_S = 5
+RETRY_AFTER_S = 5
 
 
 def respond_unavailable(client: socket.socket, problem: Problem) -> None:
@@ -21,7 +21,7 @@ def respond_unavailable(client: socket.socket, problem: Problem) -> None:
     body = refusal_body(problem, "server_error")
     head = (
         "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\nRetry-After: {_RETRY_AFTER_S}\r\nConnection: close\r\n\r\n"
+        f"Content-Length: {len(body)}\r\nRetry-After: {RETRY_AFTER_S}\r\nConnection: close\r\n\r\n"
     )
     with contextlib.suppress(OSError):  # a client that is gone needs no answer
         _read_head(client)

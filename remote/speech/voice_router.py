@@ -1,12 +1,12 @@
 """One address for the voices of several servers: each request goes to the server of its voice.
 
-It holds no access rules of its own. Every request, also one for a list or with an unclear name, is
-first judged by a server's endpoints, with the headers that its client sent.
+It holds no access rules of its own. Every request, also one for a list, with an unclear name or for
+a voice that is away, is first judged by the endpoints of a server that is there, with the headers
+that its client sent.
 """
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import http.server
 import json
@@ -20,20 +20,17 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from sovdeck.engine.contract.foreign_values import parse_json_object
 from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.engine.contract.stock_names import is_stock_name
 from sovdeck.remote.secret import Secret
-from sovdeck.remote.speech.http_unavailable import refusal_body
-from sovdeck.remote.speech.server_voices import (
-    FoundVoice,
-    ServerVoices,
-    VoiceServer,
-    merge_lists,
-)
+from sovdeck.remote.speech.http_unavailable import RETRY_AFTER_S, refusal_body
+from sovdeck.remote.speech.server_voices import FoundVoice, ServerVoices, VoiceServer
 
 _LOOPBACK = "127.0.0.1"
 _MAX_BODY_BYTES = 4 << 20  # above what the engine takes, which says so itself
 _CHUNK = 1 << 16
 _IDLE_S = 60.0  # a client that sends nothing of its request for so long
 _CONNECT_S = 30.0
+_JUDGE_S = 10.0  # for a server's answer whether a request may be; then another one is asked
 _LISTS = {
     "/v1/models": "data",
     "/v1/audio/voices": "voices",
@@ -42,16 +39,20 @@ _LISTS = {
 }
 _MODEL = "/v1/models/"
 _SPEECH, _TTS = "/v1/audio/speech", ("/tts", "/")
+_SET_WEIGHTS, _WEIGHTS_FIELD = ("/set_gpt_weights", "/set_sovits_weights"), "weights_path"
+_FOREIGN_WEIGHT = "engine.http.foreign_weight"
 # As the engine's own: a fork's clients name a speaker so.
 _SPEAKERS_CLIP = re.compile(r"(\./参考音频/)(.+)(\.wav)")
 _OF_ONE_HOP = frozenset(
     ("connection", "keep-alive", "proxy-connection", "expect", "transfer-encoding")
     + ("content-length",)  # it is written anew
 )
+_PASSED_ON = frozenset(("vary", "www-authenticate", "retry-after"))
+_CORS = "access-control-"
 
 
 class VoiceRouter:
-    """Listens on `address`:`port` until closed; the first server answers what names no voice."""
+    """Listens on `address`:`port` until closed; what names no voice goes to the default server."""
 
     def __init__(self, port: int, *, address: str = _LOOPBACK) -> None:
         """Take the port (0 picks one); Problem `port_taken`. Nothing is answered before `start`."""
@@ -106,7 +107,7 @@ class _Request(http.server.BaseHTTPRequestHandler):
     known_voices: ServerVoices
     protocol_version = "HTTP/1.1"
     timeout = _IDLE_S
-    cors: Mapping[str, str] = {}
+    passed_on: Mapping[str, str] = {}  # headers of the server that judged the request
 
     def do_GET(self) -> None:  # noqa: N802  http.server's name
         self._answer()
@@ -122,27 +123,25 @@ class _Request(http.server.BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         self.close_connection = True
-        parts = urlsplit(self.path)
-        first = self.known_voices.servers[0]
+        path = urlsplit(self.path).path
         body = self._read_body()
         if body is None:
             problem = Problem("engine.http.large_body", ExitCode.CONFIG, most=_MAX_BODY_BYTES >> 10)
             self._send(413, refusal_body(problem, "invalid_request_error"))
             return
-        if self.command == "GET" and parts.path in _LISTS:
-            if not self._is_refused(first):
-                merged = merge_lists(self.known_voices, parts.path, _LISTS[parts.path])
-                self._send(200, merged)
-            return
         try:
-            server, path, body = self._choose(self.path, body)
-        except _Ambiguous as unclear:
-            if not self._is_refused(first):
-                self._send(
-                    400, refusal_body(unclear.problem, "invalid_request_error", unclear.field)
-                )
-            return
-        self._forward(server, path, body)
+            if self.command == "GET" and path in _LISTS:
+                if self._is_allowed():
+                    self._send(200, self.known_voices.merge_lists(path, _LISTS[path]))
+            elif self.command == "OPTIONS":
+                self._forward((self.known_voices.present() or [self.known_voices.default])[0], body)
+            elif path in _SET_WEIGHTS:
+                self._set_weights(body)
+            else:
+                self._forward(*self._choose(body))
+        except _Refused as refused:
+            if self._is_allowed():
+                self._refuse(refused)
 
     def _read_body(self) -> bytes | None:
         """The whole body; None for one that is too large, or whose length makes no sense."""
@@ -165,85 +164,154 @@ class _Request(http.server.BaseHTTPRequestHandler):
                 return bytes(body)
             self.rfile.readline(64)
 
-    def _choose(self, path: str, body: bytes) -> tuple[VoiceServer, str, bytes]:
-        """The server of a request's voice, and the request as that server knows the name."""
-        parts = urlsplit(path)
-        first = self.known_voices.servers[0]
-        if parts.path.startswith(_MODEL):
-            found = self._find(unquote(parts.path.removeprefix(_MODEL)), "model")
-            return (
-                (first, path, body)
-                if found is None
-                else (found.server, _MODEL + quote(found.called, safe=""), body)
-            )
+    def _fields(self, body: bytes) -> dict[str, Any] | None:
+        """The fields of a query or a JSON body; None for a body that is no JSON object."""
         if self.command == "GET":
-            fields: dict[str, Any] = dict(parse_qsl(parts.query, keep_blank_values=True))
-        else:
-            try:
-                fields = parse_json_object(body)
-            except ValueError:
-                return first, path, body  # the engine says what is wrong with it
-        chosen = self._choose_by_fields(parts.path, fields)
-        if chosen is None:
-            return first, path, body
-        server, changed = chosen
+            return dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
+        try:
+            return parse_json_object(body)
+        except ValueError:
+            return None  # the engine says what is wrong with it
+
+    def _with_fields(
+        self, fields: Mapping[str, Any], changed: Mapping[str, Any], body: bytes
+    ) -> tuple[bytes, str]:
+        """The body and path of this request with some fields changed."""
         if not changed:
-            return server, path, body
+            return body, self.path
         if self.command == "GET":
+            parts = urlsplit(self.path)
             pairs = parse_qsl(parts.query, keep_blank_values=True)
             query = urlencode([(key, changed.get(key, value)) for key, value in pairs])
-            return server, f"{parts.path}?{query}", body
-        return server, path, json.dumps({**fields, **changed}, ensure_ascii=False).encode()
+            return body, f"{parts.path}?{query}"
+        return json.dumps({**fields, **changed}, ensure_ascii=False).encode(), self.path
+
+    def _choose(self, body: bytes) -> tuple[VoiceServer, bytes, str]:
+        """The server of a request's voice, and the request as that server knows the name."""
+        path = urlsplit(self.path).path
+        default = self.known_voices.default
+        if path.startswith(_MODEL):
+            found = self._locate({"model": unquote(path.removeprefix(_MODEL))})
+            if found is None:
+                return default, body, self.path
+            return found[1].server, body, _MODEL + quote(found[1].called, safe="")
+        fields = self._fields(body) or {}
+        server, changed = self._choose_by_fields(path, fields) or (default, {})
+        return server, *self._with_fields(fields, changed, body)
 
     def _choose_by_fields(
         self, path: str, fields: Mapping[str, Any]
     ) -> tuple[VoiceServer, dict[str, Any]] | None:
         if path == _SPEECH:
+            named: dict[str, str] = {}
             for field in ("voice", "model"):
                 given = fields.get(field)
                 called = given.get("id") if isinstance(given, dict) else given
-                found = self._find(called, field) if isinstance(called, str) else None
-                if found is not None:
-                    same = found.called == called
-                    return found.server, {} if same else {field: found.called}
+                if isinstance(called, str) and called:
+                    named[field] = called
+            located = self._locate(named)
+            if located is not None:
+                field, found = located
+                same = found.called == named[field]
+                return found.server, {} if same else {field: found.called}
         if path in _TTS:
             for field in ("ref_audio_path", "refer_wav_path"):
                 given = fields.get(field)
                 clip = _SPEAKERS_CLIP.fullmatch(given) if isinstance(given, str) else None
-                found = self._find(clip[2], field) if clip is not None else None
-                if clip is not None and found is not None:
+                located = self._locate({field: clip[2]}) if clip is not None else None
+                if clip is not None and located is not None:
+                    found = located[1]
                     return found.server, {field: f"{clip[1]}{found.called}{clip[3]}"}
         return None
 
-    def _find(self, called: str, field: str) -> FoundVoice | None:
-        """Where the voice is; None for nowhere, _Ambiguous for several places."""
-        found = self.known_voices.find(called)
-        if len(found) > 1:
-            known = ", ".join(f"{one.server.name}/{called}" for one in found)
-            facts = {"voice": called[:80], "known": known}
-            raise _Ambiguous(Problem("remote.speak.which_voice", ExitCode.CONFIG, **facts), field)
-        return found[0] if found else None
+    def _locate(self, named: Mapping[str, str]) -> tuple[str, FoundVoice] | None:
+        """The field whose name is a voice's, and where that is; None for nowhere.
 
-    def _is_refused(self, server: VoiceServer) -> bool:
-        """Have the server judge the client's headers; what it refuses is answered so."""
-        try:
-            with self._open(server) as remote:
-                remote.sendall(self._head("GET", "/v1/audio/models", b""))
-                answer = http.client.HTTPResponse(remote)
-                answer.begin()
-                content = answer.read(_MAX_BODY_BYTES)
-        except (OSError, http.client.HTTPException):
-            self._send_unreachable(server)
-            return True
-        self.cors = {
+        _Refused for a name that several servers have, and for one that only a server may have
+        which has not said yet what it has.
+        """
+        for field, called in named.items():
+            found = self.known_voices.find(called)
+            if len(found) > 1:
+                known = ", ".join(f"{one.server.name}/{called}" for one in found)
+                facts = {"voice": called[:80], "known": known}
+                problem = Problem("remote.speak.which_voice", ExitCode.CONFIG, **facts)
+                raise _Refused(400, problem, field)
+            if found:
+                return field, found[0]
+        ours = [(field, called) for field, called in named.items() if not is_stock_name(called)]
+        if ours and (unheard := self.known_voices.unheard()):
+            field, called = ours[0]
+            raise _Refused(503, _maybe_away(called, unheard), field)
+        return None
+
+    def _set_weights(self, body: bytes) -> None:
+        """Let the server that has the file load it; from then on it answers what names no voice.
+
+        A file that several have is the one's that answers such requests now, unless a server's
+        name stands before it: `lab/Anna-e10.ckpt`.
+        """
+        fields = self._fields(body) or {}
+        given = fields.get(_WEIGHTS_FIELD)
+        default = self.known_voices.default
+        servers = [default, *(one for one in self.known_voices.servers if one is not default)]
+        changed: dict[str, Any] = {}
+        for server in servers:
+            if isinstance(given, str) and given.startswith(f"{server.name}/"):
+                servers, changed = [server], {_WEIGHTS_FIELD: given.removeprefix(f"{server.name}/")}
+                break
+        body, path = self._with_fields(fields, changed, body)
+        away, refusal = [], None
+        for server in servers:
+            try:
+                if server.problem is not None:
+                    raise OSError
+                status, content = self._exchange(server, self.command, path, body, timeout=None)
+            except (OSError, http.client.HTTPException):
+                away.append(server)
+                continue
+            if not _is_foreign_weight(status, content):
+                if status == 200:
+                    self.known_voices.default = server
+                self._send(status, content)
+                return
+            refusal = refusal or (status, content)
+        if away:
+            raise _Refused(503, _maybe_away(str(given), away), _WEIGHTS_FIELD)
+        if refusal is not None:
+            self._send(*refusal)
+
+    def _is_allowed(self) -> bool:
+        """Have a server judge the client's headers; what it refuses is answered so."""
+        for server in self.known_voices.present():
+            try:
+                status, content = self._exchange(
+                    server, "GET", "/v1/audio/models", b"", timeout=_JUDGE_S
+                )
+            except (OSError, http.client.HTTPException):
+                continue
+            if status != 200:
+                self._send(status, content)
+            return status == 200
+        self._refuse(_away(self.known_voices.default))
+        return False
+
+    def _exchange(
+        self, server: VoiceServer, command: str, path: str, body: bytes, *, timeout: float | None
+    ) -> tuple[int, bytes]:
+        """A server's whole answer to this client's headers; timeout: seconds of silence."""
+        with self._open(server) as remote:
+            remote.settimeout(timeout)
+            remote.sendall(self._head(command, path, body) + body)
+            answer = http.client.HTTPResponse(remote)
+            answer.begin()
+            content = answer.read(_MAX_BODY_BYTES)
+        self.passed_on = {
             name: value
             for name, value in answer.getheaders()
-            if name.lower().startswith("access-control-") or name.lower() == "vary"
+            if name.lower() in _PASSED_ON or name.lower().startswith(_CORS)
         }
-        if answer.status == 200:
-            return False
-        self._send(answer.status, content, answer.getheader("WWW-Authenticate"))
-        return True
+        return answer.status, content
 
     def _open(self, server: VoiceServer) -> socket.socket:
         return socket.create_connection((_LOOPBACK, server.port), timeout=_CONNECT_S)
@@ -259,43 +327,61 @@ class _Request(http.server.BaseHTTPRequestHandler):
         lines.append("Connection: close")
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
 
-    def _forward(self, server: VoiceServer, path: str, body: bytes) -> None:
+    def _forward(self, server: VoiceServer, body: bytes, path: str = "") -> None:
+        """Copy the server's answer; _Refused when it is away, or ends before it has said a byte."""
+        if server.problem is not None:
+            raise _away(server)
         try:
             remote = self._open(server)
         except OSError:
-            self._send_unreachable(server)
-            return
-        with remote, contextlib.suppress(OSError):
-            remote.sendall(self._head(self.command, path, body) + body)
-            self._copy_answer(remote)
+            raise _away(server) from None
+        with remote:
+            try:
+                remote.sendall(self._head(self.command, path or self.path, body) + body)
+            except OSError:
+                raise _away(server) from None
+            if not self._copy_answer(remote):
+                raise _away(server)
 
-    def _copy_answer(self, remote: socket.socket) -> None:
-        """Copy the answer until either side ends: a client that leaves ends its take there."""
+    def _copy_answer(self, remote: socket.socket) -> bool:
+        """Copy the answer until either side ends: a client that leaves ends its take there.
+
+        Whether anything was there to be copied, or the client left first.
+        """
         client = self.connection
         client.settimeout(None)
         remote.settimeout(None)
+        copied = False
         with selectors.DefaultSelector() as ready:
             ready.register(remote, selectors.EVENT_READ)
             ready.register(client, selectors.EVENT_READ)
             while True:
                 for key, _ in ready.select():
-                    side = remote if key.fileobj is remote else client
-                    data = side.recv(_CHUNK)
-                    if not data:
-                        return
-                    if side is remote:  # what a client sends meanwhile would be another request
+                    is_client = key.fileobj is client
+                    try:
+                        if is_client:
+                            # What a client sends meanwhile would be another request.
+                            if not client.recv(_CHUNK):
+                                return True
+                            continue
+                        data = _receive(remote)
+                        if not data:
+                            return copied
                         client.sendall(data)
+                        copied = True
+                    except OSError:  # a client that breaks off has left as well
+                        return True
 
-    def _send_unreachable(self, server: VoiceServer) -> None:
-        problem = Problem("remote.speak.server_away", ExitCode.UNREACHABLE, server=server.name)
-        self._send(503, refusal_body(problem, "server_error"))
+    def _refuse(self, refused: _Refused) -> None:
+        kind = "server_error" if refused.status >= 500 else "invalid_request_error"
+        if refused.status == 503:
+            self.passed_on = {**self.passed_on, "Retry-After": str(RETRY_AFTER_S)}
+        self._send(refused.status, refusal_body(refused.problem, kind, refused.field))
 
-    def _send(self, status: int, body: bytes, challenge: str | None = None) -> None:
+    def _send(self, status: int, body: bytes) -> None:
         self.send_response(status)
-        for name, value in self.cors.items():
+        for name, value in self.passed_on.items():
             self.send_header(name, value)
-        if challenge is not None:
-            self.send_header("WWW-Authenticate", challenge)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Connection", "close")
@@ -303,9 +389,40 @@ class _Request(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-class _Ambiguous(Exception):
-    """A name that several servers have; `field` is where the client wrote it."""
+class _Refused(Exception):
+    """A request that no server is asked for; `field` is where the client wrote what is wrong."""
 
-    def __init__(self, problem: Problem, field: str) -> None:
+    def __init__(self, status: int, problem: Problem, field: str = "") -> None:
         super().__init__(problem.key)
-        self.problem, self.field = problem, field
+        self.status, self.problem, self.field = status, problem, field
+
+
+def _receive(remote: socket.socket) -> bytes:
+    """Some bytes; none when the server has closed the connection or broken it off."""
+    try:
+        return remote.recv(_CHUNK)
+    except OSError:
+        return b""
+
+
+def _away(server: VoiceServer) -> _Refused:
+    facts: dict[str, Any] = {"server": server.name}
+    if server.problem is None:  # its end is noticed in a moment
+        return _Refused(503, Problem("remote.speak.server_away", ExitCode.UNREACHABLE, **facts))
+    facts["why"] = server.problem.message
+    return _Refused(503, Problem("remote.speak.voices_away", ExitCode.UNREACHABLE, **facts))
+
+
+def _maybe_away(called: str, servers: Sequence[VoiceServer]) -> Problem:
+    names = ", ".join(server.name for server in servers)
+    facts = {"name": called[:80], "server": names}
+    return Problem("remote.speak.maybe_away", ExitCode.UNREACHABLE, **facts)
+
+
+def _is_foreign_weight(status: int, content: bytes) -> bool:
+    """Whether a server refused a weight since it has no such file."""
+    try:
+        error = parse_json_object(content).get("error")
+    except ValueError:
+        return False
+    return status == 400 and isinstance(error, dict) and error.get("code") == _FOREIGN_WEIGHT

@@ -22,7 +22,7 @@ from sovdeck.engine.speaking.http.speech_answer import answer_speech, busy, clie
 from sovdeck.engine.speaking.http.speech_query import SpeechQuery
 from sovdeck.engine.speaking.http.speech_queue import QueueFull, SpeechJob, SpeechQueue
 from sovdeck.engine.speaking.http.tts_api import parse_tts, parse_v1
-from sovdeck.engine.speaking.http.voice_files import resolve_reference, resolve_weight
+from sovdeck.engine.speaking.http.voice_files import find_weight, resolve_reference
 from sovdeck.engine.speaking.voice_pool import VoicePool
 
 _Parse = Callable[[Any, VoicePool], SpeechQuery]
@@ -107,12 +107,12 @@ class _Endpoints:
     def _set_weights(self, stage: str) -> _Endpoint:
         async def set_weights(request: Request) -> Response:
             given = _text_field(await _read_fields(request), "weights_path")
-            voice = self._voices.default
-            name = resolve_weight(self._voices.loader(voice), stage, given, "weights_path")
+            voice, name = find_weight(self._voices, stage, given, "weights_path")
 
             def load() -> None:
                 with self._voices.use(voice) as service:
                     service.load(**{stage: name})
+                self._voices.choose_default(voice)
 
             await self._run(request, load)
             return JSONResponse(_SUCCESS)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.engine.contract.stock_names import is_stock_name
 from sovdeck.engine.speaking.http.errors import Refusal
 from sovdeck.engine.speaking.http.speech_query import (
     Delivery,
@@ -17,12 +18,6 @@ from sovdeck.engine.speaking.http.speech_query import (
 from sovdeck.engine.speaking.voice_pool import VoicePool
 
 _FIELDS = {"text": "input", "speed": "speed", "pitch": "pitch"}
-# What clients send that leave OpenAI's own names as they were: the first voice is meant.
-_OPENAI_VOICES = frozenset(
-    ("alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx")
-    + ("sage", "shimmer", "verse", "default")
-)
-_OPENAI_MODELS = ("tts-", "gpt-", "default")
 _DELIVERIES: dict[str, Delivery] = {"audio": "stream", "sse": "events"}
 
 
@@ -79,8 +74,7 @@ def _choose_voice(given: Mapping[str, Any], voices: VoicePool) -> tuple[str, dic
                 return voices.find_reference(wanted)
             except Problem as problem:  # the voice, but no such reference
                 raise Refusal(problem, 404, field) from None
-        stock = wanted.lower() in _OPENAI_VOICES or wanted.lower().startswith(_OPENAI_MODELS)
-        if wanted and not stock and not unknown:
+        if wanted and not is_stock_name(wanted) and not unknown:
             unknown = field
     if unknown:
         raise Refusal(voices.unknown(str(given[unknown])), 404, unknown)

@@ -9,6 +9,9 @@ from sovdeck.engine.contract.layout import weight_name
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.speaking.http.errors import Refusal
 from sovdeck.engine.speaking.voice_loader import VoiceLoader
+from sovdeck.engine.speaking.voice_pool import VoicePool
+
+_MOST_NAMED = 20
 
 
 def confine_files(
@@ -50,9 +53,33 @@ def resolve_reference(loader: VoiceLoader, given: Any, field: str) -> str:
 
 def resolve_weight(loader: VoiceLoader, stage: str, given: Any, field: str) -> str:
     """Return the listed name of a weight of the voice, by that name or its path; Refusal."""
+    found = _match_weight(loader, stage, given)
+    if found is None:
+        raise _foreign_weight(loader.voice, field)
+    return found
+
+
+def find_weight(voices: VoicePool, stage: str, given: str, field: str) -> tuple[str, str]:
+    """Return the voice that has a weight, the default one before others, and its listed name.
+
+    As `resolve_weight`; Refusal when no voice has it.
+    """
+    names = voices.names()
+    for voice in names:
+        found = _match_weight(voices.loader(voice), stage, given)
+        if found is not None:
+            return voice, found
+    raise _foreign_weight(", ".join(names[:_MOST_NAMED]), field)
+
+
+def _match_weight(loader: VoiceLoader, stage: str, given: Any) -> str | None:
     weights = loader.gpt_weights() if stage == "gpt" else loader.sovits_weights()
     for weight in weights:
         if given in (weight_name(weight.path), weight.path.name, str(weight.path)):
             return weight_name(weight.path)
-    problem = Problem("engine.http.foreign_weight", ExitCode.CONFIG, voice=loader.voice)
-    raise Refusal(problem, field=field)
+    return None
+
+
+def _foreign_weight(voice: str, field: str) -> Refusal:
+    problem = Problem("engine.http.foreign_weight", ExitCode.CONFIG, voice=voice)
+    return Refusal(problem, field=field)

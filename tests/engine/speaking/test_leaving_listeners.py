@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,17 @@ import pytest
 from http_voice import TEXT, Endpoint, serve
 
 from sovdeck.engine.speaking.http.speech_queue import SpeechQueue
+from sovdeck.engine.speaking.listener import Listener
 
 BOOK = TEXT * 60
+WAY_NAMES = ("whole", "streamed", "early", "openai", "events")
+WAYS: list[tuple[str, dict[str, Any]]] = [
+    ("/tts", {"text": BOOK}),
+    ("/tts", {"text": BOOK, "streaming_mode": 1, "media_type": "ogg"}),
+    ("/tts", {"text": BOOK, "streaming_mode": 3, "media_type": "raw"}),
+    ("/v1/audio/speech", {"input": BOOK}),
+    ("/v1/audio/speech", {"input": BOOK, "stream_format": "sse", "response_format": "pcm"}),
+]
 
 
 class Counted:
@@ -64,17 +74,7 @@ def send(endpoint: Endpoint, path: str, body: dict[str, Any], agent: str = "one"
     return connection
 
 
-@pytest.mark.parametrize(
-    ("path", "body"),
-    [
-        ("/tts", {"text": BOOK}),
-        ("/tts", {"text": BOOK, "streaming_mode": 1, "media_type": "ogg"}),
-        ("/tts", {"text": BOOK, "streaming_mode": 3, "media_type": "raw"}),
-        ("/v1/audio/speech", {"input": BOOK}),
-        ("/v1/audio/speech", {"input": BOOK, "stream_format": "sse", "response_format": "pcm"}),
-    ],
-    ids=["whole", "streamed", "early", "openai", "events"],
-)
+@pytest.mark.parametrize(("path", "body"), WAYS, ids=WAY_NAMES)
 def test_who_leaves_is_spoken_to_no_longer(
     voice: Endpoint, monkeypatch: pytest.MonkeyPatch, path: str, body: dict[str, Any]
 ) -> None:
@@ -92,6 +92,42 @@ def test_who_leaves_is_spoken_to_no_longer(
     spoken = [count for text, count in counted.sentences.items() if text.startswith(BOOK)]
     assert len(spoken) == 4 and max(spoken) <= 8, "of sixty sentences each"
     assert len(sorted(folder.glob("*"))) == len(before) + 2, "an abandoned take leaves nothing"
+
+
+@pytest.mark.parametrize(("path", "body"), WAYS, ids=WAY_NAMES)
+def test_nothing_is_spoken_after_the_part_in_which_the_listener_left(
+    voice: Endpoint, monkeypatch: pytest.MonkeyPatch, path: str, body: dict[str, Any]
+) -> None:
+    """Counted, not timed: the first part of sound is held until the server knows."""
+    service = voice.voices.service("Test")
+    speak = service.speak_by_chunk
+    first, ended = threading.Event(), threading.Event()
+    parts = 0
+
+    def speak_until_left(params: Any, listener: Listener) -> Any:
+        def hear(samples: Any) -> None:
+            nonlocal parts
+            parts += 1
+            listener.on_sound(samples)
+            first.set()
+            until = time.monotonic() + 60
+            while listener.is_there() and time.monotonic() < until:
+                time.sleep(0.005)
+
+        try:
+            held = Listener(hear, listener.is_there, listener.on_start)
+            return (yield from speak(params, held))
+        finally:
+            ended.set()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(service, "speak_by_chunk", speak_until_left)
+        connection = send(voice, path, body)
+        assert first.wait(60)
+        connection.close()
+        assert ended.wait(60), "the take goes on without a listener"
+    assert parts == 1
+    assert voice.ask("/tts", {"text": TEXT}).status == 200
 
 
 def test_who_leaves_while_waiting_is_never_begun(

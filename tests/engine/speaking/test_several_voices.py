@@ -117,3 +117,33 @@ def test_each_voice_answers_by_its_name_and_mood(three: Path, clip: Callable[...
             answer = endpoint.ask("/v1/audio/speech", body)
             assert (answer.status, answer.code) == (404, "engine.http.no_voice"), name
             assert "Anna:happy" in answer.json["error"]["message"]
+
+
+def test_another_voices_weights_choose_that_voice(three: Path) -> None:
+    """As clients of api_v2 change the voice: they name no other in what they ask to be spoken."""
+    with serve(three, voice="Bella") as endpoint:
+
+        def ask(path: str, **fields: object) -> bytes:
+            answer = endpoint.ask(path, fields)
+            assert answer.status == 200, answer.content
+            return answer.content
+
+        same = {"text": TEXT, "seed": 1, "media_type": "raw", "text_lang": "all_ja"}
+        infer = {"seed": 1, "gpt_weight": "Anna-e2.ckpt", "text_lang": "all_ja", "slice": "punct"}
+        bella = ask("/tts", **same)
+        before = endpoint.voices.service("Bella").pair
+        assert before is not None
+        assert endpoint.ask("/set_gpt_weights?weights_path=Anna-e2.ckpt").status == 200
+        assert endpoint.voices.default == "Anna"
+        chosen = endpoint.voices.service("Anna").pair
+        assert chosen is not None and chosen[0].name == "Anna-e2.ckpt"
+        spoken = ask(
+            "/v1/audio/speech", voice="Anna", input=TEXT, response_format="wav", infer=infer
+        )
+        assert ask("/tts", **same) == spoken[44:]
+        assert endpoint.voices.service("Bella").pair == before, "hers are as they were"
+        unknown = endpoint.ask("/set_gpt_weights?weights_path=Dora-e2.ckpt")
+        assert (unknown.status, unknown.code) == (400, "engine.http.foreign_weight")
+        assert "Anna, Bella, Clara" in unknown.json["message"]
+        assert endpoint.ask("/set_gpt_weights", {"weights_path": before[0].name}).status == 200
+        assert endpoint.voices.default == "Bella" and ask("/tts", **same) == bella

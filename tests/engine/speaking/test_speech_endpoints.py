@@ -352,6 +352,11 @@ def test_a_clip_of_the_voice_may_be_named_and_no_other_file(
         assert voice.ask("/v1/audio/speech", weight).code == "engine.http.foreign_weight"
         assert voice.ask("/set_refer_audio?refer_audio_path=happy.wav").status == 200
         assert voice.ask("/set_refer_audio?refer_audio_path=/etc/hostname").status == 400
+        plain = {"text": TEXT, "seed": 1, "media_type": "raw"}
+        clip_set = voice.ask("/tts", plain).content
+        assert clip_set == voice.ask("/tts", {**plain, "ref_audio_path": "happy.wav"}).content
+        voice.voices.set_default_reference({})
+        assert clip_set != voice.ask("/tts", plain).content
         # A mood is a named reference.
         assert {"id": "Test:happy", "name": "Test:happy"} in voice.ask("/v1/audio/voices").json[
             "voices"

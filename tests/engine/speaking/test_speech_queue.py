@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 import threading
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -135,6 +137,46 @@ def test_a_listener_that_takes_nothing_is_left_out_until_it_does(spoken: Spoken)
     space.set()
     spoken.jobs.wake()
     assert spoken.finish(1)[-1] == "slow0"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_clients_that_leave_at_random_take_no_turn_from_the_others(seed: int) -> None:
+    """Sixteen clients, half of which leave; a turn is counted, not timed."""
+    clients, texts, sentences = 16, 3, 3
+    draw = random.Random(seed)
+    jobs = SpeechQueue()
+    spoken = Spoken(jobs)
+    left: dict[str, threading.Event] = {}
+    after_leaving: list[str] = []
+
+    def speak(name: str) -> Generator[None, None, None]:
+        assert spoken.begin.wait(60)
+        for number in range(sentences):
+            if left[name].is_set():
+                after_leaving.append(name)
+            spoken.order.append(f"{name} {number}")
+            leaving = draw.choice(list(left)[: clients // 2 * texts])
+            if draw.random() < 0.5:
+                left[leaving].set()
+            yield
+        spoken.order.append(f"{name} saved")
+
+    for client in range(clients):
+        for text in range(texts):
+            name = f"{client} {text}"
+            gone = left[name] = threading.Event()
+            wanted = lambda gone=gone: not gone.is_set()  # noqa: E731
+            spoken.add(name, str(client), steps=speak(name), is_wanted=wanted)
+    staying = range(clients // 2, clients)
+    order = [line.split() for line in spoken.finish(len(staying) * texts)]
+    jobs.close()
+    assert not after_leaving and sum(gone.is_set() for gone in left.values()) > 4
+    for number in staying:
+        turns = [at for at, one in enumerate(order) if one[0] == str(number)]
+        assert len(turns) == texts * (sentences + 1)
+        for before, after in itertools.pairwise([-1, *turns]):
+            between = [one[0] for one in order[before + 1 : after]]
+            assert len(between) == len(set(between)), "somebody spoke twice in between"
 
 
 def test_closing_ends_after_the_sentence_that_is_spoken() -> None:

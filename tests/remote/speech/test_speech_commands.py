@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 import urllib.error
@@ -305,49 +306,81 @@ def test_existing_clients_are_answered_on_this_computer_only(
         time.sleep(0.1)
 
 
+def engines_by_age(work: Path) -> list[psutil.Process]:
+    return sorted(map(psutil.Process, servers(work)), key=psutil.Process.create_time)
+
+
 @pytest.mark.long
-@pytest.mark.timeout(600)
-def test_the_voices_of_two_servers_answer_at_one_address(
+@pytest.mark.timeout(900)
+def test_servers_that_are_away_or_end_leave_the_others_voices(
     sovdeck: Laptop, embedded: Place, work: Path
 ) -> None:
     accept = ("--accept-host-key", embedded.fingerprint)
     added = sovdeck("server", "add", embedded.spec.format(), "--name", "lab", *accept)
     assert added.returncode == 0, added.stderr
+    nobody = socket.socket()  # bound, but nobody listens
+    nobody.bind(("127.0.0.1", 0))
+    line = f"ssh -p {nobody.getsockname()[1]} nobody@127.0.0.1"
+    added = sovdeck("server", "add", line, "--name", "gone", "--no-check")
+    assert added.returncode == 0, added.stderr
     group: Any = {"start_new_session": True} if os.name == "posix" else {}
     process = subprocess.Popen(
-        sovdeck.argv("serve", "box", "lab", "--port", "0", "--device", "cpu", "--json"),
+        sovdeck.argv("serve", "gone", "box", "lab", "--port", "0", "--device", "cpu", "--json"),
         stdout=subprocess.PIPE,
         text=True,
         cwd=sovdeck.home,
         env=sovdeck.env(),
         **group,
     )
-    try:
+
+    def heard(status: str, server: str = "") -> dict[str, Any]:
+        """Read on to the line that says so."""
         assert process.stdout is not None
-        while "address" not in (said := json.loads(process.stdout.readline())):
-            pass
-        assert said["servers"] == ["box", "lab"]
-        with urllib.request.urlopen(f"{said['address']}/v1/audio/models", timeout=60) as answer:
+        while line := process.stdout.readline():
+            said: dict[str, Any] = json.loads(line)
+            if said.get("status") == status and (not server or said["server"] == server):
+                return said
+        pytest.fail(f"serve ended before it said {status}")
+
+    try:
+        assert heard("away", "gone")["code"].startswith("remote.")
+        opened = heard("open")
+        assert opened["servers"] == ["gone", "box", "lab"]
+        with urllib.request.urlopen(f"{opened['address']}/v1/audio/models", timeout=60) as answer:
             listed = [row["id"] for row in json.loads(answer.read())["models"]]
         assert {f"box/{VOICE}", f"lab/{VOICE}"} <= set(listed)
 
-        def speak(voice: str) -> bytes:
+        def speak(voice: str) -> tuple[int, bytes]:
             infer = {"seed": 5, "verify": False, "text_lang": "all_ja"}
             body = {"model": "tts-1", "voice": voice, "input": "おはよう。", "infer": infer}
             data = json.dumps({**body, "response_format": "pcm"}).encode()
             request = urllib.request.Request(
-                f"{said['address']}/v1/audio/speech", data, {"Content-Type": "application/json"}
+                f"{opened['address']}/v1/audio/speech", data, {"Content-Type": "application/json"}
             )
-            with urllib.request.urlopen(request, timeout=240) as answer:
-                return bytes(answer.read())
+            try:
+                with urllib.request.urlopen(request, timeout=240) as answer:
+                    return 200, bytes(answer.read())
+            except urllib.error.HTTPError as refused:
+                return refused.code, refused.read()
 
-        assert len(speak(f"lab/{VOICE}")) > 1000
-        with pytest.raises(urllib.error.HTTPError) as unclear:
-            speak(VOICE)
-        assert f"box/{VOICE}, lab/{VOICE}" in unclear.value.read().decode()
+        status, sound = speak(f"lab/{VOICE}")
+        assert status == 200 and len(sound) > 1000
+        status, unclear = speak(VOICE)
+        assert status == 400 and f"box/{VOICE}, lab/{VOICE}" in unclear.decode()
+        status, away = speak("alloy")  # the first server's voice
+        assert status == 503 and json.loads(away)["error"]["code"] == "remote.speak.voices_away"
+
+        engines_by_age(work)[-1].kill()
+        assert heard("away", "lab")["code"] == "remote.speak.ended"
+        status, away = speak(f"lab/{VOICE}")
+        assert status == 503 and "lab" in json.loads(away)["message"]
+        assert speak(f"box/{VOICE}") == (200, sound), "another server's voice is none the worse"
+        heard("back", "lab")
+        assert speak(f"lab/{VOICE}") == (200, sound)
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(60)
+        nobody.close()
     deadline = time.monotonic() + 60
     while servers(work):
         assert time.monotonic() < deadline, "nothing may stay on the servers"

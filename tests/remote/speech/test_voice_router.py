@@ -8,14 +8,16 @@ import json
 import socket
 import threading
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import pytest
 
-from sovdeck.engine.contract.problem import Problem
+from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.secret import Secret
+from sovdeck.remote.speech import server_voices, voice_router
 from sovdeck.remote.speech.server_voices import VoiceServer
 from sovdeck.remote.speech.voice_router import VoiceRouter
 
@@ -23,12 +25,18 @@ TOKEN = "a-long-secret-of-letters-42"
 
 
 class Engine:
-    """Answers as the engine's endpoints do, and records what it was asked."""
+    """Answers as the engine's endpoints do, and records what it was asked.
+
+    It has the weights `VOICE.ckpt` of its voices. Without `awake` it takes requests and is silent.
+    """
 
     def __init__(self, name: str, *voices: str, token: str = "") -> None:
         self.asked: list[tuple[str, Any]] = []
         self.gone = threading.Event()
+        self.awake = threading.Event()
+        self.awake.set()
         engine = self
+        bases = [one for one in voices if ":" not in one]
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def answer(self, status: int, body: bytes) -> None:
@@ -44,10 +52,25 @@ class Engine:
                     self.answer(403 if foreign else 401, b'{"error": {"code": "engine.http"}}')
                 return bool(foreign or wrong)
 
+            def set_weights(self, path: str) -> None:
+                engine.asked.append((self.path.partition("?")[0], path))
+                if path.removesuffix(".ckpt") in bases:
+                    self.answer(200, b'{"message": "success"}')
+                else:
+                    error = {"code": "engine.http.foreign_weight", "message": f"not of {name}"}
+                    self.answer(400, json.dumps({"error": error}).encode())
+
+            def do_OPTIONS(self) -> None:
+                self.answer(200, name.encode())
+
             def do_GET(self) -> None:
+                engine.awake.wait(60)
                 if self.is_refused():
                     return
-                bases = [one for one in voices if ":" not in one]
+                if self.path.startswith("/set_"):
+                    query = urllib.parse.urlsplit(self.path).query
+                    self.set_weights(urllib.parse.parse_qs(query)["weights_path"][0])
+                    return
                 lists: dict[str, Any] = {
                     "/v1/models": {"data": [{"id": one, "object": "model"} for one in voices]},
                     "/v1/audio/voices": {"voices": [{"id": one, "name": one} for one in voices]},
@@ -62,6 +85,12 @@ class Engine:
                 if self.is_refused():
                     return
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if self.path.startswith("/set_"):
+                    self.set_weights(body["weights_path"])
+                    return
+                if body.get("input") == "deadly":
+                    self.close_connection = True
+                    return
                 engine.asked.append((self.path, body))
                 if body.get("input") != "endless":
                     self.answer(200, name.encode())
@@ -83,6 +112,7 @@ class Engine:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def close(self) -> None:
+        self.awake.set()
         self.server.shutdown()
         self.server.server_close()
 
@@ -96,12 +126,12 @@ class Served:
         self.gpu = Engine("gpu", "Anna", "Anna:happy", "Bella", token=token)
         self.lab = Engine("lab", "Anna", "Clara", token=token)
         self.router = VoiceRouter(0)
-        self.router.start(
-            [VoiceServer("gpu", self.gpu.port), VoiceServer("lab", self.lab.port)],
-            Secret(token) if token else None,
-        )
+        self.at_gpu = VoiceServer("gpu", self.gpu.port)
+        self.at_lab = VoiceServer("lab", self.lab.port)
+        self.router.start([self.at_gpu, self.at_lab], Secret(token) if token else None)
 
     def ask(self, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        self.headers: Any = {}
         data = None if body is None else json.dumps(body).encode()
         address = f"http://127.0.0.1:{self.router.port}{path}"
         try:
@@ -109,6 +139,7 @@ class Served:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 content = answer.read()
         except urllib.error.HTTPError as error:
+            self.headers = error.headers
             return error.code, json.loads(error.read())
         return 200, json.loads(content) if content[:1] in b"[{" else content.decode()
 
@@ -217,13 +248,123 @@ def test_bodies_in_chunks_are_read_and_endless_ones_are_not(served: Served) -> N
     connection.close()
 
 
+def lost() -> Problem:
+    return Problem("remote.connection.lost", ExitCode.UNREACHABLE, server="x", why="cut")
+
+
 def test_a_server_that_is_away_is_said_and_the_others_answer(served: Served) -> None:
     assert served.speak("Clara") == (200, "lab")
+    served.at_lab.problem = lost()
+    status, answer = served.speak("Clara")
+    assert (status, answer["error"]["code"]) == (503, "remote.speak.voices_away")
+    assert answer["error"]["type"] == "server_error" and served.headers["Retry-After"] == "5"
+    assert "lab" in answer["message"] and lost().message.en in answer["message"]
+    assert lost().message.zh in answer["exception"]["message"]["zh"]
+    assert served.speak("Bella") == (200, "gpu")
+    _, voices = served.ask("/v1/audio/voices")
+    assert [row["name"] for row in voices["voices"]] == ["gpu/Anna", "gpu/Anna:happy", "Bella"]
+    served.at_lab.problem = None
+    assert served.speak("Clara") == (200, "lab")
+
+
+def test_the_first_server_away_takes_no_other_voice_along(served: Served) -> None:
+    served.at_gpu.problem = lost()
+    _, models = served.ask("/v1/models")
+    assert [row["id"] for row in models["data"]] == ["Anna", "Clara"]
+    assert served.speak("Clara") == (200, "lab")
+    assert served.speak("lab/Anna") == (200, "lab")
+    assert served.ask("/v1/models/Clara") == (200, {"from": "lab"})
+    clip = {"text": "Hello.", "ref_audio_path": "./参考音频/Clara.wav"}
+    assert served.ask("/tts", clip) == (200, "lab")
+    connection = http.client.HTTPConnection("127.0.0.1", served.router.port, timeout=30)
+    connection.request("OPTIONS", "/v1/audio/speech")
+    assert connection.getresponse().read() == b"lab"
+    connection.close()
+    # What names no voice means the first server's: no other voice speaks in its place.
+    assert served.speak("alloy")[1]["error"]["code"] == "remote.speak.voices_away"
+    assert served.ask("/tts", {"text": "Hello."})[0] == 503
+    assert not served.gpu.asked
+
+
+def test_a_name_that_only_the_unheard_server_may_have_is_no_unknown_one(served: Served) -> None:
+    served.at_lab.problem = lost()  # from the start: nobody knows its voices
+    status, answer = served.speak("Clara")
+    assert (status, answer["error"]["code"]) == (503, "remote.speak.maybe_away")
+    assert answer["error"]["param"] == "voice" and "Clara" in answer["message"]
+    assert served.ask("/v1/models/Clara")[1]["error"]["code"] == "remote.speak.maybe_away"
+    assert served.speak("Bella") == (200, "gpu")
+    assert served.speak("alloy") == (200, "gpu"), "the default voice is meant"
+    served.at_lab.problem = None
+    assert served.speak("Clara") == (200, "lab")
+
+
+def test_an_engine_that_ends_under_a_request_is_said(served: Served) -> None:
+    assert served.speak("Clara") == (200, "lab")
+    status, answer = served.speak("Clara", input="deadly")
+    assert (status, answer["error"]["code"]) == (503, "remote.speak.server_away")
     served.lab.close()
     status, answer = served.speak("Clara")
     assert (status, answer["error"]["code"]) == (503, "remote.speak.server_away")
     assert served.speak("Bella") == (200, "gpu")
     served.lab = Engine("lab")
+
+
+def test_strangers_learn_not_what_is_away() -> None:
+    served = Served(TOKEN)
+    try:
+        served.at_gpu.problem = lost()
+        for called in ("Bella", "alloy", "nobody"):
+            assert served.speak(called)[0] == 401
+        status, answer = served.ask("/tts", {"text": "Hello."}, Authorization=f"Bearer {TOKEN}")
+        assert (status, answer["error"]["code"]) == (503, "remote.speak.voices_away")
+    finally:
+        served.close()
+
+
+def test_a_silent_server_holds_up_no_other(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that is dead but not yet known to be: the server takes requests and says nothing."""
+    for name in ("_WAIT_S", "_LIST_WAIT_S"):
+        monkeypatch.setattr(server_voices, name, 0.5)
+    monkeypatch.setattr(voice_router, "_JUDGE_S", 0.5)
+    served.gpu.awake.clear()
+    assert served.speak("Clara") == (200, "lab")
+    _, models = served.ask("/v1/models")
+    assert [row["id"] for row in models["data"]] == ["Anna", "Clara"]
+    served.gpu.awake.set()
+
+
+def set_weights(served: Served, path: str, stage: str = "gpt") -> tuple[int, Any]:
+    return served.ask(f"/set_{stage}_weights?{urllib.parse.urlencode({'weights_path': path})}")
+
+
+def test_weights_go_to_the_server_that_has_them(served: Served) -> None:
+    assert served.ask("/tts", {"text": "a"}) == (200, "gpu")
+    assert set_weights(served, "Clara.ckpt") == (200, {"message": "success"})
+    assert served.lab.asked[-1] == ("/set_gpt_weights", "Clara.ckpt")
+    assert served.ask("/tts", {"text": "a"}) == (200, "lab"), "the voice that was chosen speaks"
+    assert set_weights(served, "Anna.ckpt", "sovits")[0] == 200
+    assert served.lab.asked[-1] == ("/set_sovits_weights", "Anna.ckpt"), "the chosen one's first"
+    assert served.ask("/set_gpt_weights", {"weights_path": "gpu/Anna.ckpt"})[0] == 200
+    assert served.gpu.asked[-1] == ("/set_gpt_weights", "Anna.ckpt")
+    assert served.speak("alloy") == (200, "gpu")
+
+
+def test_weights_that_no_server_has_are_refused_and_change_nothing(served: Served) -> None:
+    status, answer = set_weights(served, "none.ckpt")
+    assert (status, answer["error"]["message"]) == (400, "not of gpu")
+    assert served.lab.asked == [("/set_gpt_weights", "none.ckpt")], "it was asked too"
+    assert served.speak("alloy") == (200, "gpu")
+
+
+def test_weights_that_a_server_may_have_which_is_away_are_no_unknown_ones(served: Served) -> None:
+    served.at_lab.problem = lost()
+    status, answer = set_weights(served, "Clara.ckpt")
+    assert (status, answer["error"]["code"]) == (503, "remote.speak.maybe_away")
+    assert answer["error"]["param"] == "weights_path"
+    assert set_weights(served, "Bella.ckpt")[0] == 200
+    served.at_gpu.problem, served.at_lab.problem = lost(), None
+    assert set_weights(served, "Clara.ckpt")[0] == 200, "the first server is not needed for it"
+    assert served.speak("alloy") == (200, "lab")
 
 
 def test_a_port_that_is_taken_is_said(served: Served) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from sovdeck.engine.commands import serve as engine_serve
-from sovdeck.engine.contract.problem import Problem
+from sovdeck.engine.contract.catalogue import Language
+from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.secret import Secret
 from sovdeck.tui.cli.commands import serve
 from sovdeck.tui.cli.console import Console
@@ -162,3 +163,42 @@ def test_a_name_is_a_voice_or_another_server(
     console = Console(language="en", json_output=True)
     assert serve.find_others(args, session, console) == others
     assert args.voice == voice
+
+
+@pytest.mark.parametrize("code", [ExitCode.UNREACHABLE, ExitCode.REFUSED])
+def test_a_first_server_that_is_away_keeps_no_other_from_being_served(
+    monkeypatch: pytest.MonkeyPatch, code: ExitCode
+) -> None:
+    def fail(*_: object) -> None:
+        raise Problem("remote.speak.server_away", code, server="gpu")
+
+    monkeypatch.setattr(serve, "read_server_names", lambda _: ("gpu", "lab", "home"))
+    monkeypatch.setattr(serve, "list_voices", fail)
+    args = parse("gpu", "lab", "home")
+    session: Any = Session()
+    console = Console(language="en", json_output=True)
+    if code is ExitCode.REFUSED:  # a person can mend that, and is there
+        with pytest.raises(Problem):
+            serve.find_others(args, session, console)
+    else:
+        assert serve.find_others(args, session, console) == ["lab", "home"]
+        assert args.voice is None
+
+
+@pytest.mark.parametrize(
+    ("language", "away", "back"),
+    [
+        ("en", "The voices of lab are away until it answers again", "answer again."),
+        ("zh", "lab 的声音暂时不可用，正在自动重试", "已恢复。"),
+    ],
+)
+def test_one_sentence_says_that_a_server_is_away_or_back(
+    capsys: pytest.CaptureFixture[str], language: Language, away: str, back: str
+) -> None:
+    console = Console(language=language, json_output=False)
+    ended = Problem("remote.speak.ended", ExitCode.INTERNAL, server="lab", why="Killed")
+    serve.print_change(ended, "lab", "http://127.0.0.1:1", console)
+    serve.print_change(None, "lab", "http://127.0.0.1:1", console)
+    lines = capsys.readouterr().out.strip().split("\n")
+    assert len(lines) == 2 and away in lines[0] and lines[0].endswith("Killed")
+    assert lines[1].endswith(back)

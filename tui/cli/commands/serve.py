@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import json
 import os
-import queue
 import socket
 import threading
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from sovdeck.remote.auth.keyring_store import SystemKeyring
 from sovdeck.remote.secret import Secret
 from sovdeck.remote.servers.server import ServerSession
 from sovdeck.remote.speech.http_endpoint import HttpEndpoint, is_loopback
-from sovdeck.remote.speech.server_voices import VoiceServer
+from sovdeck.remote.speech.kept_endpoint import KeptEndpoint, OnChange
 from sovdeck.remote.speech.voice_router import VoiceRouter
 from sovdeck.remote.voices.listing import list_voices
 from sovdeck.tui.cli.commands.speak import add_engine_options, engine_options
@@ -89,11 +88,18 @@ def run(args: argparse.Namespace, console: Console) -> int:
 def find_others(args: argparse.Namespace, session: ServerSession, console: Console) -> list[str]:
     """The servers after the first one; where VOICE is one of them, `args.voice` is None after.
 
-    A name that the first server's voice and a saved server share is the voice's.
+    A name that the first server's voice and a saved server share is the voice's; where the first
+    one cannot be asked now, the server's.
     """
     others = [*args.others, *args.also]
     if args.voice and args.voice in read_server_names(args):
-        if args.voice in list_voices(session.connection(), session.layout()):
+        try:
+            is_voice = args.voice in list_voices(session.connection(), session.layout())
+        except Problem as problem:
+            if problem.exit_code is not ExitCode.UNREACHABLE:
+                raise
+            is_voice = False
+        if is_voice:
             console.print_message("tui.serve.voice_not_server", name=args.voice)
         else:
             others.insert(0, args.voice)
@@ -147,67 +153,70 @@ def serve_several(
     token: Secret | None,
     console: Console,
 ) -> int:
-    """Serve the voices of several servers at one address; one asked for first is loaded then."""
+    """Serve the voices of several servers at one address; one asked for first is loaded then.
+
+    A server that is away takes only its own voices along; Problem when all are away at the start.
+    """
     if not is_loopback(args.bind):
         options = [*options, "--any-address"]
-    voice = args.voice or sessions[0].config.train.voice
-    ended: queue.Queue[Problem | None] = queue.Queue()
+    wanted = args.voice or sessions[0].config.train.voice
+    first_voices: dict[str, str] = {}
 
-    def open_endpoint(session: ServerSession, name: str, more: Sequence[str]) -> HttpEndpoint:
+    def keep(session: ServerSession) -> KeptEndpoint:
+        is_first = session is sessions[0]
         console.print_message("tui.serve.opening", server=session.name)
 
+        def open_endpoint(on_change: OnChange) -> HttpEndpoint:
+            there = list_voices(session.connection(), session.layout())
+            named = wanted if is_first and wanted else next(iter(there), "")
+            if not named:
+                raise Problem("remote.speak.no_voices", ExitCode.DATA, server=session.name)
+            first_voices[session.name] = named
+            more = [] if is_first and args.voice else ["--on-demand"]
+            deployed, every = session.require_deployment(), [*options, *more]
+            return HttpEndpoint(
+                session.connection, deployed, named, 0, every, token=token, on_change=on_change
+            )
+
         def on_change(problem: Problem | None) -> None:
-            if problem is not None:
-                print_away(problem, session.name, console)
-            else:
-                console.print_message("tui.serve.again", voice=session.name, address=address)
+            print_change(problem, session.name, address, console)
 
-        deployed = session.require_deployment()
-        every = [*options, *more]
-        return HttpEndpoint(
-            session.connection, deployed, name, 0, every, token=token, on_change=on_change
-        )
-
-    def wait(endpoint: HttpEndpoint) -> None:
-        try:
-            endpoint.wait()
-        except Problem as problem:
-            ended.put(problem)
+        return KeptEndpoint(session.name, open_endpoint, on_change)
 
     with contextlib.ExitStack() as opened:
         # Our port first: when it is taken, no model is loaded for it.
         router = opened.enter_context(VoiceRouter(args.port, address=args.bind))
         address = f"http://{shown_address(args.bind)}:{router.port}"
-        servers = []
-        for session in sessions:
-            there = list_voices(session.connection(), session.layout())
-            named = voice if session is sessions[0] and voice else next(iter(there), "")
-            if not named:
-                facts = {"server": session.name}
-                raise Problem("remote.speak.no_voices", ExitCode.DATA, **facts)
-            more = [] if session is sessions[0] and args.voice else ["--on-demand"]
-            endpoint = opened.enter_context(open_endpoint(session, named, more))
-            servers.append(VoiceServer(session.name, endpoint.port))
-            threading.Thread(target=wait, args=(endpoint,), daemon=True).start()
-            voice = voice or named
+        servers = [opened.enter_context(keep(session)).server for session in sessions]
+        if servers[0].problem is not None and all(one.problem for one in servers):
+            raise servers[0].problem
         router.start(servers, token)
-        names = [one.name for one in sessions]
+        names = [one.name for one in servers]
+        voice = next(first_voices[one.name] for one in servers if one.name in first_voices)
         print_open(args, voice, address, token, console, servers=names)
         with contextlib.suppress(KeyboardInterrupt):
-            problem = wait_for_end(ended)
-            if problem is not None:
-                raise problem
+            wait_for_ctrl_c()
     console.print_message("tui.serve.ended_all", servers=", ".join(names))
     console.print_json({"status": "ok", "voice": voice, "servers": names})
     return int(ExitCode.OK)
 
 
-def wait_for_end(ended: queue.Queue[Problem | None]) -> Problem | None:
-    """The problem that ended a server's engine, once there is one."""
-    while True:
-        # With a deadline: Windows notices no Ctrl-C in an endless wait.
-        with contextlib.suppress(queue.Empty):
-            return ended.get(timeout=POLL_S)
+def wait_for_ctrl_c() -> None:
+    """Wait for ever; KeyboardInterrupt ends it."""
+    never = threading.Event()
+    while not never.wait(POLL_S):
+        pass  # with a deadline: Windows notices no Ctrl-C in an endless wait
+
+
+def print_change(problem: Problem | None, server: str, address: str, console: Console) -> None:
+    """Say that the voices of one of several servers are away, and why, or that they are back."""
+    if problem is None:
+        console.print_json({"status": "back", "server": server, "address": address})
+        console.print_message("tui.serve.server_again", server=server)
+        return
+    console.print_json({"status": "away", "server": server, **problem.as_json()})
+    why = problem.message.get(console.language)
+    console.print_message("tui.serve.server_away", server=server, why=why)
 
 
 def print_away(problem: Problem, voice: str, console: Console) -> None:
