@@ -25,6 +25,13 @@ CONFTESTS := $(LINKS)/conftests
 LINK_CONFTESTS = rm -rf $(CONFTESTS); mkdir -p $(CONFTESTS); for f in $$(find tests -name conftest.py); do \
   ln -s "$(CURDIR)/$$f" $(CONFTESTS)/$$(echo $$f | tr / _); done
 
+# What the tests import is compiled once: workers that start together would each compile it all.
+# Whatever cannot be imported is told by the tests themselves.
+COMPILED := $(VENV)/.compiled
+$(COMPILED): $(READY)
+	@$(PY) -m pytest --collect-only -q >/dev/null || :
+	@touch $(COMPILED)
+
 GPU_REPORT ?= gpu_report.json
 
 .PHONY: help env demo test test-long test-gpu zoo proof rent-proof rehearsal lint format lock docs docs-pages docs-site \
@@ -59,10 +66,10 @@ demo: env  ## train a tiny voice on this computer over real SSH
 	@$(VENV)/bin/sovdeck demo $(ARGS)
 	@echo 'Next, with a server of your own: $(VENV)/bin/sovdeck server add "ssh -p PORT root@HOST" --name gpu' >&2
 
-test: env  ## the tests (minutes)
+test: env $(COMPILED)  ## the tests (minutes)
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
-test-long: env  ## the long tests: kills, whole trips, many processes
+test-long: env $(COMPILED)  ## the long tests: kills, whole trips, many processes
 	@$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "long and not gpu" --timeout 1200 $(ARGS)
 
 # With an image's own Python and torch, and pytest beside them: make test-gpu PY=python3 GPU_ENV=

@@ -131,11 +131,12 @@ def _word_pattern(word: str) -> str:
 
 def _split_inline_readings(text: str, language: str) -> list[LexiconSpan]:
     spans: list[LexiconSpan] = []
-    end = 0
+    end = brace = 0
     for match in _BRACES.finditer(text):
         reading = match.group(1).strip()
-        before = text[end : match.start()]
-        word = _WORD_PATTERNS[language].search(before)
+        # No word reaches over a brace: a text full of them is not searched from its beginning.
+        word = _WORD_PATTERNS[language].search(text, brace, match.start())
+        brace = match.end()
         if word is None or not is_reading(reading, language):
             continue
         start = word.start()
@@ -144,8 +145,8 @@ def _split_inline_readings(text: str, language: str) -> list[LexiconSpan]:
             if syllables > len(word.group()):
                 continue
             start = word.end() - syllables
-        if start:
-            spans.append(LexiconSpan(before[:start], start=end))
-        spans.append(LexiconSpan(before[start:], reading, end + start))
+        if start > end:
+            spans.append(LexiconSpan(text[end:start], start=end))
+        spans.append(LexiconSpan(text[start : match.start()], reading, start))
         end = match.end()
     return [*spans, LexiconSpan(text[end:], start=end)] if end < len(text) else spans

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import string
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,7 @@ def test_one_is_not_many(count: object, said: str) -> None:
     assert text("tui.logs.lines", count=7).en == "7 lines"
 
 
+@lru_cache(maxsize=1)
 def strings_in_code() -> tuple[set[str], set[str]]:
     """Whole strings, and the fixed beginnings of f-strings (`tui.cli.command_{verb}`)."""
     found: set[str] = set()

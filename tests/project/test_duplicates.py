@@ -30,9 +30,8 @@ def code_lines(path: Path) -> list[tuple[int, str]]:
     ]
 
 
-def repeated(files: list[Path]) -> Iterator[tuple[Path, int, int]]:
+def repeated(lines: dict[Path, list[tuple[int, str]]]) -> Iterator[tuple[Path, int, int]]:
     """(file, first line, lines of code) of each block that stands somewhere else as well."""
-    lines = {path: code_lines(path) for path in files}
     places: dict[tuple[str, ...], list[tuple[Path, int]]] = defaultdict(list)
     for path, numbered in lines.items():
         for start in range(len(numbered) - BLOCK + 1):
@@ -54,13 +53,15 @@ def repeated(files: list[Path]) -> Iterator[tuple[Path, int, int]]:
 
 
 def test_little_is_written_twice() -> None:
-    files = [
-        path for one in ("engine", "remote", "tui") for path in sorted((ROOT / one).rglob("*.py"))
-    ]
-    found = list(repeated(files))
+    lines = {
+        path: code_lines(path)
+        for one in ("engine", "remote", "tui")
+        for path in sorted((ROOT / one).rglob("*.py"))
+    }
+    found = list(repeated(lines))
     shown = "\n".join(f"{p.relative_to(ROOT)}:{line}: {count} lines" for p, line, count in found)
     assert max(count for *_, count in found) <= LONGEST, shown
-    total = sum(len(code_lines(path)) for path in files)
+    total = sum(map(len, lines.values()))
     assert sum(count for *_, count in found) <= SHARE * total, shown
 
 
@@ -68,5 +69,6 @@ def test_a_copy_is_found(tmp_path: Path) -> None:
     block = "".join(f"value_{number} = compute({number})\n" for number in range(8))
     for name in ("one", "two"):
         (tmp_path / f"{name}.py").write_text(f"{name} = 1\n# {name}\n{block}")
-    found = sorted(repeated([tmp_path / "one.py", tmp_path / "two.py"]))
+    files = (tmp_path / "one.py", tmp_path / "two.py")
+    found = sorted(repeated({path: code_lines(path) for path in files}))
     assert found == [(tmp_path / "one.py", 3, 8), (tmp_path / "two.py", 3, 8)]

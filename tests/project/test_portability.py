@@ -47,10 +47,12 @@ METHODS = frozenset({"add_signal_handler", "add_reader", "add_writer"})
 
 def unguarded(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """(line, name) of what some systems lack, where nothing around it asks for the system."""
+    found = [(node, name) for node in ast.walk(tree) if (name := only_some_have(node))]
+    if not found:
+        return
     parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
-    for node in ast.walk(tree):
-        name = only_some_have(node)
-        if name and not is_guarded(node, parents):
+    for node, name in found:
+        if not is_guarded(node, parents):
             yield node.lineno, name  # type: ignore[attr-defined]
 
 

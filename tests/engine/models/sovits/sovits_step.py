@@ -61,7 +61,7 @@ def training_step(
         slice_uniform=torch.tensor(SLICE_UNIFORM),
     )
     real_wav = take_slices(wav, out.ids_slice * HOP, 20480)
-    real, _ = sides(discriminator(real_wav))
+    real, real_maps = sides(discriminator(real_wav))
     fake, _ = sides(discriminator(out.wav.detach()))
     loss_disc = discriminator_loss(real, fake)
     loss_disc.backward()
@@ -71,8 +71,9 @@ def training_step(
         take_slices(mel_spectrogram(spec), out.ids_slice, 32),
         mel_spectrogram(spectrogram(out.wav[:, 0])),
     )
-    with torch.no_grad():
-        _, real_maps = sides(discriminator(real_wav))
+    # What it sees in the recording is known already, and its own gradients have been read.
+    real_maps = [[one.detach() for one in maps] for maps in real_maps]
+    discriminator.requires_grad_(False)
     fake, fake_maps = sides(discriminator(out.wav))
     losses = GeneratorLosses(
         adversarial=adversarial_loss(fake),
