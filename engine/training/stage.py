@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from sovdeck.engine import __version__
 from sovdeck.engine.contract import estimate
 from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.engine.contract.time_model import TimeModel
 from sovdeck.engine.runtime import rng
 from sovdeck.engine.runtime.checkpoint import CheckpointStore, SavedParts
 from sovdeck.engine.training import resume
+from sovdeck.engine.training.batch_schedule import Update
 from sovdeck.engine.training.context import Export, RunContext, StageHooks, StageOutcome
 from sovdeck.engine.training.loop import log_interval, train
 from sovdeck.engine.training.meters import LossTrend, Position, SaveTimes
@@ -22,6 +25,10 @@ from sovdeck.engine.training.task import LoopSettings, TrainingCallbacks
 from sovdeck.engine.training.update_step import probe_memory
 
 _SAVES_PAST_BEST = 3  # saves without a better one, after which an earlier epoch is suggested
+
+
+def _mean_micro_batches(updates: Sequence[Update]) -> float:
+    return sum(map(len, updates)) / len(updates) if updates else 1.0
 
 
 class TrainingStage:
@@ -49,15 +56,10 @@ class TrainingStage:
         self._metrics: Mapping[str, float] = {}
         self._best: dict[str, Any] = {}
         self._last_export: Export | None = None
-        self._save_times = SaveTimes(
-            estimate.save_seconds(
-                self._name,
-                context.spec.preset,
-                context.device.name if context.device.kind == "cuda" else None,
-                os.cpu_count() or 1,
-                exports=self._export_each_save,
-            )
-        )
+        gpu_name = context.device.name if context.device.kind == "cuda" else None
+        times = TimeModel(context.spec.preset, gpu_name, torch.get_num_threads(), ())
+        exporting = times.export(self._name, hooks.clips) if self._export_each_save else 0.0
+        self._save_times = SaveTimes(times.save(self._name, hooks.clips) + exporting)
 
     def run(self) -> StageOutcome:
         """Train to the last epoch and export it; see `loop.train` for what it raises."""
@@ -73,6 +75,8 @@ class TrainingStage:
             unit="updates",
             epochs=self._epochs,
             batch=self._hooks.batch_size,
+            micro_batches=_mean_micro_batches(task.epoch_updates(1)),
+            clip_seconds=self._hooks.clips.seconds,
             step=position.step,
         )
         if per_epoch == 0:

@@ -20,7 +20,9 @@ GIB = 1 << 30
 
 
 def modelled(one: Measurement) -> float:
-    return update_seconds(one.stage, one.preset, one.batch, one.micro_batches, "RTX 3090", 8)
+    return update_seconds(
+        one.stage, one.preset, one.batch, one.micro_batches, one.clip_seconds, "RTX 3090", 8
+    )
 
 
 def truth(stage: str, preset: str, batch: int) -> float:
