@@ -58,12 +58,12 @@ _READ_BYTES_PER_SECOND = 800 * _MB
 # transformers; what grows with the sound is a pair: of each clip, and of each second of it.
 _OPENING_S, _OPENING_TINY_S = 6.0, 5.0
 _BUILD_S = {"sovits": 3.0, "gpt": 3.0}  # the networks of a stage, from their files
-_OPTIMISER_S = {"sovits": 0.4, "gpt": 0.16}  # of an update, however many clips it has
-_TRAIN_CLIP_S = {"sovits": (2.2, 0.04), "gpt": (0.0, 0.27)}
-_FIRST_UPDATE_S = {"sovits": 2.0, "gpt": 1.0}  # beside what any takes: memory, moments
+_OPTIMISER_S = {"sovits": 1.1, "gpt": 0.16}  # of an update, however many clips it has
+_TRAIN_CLIP_S = {"sovits": (2.2, 0.03), "gpt": (0.0, 0.27)}
+_FIRST_UPDATE_S = {"sovits": 1.8, "gpt": 1.0}  # beside what any takes: memory, moments
 _LOSS_CLIP_S = {"sovits": (0.4, 0.03), "gpt": (0.0, 0.09)}
-_RESYNTHESIS_CLIP_S = (0.1, 0.35)
-_SPEECH_CLIP_S = (0.8, 0.55)  # GPT's tokens and their decoding
+_RESYNTHESIS_CLIP_S = (0.1, 0.45)
+_SPEECH_CLIP_S = (0.5, 0.9)  # GPT's tokens and their decoding, in equal parts
 _SPEAKER_LOAD_S, _TEXT_ENCODER_LOAD_S = 6.0, 3.0  # all that speaks, once
 _PREPARE_LOAD_S, _PREPARE_S = 10.0, 0.25  # the encoders; a second of recordings
 _LOSS_CLIP_GPU_S, _FIRST_GPU_S = 0.1, 0.6  # a clip; the first kernels of a kind
@@ -115,35 +115,16 @@ def opening_seconds(preset: str) -> float:
     return _OPENING_TINY_S if preset in TINY_PRESETS else _OPENING_S
 
 
-def begin_stage_seconds(
-    stage: str, preset: str, clip_seconds: float, gpu_name: str | None, cores: int, *, state: str
-) -> float:
-    """Seconds of a stage before its first update.
-
-    Its networks are built. With `state` "none" the loss of a few clips is measured, and a first
-    state proves that the disk holds one; with a state of "another" run that is verified and read,
-    and the loss is measured; with one of the "same" run the loss is known.
-    """
-    if preset in TINY_PRESETS:
-        return 1.0
-    seconds = _BUILD_S[stage]
-    if state == "none":
-        seconds += state_seconds(stage, preset)
-    else:
-        seconds += 2 * _costs(stage, preset).state / _READ_BYTES_PER_SECOND  # hashed, then loaded
-    if state != "same":
-        seconds += loss_seconds(stage, preset, _FIXED_LOSS_CLIPS, clip_seconds, gpu_name, cores)
-    return seconds
+def build_seconds(stage: str, preset: str) -> float:
+    """Seconds to build the networks of a stage with the weights that it starts from."""
+    return 0.5 if preset in TINY_PRESETS else _BUILD_S[stage]
 
 
-def end_stage_seconds(
+def fixed_loss_seconds(
     stage: str, preset: str, clip_seconds: float, gpu_name: str | None, cores: int
 ) -> float:
-    """Seconds of a stage after its last save: the loss again, and what has changed since."""
-    if preset in TINY_PRESETS:
-        return 0.5
-    loss = loss_seconds(stage, preset, _FIXED_LOSS_CLIPS, clip_seconds, gpu_name, cores)
-    return loss + 2 * _costs(stage, preset).export / _READ_BYTES_PER_SECOND
+    """Seconds to measure the loss of a few training clips, as is done before and after."""
+    return loss_seconds(stage, preset, _FIXED_LOSS_CLIPS, clip_seconds, gpu_name, cores)
 
 
 def loss_seconds(
@@ -151,7 +132,7 @@ def loss_seconds(
 ) -> float:
     """Seconds to measure the loss of so many clips of this mean length."""
     if preset in TINY_PRESETS:
-        return 0.01 * clips
+        return 0.05 * clips
     if gpu_name is not None:
         return (_FIRST_GPU_S if clips else 0.0) + _LOSS_CLIP_GPU_S * clips
     relative = _SOVITS_COSTS[preset].time if stage == "sovits" else 1.0
@@ -190,7 +171,7 @@ def speaker_load_seconds(preset: str, *, chinese: bool) -> float:
 
 def pack_seconds(size: int) -> float:
     """Seconds to write and hash a zip of `size` bytes."""
-    return 0.5 + _write_seconds(size) + size / _READ_BYTES_PER_SECOND
+    return 0.5 + _write_seconds(size) + _read_seconds(size)
 
 
 def export_seconds(stage: str, preset: str) -> float:
@@ -201,6 +182,16 @@ def export_seconds(stage: str, preset: str) -> float:
 def state_seconds(stage: str, preset: str) -> float:
     """Seconds to write and hash a resumable state."""
     return 0.2 if preset in TINY_PRESETS else _write_seconds(_costs(stage, preset).state)
+
+
+def resume_seconds(stage: str, preset: str) -> float:
+    """Seconds to verify a resumable state and to read it."""
+    return 0.2 if preset in TINY_PRESETS else 2 * _read_seconds(_costs(stage, preset).state)
+
+
+def compare_seconds(stage: str, preset: str) -> float:
+    """Seconds to read a voice file and what it started from, to tell what has changed."""
+    return 0.1 if preset in TINY_PRESETS else 2 * _read_seconds(_costs(stage, preset).export)
 
 
 def timed_saves(
@@ -215,6 +206,10 @@ def timed_saves(
 
 def _costs(stage: str, preset: str) -> _Costs:
     return (_SOVITS_COSTS if stage == "sovits" else _GPT_COSTS)[preset]
+
+
+def _read_seconds(size: int) -> float:
+    return size / _READ_BYTES_PER_SECOND
 
 
 def _of_clip(cost: tuple[float, float], seconds: float) -> float:

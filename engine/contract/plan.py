@@ -14,7 +14,7 @@ from sovdeck.engine.contract.dataset.clip import MAX_CLIP_S, MIN_CLIP_S
 from sovdeck.engine.contract.measured import Measurement
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.contract.spec import RunSpec
-from sovdeck.engine.contract.time_model import SavedClips, TimeModel, sample_sound_seconds
+from sovdeck.engine.contract.time_model import SavedClips, TimeModel
 from sovdeck.engine.contract.updates import (
     GPT_ACCUMULATION_STEPS,
     auto_batch_size,
@@ -33,6 +33,7 @@ _PHONES_PER_SECOND = (3.0, 25.0)
 _ASSUMED_PHONES_PER_SECOND = 10.0  # where the text has not been read yet
 _LITTLE_AUDIO_S, _SMALL_DATASET_BATCH, _SMALL_DATASET_CLIPS = 60.0, 12, 300
 _ONE_GPU_AUDIO_S = 3600.0
+_REFERENCE_S = 6.0  # the clip nearest to it becomes the reference
 _CHARACTERS_PER_SECOND = {"en": 14.0}  # of speech; about six elsewhere
 
 
@@ -256,7 +257,7 @@ def _other_seconds(
         seconds["proof"] = times.sentence(_proof_sound_seconds(spec, clips))
         # GPT's samples, where it has any left to speak, were spoken with the same models.
         if not any(stage.name == "gpt" and stage.done < stage.updates for stage in stages):
-            seconds["proof"] += times.speaker_load(chinese=_any_chinese(clips))
+            seconds["proof"] += times.speaker_load(chinese=_speaks_chinese(clips))
     if "pack" in spec.stages:
         seconds["pack"] = times.pack(packed)
     return seconds
@@ -266,18 +267,25 @@ def _proof_sound_seconds(spec: RunSpec, clips: Sequence[PlanClip]) -> float:
     """How long the proof sentence sounds; without one of its own, it is the reference's."""
     if spec.proof_text:
         return len(spec.proof_text) / _CHARACTERS_PER_SECOND.get(spec.proof_language, 6.0)
-    return sample_sound_seconds([clip.seconds for clip in clips])
+    reference = _reference_clip(clips)
+    return reference.seconds if reference else _REFERENCE_S
 
 
-def _any_chinese(clips: Sequence[PlanClip]) -> bool:
-    return any(clip.chinese for clip in clips)
+def _reference_clip(clips: Sequence[PlanClip]) -> PlanClip | None:
+    """The clip that samples and proof imitate, and in whose language they are read."""
+    return min(clips, key=lambda clip: abs(clip.seconds - _REFERENCE_S), default=None)
+
+
+def _speaks_chinese(clips: Sequence[PlanClip]) -> bool:
+    reference = _reference_clip(clips)
+    return reference is not None and reference.chinese
 
 
 def _memory(
     spec: RunSpec, clips: Sequence[PlanClip], stages: Sequence[StagePlan], device: PlanDevice
 ) -> int:
     """Bytes on the device at the most demanding moment: a stage, or the encoders at work."""
-    chinese = _any_chinese(clips)
+    chinese = any(clip.chinese for clip in clips)
 
     def process(*, speaks: bool) -> int:
         return estimate.process_bytes(spec.preset, device.gpu_name, speaks=speaks, chinese=chinese)
@@ -370,7 +378,7 @@ def _plan_stage(
     # What an earlier run has exported is written again, and not spoken.
     saving += exports * times.export(name, sizes) if exports else times.export_file(name)
     if name == "gpt" and exports:
-        saving += times.speaker_load(chinese=_any_chinese(kept))
+        saving += times.speaker_load(chinese=_speaks_chinese(clips))
     state = "none" if progress is None else "same" if progress.same_run else "another"
     frame = times.begin_stage(name, sizes.seconds, state) + times.end_stage(name, sizes.seconds)
     frame += times.first_update(name) if left else 0.0

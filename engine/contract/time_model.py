@@ -1,7 +1,8 @@
 """Seconds of the parts of a run on one device: the model of `estimate`, times what was measured.
 
 Each kind of work has a correction of its own, since machines differ in them. A processor's speed
-shows in all: what was not measured there is as much slower as the rest.
+shows in all that it computes: what was not measured there is as much slower as the rest. Files are
+written and read at the pace of the disk.
 """
 
 from __future__ import annotations
@@ -74,23 +75,26 @@ class TimeModel:
         return estimate.opening_seconds(self.preset) * self.machine_factor
 
     def begin_stage(self, stage: str, clip_seconds: float, state: str) -> float:
-        """Seconds before the first update; `state`: see `estimate.begin_stage_seconds`."""
-        where = (self._gpu_name, self._cores)
-        seconds = estimate.begin_stage_seconds(
-            stage, self.preset, clip_seconds, *where, state=state
-        )
-        return seconds * self.machine_factor
+        """Seconds before the first update.
+
+        Networks are built. With `state` "none" a first one proves that the disk holds it; one of
+        "another" run or of the "same" is read, and only the latter knows the loss at the start.
+        """
+        seconds = estimate.build_seconds(stage, self.preset) * self.machine_factor
+        if state != "same":
+            seconds += self._fixed_loss(stage, clip_seconds)
+        if state == "none":
+            return seconds + self.state(stage)
+        return seconds + estimate.resume_seconds(stage, self.preset)
+
+    def end_stage(self, stage: str, clip_seconds: float) -> float:
+        """Seconds after the last save: the loss again, and what has changed since the start."""
+        return self._fixed_loss(stage, clip_seconds) + estimate.compare_seconds(stage, self.preset)
 
     def first_update(self, stage: str) -> float:
         """Seconds that a stage's first update takes beside what any takes."""
         where = (self._gpu_name, self._cores)
         return estimate.first_update_seconds(stage, self.preset, *where) * self.machine_factor
-
-    def end_stage(self, stage: str, clip_seconds: float) -> float:
-        """Seconds after the last save."""
-        where = (self._gpu_name, self._cores)
-        seconds = estimate.end_stage_seconds(stage, self.preset, clip_seconds, *where)
-        return seconds * self.machine_factor
 
     def save(self, stage: str, clips: SavedClips) -> float:
         """Seconds of a save at an epoch's end: held-out clips are measured, a state is written."""
@@ -100,7 +104,7 @@ class TimeModel:
 
     def state(self, stage: str) -> float:
         """Seconds to write a resumable state."""
-        return estimate.state_seconds(stage, self.preset) * self.machine_factor
+        return estimate.state_seconds(stage, self.preset)
 
     def export(self, stage: str, clips: SavedClips) -> float:
         """Seconds to write a voice file and to speak the samples of one save with it."""
@@ -112,7 +116,7 @@ class TimeModel:
 
     def export_file(self, stage: str) -> float:
         """Seconds to write a voice file."""
-        return estimate.export_seconds(stage, self.preset) * self.machine_factor
+        return estimate.export_seconds(stage, self.preset)
 
     def speaker_load(self, *, chinese: bool) -> float:
         """Seconds to load all that speaks."""
@@ -128,7 +132,12 @@ class TimeModel:
 
     def pack(self, size: int) -> float:
         """Seconds to write and hash a zip of `size` bytes."""
-        return estimate.pack_seconds(size) * self.machine_factor
+        return estimate.pack_seconds(size)
+
+    def _fixed_loss(self, stage: str, clip_seconds: float) -> float:
+        where = (self._gpu_name, self._cores)
+        seconds = estimate.fixed_loss_seconds(stage, self.preset, clip_seconds, *where)
+        return seconds * self.machine_factor
 
     def _piece(self, work: str, seconds: float) -> Measurement:
         return Measurement(work, self.preset, 1, 1.0, "", 1.0, seconds)
