@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,12 @@ import torch
 
 from sovdeck.engine import __version__
 from sovdeck.engine.contract import estimate
+from sovdeck.engine.contract.measured import Measurement
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.contract.time_model import TimeModel
 from sovdeck.engine.runtime import rng
 from sovdeck.engine.runtime.checkpoint import CheckpointStore, SavedParts
 from sovdeck.engine.training import resume
-from sovdeck.engine.training.batch_schedule import Update
 from sovdeck.engine.training.context import Export, RunContext, StageHooks, StageOutcome
 from sovdeck.engine.training.loop import log_interval, train
 from sovdeck.engine.training.meters import LossTrend, Position, SaveTimes
@@ -25,10 +25,6 @@ from sovdeck.engine.training.task import LoopSettings, TrainingCallbacks
 from sovdeck.engine.training.update_step import probe_memory
 
 _SAVES_PAST_BEST = 3  # saves without a better one, after which an earlier epoch is suggested
-
-
-def _mean_micro_batches(updates: Sequence[Update]) -> float:
-    return sum(map(len, updates)) / len(updates) if updates else 1.0
 
 
 class TrainingStage:
@@ -56,17 +52,18 @@ class TrainingStage:
         self._metrics: Mapping[str, float] = {}
         self._best: dict[str, Any] = {}
         self._last_export: Export | None = None
-        gpu_name = context.device.name if context.device.kind == "cuda" else None
-        times = TimeModel(context.spec.preset, gpu_name, torch.get_num_threads(), ())
-        exporting = times.export(self._name, hooks.clips) if self._export_each_save else 0.0
-        self._save_times = SaveTimes(times.save(self._name, hooks.clips) + exporting)
+        self._save_times = SaveTimes()
+        self._micro_batches = 1.0  # of an update, in the mean
 
     def run(self) -> StageOutcome:
         """Train to the last epoch and export it; see `loop.train` for what it raises."""
         started = time.monotonic()
         context, task = self._context, self._hooks.task
         position = self._restore_or_start()
-        per_epoch = len(task.epoch_updates(1))
+        updates = task.epoch_updates(1)
+        per_epoch = len(updates)
+        if per_epoch:
+            self._micro_batches = sum(map(len, updates)) / per_epoch
         settings = LoopSettings(self._epochs, self._hooks.batch_size, self._run_settings.on_oom)
         context.emit(
             "stage_started",
@@ -75,7 +72,7 @@ class TrainingStage:
             unit="updates",
             epochs=self._epochs,
             batch=self._hooks.batch_size,
-            micro_batches=_mean_micro_batches(task.epoch_updates(1)),
+            micro_batches=self._micro_batches,
             clip_seconds=self._hooks.clips.seconds,
             step=position.step,
         )
@@ -267,10 +264,37 @@ class TrainingStage:
     def _is_save_epoch(self, epoch: int) -> bool:
         return epoch == self._epochs or epoch % self._save_every_epochs == 0
 
-    def _rest_s(self, position: Position) -> float:
-        """Seconds besides updates from the middle of an epoch to the stage's end."""
+    def _rest_s(self, position: Position, update_seconds: float) -> float:
+        """Seconds besides updates from the middle of an epoch to the stage's end.
+
+        As saves and the loss at the start have taken; else as planned on a device where an update
+        takes what it takes here.
+        """
         ahead = range(position.epoch, self._epochs + 1)
-        return self._save_times.seconds_of(sum(map(self._is_save_epoch, ahead)))
+        saves = sum(map(self._is_save_epoch, ahead))
+        measured, closing = self._save_times.mean, self._save_times.closing
+        context, clips = self._context, self._hooks.clips
+        spec = context.spec
+        update = Measurement(
+            self._name,
+            spec.preset,
+            self._hooks.batch_size,
+            update_seconds,
+            spec.run,
+            self._micro_batches,
+            clips.seconds,
+        )
+        gpu_name = context.device.name if context.device.kind == "cuda" else None
+        times = TimeModel(spec.preset, gpu_name, torch.get_num_threads(), (update,))
+        if closing is None:
+            closing = times.end_stage(self._name, clips.seconds)
+        if measured is not None:
+            return saves * measured + closing
+        exports = saves if self._export_each_save else min(saves, 1)
+        speaks = exports and self._name == "gpt"
+        loading = times.speaker_load(chinese=False) if speaks else 0.0
+        exporting = exports * times.export(self._name, clips) + loading
+        return saves * times.save(self._name, clips) + exporting + closing
 
     def _save_epoch(self, epoch: int, position: Position) -> None:
         last = epoch == self._epochs
