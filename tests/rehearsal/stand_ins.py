@@ -83,7 +83,7 @@ def _content(file: PretrainedFile, version: str, sizes: Sizes) -> dict[str, Any]
     if file.content_kind == "speaker":
         return _half(SpeakerEncoder.random(20, numbers=sizes.speaker_numbers).model.state_dict())
     if file.content_kind == "gpt":
-        state = {f"model.{n}": t for n, t in _half(_speaker(sizes.gpt).state_dict()).items()}
+        state = {f"model.{n}": t for n, t in _half(speaking_gpt(sizes.gpt).state_dict()).items()}
         return {"weight": state, "config": sizes.gpt.to_upstream(), "info": "GPT-e12"}
     if file.content_kind == "discriminator":
         state = _half(Discriminator(config).state_dict())
@@ -92,7 +92,7 @@ def _content(file: PretrainedFile, version: str, sizes: Sizes) -> dict[str, Any]
     return {"weight": state, "config": config.to_upstream(), "info": "base"}
 
 
-def _speaker(config: GptConfig) -> Text2Semantic:
+def speaking_gpt(config: GptConfig) -> Text2Semantic:
     """A GPT that ends its sentences, as one that learnt to speak does.
 
     A random one goes on to the limit of a sentence, three times as long as anybody speaks; then
