@@ -57,15 +57,18 @@ _READ_BYTES_PER_SECOND = 800 * _MB
 # Seconds of one core, from `make rehearsal` and the networks alone. Opening is Python, torch and
 # transformers; what grows with the sound is a pair: of each clip, and of each second of it.
 _OPENING_S, _OPENING_TINY_S = 6.0, 5.0
-_BUILD_S = {"sovits": 3.0, "gpt": 3.0}  # the networks of a stage, from their files
+_BUILD_S = {"sovits": 1.5, "gpt": 0.7}  # the networks of a stage, from their files
 _OPTIMISER_S = {"sovits": 1.1, "gpt": 0.16}  # of an update, however many clips it has
 _TRAIN_CLIP_S = {"sovits": (2.2, 0.03), "gpt": (0.0, 0.27)}
-_FIRST_UPDATE_S = {"sovits": 1.8, "gpt": 1.0}  # beside what any takes: memory, moments
+_TINY_OPTIMISER_S = {"sovits": 0.035, "gpt": 0.012}
+_TINY_TRAIN_CLIP_S = {"sovits": (0.01, 0.0045), "gpt": (0.0025, 0.0011)}
+_FIRST_UPDATE_S = {"sovits": 1.8, "gpt": 0.3}  # beside what any takes: moments are made
 _LOSS_CLIP_S = {"sovits": (0.4, 0.03), "gpt": (0.0, 0.09)}
-_RESYNTHESIS_CLIP_S = (0.1, 0.45)
+_RESYNTHESIS_CLIP_S = (0.1, 0.25)
 _SPEECH_CLIP_S = (0.5, 0.9)  # GPT's tokens and their decoding, in equal parts
 _SPEAKER_LOAD_S, _TEXT_ENCODER_LOAD_S = 6.0, 3.0  # all that speaks, once
-_PREPARE_LOAD_S, _PREPARE_S = 10.0, 0.25  # the encoders; a second of recordings
+_PREPARE_LOAD_S = 5.0  # the encoders, once
+_PREPARE_S, _SPEAKER_VECTOR_S = 0.25, 0.25  # of a second of recordings; what v2Pro needs more
 _LOSS_CLIP_GPU_S, _FIRST_GPU_S = 0.1, 0.6  # a clip; the first kernels of a kind
 _SENTENCE_GPU_S = 8.0 / 3
 _FIXED_LOSS_CLIPS, SAMPLES = 4, 3
@@ -94,7 +97,8 @@ def update_seconds(
     SoVITS spends nearly all its time on slices of one length, GPT in proportion.
     """
     if preset in TINY_PRESETS:
-        return micro_batches * 0.03 * (batch + 1) * (1.0 if gpu_name is None else 0.5)
+        clips = micro_batches * batch * _of_clip(_TINY_TRAIN_CLIP_S[stage], clip_seconds)
+        return (_TINY_OPTIMISER_S[stage] + clips) * (1.0 if gpu_name is None else 0.5)
     relative = _SOVITS_COSTS[preset].time if stage == "sovits" else 1.0
     if gpu_name is None:
         clips = micro_batches * batch * _of_clip(_TRAIN_CLIP_S[stage], clip_seconds)
@@ -104,7 +108,7 @@ def update_seconds(
 
 
 def first_update_seconds(stage: str, preset: str, gpu_name: str | None, cores: int) -> float:
-    """Seconds that the first update of a process takes beside what any takes."""
+    """Seconds that the first update of all takes beside what any takes."""
     if preset in TINY_PRESETS:
         return 0.0
     return _FIRST_GPU_S if gpu_name is not None else _FIRST_UPDATE_S[stage] / _speedup(cores)
@@ -231,8 +235,9 @@ def prepare_seconds(audio_seconds: float, preset: str, gpu_name: str | None, cor
     if gpu_name is not None:
         return 20 + audio_seconds * 0.02 * gpu_time_factor(gpu_name)
     if preset in TINY_PRESETS:
-        return 10 + audio_seconds * 0.03 / max(1, min(cores, 4))
-    return _PREPARE_LOAD_S + audio_seconds * _PREPARE_S / max(1, min(cores, 4))
+        return 1.5 + audio_seconds * 0.03 / max(1, min(cores, 4))
+    per_second = _PREPARE_S + (0.0 if preset == "v2" else _SPEAKER_VECTOR_S)
+    return _PREPARE_LOAD_S + audio_seconds * per_second / max(1, min(cores, 4))
 
 
 def gpu_time_factor(gpu_name: str) -> float:

@@ -381,7 +381,7 @@ def _plan_stage(
         saving += times.speaker_load(chinese=_speaks_chinese(clips))
     state = "none" if progress is None else "same" if progress.same_run else "another"
     frame = times.begin_stage(name, sizes.seconds, state) + times.end_stage(name, sizes.seconds)
-    frame += times.first_update(name) if left else 0.0
+    frame += times.first_update(name) if left and progress is None else 0.0
     correction = times.correction(name, batch)
     return StagePlan(
         name=name,

@@ -92,7 +92,7 @@ class TimeModel:
         return self._fixed_loss(stage, clip_seconds) + estimate.compare_seconds(stage, self.preset)
 
     def first_update(self, stage: str) -> float:
-        """Seconds that a stage's first update takes beside what any takes."""
+        """Seconds that a stage's first update of all takes beside what any takes."""
         where = (self._gpu_name, self._cores)
         return estimate.first_update_seconds(stage, self.preset, *where) * self.machine_factor
 

@@ -18,6 +18,8 @@ from sovdeck.engine.contract.time_model import SavedClips, TimeModel
 CLIPS = [PlanClip(one) for one in (4.02, 3.85, 3.81, 3.94, 4.87, 4.28, 3.53)]
 SAMPLE_SOUND_S, PROOF_SOUND_S = 18.4, 23.3
 MEASURED_S = {"sovits": 51.0, "gpt": 81.0, "proof": 21.8}
+# CPU-seconds of each stage on a busy machine: fresh preparing, then the same resume.
+BUSY_CPU_S = {"prepare": 22.3, "sovits": 62.0, "gpt": 87.8, "proof": 25.0}
 PARAMS: dict[str, ParamValue] = {
     "train.repeats": 1,
     "train.save_every_minutes": 0,
@@ -62,6 +64,38 @@ def test_speaking_takes_time_by_the_sound() -> None:
     assert gpt.seconds + longer == pytest.approx(MEASURED_S["gpt"], rel=0.25)
     # A voice that has learnt to speak says the reference in the reference's time.
     assert stage(planned(), "proof") == pytest.approx(times.sentence(4.87))
+
+
+def test_preparing_takes_time_by_the_sound_and_by_what_is_read_from_it() -> None:
+    times, quiet = TimeModel("v2Pro", None, 1, ()), 51.0 / BUSY_CPU_S["sovits"]
+    assert times.prepare(28.31) == pytest.approx(quiet * BUSY_CPU_S["prepare"], rel=0.25)
+    assert TimeModel("v2", None, 1, ()).prepare(600) < 0.6 * times.prepare(600)
+    assert TimeModel("v2Pro", None, 4, ()).prepare(600) < 0.3 * times.prepare(600)
+
+
+def test_on_a_busy_machine_all_stages_keep_their_proportions() -> None:
+    """What one stage took there is measured, the others follow from it."""
+    times = TimeModel("v2Pro", None, 1, ())
+    update = times.update("sovits", 2, 1.0, 4.04)
+    busy = measured("sovits", 1.15 * update, batch=2, clip_seconds=4.04)
+    slower = TimeModel("v2Pro", None, 1, (busy,))
+    assert slower.machine_factor == pytest.approx(1.15)
+    assert slower.prepare(28.31) == pytest.approx(BUSY_CPU_S["prepare"], rel=0.25)
+    assert slower.sentence(23.62) == pytest.approx(BUSY_CPU_S["proof"], rel=0.25)
+    made = planned(replace(ONE_THREAD, measured=(busy,)), prepared=True, progress=FIRST_EPOCH)
+    usual = SavedClips.of(7, 0, [clip.seconds for clip in CLIPS])
+    rambling = replace(usual, sample_seconds=18.73)
+    longer = slower.export("gpt", rambling) - slower.export("gpt", usual)
+    assert made.stages[0].seconds == pytest.approx(BUSY_CPU_S["sovits"], rel=0.25)
+    assert made.stages[1].seconds + longer == pytest.approx(BUSY_CPU_S["gpt"], rel=0.25)
+
+
+def test_updates_of_the_toys() -> None:
+    """CPU-seconds of one update, measured with batches of two clips of four seconds."""
+    times = TimeModel("tiny", None, 2, ())
+    assert times.update("sovits", 2, 1, 4) == pytest.approx(0.113, rel=0.25)
+    assert times.update("gpt", 2, 4, 4) == pytest.approx(0.0717, rel=0.25)
+    assert times.update("gpt", 2, 1, 4) == pytest.approx(0.0235, rel=0.35)
 
 
 def test_the_whole_of_that_run() -> None:
@@ -150,7 +184,7 @@ def test_a_slow_processor_is_slow_in_all_it_does() -> None:
     quiet = planned()
     slow = [
         measured("sovits", 8 * 6.9, batch=2, clip_seconds=4.0),
-        measured("prepare", 8 * 17.08, clip_seconds=28.3),
+        measured("prepare", 8 * 19.15, clip_seconds=28.3),
     ]
     made = planned(replace(ONE_THREAD, measured=tuple(slow)))
     for name in ("opening", "prepare", "proof"):
