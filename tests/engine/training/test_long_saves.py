@@ -197,7 +197,11 @@ def test_saves_are_taken_to_be_as_slow_as_updates(
     clips: list[TrainingClip], tmp_path: Path, each_save: bool
 ) -> None:
     """On a processor that is busy with others; files go to the disk at its own pace."""
-    params = {"gpt.export_each_save": each_save, "gpt.save_every_epochs": 1, "gpt.epochs": 3}
+    params: dict[str, Any] = {
+        "gpt.export_each_save": each_save,
+        "gpt.save_every_epochs": 1,
+        "gpt.epochs": 3,
+    }
     stage = make_stage(gpt_task(clips), tmp_path, **params)
     first, last = Position(epoch=1, index=1), Position(epoch=3, index=1)
     quick, slow = (stage._rest_s(first, seconds) for seconds in (0.1, 1.0))
