@@ -11,6 +11,7 @@ import torch
 
 from sovdeck.engine.cli import main
 from sovdeck.engine.contract.layout import Layout
+from sovdeck.engine.contract.params import ParamValue
 from sovdeck.engine.contract.plan import StageProgress
 from sovdeck.engine.contract.spec import RunSpec
 from sovdeck.engine.practice.dataset import make_practice_set
@@ -20,7 +21,12 @@ from sovdeck.engine.runtime.checkpoint import CheckpointStore
 from sovdeck.engine.training.meters import Position
 from sovdeck.engine.training.plan import saved_progress
 
-PARAMS = {"train.device": "cpu", "train.repeats": 1, "sovits.batch_size": 2, "gpt.batch_size": 1}
+PARAMS: dict[str, ParamValue] = {
+    "train.device": "cpu",
+    "train.repeats": 1,
+    "sovits.batch_size": 2,
+    "gpt.batch_size": 1,
+}
 SPEC = RunSpec("second", "Mei", "tinyPro", params=PARAMS)
 
 
