@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from sovdeck.engine.bench.timing import Stopwatch
-from sovdeck.engine.contract.measured import Measurement
+from sovdeck.engine.contract.measured import BENCH_CLIP_S, Measurement
 from sovdeck.engine.models.gpt.config import GptConfig
 from sovdeck.engine.models.gpt.text2semantic import Text2Semantic
 from sovdeck.engine.models.sovits.config import SovitsConfig
@@ -24,7 +24,7 @@ from sovdeck.engine.training.gpt_task import GptSettings, GptTask
 from sovdeck.engine.training.sovits_data import SovitsBatch
 from sovdeck.engine.training.sovits_task import SovitsSettings, SovitsTask
 
-CLIP_SECONDS = 5  # usual for a voice's clips, which are 3 to 10 s long
+CLIP_SECONDS = int(BENCH_CLIP_S)
 _PHONES_A_SECOND, _TOKENS_A_SECOND, _FRAMES_A_SECOND = 10, 25, 50
 
 
@@ -56,7 +56,7 @@ def sovits_updates(
     for size in batches:
         batch = _sovits_batch(size, config, clip_seconds)
         seconds = watch.seconds(lambda batch=batch: _update(task, batch))
-        yield Measurement("sovits", preset, size, seconds)
+        yield Measurement("sovits", preset, size, seconds, clip_seconds=float(clip_seconds))
 
 
 def gpt_updates(
@@ -76,7 +76,7 @@ def gpt_updates(
     for size in batches:
         batch = _gpt_batch(size, config, clip_seconds)
         seconds = watch.seconds(lambda batch=batch: _update(task, batch))
-        yield Measurement("gpt", preset, size, seconds)
+        yield Measurement("gpt", preset, size, seconds, clip_seconds=float(clip_seconds))
 
 
 def _update(task: SovitsTask | GptTask, batch: Any) -> None:

@@ -10,11 +10,12 @@ from typing import Any
 
 from sovdeck.engine.contract.catalogue import Language, text
 from sovdeck.engine.contract.format import format_bytes
-from sovdeck.engine.contract.measured import Measurement
+from sovdeck.engine.contract.measured import BENCH_CLIP_S, Measurement
 
 ROW_VERSION = 1
 MAX_ROW_BYTES = 64_000
 _MAX_FIGURES, _MAX_TEXT = 200, 120
+_TOKENS_PER_SECOND = 25  # of speech
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,22 @@ class BenchRow:
         """Name of the GPU, or of the processor where there is none."""
         on_gpu = self.machine.get("device_kind") == "cuda"
         return str(self.machine.get("device" if on_gpu else "cpu", ""))
+
+    @property
+    def measurements(self) -> tuple[Measurement, ...]:
+        """Its updates, and a sentence as its tokens a second and its decoder come to."""
+        tokens = self._figure("tokens", "batch 1")
+        decode = self._figure("decode", "")
+        if tokens is None or decode is None:
+            return self.updates
+        seconds = BENCH_CLIP_S * (_TOKENS_PER_SECOND / tokens + 1 / decode)
+        preset = "v2" if self.sizes == "full" else "tiny"
+        return (*self.updates, Measurement("speech", preset, 1, seconds))
+
+    def _figure(self, name: str, detail: str) -> float | None:
+        """The first such figure above zero whose detail begins so; None without one."""
+        found = (one for one in self.figures if one.name == name and one.value > 0)
+        return next((one.value for one in found if one.detail.startswith(detail)), None)
 
     def as_json(self) -> dict[str, Any]:
         """The row as JSON values."""

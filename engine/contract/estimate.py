@@ -54,15 +54,24 @@ _GPT_COSTS |= {name: _Costs(1 * _MB, 8 * _MB) for name in TINY_PRESETS}
 # What writing and hashing a file takes, on the disks that providers have.
 _WRITE_BYTES_PER_SECOND = 250 * _MB
 _READ_BYTES_PER_SECOND = 800 * _MB
-# Seconds of one core, from `make rehearsal`: opening is Python, torch and transformers.
+# Seconds of one core, from `make rehearsal` and the networks alone. Opening is Python, torch and
+# transformers; what grows with the sound is a pair: of each clip, and of each second of it.
 _OPENING_S, _OPENING_TINY_S = 6.0, 5.0
-_BUILD_S = {"sovits": 3.0, "gpt": 3.0}  # the networks of a stage, from their files
-_FIXED_LOSS_S = {"sovits": 2.5, "gpt": 1.5}  # of the four clips, before and after
-_SAMPLES_S = {"sovits": 4.0, "gpt": 30.0}  # three sentences on the CPU
-_SPEAKER_LOAD_S = 6.0  # all that speaks, once
-_SENTENCE_S = 12.0
-_REFERENCE_CLIP_S = 10.0  # length of the clips that GPT's time on a CPU was measured with
-_SAMPLES_GPU_S, _SENTENCE_GPU_S = 8.0, 4.0
+_BUILD_S = {"sovits": 1.5, "gpt": 0.7}  # the networks of a stage, from their files
+_OPTIMISER_S = {"sovits": 1.1, "gpt": 0.16}  # of an update, however many clips it has
+_TRAIN_CLIP_S = {"sovits": (2.2, 0.03), "gpt": (0.0, 0.27)}
+_TINY_OPTIMISER_S = {"sovits": 0.035, "gpt": 0.012}
+_TINY_TRAIN_CLIP_S = {"sovits": (0.01, 0.0045), "gpt": (0.0025, 0.0011)}
+_FIRST_UPDATE_S = {"sovits": 1.8, "gpt": 0.3}  # beside what any takes: moments are made
+_LOSS_CLIP_S = {"sovits": (0.4, 0.03), "gpt": (0.0, 0.09)}
+_RESYNTHESIS_CLIP_S = (0.1, 0.25)
+_SPEECH_CLIP_S = (0.5, 0.9)  # GPT's tokens and their decoding, in equal parts
+_SPEAKER_LOAD_S, _TEXT_ENCODER_LOAD_S = 6.0, 3.0  # all that speaks, once
+_PREPARE_LOAD_S = 5.0  # the encoders, once
+_PREPARE_S, _SPEAKER_VECTOR_S = 0.25, 0.25  # of a second of recordings; what v2Pro needs more
+_LOSS_CLIP_GPU_S, _FIRST_GPU_S = 0.1, 0.6  # a clip; the first kernels of a kind
+_SENTENCE_GPU_S = 8.0 / 3
+_FIXED_LOSS_CLIPS, SAMPLES = 4, 3
 # What the process takes beside a stage: Python with its libraries, and what speaks samples.
 _PROCESS_BYTES = int(0.9 * GIB)
 _TINY_PROCESS_BYTES = int(0.6 * GIB)
@@ -74,28 +83,35 @@ STATE_TIME_SHARE = 0.04
 
 
 def update_seconds(
-    stage: str, preset: str, batch: int, micro_batches: float, gpu_name: str | None, cores: int
+    stage: str,
+    preset: str,
+    batch: int,
+    micro_batches: float,
+    clip_seconds: float,
+    gpu_name: str | None,
+    cores: int,
 ) -> float:
-    """Seconds of one optimiser update of `micro_batches`; `gpu_name` None: on the CPU."""
+    """Seconds of one optimiser update; `gpu_name` None: on the CPU.
+
+    It has `micro_batches` times `batch` clips of this mean length. Both stages read whole clips;
+    SoVITS spends nearly all its time on slices of one length, GPT in proportion.
+    """
     if preset in TINY_PRESETS:
-        return micro_batches * 0.03 * (batch + 1) * (1.0 if gpu_name is None else 0.5)
+        clips = micro_batches * batch * _of_clip(_TINY_TRAIN_CLIP_S[stage], clip_seconds)
+        return (_TINY_OPTIMISER_S[stage] + clips) * (1.0 if gpu_name is None else 0.5)
     relative = _SOVITS_COSTS[preset].time if stage == "sovits" else 1.0
     if gpu_name is None:
-        return (
-            micro_batches * batch * (2.8 * relative if stage == "sovits" else 3.1) / _speedup(cores)
-        )
+        clips = micro_batches * batch * _of_clip(_TRAIN_CLIP_S[stage], clip_seconds)
+        return (_OPTIMISER_S[stage] + clips) * relative / _speedup(cores)
     base, per_clip = (0.25, 0.05) if stage == "sovits" else (0.08, 0.02)
     return micro_batches * (base + per_clip * batch) * relative * gpu_time_factor(gpu_name)
 
 
-def length_factor(stage: str, gpu_name: str | None, clip_seconds: float) -> float:
-    """What `update_seconds` is multiplied by for clips of this mean length.
-
-    GPT reads whole clips, and a CPU takes time in proportion; SoVITS trains slices of one length.
-    """
-    if stage != "gpt" or gpu_name is not None or clip_seconds <= 0:
-        return 1.0
-    return clip_seconds / _REFERENCE_CLIP_S
+def first_update_seconds(stage: str, preset: str, gpu_name: str | None, cores: int) -> float:
+    """Seconds that the first update of all takes beside what any takes."""
+    if preset in TINY_PRESETS:
+        return 0.0
+    return _FIRST_GPU_S if gpu_name is not None else _FIRST_UPDATE_S[stage] / _speedup(cores)
 
 
 def opening_seconds(preset: str) -> float:
@@ -103,46 +119,83 @@ def opening_seconds(preset: str) -> float:
     return _OPENING_TINY_S if preset in TINY_PRESETS else _OPENING_S
 
 
-def begin_stage_seconds(stage: str, preset: str, gpu_name: str | None, cores: int) -> float:
-    """Seconds of a stage beside its updates and saves.
-
-    Its networks are built, a first state proves that the disk holds one, and the loss of a few
-    clips is measured before and after.
-    """
-    if preset in TINY_PRESETS:
-        return 1.5
-    loss = _FIXED_LOSS_S[stage] / _speedup(cores) if gpu_name is None else 1.0
-    return _BUILD_S[stage] + _state_seconds(stage, preset) + 2 * loss
+def build_seconds(stage: str, preset: str) -> float:
+    """Seconds to build the networks of a stage with the weights that it starts from."""
+    return 0.5 if preset in TINY_PRESETS else _BUILD_S[stage]
 
 
-def save_seconds(
-    stage: str, preset: str, gpu_name: str | None, cores: int, *, exports: bool
+def fixed_loss_seconds(
+    stage: str, preset: str, clip_seconds: float, gpu_name: str | None, cores: int
 ) -> float:
-    """Seconds of one save: the state and, with `exports`, the voice file and three samples."""
+    """Seconds to measure the loss of a few training clips, as is done before and after."""
+    return loss_seconds(stage, preset, _FIXED_LOSS_CLIPS, clip_seconds, gpu_name, cores)
+
+
+def loss_seconds(
+    stage: str, preset: str, clips: int, clip_seconds: float, gpu_name: str | None, cores: int
+) -> float:
+    """Seconds to measure the loss of so many clips of this mean length."""
+    if preset in TINY_PRESETS:
+        return 0.05 * clips
+    if gpu_name is not None:
+        return (_FIRST_GPU_S if clips else 0.0) + _LOSS_CLIP_GPU_S * clips
+    relative = _SOVITS_COSTS[preset].time if stage == "sovits" else 1.0
+    return clips * _of_clip(_LOSS_CLIP_S[stage], clip_seconds) * relative / _speedup(cores)
+
+
+def sample_seconds(
+    stage: str, preset: str, sound_seconds: float, gpu_name: str | None, cores: int
+) -> float:
+    """Seconds of one sample of so much sound, with what speaks it loaded."""
+    if stage == "gpt":
+        return sentence_seconds(preset, sound_seconds, gpu_name, cores)
+    if preset in TINY_PRESETS:
+        return 0.1
+    if gpu_name is not None:
+        return _SENTENCE_GPU_S
+    relative = _SOVITS_COSTS[preset].time
+    return _of_clip(_RESYNTHESIS_CLIP_S, sound_seconds) * relative / _speedup(cores)
+
+
+def sentence_seconds(preset: str, sound_seconds: float, gpu_name: str | None, cores: int) -> float:
+    """Seconds to speak a sentence of so much sound, through the whole path."""
+    if preset in TINY_PRESETS:
+        return 0.5
+    if gpu_name is not None:
+        return _SENTENCE_GPU_S
+    return _of_clip(_SPEECH_CLIP_S, sound_seconds) / _speedup(cores)
+
+
+def speaker_load_seconds(preset: str, *, chinese: bool) -> float:
+    """Seconds to load all that speaks a sample, the text encoder where that is Chinese."""
     if preset in TINY_PRESETS:
         return 1.0
-    if not exports:
-        return _state_seconds(stage, preset)
-    samples = _SAMPLES_S[stage] / _speedup(cores) if gpu_name is None else _SAMPLES_GPU_S
-    return _state_seconds(stage, preset) + _write_seconds(_costs(stage, preset).export) + samples
-
-
-def speaking_seconds(preset: str, gpu_name: str | None, cores: int, *, loaded: bool) -> float:
-    """Seconds of the proof sentence; `loaded`: samples were spoken before, by the same models."""
-    if preset in TINY_PRESETS:
-        return 1.5
-    sentence = _SENTENCE_S / _speedup(cores) if gpu_name is None else _SENTENCE_GPU_S
-    return sentence + (0.0 if loaded else speaker_load_seconds(preset))
-
-
-def speaker_load_seconds(preset: str) -> float:
-    """Seconds to load all that speaks a sample, once a run."""
-    return 1.0 if preset in TINY_PRESETS else _SPEAKER_LOAD_S
+    return _SPEAKER_LOAD_S + (_TEXT_ENCODER_LOAD_S if chinese else 0.0)
 
 
 def pack_seconds(size: int) -> float:
     """Seconds to write and hash a zip of `size` bytes."""
-    return 0.5 + _write_seconds(size) + size / _READ_BYTES_PER_SECOND
+    return 0.5 + _write_seconds(size) + _read_seconds(size)
+
+
+def export_seconds(stage: str, preset: str) -> float:
+    """Seconds to write and hash the file of one voice."""
+    return 0.2 if preset in TINY_PRESETS else _write_seconds(_costs(stage, preset).export)
+
+
+def state_seconds(stage: str, preset: str) -> float:
+    """Seconds to write and hash a resumable state."""
+    return 0.2 if preset in TINY_PRESETS else _write_seconds(_costs(stage, preset).state)
+
+
+def resume_seconds(stage: str, preset: str) -> float:
+    """Seconds to verify a resumable state and to read it."""
+    return 0.2 if preset in TINY_PRESETS else 2 * _read_seconds(_costs(stage, preset).state)
+
+
+def compare_seconds(stage: str, preset: str) -> float:
+    """Seconds to read a voice file and what it started from, to tell what has changed."""
+    return 0.1 if preset in TINY_PRESETS else 2 * _read_seconds(_costs(stage, preset).export)
 
 
 def timed_saves(
@@ -151,7 +204,7 @@ def timed_saves(
     """States beside `saves`: by the clock each `interval` seconds (0: none), of cheap epochs."""
     if not interval or not epochs:
         return 0
-    cheap = max(seconds / epochs, _state_seconds(stage, preset) / STATE_TIME_SHARE)
+    cheap = max(seconds / epochs, state_seconds(stage, preset) / STATE_TIME_SHARE)
     return max(0, int(seconds / min(interval, cheap)) - saves)
 
 
@@ -159,8 +212,13 @@ def _costs(stage: str, preset: str) -> _Costs:
     return (_SOVITS_COSTS if stage == "sovits" else _GPT_COSTS)[preset]
 
 
-def _state_seconds(stage: str, preset: str) -> float:
-    return _write_seconds(_costs(stage, preset).state)
+def _read_seconds(size: int) -> float:
+    return size / _READ_BYTES_PER_SECOND
+
+
+def _of_clip(cost: tuple[float, float], seconds: float) -> float:
+    each, per_second = cost
+    return each + per_second * seconds
 
 
 def _write_seconds(size: int) -> float:
@@ -176,8 +234,10 @@ def prepare_seconds(audio_seconds: float, preset: str, gpu_name: str | None, cor
     """Seconds to prepare features, the loading of the encoders included."""
     if gpu_name is not None:
         return 20 + audio_seconds * 0.02 * gpu_time_factor(gpu_name)
-    per_audio_second = 0.03 if preset in TINY_PRESETS else 0.25
-    return 10 + audio_seconds * per_audio_second / max(1, min(cores, 4))
+    if preset in TINY_PRESETS:
+        return 1.5 + audio_seconds * 0.03 / max(1, min(cores, 4))
+    per_second = _PREPARE_S + (0.0 if preset == "v2" else _SPEAKER_VECTOR_S)
+    return _PREPARE_LOAD_S + audio_seconds * per_second / max(1, min(cores, 4))
 
 
 def gpu_time_factor(gpu_name: str) -> float:

@@ -1,6 +1,6 @@
-"""How long updates take by measurement: of `bench`, and of earlier runs on the same device.
+"""How long work takes by measurement: of `bench`, and of earlier runs on the same device.
 
-The plan's own model says how time grows with batch and preset; what was measured says by how
+The plan's own model says how time grows with its amount; what was measured says by how
 much it is wrong on this device. So a prediction is the model's, times the ratio of measured to
 modelled time, a mean over all measurements of the stage in which near ones count most.
 """
@@ -12,13 +12,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+BENCH_CLIP_S = 5.0  # length of the clips that `bench` measures with, usual for a voice
 _OTHER_PRESET_WEIGHT = 0.2
+_MAX_CLIP_S = 36_000.0
 _MAX_SECONDS = 3600.0  # of one update; more is no measurement
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """Seconds of one update of a stage. `source`: "bench" or the id of a run."""
+    """Seconds of one piece of work. `source`: "bench" or the id of a run.
+
+    stage: "sovits" or "gpt" of one optimiser update, of `micro_batches` times `batch` clips that
+    last `clip_seconds` in the mean; "prepare" of all recordings and "speech" of one sentence, of
+    `clip_seconds` of sound.
+    """
 
     stage: str
     preset: str
@@ -26,6 +33,7 @@ class Measurement:
     seconds: float
     source: str = "bench"
     micro_batches: float = 1.0
+    clip_seconds: float = BENCH_CLIP_S
 
     @classmethod
     def parse(cls, raw: Any) -> Measurement | None:
@@ -40,7 +48,11 @@ class Measurement:
             return None
         if not isinstance(seconds, (int, float)) or not 0 < seconds <= _MAX_SECONDS:
             return None
-        return cls(stage[:20], preset[:20], batch, float(seconds))
+        # A row that an older version wrote does not say how long its clips were.
+        clip_seconds = raw.get("clip_seconds", BENCH_CLIP_S)
+        if not isinstance(clip_seconds, (int, float)) or not 0 < clip_seconds <= _MAX_CLIP_S:
+            return None
+        return cls(stage[:20], preset[:20], batch, float(seconds), clip_seconds=float(clip_seconds))
 
 
 @dataclass(frozen=True)

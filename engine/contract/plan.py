@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from sovdeck.engine.contract import estimate
 from sovdeck.engine.contract.catalogue import Language, text
 from sovdeck.engine.contract.dataset.check import CheckedDataset
 from sovdeck.engine.contract.dataset.clip import MAX_CLIP_S, MIN_CLIP_S
-from sovdeck.engine.contract.measured import Measurement, find_correction
+from sovdeck.engine.contract.measured import Measurement
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.contract.spec import RunSpec
+from sovdeck.engine.contract.time_model import SavedClips, TimeModel
 from sovdeck.engine.contract.updates import (
     GPT_ACCUMULATION_STEPS,
     auto_batch_size,
@@ -31,6 +33,8 @@ _PHONES_PER_SECOND = (3.0, 25.0)
 _ASSUMED_PHONES_PER_SECOND = 10.0  # where the text has not been read yet
 _LITTLE_AUDIO_S, _SMALL_DATASET_BATCH, _SMALL_DATASET_CLIPS = 60.0, 12, 300
 _ONE_GPU_AUDIO_S = 3600.0
+_REFERENCE_S = 6.0  # the clip nearest to it becomes the reference
+_CHARACTERS_PER_SECOND = {"en": 14.0}  # of speech; about six elsewhere
 
 
 @dataclass(frozen=True)
@@ -51,8 +55,8 @@ class PlanClip:
 class PlanDevice:
     """Where the run would be. `gpu_name` None: on the CPU.
 
-    `rates`: measured updates a second of just this run. `measured`: of other runs on the device,
-    and of `bench`.
+    `cores`: those that networks compute on. `rates`: measured updates a second of just this run.
+    `measured`: of other runs on the device, and of `bench`.
     """
 
     gpu_name: str | None = None
@@ -66,11 +70,24 @@ class PlanDevice:
 
 
 @dataclass(frozen=True)
+class StageProgress:
+    """What the saved state of a stage holds: whole epochs, and updates of the one after them.
+
+    `same_run`: it was saved by the run that is planned, else by another one.
+    """
+
+    epochs: int
+    updates: int = 0
+    same_run: bool = False
+
+
+@dataclass(frozen=True)
 class StagePlan:
     """One training stage.
 
-    `seconds` are all of it: `updates` and, in `saving_seconds`, `saves` states with their exports
-    and samples. `estimated`: the time of its updates was not measured on this device.
+    `seconds` are all that is left of it: `updates` but for those that are `done` in a saved state
+    and, in `saving_seconds`, their share of `saves` states with their exports and samples.
+    `estimated`: the time of its updates was not measured on this device.
     """
 
     name: str
@@ -86,6 +103,7 @@ class StagePlan:
     saving_seconds: float = 0.0
     timed_saves: int = 0
     error: float | None = None  # share by which predictions from `measured` missed each other
+    done: int = 0
 
     @property
     def updates(self) -> int:
@@ -161,6 +179,8 @@ class RunPlan:
                     held=stage.held_out,
                 )
             )
+            if stage.done:
+                texts.append(text("engine.plan.done", stage=stage.name, updates=stage.done))
             if not stage.estimated:
                 error = "?" if stage.error is None else f"{stage.error:.0%}"
                 texts.append(text("engine.plan.measured", stage=stage.name, error=error))
@@ -178,18 +198,27 @@ class RunPlan:
 
 
 def make_plan(
-    spec: RunSpec, clips: Sequence[PlanClip], device: PlanDevice, *, prepared: bool = False
+    spec: RunSpec,
+    clips: Sequence[PlanClip],
+    device: PlanDevice,
+    *,
+    prepared: bool = False,
+    progress: Mapping[str, StageProgress] = MappingProxyType({}),
 ) -> RunPlan:
     """Updates, time, money, memory and disk of `spec` over `clips` on `device`.
 
-    `prepared`: the features of the clips are there already.
+    `prepared`: the features of the clips are there already. `progress`: of the stages that go on
+    from a saved state; they take the rest of their time, and the disk of the whole.
     """
     audio = sum(clip.seconds for clip in clips)
+    times = TimeModel(spec.preset, device.gpu_name, device.cores, device.measured)
     stages = tuple(
-        _plan_stage(name, spec, clips, device) for name in TRAINING_STAGES if name in spec.stages
+        _plan_stage(name, spec, clips, device, times, progress.get(name))
+        for name in TRAINING_STAGES
+        if name in spec.stages
     )
     packed = _pack_bytes(spec, stages) if "pack" in spec.stages else 0
-    other = _other_seconds(spec, audio, packed, device, prepared=prepared)
+    other = _other_seconds(spec, clips, packed, times, stages, prepared=prepared)
     seconds = sum(stage.seconds for stage in stages) + sum(other.values())
     disk = estimate.feature_disk_bytes(audio) + packed
     disk += sum(_stage_disk_bytes(stage, spec) for stage in stages)
@@ -211,18 +240,45 @@ def make_plan(
 
 
 def _other_seconds(
-    spec: RunSpec, audio: float, packed: int, device: PlanDevice, *, prepared: bool
+    spec: RunSpec,
+    clips: Sequence[PlanClip],
+    packed: int,
+    times: TimeModel,
+    stages: Sequence[StagePlan],
+    *,
+    prepared: bool,
 ) -> dict[str, float]:
     """Seconds of all that is no training: opening, prepare, proof and pack."""
-    preset, where = spec.preset, (device.gpu_name, device.cores)
-    seconds = {"opening": estimate.opening_seconds(preset)}
+    seconds = {"opening": times.opening()}
     if "prepare" in spec.stages:
-        seconds["prepare"] = 1.0 if prepared else estimate.prepare_seconds(audio, preset, *where)
+        audio = sum(clip.seconds for clip in clips)
+        seconds["prepare"] = 1.0 if prepared else times.prepare(audio)
     if "proof" in spec.stages:
-        seconds["proof"] = estimate.speaking_seconds(preset, *where, loaded="gpt" in spec.stages)
+        seconds["proof"] = times.sentence(_proof_sound_seconds(spec, clips))
+        # GPT's samples, where it has any left to speak, were spoken with the same models.
+        if not any(stage.name == "gpt" and stage.done < stage.updates for stage in stages):
+            seconds["proof"] += times.speaker_load(chinese=_speaks_chinese(clips))
     if "pack" in spec.stages:
-        seconds["pack"] = estimate.pack_seconds(packed)
+        seconds["pack"] = times.pack(packed)
     return seconds
+
+
+def _proof_sound_seconds(spec: RunSpec, clips: Sequence[PlanClip]) -> float:
+    """How long the proof sentence sounds; without one of its own, it is the reference's."""
+    if spec.proof_text:
+        return len(spec.proof_text) / _CHARACTERS_PER_SECOND.get(spec.proof_language, 6.0)
+    reference = _reference_clip(clips)
+    return reference.seconds if reference else _REFERENCE_S
+
+
+def _reference_clip(clips: Sequence[PlanClip]) -> PlanClip | None:
+    """The clip that samples and proof imitate, and in whose language they are read."""
+    return min(clips, key=lambda clip: abs(clip.seconds - _REFERENCE_S), default=None)
+
+
+def _speaks_chinese(clips: Sequence[PlanClip]) -> bool:
+    reference = _reference_clip(clips)
+    return reference is not None and reference.chinese
 
 
 def _memory(
@@ -278,7 +334,12 @@ def usable_clips(stage: str, clips: Sequence[PlanClip]) -> list[PlanClip]:
 
 
 def _plan_stage(
-    name: str, spec: RunSpec, clips: Sequence[PlanClip], device: PlanDevice
+    name: str,
+    spec: RunSpec,
+    clips: Sequence[PlanClip],
+    device: PlanDevice,
+    times: TimeModel,
+    progress: StageProgress | None,
 ) -> StagePlan:
     kept = usable_clips(name, clips)
     held = held_out_clips(len(kept))
@@ -294,24 +355,34 @@ def _plan_stage(
     rate = device.rates.get(name)
     shown = count * _repeats(spec, len(kept))
     micro_batches = max(1.0, shown / (batch * world_size * per_epoch)) if per_epoch else 1.0
-    update_seconds = _modelled_seconds(
-        Measurement(name, spec.preset, batch, 1.0, micro_batches=micro_batches), device
-    )
-    correction = find_correction(
-        device.measured, name, spec.preset, batch, lambda one: _modelled_seconds(one, device)
-    )
-    if correction is not None:
-        update_seconds *= correction.factor
-    else:
-        mean = sum(clip.seconds for clip in kept) / len(kept) if kept else 0.0
-        update_seconds *= estimate.length_factor(name, device.gpu_name, mean)
-    rate_seconds = epochs * per_epoch * (1 / rate if rate else update_seconds)
+    sizes = SavedClips.of(count, held, [clip.seconds for clip in kept])
+    each = 1 / rate if rate else times.update(name, batch, micro_batches, sizes.seconds)
     wanted = spec.settings.stage(name)
-    saves = -(-epochs // wanted.save_every_epochs)  # the last epoch is always saved
     interval = 60.0 * spec.settings.train.save_every_minutes
-    timed_saves = estimate.timed_saves(name, spec.preset, rate_seconds, epochs, saves, interval)
-    saving = _saving_seconds(name, spec, saves, timed_saves, device)
-    beginning = estimate.begin_stage_seconds(name, spec.preset, device.gpu_name, device.cores)
+
+    def saves_after(epoch: int) -> int:  # the last epoch is always saved
+        return -(-epochs // wanted.save_every_epochs) - epoch // wanted.save_every_epochs
+
+    def timed_after(updates: int, epoch: int) -> int:
+        seconds, saves = (epochs * per_epoch - updates) * each, saves_after(epoch)
+        return estimate.timed_saves(name, spec.preset, seconds, epochs - epoch, saves, interval)
+
+    begun = min(progress.epochs, epochs) if progress else 0
+    done = begun * per_epoch
+    if progress and begun < epochs:
+        done += min(progress.updates, per_epoch)
+    left = epochs * per_epoch - done
+    saves = saves_after(begun) if begun < epochs else 0
+    exports = saves if wanted.export_each_save else min(saves, 1)
+    saving = saves * times.save(name, sizes) + timed_after(done, begun) * times.state(name)
+    # What an earlier run has exported is written again, and not spoken.
+    saving += exports * times.export(name, sizes) if exports else times.export_file(name)
+    if name == "gpt" and exports:
+        saving += times.speaker_load(chinese=_speaks_chinese(clips))
+    state = "none" if progress is None else "same" if progress.same_run else "another"
+    frame = times.begin_stage(name, sizes.seconds, state) + times.end_stage(name, sizes.seconds)
+    frame += times.first_update(name) if left and progress is None else 0.0
+    correction = times.correction(name, batch)
     return StagePlan(
         name=name,
         clips=count,
@@ -319,34 +390,15 @@ def _plan_stage(
         epochs=epochs,
         batch=batch,
         updates_per_epoch=per_epoch,
-        seconds=rate_seconds + saving + beginning,
+        seconds=left * each + saving + frame,
         estimated=not rate and correction is None,
         memory=estimate.memory_bytes(name, spec.preset, batch, longest, phones),
-        saves=saves,
+        saves=saves_after(0),
         saving_seconds=saving,
-        timed_saves=timed_saves,
+        timed_saves=timed_after(0, 0),
         error=None if rate or correction is None else correction.error,
+        done=done,
     )
-
-
-def _modelled_seconds(one: Measurement, device: PlanDevice) -> float:
-    """Seconds of such an update on this device, by the model alone."""
-    return estimate.update_seconds(
-        one.stage, one.preset, one.batch, one.micro_batches, device.gpu_name, device.cores
-    )
-
-
-def _saving_seconds(
-    name: str, spec: RunSpec, saves: int, timed_saves: int, device: PlanDevice
-) -> float:
-    where = (name, spec.preset, device.gpu_name, device.cores)
-    exports = saves if spec.settings.stage(name).export_each_save else min(saves, 1)
-    with_samples = estimate.save_seconds(*where, exports=True)
-    state_alone = estimate.save_seconds(*where, exports=False)
-    seconds = exports * with_samples + (saves - exports + timed_saves) * state_alone
-    if name == "gpt" and exports:
-        seconds += estimate.speaker_load_seconds(spec.preset)
-    return seconds
 
 
 def _exports(stage: StagePlan, spec: RunSpec) -> int:

@@ -13,14 +13,14 @@ import soundfile
 from sovdeck.engine.contract.dataset.items import read_dataset_list
 from sovdeck.engine.contract.estimate import GIB
 from sovdeck.engine.contract.layout import VERSIONS, Layout
-from sovdeck.engine.contract.plan import PlanClip, RunPlan, make_plan
+from sovdeck.engine.contract.plan import PlanClip, PlanDevice, RunPlan, make_plan
 from sovdeck.engine.contract.pretrained_set import resolve_preset
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.contract.spec import RunSpec, version_of_preset
 from sovdeck.engine.prepare.sources import list_file, wav_folder
 from sovdeck.engine.runtime.device import choose_device, refuse_unseen_gpu
 from sovdeck.engine.training.initial_weights import open_initial_weights
-from sovdeck.engine.training.plan import has_features, plan_device, plan_run
+from sovdeck.engine.training.plan import has_features, plan_device, plan_run, saved_progress
 
 _MAX_NAMED = 12  # datasets that a sentence lists
 
@@ -63,7 +63,7 @@ def plan_preflight(
     if not clips:
         return None
     device = plan_device(spec, layout, price_per_hour, currency)
-    return make_plan(spec, clips, device, prepared=has_features(spec, layout))
+    return _make_plan(spec, layout, clips, device)
 
 
 def _check_weights(spec: RunSpec, layout: Layout) -> None:
@@ -85,7 +85,7 @@ def run_preflight(spec: RunSpec, layout: Layout) -> RunPlan:
     device = plan_device(spec, layout)
     # Files of an earlier attempt are overwritten or used again.
     have = (device.disk_free or 0) + _used_bytes(spec, layout)
-    plan = make_plan(spec, clips, device, prepared=has_features(spec, layout))
+    plan = _make_plan(spec, layout, clips, device)
     if clips:  # else the prepare stage still has to find them
         plan.raise_refusal()
     need = plan.disk
@@ -98,6 +98,11 @@ def run_preflight(spec: RunSpec, layout: Layout) -> RunPlan:
             have=f"{have / GIB:.1f}",
         )
     return plan
+
+
+def _make_plan(spec: RunSpec, layout: Layout, clips: list[PlanClip], device: PlanDevice) -> RunPlan:
+    prepared, progress = has_features(spec, layout), saved_progress(spec, layout)
+    return make_plan(spec, clips, device, prepared=prepared, progress=progress)
 
 
 def check_prepared(spec: RunSpec, layout: Layout) -> None:

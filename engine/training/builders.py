@@ -15,6 +15,7 @@ from sovdeck.engine.contract.catalogue import LANGUAGES, text
 from sovdeck.engine.contract.params import PARAMS
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.contract.settings import RunSettings
+from sovdeck.engine.contract.time_model import SavedClips
 from sovdeck.engine.contract.updates import (
     GPT_ACCUMULATION_STEPS,
     auto_batch_size,
@@ -202,6 +203,11 @@ def _build_stage(
         measure_change,
         sample,
         lambda: measure(fixed_clips)[loss],
+        SavedClips.of(
+            len(inputs.training_clips),
+            len(inputs.held_out_clips),
+            [clip.seconds for clip in (*inputs.training_clips, *inputs.held_out_clips)],
+        ),
     )
     return TrainingStage(context, hooks, inputs.newest, inputs.checkpoints)
 

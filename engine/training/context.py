@@ -10,6 +10,7 @@ from typing import Any
 
 from sovdeck.engine.contract.layout import Layout
 from sovdeck.engine.contract.spec import RunSpec
+from sovdeck.engine.contract.time_model import SavedClips
 from sovdeck.engine.runtime.device import Device
 from sovdeck.engine.runtime.distributed import Peers
 from sovdeck.engine.runtime.event_writer import Emit
@@ -61,7 +62,7 @@ class StageHooks:
     export(epoch, position, metrics) writes the small weight file; validate() returns metrics of
     the held-out clips, or nothing; measure_change(path) is the norm of what training changed in
     an exported file; sample(epoch, path) speaks with it; fixed_loss() is the loss of a few fixed
-    clips without randomness.
+    clips without randomness. `clips` are the numbers and lengths that times are estimated from.
     """
 
     task: Task
@@ -74,6 +75,7 @@ class StageHooks:
     measure_change: Callable[[Path], float]
     sample: Callable[[int, Path], None]
     fixed_loss: Callable[[], float]
+    clips: SavedClips
 
 
 @dataclass(frozen=True)

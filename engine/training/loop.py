@@ -154,16 +154,18 @@ def _emit_step(
         losses=losses,
         epoch=position.epoch,
         rate=throughput.updates_per_second,
-        eta_s=_eta_s(throughput, max(0, total - position.step), callbacks.rest_s(position)),
+        eta_s=_eta_s(throughput, max(0, total - position.step), position, callbacks),
         lr=task.learning_rate,
         **norms,
     )
 
 
-def _eta_s(throughput: Throughput, updates: int, rest: float) -> float | None:
+def _eta_s(
+    throughput: Throughput, updates: int, position: Position, callbacks: TrainingCallbacks
+) -> float | None:
     """Seconds to the end of the stage: updates, saves and closing; None without a rate."""
-    left = throughput.eta_s(updates)
-    return None if left is None else left + rest
+    each = throughput.eta_s(1)
+    return None if each is None else updates * each + callbacks.rest_s(position, each)
 
 
 def _roll_back(

@@ -1,16 +1,19 @@
-"""What was measured on this machine: rows of `bench`, and updates of runs that went before."""
+"""What was measured on this machine: rows of `bench`, and the work of runs that went before."""
 
 from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from sovdeck.engine.contract.bench_row import MAX_ROW_BYTES, BenchRow
-from sovdeck.engine.contract.events import parse_event
+from sovdeck.engine.contract.events import Event, parse_event
+from sovdeck.engine.contract.foreign_values import to_number
 from sovdeck.engine.contract.layout import Layout
-from sovdeck.engine.contract.measured import Measurement
+from sovdeck.engine.contract.measured import BENCH_CLIP_S, Measurement
+from sovdeck.engine.contract.plan import TRAINING_STAGES
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.engine.contract.spec import RunSpec
 from sovdeck.engine.contract.updates import GPT_ACCUMULATION_STEPS
@@ -18,7 +21,9 @@ from sovdeck.engine.contract.updates import GPT_ACCUMULATION_STEPS
 _MAX_RUNS = 30  # the newest
 _MAX_EVENT_BYTES = 4 << 20  # of one run; its first updates say as much as its last
 _MAX_ROWS = 50
-_FEWEST_RATES = 2  # readings of a stage; the first one holds the loading of everything
+_FEWEST_UPDATES = 2
+# What is told from time to time whatever is at work.
+_BESIDE_WORK = frozenset({"memory", "warning"})
 
 
 def read_measurements(layout: Layout, device_name: str) -> tuple[Measurement, ...]:
@@ -35,7 +40,7 @@ def _of_bench(layout: Layout, device_name: str) -> Iterator[Measurement]:
     for line in lines:
         row = BenchRow.parse(_parse(line))
         if row is not None and row.machine.get("device") == device_name:
-            yield from row.updates
+            yield from row.measurements
 
 
 def _of_runs(layout: Layout, device_name: str) -> Iterator[Measurement]:
@@ -52,8 +57,7 @@ def _of_runs(layout: Layout, device_name: str) -> Iterator[Measurement]:
 
 
 def _of_run(events: Path, spec: RunSpec, device_name: str) -> Iterator[Measurement]:
-    batches: dict[str, int] = {}
-    rates: dict[str, list[float]] = {}
+    work = _MeasuredWork(spec)
     with events.open("rb") as file:
         for line in file.read(_MAX_EVENT_BYTES).splitlines():
             event = parse_event(line)
@@ -61,17 +65,80 @@ def _of_run(events: Path, spec: RunSpec, device_name: str) -> Iterator[Measureme
                 continue
             if event.type == "run_started" and event.payload["device"].get("name") != device_name:
                 return
-            stage, rate = event.stage or "", event.payload.get("rate")
-            if event.type == "stage_started" and isinstance(event.payload.get("batch"), int):
-                batches[stage] = event.payload["batch"]
-            elif event.type == "step" and isinstance(rate, (int, float)) and rate > 0:
-                rates.setdefault(stage, []).append(float(rate))
-    for stage, found in rates.items():
-        if stage in batches and len(found) > _FEWEST_RATES:
-            # An update of the GPT is several batches; that a small set has fewer is not told here.
-            parts = GPT_ACCUMULATION_STEPS if stage == "gpt" else 1
-            seconds = 1 / statistics.median(found[1:])
-            yield Measurement(stage, spec.preset, batches[stage], seconds, spec.run, float(parts))
+            work.add(event)
+    yield from work.measurements()
+
+
+class _MeasuredWork:
+    """What the events of one run say of the time its work took.
+
+    An update takes what lies between two `step` events with nothing else between; so the first one
+    of a process counts nowhere, which loads its data and reserves memory.
+    """
+
+    def __init__(self, spec: RunSpec) -> None:
+        self._spec = spec
+        self._sizes: dict[str, Mapping[str, Any]] = {}  # of a stage, as it started
+        self._updates: dict[str, list[float]] = {}
+        self._sentences: list[Measurement] = []
+        self._prepared: list[Measurement] = []
+        self._before: Event | None = None
+
+    def add(self, event: Event) -> None:
+        """Take the next event of the run."""
+        if event.type in _BESIDE_WORK:
+            return
+        before, self._before = self._before, event
+        stage, payload = event.stage or "", event.payload
+        if event.type == "stage_started":
+            self._sizes[stage] = payload
+        elif event.type == "step" and before is not None and before.type == "step":
+            if stage in TRAINING_STAGES and before.stage == stage:
+                self._add_updates(before, event)
+        elif event.type == "sample" and stage == "gpt" and before is not None:
+            # The first sample of a process also loads what speaks it.
+            if before.type == "sample" and before.stage == stage:
+                taken = (event.t - before.t) / 1000
+                self._sentences += self._piece("speech", taken, payload["seconds"])
+        elif event.type == "stage_finished" and stage == "prepare":
+            items, sound = payload.get("items"), payload.get("audio_seconds")
+            if items and items == payload.get("redone"):  # else some of it was there already
+                self._prepared += self._piece("prepare", payload["seconds"], sound)
+
+    def measurements(self) -> Iterator[Measurement]:
+        """All that was measured, the mean of each kind."""
+        for stage, found in self._updates.items():
+            sizes = self._sizes.get(stage, {})
+            batch = sizes.get("batch")
+            if not isinstance(batch, int) or len(found) < _FEWEST_UPDATES:
+                continue
+            # An older version did not say these.
+            assumed = GPT_ACCUMULATION_STEPS if stage == "gpt" else 1
+            parts = to_number(sizes.get("micro_batches")) or float(assumed)
+            clip_seconds = to_number(sizes.get("clip_seconds")) or BENCH_CLIP_S
+            yield Measurement(
+                stage,
+                self._spec.preset,
+                batch,
+                statistics.median(found),
+                self._spec.run,
+                parts,
+                clip_seconds,
+            )
+        yield from self._prepared
+        yield from self._sentences
+
+    def _add_updates(self, before: Event, event: Event) -> None:
+        updates = (to_number(event.payload["step"]) or 0) - (to_number(before.payload["step"]) or 0)
+        if updates > 0 and event.t > before.t:
+            taken = (event.t - before.t) / 1000 / updates
+            self._updates.setdefault(event.stage or "", []).append(taken)
+
+    def _piece(self, work: str, seconds: Any, sound: Any) -> list[Measurement]:
+        taken, length = to_number(seconds), to_number(sound)
+        if not taken or not length or taken <= 0 or length <= 0:
+            return []
+        return [Measurement(work, self._spec.preset, 1, taken, self._spec.run, 1.0, length)]
 
 
 def _parse(line: bytes) -> object:

@@ -191,12 +191,11 @@ class Throughput:
 
 
 class SaveTimes:
-    """Seconds that saves take: as estimated, until some were measured."""
+    """Seconds that saves took, and what comes after the last one; nothing until measured."""
 
-    def __init__(self, estimated: float) -> None:
-        self._estimated = estimated
+    def __init__(self) -> None:
         self._measured: list[float] = []
-        self.closing = 0.0  # what comes after the last save
+        self.closing: float | None = None
 
     @contextmanager
     def measure(self) -> Iterator[None]:
@@ -205,8 +204,7 @@ class SaveTimes:
         yield
         self._measured.append(time.monotonic() - started)
 
-    def seconds_of(self, saves: int) -> float:
-        """Seconds of so many saves to come, and of the stage's closing."""
-        known = self._measured
-        each = sum(known) / len(known) if known else self._estimated
-        return saves * each + self.closing
+    @property
+    def mean(self) -> float | None:
+        """Of the saves so far; None before the first."""
+        return sum(self._measured) / len(self._measured) if self._measured else None

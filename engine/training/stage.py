@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from sovdeck.engine import __version__
 from sovdeck.engine.contract import estimate
+from sovdeck.engine.contract.measured import Measurement
 from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.engine.contract.time_model import TimeModel
 from sovdeck.engine.runtime import rng
 from sovdeck.engine.runtime.checkpoint import CheckpointStore, SavedParts
 from sovdeck.engine.training import resume
@@ -49,22 +52,18 @@ class TrainingStage:
         self._metrics: Mapping[str, float] = {}
         self._best: dict[str, Any] = {}
         self._last_export: Export | None = None
-        self._save_times = SaveTimes(
-            estimate.save_seconds(
-                self._name,
-                context.spec.preset,
-                context.device.name if context.device.kind == "cuda" else None,
-                os.cpu_count() or 1,
-                exports=self._export_each_save,
-            )
-        )
+        self._save_times = SaveTimes()
+        self._micro_batches = 1.0  # of an update, in the mean
 
     def run(self) -> StageOutcome:
         """Train to the last epoch and export it; see `loop.train` for what it raises."""
         started = time.monotonic()
         context, task = self._context, self._hooks.task
         position = self._restore_or_start()
-        per_epoch = len(task.epoch_updates(1))
+        updates = task.epoch_updates(1)
+        per_epoch = len(updates)
+        if per_epoch:
+            self._micro_batches = sum(map(len, updates)) / per_epoch
         settings = LoopSettings(self._epochs, self._hooks.batch_size, self._run_settings.on_oom)
         context.emit(
             "stage_started",
@@ -73,6 +72,8 @@ class TrainingStage:
             unit="updates",
             epochs=self._epochs,
             batch=self._hooks.batch_size,
+            micro_batches=self._micro_batches,
+            clip_seconds=self._hooks.clips.seconds,
             step=position.step,
         )
         if per_epoch == 0:
@@ -263,10 +264,37 @@ class TrainingStage:
     def _is_save_epoch(self, epoch: int) -> bool:
         return epoch == self._epochs or epoch % self._save_every_epochs == 0
 
-    def _rest_s(self, position: Position) -> float:
-        """Seconds besides updates from the middle of an epoch to the stage's end."""
+    def _rest_s(self, position: Position, update_seconds: float) -> float:
+        """Seconds besides updates from the middle of an epoch to the stage's end.
+
+        As saves and the loss at the start have taken; else as planned on a device where an update
+        takes what it takes here.
+        """
         ahead = range(position.epoch, self._epochs + 1)
-        return self._save_times.seconds_of(sum(map(self._is_save_epoch, ahead)))
+        saves = sum(map(self._is_save_epoch, ahead))
+        measured, closing = self._save_times.mean, self._save_times.closing
+        context, clips = self._context, self._hooks.clips
+        spec = context.spec
+        update = Measurement(
+            self._name,
+            spec.preset,
+            self._hooks.batch_size,
+            update_seconds,
+            spec.run,
+            self._micro_batches,
+            clips.seconds,
+        )
+        gpu_name = context.device.name if context.device.kind == "cuda" else None
+        times = TimeModel(spec.preset, gpu_name, torch.get_num_threads(), (update,))
+        if closing is None:
+            closing = times.end_stage(self._name, clips.seconds)
+        if measured is not None:
+            return saves * measured + closing
+        exports = saves if self._export_each_save else min(saves, 1)
+        speaks = exports and self._name == "gpt"
+        loading = times.speaker_load(chinese=False) if speaks else 0.0
+        exporting = exports * times.export(self._name, clips) + loading
+        return saves * times.save(self._name, clips) + exporting + closing
 
     def _save_epoch(self, epoch: int, position: Position) -> None:
         last = epoch == self._epochs

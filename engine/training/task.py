@@ -100,7 +100,8 @@ class TrainingCallbacks:
 
     save_due: is it time for a state by the clock. save: write a state. roll_back: load the
     newest state, return its position. finish_epoch: save, export, validate, where due. rest_s:
-    seconds that the stage takes after this position besides its updates.
+    seconds that the stage takes after this position besides its updates, one of which takes so
+    many seconds here.
     """
 
     emit: Emit
@@ -110,4 +111,4 @@ class TrainingCallbacks:
     roll_back: Callable[[], Position]
     finish_epoch: Callable[[int, Position], None]
     peers: Peers = Peers()
-    rest_s: Callable[[Position], float] = lambda _: 0.0
+    rest_s: Callable[[Position, float], float] = lambda _, __: 0.0

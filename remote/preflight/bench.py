@@ -96,7 +96,7 @@ class BenchRows:
             one
             for kept in self.read()
             if (kept.row.device == gpu_name if gpu_name else kept.server == server) and kept.signed
-            for one in kept.row.updates
+            for one in kept.row.measurements
         )
 
 

@@ -17,11 +17,14 @@ sys.path.insert(0, str(_TESTS / "rehearsal"))
 from file_hub import serve_files  # noqa: E402 - tests/ is not a package
 from measure import ProcessMeter, Station, format_table, measured  # noqa: E402
 from small_sizes import SMALL  # noqa: E402
-from stand_ins import write_stand_ins  # noqa: E402
+from stand_ins import speaking_gpt, write_stand_ins  # noqa: E402
 
 from sovdeck.engine.contract.http_download import download_file  # noqa: E402
 from sovdeck.engine.contract.pretrained_set import files_for  # noqa: E402
 from sovdeck.engine.interop.pretrained import download_pretrained  # noqa: E402
+from sovdeck.engine.models.gpt.config import GptConfig  # noqa: E402
+from sovdeck.engine.models.gpt.generate import generate  # noqa: E402
+from sovdeck.engine.models.gpt.sampling import Sampling  # noqa: E402
 from sovdeck.engine.prepare.frozen_encoders import encoders_of_set  # noqa: E402
 
 
@@ -44,6 +47,23 @@ def test_the_stand_ins_are_fetched_and_whole(hub: Path, tmp_path: Path) -> None:
     assert encoders.content.features(torch.randn(1, 4000)).dtype is torch.float32
     assert encoders.text is not None and encoders.text.features("你好", [1, 2]).shape == (16, 3)
     assert encoders.speaker is not None and encoders.speaker.get().numbers == 1280
+
+
+@pytest.mark.parametrize("prompt", [60, 122])
+def test_the_stand_in_ends_its_sentences(prompt: int) -> None:
+    """After five seconds of reference a sentence of four; a random one would go on to the limit."""
+    torch.manual_seed(20)
+    gpt = speaking_gpt(GptConfig.tiny()).half().float().eval()
+    spoken = generate(
+        gpt,
+        torch.randint(0, gpt.config.phoneme_vocab_size, (50,)),
+        torch.zeros(gpt.config.bert_dim, 50),
+        torch.randint(0, gpt.config.eos, (prompt,)),
+        sampling=Sampling(),
+        generator=torch.Generator().manual_seed(1),
+        max_tokens=441,
+    )
+    assert abs(prompt + len(spoken) - 220) <= 15
 
 
 def test_the_hub_answers_ranges_and_checks(hub: Path, tmp_path: Path) -> None:

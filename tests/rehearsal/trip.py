@@ -229,9 +229,10 @@ def _stage_notes(events: list[dict[str, Any]], meter: ProcessMeter) -> list[str]
         if event["type"] != "stage_finished":
             continue
         until, said = event["t"], planned.get(event["stage"])
-        beside = "" if said is None else f", planned {said:.1f} s"
+        took = (until - since) / 1e3
+        beside = "" if said is None else f", planned {said:.1f} s ({said / took - 1:+.0%})"
         cpu = meter.cpu_between(since, until)
-        notes.append(f"{event['stage']}: {(until - since) / 1e3:.1f} s, CPU {cpu:.1f} s{beside}")
+        notes.append(f"{event['stage']}: {took:.1f} s, CPU {cpu:.1f} s{beside}")
         since = until
     peak = max((e.get("process_rss", 0) for e in events if e["type"] == "memory"), default=0)
     return [*notes, f"peak of the run's process: {peak / 1e9:.2f} GB"]

@@ -20,7 +20,9 @@ GIB = 1 << 30
 
 
 def modelled(one: Measurement) -> float:
-    return update_seconds(one.stage, one.preset, one.batch, one.micro_batches, "RTX 3090", 8)
+    return update_seconds(
+        one.stage, one.preset, one.batch, one.micro_batches, one.clip_seconds, "RTX 3090", 8
+    )
 
 
 def truth(stage: str, preset: str, batch: int) -> float:
@@ -86,6 +88,29 @@ def test_a_row_survives_json() -> None:
     assert row().device == "RTX"
     assert row(machine={"device_kind": "cpu", "cpu": "X", "device": "CPU"}).device == "X"
     assert row().canonical() == row().canonical() != row(made=1).canonical()
+
+
+def test_a_row_says_how_long_a_sentence_takes() -> None:
+    decode = Figure("decode", 2.0, "times_real", "v2")
+    slower = Figure("tokens", 10.0, "tokens_s", "batch 4")
+    said = row(figures=(slower, Figure("tokens", 50.0, "tokens_s", "batch 1"), decode))
+    speech = said.measurements[-1]
+    # Five seconds of sound: 125 tokens, and half a second of decoding for each second.
+    assert (speech.stage, speech.seconds, speech.clip_seconds) == ("speech", 5.0, 5.0)
+    assert said.measurements[:-1] == said.updates
+    for figures in ((), (decode,), (decode, Figure("tokens", -1.0, "tokens_s", "batch 1"))):
+        assert row(figures=figures).measurements == row().updates
+
+
+@pytest.mark.parametrize(
+    ("told", "clip_seconds"), [({}, 5.0), ({"clip_seconds": 1}, 1.0), ({"clip_seconds": -1}, None)]
+)
+def test_a_measured_update_says_how_long_its_clips_were(
+    told: dict[str, Any], clip_seconds: float | None
+) -> None:
+    raw = {"stage": "gpt", "preset": "v2", "batch": 2, "seconds": 1.0, **told}
+    found = Measurement.parse(raw)
+    assert (found and found.clip_seconds) == clip_seconds
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from micro_voice import ALONE, CPU
 
 from sovdeck.engine.contract.layout import Layout
 from sovdeck.engine.contract.spec import RunSpec
+from sovdeck.engine.contract.time_model import SavedClips
 from sovdeck.engine.runtime import rng
 from sovdeck.engine.runtime.checkpoint import CheckpointStore
 from sovdeck.engine.runtime.distributed import Peers
@@ -79,6 +80,7 @@ def make_stage(
         change,
         lambda epoch, path: None,
         lambda: 0.0,
+        SavedClips.of(4, 0, [2.0] * 4),
     )
     return TrainingStage(run_context, hooks, checkpoints.find_newest(), checkpoints)
 

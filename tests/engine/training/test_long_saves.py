@@ -24,6 +24,7 @@ from sovdeck.engine.runtime.distributed import Peers
 from sovdeck.engine.runtime.selected_weights import list_weight_files
 from sovdeck.engine.runtime.signals import StopFlag, Stopped
 from sovdeck.engine.training.features import TrainingClip
+from sovdeck.engine.training.meters import Position
 
 
 def in_mid_save(save: int, act: Callable[[], None]) -> None:
@@ -167,3 +168,42 @@ def test_no_estimate_says_zero_before_the_last_save(
     estimates = [step["eta_s"] for step in record.of("step")]
     assert len(estimates) > 2 and all(value is None or value > 0 for value in estimates)
     assert estimates[-1] is not None, "a save is still to come"
+
+
+def test_nor_where_a_run_goes_on_in_its_last_epoch(
+    clips: list[TrainingClip], tmp_path: Path
+) -> None:
+    """It knows the loss at the start, so nothing here was measured before its first update."""
+    with StopFlag() as stop:
+        task = gpt_task(clips)
+        begin = task.set_learning_rate
+
+        def set_learning_rate(epoch: int) -> None:
+            begin(epoch)
+            if epoch == 2:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        task.set_learning_rate = set_learning_rate  # type: ignore[method-assign]
+        with pytest.raises(Stopped):
+            run_stage(task, tmp_path, stop=stop)
+    record = Record()
+    run_stage(gpt_task(clips), tmp_path, record=record)
+    estimates = [step["eta_s"] for step in record.of("step")]
+    assert estimates and all(value is None or value > 0.5 for value in estimates)
+
+
+@pytest.mark.parametrize("each_save", [True, False], ids=["each", "last"])
+def test_saves_are_taken_to_be_as_slow_as_updates(
+    clips: list[TrainingClip], tmp_path: Path, each_save: bool
+) -> None:
+    """On a processor that is busy with others; files go to the disk at its own pace."""
+    params: dict[str, Any] = {
+        "gpt.export_each_save": each_save,
+        "gpt.save_every_epochs": 1,
+        "gpt.epochs": 3,
+    }
+    stage = make_stage(gpt_task(clips), tmp_path, **params)
+    first, last = Position(epoch=1, index=1), Position(epoch=3, index=1)
+    quick, slow = (stage._rest_s(first, seconds) for seconds in (0.1, 1.0))
+    assert 2 * quick < slow < 10 * quick
+    assert 0 < stage._rest_s(last, 0.1) < quick
