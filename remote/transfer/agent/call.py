@@ -12,14 +12,8 @@ from importlib.resources import files
 
 from sovdeck.engine.contract.foreign_values import parse_whole_number
 from sovdeck.engine.contract.problem import ExitCode, Problem
-from sovdeck.remote.transfer.core.interfaces import (
-    CommandRunner,
-    CompletedCommand,
-    connection_cut,
-    connection_errors,
-)
-
-WINDOW = 4 << 20  # bytes under way of a stream of files; see Tuning.window
+from sovdeck.remote.ssh.command import CommandResult
+from sovdeck.remote.transfer.core.interfaces import CommandRunner, connection_cut
 
 _STAGING_COMMANDS = ("have", "take", "keep", "place")
 # Seconds a question may take besides the hashing itself (slow login files, busy disks).
@@ -54,11 +48,10 @@ def path_records(paths: Iterable[str]) -> bytes:
 
 def run_agent(
     connection: CommandRunner, path: str, command: list[str], size: int, stdin: bytes = b""
-) -> CompletedCommand:
+) -> CommandResult:
     """Run one command of the agent; `size`: bytes it has to hash. Raises Problem when it fails."""
     timeout = BASE_TIMEOUT + size / MIN_HASH_RATE
-    with connection_errors():
-        result = connection.run(agent_argv(*command), stdin=stdin, timeout=timeout)
+    result = connection.run(agent_argv(*command), stdin=stdin, timeout=timeout)
     if result.code:
         raise agent_failure(result.code, path, result.err)
     return result

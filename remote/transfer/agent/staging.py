@@ -20,7 +20,7 @@ from sovdeck.remote.transfer.agent.call import (
     until_end,
 )
 from sovdeck.remote.transfer.agent.remote_files import list_files
-from sovdeck.remote.transfer.core.interfaces import CommandRunner, connection_errors
+from sovdeck.remote.transfer.core.interfaces import CommandRunner
 
 STAGING = ".sovdeck-push"
 
@@ -87,8 +87,7 @@ def absent_paths(connection: CommandRunner, folder: str, sized: Mapping[str, int
 def make_staging_folder(connection: CommandRunner, folder: str) -> None:
     """Make the folder that contents are staged in."""
     path = f"{plain_path(folder)}/{STAGING}"
-    with connection_errors():
-        result = connection.run(["mkdir", "-p", "--", path], timeout=BASE_TIMEOUT)
+    result = connection.run(["mkdir", "-p", "--", path], timeout=BASE_TIMEOUT)
     if result.code:
         raise agent_failure(result.code, folder, result.err)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+from sovdeck.engine.contract.problem import ExitCode, Problem
+
 INIT, VERSION = 1, 2
 OPEN, CLOSE, READ, WRITE, STAT = 3, 4, 5, 6, 17
 STATUS, HANDLE, DATA, ATTRS = 101, 102, 103, 105
@@ -29,8 +31,9 @@ MAX_REPLY = 1 << 20
 _HAS_SIZE, _HAS_OWNER, _HAS_MODE, _HAS_TIMES = 0x1, 0x2, 0x4, 0x8
 
 
-class MalformedPacket(ValueError):
-    """The server sent bytes that are not SFTP version 3."""
+def garbled(why: str) -> Problem:
+    """Make the Problem for bytes that are not SFTP version 3."""
+    return Problem("remote.transfer.garbled", ExitCode.UNREACHABLE, why=why)
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,10 @@ def read(request_id: int, handle: bytes, offset: int, length: int) -> bytes:
     return request(READ, request_id, string(handle) + struct.pack(">QI", offset, length))
 
 
-def write(request_id: int, handle: bytes, offset: int, data: bytes) -> bytes:
-    """Build a WRITE request."""
-    return request(WRITE, request_id, string(handle) + struct.pack(">Q", offset) + string(data))
+def write_head(request_id: int, handle: bytes, offset: int, length: int) -> bytes:
+    """Build what goes before the `length` bytes of a WRITE request: they are not copied here."""
+    fields = string(handle) + struct.pack(">QI", offset, length)
+    return struct.pack(">IBI", 5 + len(fields) + length, WRITE, request_id) + fields
 
 
 def extended(request_id: int, name: str) -> bytes:
@@ -83,7 +87,7 @@ def extended(request_id: int, name: str) -> bytes:
 
 
 class PacketReader:
-    """Takes fields from one reply body in order; Malformed when it is too short."""
+    """Takes fields from one reply body in order; Problem `garbled` when it is too short."""
 
     def __init__(self, body: bytes | memoryview) -> None:
         self._body = memoryview(body)
@@ -96,7 +100,7 @@ class PacketReader:
 
     def _take(self, count: int) -> memoryview:
         if count > self.rest:
-            raise MalformedPacket(f"{count} bytes wanted, {self.rest} left")
+            raise garbled(f"{count} bytes wanted, {self.rest} left")
         part = self._body[self._at : self._at + count]
         self._at += count
         return part
@@ -146,7 +150,7 @@ def parse_status(reader: PacketReader) -> StatusReply:
 def check_version(reader: PacketReader) -> None:
     """Read the body of VERSION; extensions follow, of which none is needed."""
     if reader.u32() < 3:
-        raise MalformedPacket("the server speaks an SFTP older than version 3")
+        raise garbled("the server speaks an SFTP older than version 3")
 
 
 def payload_limits(reader: PacketReader) -> tuple[int, int]:

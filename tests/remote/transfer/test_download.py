@@ -249,7 +249,7 @@ def test_it_does_not_start_without_disk_space(
 
 def test_two_pulls_of_one_file_do_not_mix(server: Server, laptop: Path) -> None:
     server.put("voice.zip", noise(MIB))
-    first = PartFile(laptop / "voice.zip", MIB)
+    first = PartFile(laptop / "voice.zip")
     try:
         with pytest.raises(Problem, match="Another transfer"):
             fetch(server, laptop)
@@ -294,7 +294,7 @@ def test_offsets_past_four_gigabytes(server: Server, laptop: Path) -> None:
     kept = RangeSet([(0, size)])
     for place in places:
         kept.remove(place, place + 1000)
-    part = PartFile(laptop / "voice.zip", MIB)
+    part = PartFile(laptop / "voice.zip")
     part.begin(FileIdentity("voice.zip", size, int(file.stat().st_mtime)), kept, None)
     part.close()
     done = fetch(server, laptop, verify=False)
