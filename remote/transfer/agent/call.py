@@ -15,7 +15,6 @@ from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.ssh.command import CommandResult
 from sovdeck.remote.transfer.core.interfaces import CommandRunner, connection_cut
 
-_STAGING_COMMANDS = ("have", "take", "keep", "place")
 # Seconds a question may take besides the hashing itself (slow login files, busy disks).
 BASE_TIMEOUT = 60.0
 # The slowest hashing to wait for, bytes a second: coreutils on a busy rented disk.
@@ -29,9 +28,8 @@ def _script(name: str) -> str:
 
 def agent_argv(command: str, *arguments: str) -> list[str]:
     """The command that runs one command of the agent with the best tool the server has."""
-    source = "transfer_staging.py" if command in _STAGING_COMMANDS else "transfer_reading.py"
-    pick, shell = map(_script, ("transfer_pick.sh", "transfer_server.sh"))
-    python = _script("transfer_common.py") + _script(source)
+    scripts = ("transfer_pick.sh", "transfer_agent.py", "transfer_server.sh")
+    pick, python, shell = map(_script, scripts)
     return ["sh", "-c", pick, "sovdeck", python, shell, command, *arguments]
 
 
@@ -72,15 +70,6 @@ def split_lines(answer: bytes) -> Iterator[list[str]]:
     """Split an answer into lines of words."""
     for line in answer.decode("ascii", "replace").splitlines():
         yield line.split()
-
-
-def until_end(lines: Iterator[list[str]], count: int) -> Iterator[list[str]]:
-    """Yield lines up to `end COUNT`; Problem when that line is missing."""
-    for words in lines:
-        if words == ["end", str(count)]:
-            return
-        yield words
-    raise unexpected_answer("the answer ends early")
 
 
 def parse_number(text: str) -> int:

@@ -16,14 +16,14 @@ from sovdeck.remote.transfer.agent.call import (
     unexpected_answer,
 )
 from sovdeck.remote.transfer.core.interfaces import CommandRunner
-from sovdeck.remote.transfer.core.part_journal import FileIdentity
+from sovdeck.remote.transfer.core.part_journal import RemoteFile
 
 
 @dataclass(frozen=True)
 class RemoteDigest:
     """SHA-256 of a remote file (hex) and of its blocks; the file it was when it was read."""
 
-    identity: FileIdentity
+    identity: RemoteFile
     whole: str
     blocks: tuple[str, ...]
 
@@ -31,13 +31,13 @@ class RemoteDigest:
 def fetch_digest(connection: CommandRunner, path: str, size: int, block: int = 0) -> RemoteDigest:
     """SHA-256 on the server. Problem `changed` when the file changed while it was read."""
     result = run_agent(connection, path, ["digest", str(block), plain_path(path)], size)
-    seen: list[FileIdentity] = []
+    seen: list[RemoteFile] = []
     blocks: list[str] = []
     whole = ""
     for words in split_lines(result.out):
         match words:
             case ["file", length, mtime]:
-                seen.append(FileIdentity(path, parse_number(length), parse_number(mtime)))
+                seen.append(RemoteFile(path, parse_number(length), parse_number(mtime)))
             case ["block", index, hexes] if parse_number(index) == len(blocks):
                 blocks.append(parse_sha256(hexes))
             case ["whole", hexes]:
@@ -51,24 +51,15 @@ def fetch_digest(connection: CommandRunner, path: str, size: int, block: int = 0
     return RemoteDigest(seen[0], whole, tuple(blocks))
 
 
-def fetch_identity(connection: CommandRunner, path: str) -> FileIdentity:
+def fetch_identity(connection: CommandRunner, path: str) -> RemoteFile:
     """Size and mtime of a remote file where SFTP cannot say it."""
     words = run_agent(connection, path, ["identity", plain_path(path)], 0).out.decode(
         "ascii", "replace"
     )
     match words.split():
         case ["file", length, mtime]:
-            return FileIdentity(path, parse_number(length), parse_number(mtime))
+            return RemoteFile(path, parse_number(length), parse_number(mtime))
     raise unexpected_answer(words)
-
-
-@dataclass(frozen=True)
-class RemoteFile:
-    """One regular file below a remote folder: path relative to it, bytes, mtime in Unix seconds."""
-
-    path: str
-    size: int
-    mtime: int
 
 
 def list_files(
@@ -86,10 +77,10 @@ def list_files(
 
 def _parse_files(answer: bytes) -> list[RemoteFile]:
     records = answer.split(b"\0")
-    if records.pop() or not records or records.pop() != b"end %d" % len(records):
+    if records[-2:] != [b"end", b""]:
         raise unexpected_answer("the answer ends early")
     found = []
-    for record in records:
+    for record in records[:-2]:
         size, mtime, path = _split_record(record)
         found.append(RemoteFile(path, parse_number(size), parse_number(mtime)))
     return sorted(found, key=lambda one: one.path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
@@ -26,23 +27,20 @@ class PrefixHash:
         self._hash = hashlib.sha256()
         self._at = 0
         self._stop = threading.Event()
-        self._failure: OSError | None = None
-        self._thread = threading.Thread(target=self._follow, name="transfer-hash", daemon=True)
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="transfer-hash")
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._following = self._pool.submit(self._follow)
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._end()
+        self._stop.set()
+        self._pool.shutdown()
 
     def _follow(self) -> None:
-        try:
-            # A coarse step: this thread must not fight the receiving one for the interpreter.
-            while not self._stop.wait(0.05):
-                self._advance()
-        except OSError as error:
-            self._failure = error
+        # A coarse step: this thread must not fight the receiving one for the interpreter.
+        while not self._stop.wait(0.05):
+            self._advance()
 
     def _advance(self) -> None:
         end = self._prefix()
@@ -59,15 +57,10 @@ class PrefixHash:
 
     def result(self) -> str:
         """Hash what is left and return the digest, hex. Raises OSError when reading failed."""
-        self._end()
-        if self._failure is not None:
-            raise self._failure
+        self._stop.set()
+        self._following.result()
         self._advance()
         return self._hash.hexdigest()
-
-    def _end(self) -> None:
-        self._stop.set()
-        self._thread.join()
 
 
 def differing_blocks(path: Path, block: int, theirs: Mapping[int, str]) -> list[Range]:

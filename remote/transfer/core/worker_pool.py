@@ -80,10 +80,6 @@ class _PoolMember(Generic[W]):
     stalled: bool = False
     thread: threading.Thread = field(init=False)
 
-    def stop(self) -> None:
-        self.state.stop_requested.set()
-        self.close()
-
     def close(self) -> None:
         """Close the worker, which wakes its thread."""
         worker = self.worker
@@ -244,7 +240,8 @@ class WorkerPool(Generic[W]):
         """Stop every thread: closing a worker wakes whoever waits for bytes."""
         self._stop.set()
         for member in self._members:
-            member.stop()
+            member.state.stop_requested.set()
+            member.close()
         for member in self._members:
             # One that is still dialling cannot be woken; it will find the stop and hang up.
             member.thread.join(None if member.worker is not None else 2.0)

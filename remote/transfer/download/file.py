@@ -19,7 +19,7 @@ from sovdeck.remote.transfer.agent import remote_files
 from sovdeck.remote.transfer.agent.remote_files import RemoteDigest
 from sovdeck.remote.transfer.core.hashing import PrefixHash, differing_blocks
 from sovdeck.remote.transfer.core.interfaces import Connect, TransferConnection
-from sovdeck.remote.transfer.core.part_journal import FileIdentity
+from sovdeck.remote.transfer.core.part_journal import RemoteFile
 from sovdeck.remote.transfer.core.progress import Report
 from sovdeck.remote.transfer.core.ranges import Range, RangeQueue, RangeSet
 from sovdeck.remote.transfer.core.transfer import Transfer
@@ -91,7 +91,7 @@ class _Pull:
         self._path = path
         self._part = part
         self._verify = verify
-        self._identity = FileIdentity(path, 0, 0)
+        self._identity = RemoteFile(path, 0, 0)
         self._answer = Future[RemoteDigest]()
         self._digest = ""
         self._began = monotonic()
@@ -140,7 +140,7 @@ class _Pull:
             self._transfer.await_answer(self._answer, self._fetch_digest)
         return self._digest
 
-    def _expect_same(self, now: FileIdentity) -> None:
+    def _expect_same(self, now: RemoteFile) -> None:
         """Problem `changed` when the remote file is not the one it was."""
         if now != self._identity:
             raise Problem("remote.transfer.changed", ExitCode.DATA, path=self._path)

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from sovdeck.engine.contract.atomic_io import file_sha256
 from sovdeck.remote.transfer.agent import remote_files
-from sovdeck.remote.transfer.agent.remote_files import RemoteFile
 from sovdeck.remote.transfer.core.batch_queue import BatchQueue
 from sovdeck.remote.transfer.core.concurrency import initial_connections
 from sovdeck.remote.transfer.core.interfaces import Connect, TransferConnection
+from sovdeck.remote.transfer.core.part_journal import RemoteFile
 from sovdeck.remote.transfer.core.progress import Report, TransferMeter, TransferProgress
 from sovdeck.remote.transfer.core.transfer import Transfer
 from sovdeck.remote.transfer.core.tuning import Tuning

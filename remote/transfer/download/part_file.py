@@ -15,7 +15,7 @@ from sovdeck.engine.contract.atomic_io import fsync_folder
 from sovdeck.engine.contract.format import format_bytes
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.transfer.core import part_journal
-from sovdeck.remote.transfer.core.part_journal import FileIdentity, JournalRecord, PartJournal
+from sovdeck.remote.transfer.core.part_journal import JournalRecord, PartJournal, RemoteFile
 from sovdeck.remote.transfer.core.ranges import Range, RangeSet
 from sovdeck.remote.transfer.core.transfer_lock import TransferLock
 
@@ -67,7 +67,7 @@ class PartFile:
         self._journal: PartJournal | None = None
         self._unwritten = RangeSet()
         self.ranges = RangeSet()
-        self.identity = FileIdentity("", 0, 0)
+        self.identity = RemoteFile("", 0, 0)
 
     def read_earlier(self) -> JournalRecord | None:
         """What an interrupted pull left here, if its part file still stands."""
@@ -76,7 +76,7 @@ class PartFile:
             return None
         return record if self.path.stat().st_size == record.identity.size else None
 
-    def begin(self, identity: FileIdentity, kept: RangeSet, sha256: str | None) -> None:
+    def begin(self, identity: RemoteFile, kept: RangeSet, sha256: str | None) -> None:
         """Make room for the file and start its journal; `kept` ranges are not fetched again."""
         self.identity, self.ranges = identity, kept
         check_free_space(self.final.parent, identity.size - kept.size)

@@ -9,7 +9,7 @@ from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.transfer.agent.call import plain_path
 from sovdeck.remote.transfer.agent.remote_files import fetch_identity
 from sovdeck.remote.transfer.core.interfaces import TransferConnection, connection_cut
-from sovdeck.remote.transfer.core.part_journal import FileIdentity
+from sovdeck.remote.transfer.core.part_journal import RemoteFile
 from sovdeck.remote.transfer.core.ranges import RangeQueue
 from sovdeck.remote.transfer.core.rate_limit import RateLimiter
 from sovdeck.remote.transfer.core.receive_buffer import CHUNK
@@ -39,13 +39,13 @@ class DownloadWorker(TransferWorker):
         # A server may leave out what SFTP does not demand.
         self.identity = found or fetch_identity(connection, path)
 
-    def _open(self, session: SftpSession, path: str) -> FileIdentity | None:
+    def _open(self, session: SftpSession, path: str) -> RemoteFile | None:
         self._handle, found = session.open(self._path, packets.FOR_READING)
         if found.mode is not None and stat.S_IFMT(found.mode) not in (0, stat.S_IFREG):
             raise Problem("remote.transfer.no_regular_file", ExitCode.DATA, path=path)
         if found.size is None or found.mtime is None:
             return None
-        return FileIdentity(path, found.size, found.mtime)
+        return RemoteFile(path, found.size, found.mtime)
 
     @property
     def rtt(self) -> float:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.transfer.core.ranges import Range, RangeQueue
 from sovdeck.remote.transfer.core.rate_limit import RateLimiter
 from sovdeck.remote.transfer.core.tuning import WINDOW
 from sovdeck.remote.transfer.core.worker_pool import WorkerState
 from sovdeck.remote.transfer.sftp import packets
 from sovdeck.remote.transfer.sftp.packets import garbled
-from sovdeck.remote.transfer.sftp.session import SftpSession, status_problem
+from sovdeck.remote.transfer.sftp.session import SftpSession
 
 # Makes the packet of a request from its number, start and end, in pieces.
 MakeRequest = Callable[[int, int, int], tuple[bytes, ...]]
@@ -131,15 +130,12 @@ class RangeMover:
             raise garbled(f"an answer of {length} bytes")
         number = int.from_bytes(inbox.take(4), "big")
         start, end = part = self._asked(number)
-        if kind == packets.STATUS:
-            answer = packets.parse_status(packets.PacketReader(inbox.take(length - 4)))
-            if answer.code == packets.EOF:  # shorter than it was when we asked for its size
-                raise Problem("remote.transfer.changed", ExitCode.DATA, path=self._path)
-            raise status_problem(self._path, answer)
+        if kind != packets.DATA:
+            reply = kind, packets.PacketReader(inbox.take(length - 4))
+            self._session.expect(packets.DATA, self._path, reply)
         count = int.from_bytes(inbox.take(4), "big")
-        if kind != packets.DATA or count != length - 8 or not 0 < count <= end - start:
-            most = end - start
-            raise garbled(f"packet {kind} with {count} bytes where at most {most} were asked")
+        if count != length - 8 or not 0 < count <= end - start:
+            raise garbled(f"{count} bytes in {length} where at most {end - start} were asked")
         at = start
         for data in inbox.take_pieces(count):
             write(at, data)
@@ -152,7 +148,7 @@ class RangeMover:
         kind, reader = self._session.inbox.read_packet()
         number = reader.u32()
         part = self._asked(number)
-        self._session.expect_ok(self._path, (kind, reader))
+        self._session.expect(packets.STATUS, self._path, (kind, reader))
         del self._pending[number]
         return part, part[1]
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import struct
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.transfer.core.interfaces import TransferStream, connection_cut
 from sovdeck.remote.transfer.core.receive_buffer import ReceiveBuffer
 from sovdeck.remote.transfer.sftp import packets as wire
-from sovdeck.remote.transfer.sftp.packets import garbled
+from sovdeck.remote.transfer.sftp.packets import PacketReader, garbled
 
 # A packet of at most 64 KiB - 1 and kind VERSION: its first two bytes cannot be text.
 _VERSION = re.compile(rb"\x00\x00..\x02", re.DOTALL)
 _VERSION_BYTES = 5
 _SHELL_OUTPUT_LIMIT = 64 << 10
+
+Reply = tuple[int, PacketReader]  # kind and body
 
 
 class SftpInbox(ReceiveBuffer):
@@ -27,6 +29,11 @@ class SftpInbox(ReceiveBuffer):
             raise garbled(f"a packet of {length} bytes")
         return self.take(1)[0], length - 1
 
+    def read_packet(self) -> Reply:
+        """Take the next packet: its kind and its body."""
+        kind, length = self.read_header()
+        return kind, PacketReader(self.take(length))
+
     def skip_to_version(self) -> None:
         """Drop what the login shell printed before the server's VERSION, its first packet."""
         self.fill(_VERSION_BYTES)
@@ -38,11 +45,6 @@ class SftpInbox(ReceiveBuffer):
             if self.held > _SHELL_OUTPUT_LIMIT:
                 raise garbled(f"{_SHELL_OUTPUT_LIMIT} bytes without an answer to hello")
             self.fill(self.held + 1)
-
-    def read_packet(self) -> tuple[int, wire.PacketReader]:
-        """Take the next packet: its kind and its body."""
-        kind, length = self.read_header()
-        return kind, wire.PacketReader(self.take(length))
 
 
 class SftpSession:
@@ -58,7 +60,7 @@ class SftpSession:
         self._last_id = 0
         self.read_size = self.write_size = wire.DEFAULT_PAYLOAD
         self._version_received = False
-        self.send(wire.init())
+        self.send(wire.request(wire.INIT, 3, b""))  # its number is the version
 
     def receive_version(self) -> None:
         """Wait for the server's VERSION, once. Problem when it is not SFTP version 3."""
@@ -68,7 +70,8 @@ class SftpSession:
         kind, reader = self.inbox.read_packet()
         if kind != wire.VERSION:
             raise garbled(f"hello was answered with packet {kind}")
-        wire.check_version(reader)
+        if reader.u32() < 3:  # extensions follow, of which none is needed
+            raise garbled("the server speaks an SFTP older than version 3")
         self._version_received = True
 
     def next_id(self) -> int:
@@ -85,71 +88,51 @@ class SftpSession:
                 raise connection_cut() from problem
             raise
 
-    def request(self, *packets: Callable[[int], bytes]) -> list[tuple[int, wire.PacketReader]]:
-        """Send several requests in one flight and wait for all replies, in request order."""
-        ids = [self.next_id() for _ in packets]
-        self.send(b"".join(make(i) for make, i in zip(packets, ids, strict=True)))
+    def request(self, *packets: tuple[int, bytes]) -> list[Reply]:
+        """Send several (kind, payload) in one flight and wait for their replies, in this order."""
+        numbered = {self.next_id(): packet for packet in packets}
+        self.send(b"".join(wire.request(kind, i, body) for i, (kind, body) in numbered.items()))
         self.receive_version()
-        replies: dict[int, tuple[int, wire.PacketReader]] = {}
-        while len(replies) < len(ids):
+        replies: dict[int, Reply] = {}
+        while len(replies) < len(numbered):
             kind, reader = self.inbox.read_packet()
             number = reader.u32()
-            if number not in ids:
+            if number not in numbered:
                 raise garbled(f"an answer to request {number}, which is not open")
             replies[number] = (kind, reader)
-        return [replies[i] for i in ids]
+        return [replies[i] for i in numbered]
 
     def open(self, path: str, flags: int) -> tuple[bytes, wire.FileAttributes]:
         """Open `path`; returns its handle and its attributes, after one flight.
 
         Raises Problem when the file is missing or may not be opened.
         """
+        name = wire.string(path.encode("utf-8", "surrogateescape"))
         opened, found, sizes = self.request(
-            lambda i: wire.open_file(i, path, flags),
-            lambda i: wire.request(wire.STAT, i, wire.path_string(path)),
-            lambda i: wire.extended(i, wire.LIMITS),
+            (wire.OPEN, name + struct.pack(">II", flags, 0)),
+            (wire.STAT, name),
+            (wire.EXTENDED, wire.string(wire.LIMITS)),
         )
-        handle = self._expect(wire.HANDLE, path, opened).string()
+        handle = self.expect(wire.HANDLE, path, opened).string()
         kind, reader = sizes
         if kind == wire.EXTENDED_REPLY:  # a server that does not know the question says so
-            self.read_size, self.write_size = wire.payload_limits(reader)
-        return handle, self._expect(wire.ATTRS, path, found).attributes()
+            self.read_size, self.write_size = reader.payload_limits()
+        return handle, self.expect(wire.ATTRS, path, found).attributes()
 
-    def _expect(
-        self, wanted: int, path: str, reply: tuple[int, wire.PacketReader]
-    ) -> wire.PacketReader:
-        """The body of a reply of the wanted kind; the Problem that a STATUS says instead."""
+    def close_file(self, handle: bytes) -> None:
+        """Close and wait: the server has then taken every write. Problem when it had not."""
+        (reply,) = self.request((wire.CLOSE, wire.string(handle)))
+        self.expect(wire.STATUS, "close", reply)
+
+    def expect(self, wanted: int, path: str, reply: Reply) -> PacketReader:
+        """The body of a reply of the wanted kind; raises the Problem that a STATUS says instead."""
         kind, reader = reply
-        if kind == wire.STATUS:
-            raise status_problem(path, wire.parse_status(reader))
+        if kind == wire.STATUS and (problem := reader.status_problem(path)) is not None:
+            raise problem
         if kind != wanted:
             raise garbled(f"packet {kind} where {wanted} was due")
         return reader
 
-    def close_file(self, handle: bytes) -> None:
-        """Close and wait: the server has then taken every write. Problem when it had not."""
-        (reply,) = self.request(lambda i: wire.request(wire.CLOSE, i, wire.string(handle)))
-        self.expect_ok("close", reply)
-
-    def expect_ok(self, path: str, reply: tuple[int, wire.PacketReader]) -> None:
-        """Raise the Problem that a STATUS reply says, unless it is OK."""
-        kind, reader = reply
-        if kind != wire.STATUS:
-            raise garbled(f"packet {kind} where a status was due")
-        answer = wire.parse_status(reader)
-        if answer.code != wire.OK:
-            raise status_problem(path, answer)
-
     def close(self) -> None:
         """Close the channel."""
         self._stream.close()
-
-
-def status_problem(path: str, answer: wire.StatusReply) -> Problem:
-    """The server's "no" as a Problem."""
-    if answer.code == wire.NO_SUCH_FILE:
-        return Problem("remote.transfer.no_such_file", ExitCode.DATA, path=path)
-    if answer.code == wire.PERMISSION_DENIED:
-        return Problem("remote.transfer.not_allowed", ExitCode.DATA, path=path)
-    why = answer.message or f"status {answer.code}"
-    return Problem("remote.transfer.server_refused", ExitCode.DATA, path=path, why=why)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import BinaryIO
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.transfer.agent.call import agent_argv, agent_failure, plain_path
 from sovdeck.remote.transfer.agent.staging import STAGING
 from sovdeck.remote.transfer.core.interfaces import TransferStream
-from sovdeck.remote.transfer.core.ranges import RangeQueue
 from sovdeck.remote.transfer.core.transfer import Transfer
 from sovdeck.remote.transfer.core.worker_pool import WorkerState
 from sovdeck.remote.transfer.sftp import packets
 from sovdeck.remote.transfer.sftp.ranges import RangeMover
 from sovdeck.remote.transfer.sftp.session import SftpSession
 from sovdeck.remote.transfer.sftp.worker import TransferWorker
-from sovdeck.remote.transfer.upload.content_tar import END, changed_here, tar_chunks
+from sovdeck.remote.transfer.upload.content_tar import changed_here, tar_chunks
 from sovdeck.remote.transfer.upload.queue import CHUNK, Content, LargeFile, UploadQueue
+
+ReadAt = Callable[[int, int], bytes]  # of a local file: so many bytes from an offset on
 
 
 class Sender:
@@ -40,48 +43,46 @@ class Sender:
         for file in self._queue.large:
             while file.queue.waiting and not state.stop_requested.is_set():
                 with file.content.local.open("rb") as local:
-                    source = _LocalFile(local, file)
                     if worker.session is not None:
-                        self._send_ranges(worker.session, source, file.queue, state)
+                        self._send_ranges(worker.session, file, _reader(local), state)
                     else:
-                        self._send_lease(worker, source, file.queue, state)
+                        self._send_lease(worker, file, _reader(local), state)
 
     def _send_batch(self, worker: TransferWorker, batch: list[Content], state: WorkerState) -> None:
         with worker.command(agent_argv("take", self._folder), state) as stream:
             for chunk in tar_chunks(batch, self._transfer.meter.add):
                 self._write(stream, chunk, state)
-            self._write(stream, END, state)
             self._finish(stream)
 
     def _send_ranges(
-        self, session: SftpSession, source: _LocalFile, queue: RangeQueue, state: WorkerState
+        self, session: SftpSession, file: LargeFile, read: ReadAt, state: WorkerState
     ) -> None:
-        path = f"{self._folder}/{STAGING}/{source.name}"
+        path = f"{self._folder}/{STAGING}/{file.content.sha256}"
         handle, _ = session.open(path, packets.FOR_WRITING | packets.CREATE)
         limiter = self._transfer.limiter
-        RangeMover(session, path, handle, queue, self._moved, limiter, state).write(source.read)
+        RangeMover(session, path, handle, file.queue, self._moved, limiter, state).write(read)
         session.close_file(handle)
 
     def _send_lease(
-        self, worker: TransferWorker, source: _LocalFile, queue: RangeQueue, state: WorkerState
+        self, worker: TransferWorker, file: LargeFile, read: ReadAt, state: WorkerState
     ) -> None:
         """One lease as a plain stream. Leases begin at block limits, so dd can seek there."""
-        lease = queue.take()
+        lease = file.queue.take()
         if lease is None:
             return
         start, end = lease
         unsent = [lease]
         try:
-            argv = agent_argv("keep", self._folder, source.name, str(start))
+            argv = agent_argv("keep", self._folder, file.content.sha256, str(start))
             with worker.command(argv, state) as stream:
                 for at in range(start, end, CHUNK):
-                    self._write(stream, source.read(at, min(CHUNK, end - at)), state)
+                    self._write(stream, read(at, min(CHUNK, end - at)), state)
                 self._finish(stream)
             unsent = []
-            queue.done(end - start)
+            file.queue.done(end - start)
             self._moved(start, end)
         finally:
-            queue.give_back(unsent)
+            file.queue.give_back(unsent)
 
     def _moved(self, start: int, end: int) -> None:
         self._transfer.meter.add(end - start)
@@ -107,17 +108,12 @@ class Sender:
             raise agent_failure(stream.exit_code, self._folder, b"")
 
 
-class _LocalFile:
-    """The bytes of a large file. `name`: what it is called where it is staged."""
-
-    def __init__(self, opened: BinaryIO, file: LargeFile) -> None:
-        self._opened = opened
-        self._path = file.content.local
-        self.name = file.content.sha256
-
-    def read(self, offset: int, count: int) -> bytes:
-        self._opened.seek(offset)
-        data = self._opened.read(count)
+def _reader(local: BinaryIO) -> ReadAt:
+    def read(offset: int, count: int) -> bytes:
+        local.seek(offset)
+        data = local.read(count)
         if len(data) != count:
-            raise changed_here(self._path)
+            raise changed_here(Path(local.name))
         return data
+
+    return read

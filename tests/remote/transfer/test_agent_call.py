@@ -10,8 +10,8 @@ from agent_shell import Shell, sha
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.ssh.command import CommandResult
 from sovdeck.remote.transfer.agent import remote_files, staging
-from sovdeck.remote.transfer.agent.remote_files import RemoteFile
 from sovdeck.remote.transfer.agent.staging import StagingRecord
+from sovdeck.remote.transfer.core.part_journal import RemoteFile
 
 
 def test_it_is_nice_to_a_training(shell: Shell) -> None:

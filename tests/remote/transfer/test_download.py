@@ -13,7 +13,7 @@ import pytest
 from pipe_server import QUICK, LocalLink, Server
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
-from sovdeck.remote.transfer.core.part_journal import FileIdentity
+from sovdeck.remote.transfer.core.part_journal import RemoteFile
 from sovdeck.remote.transfer.core.progress import TransferProgress
 from sovdeck.remote.transfer.core.ranges import RangeSet
 from sovdeck.remote.transfer.download.file import PullResult, pull
@@ -295,7 +295,7 @@ def test_offsets_past_four_gigabytes(server: Server, laptop: Path) -> None:
     for place in places:
         kept.remove(place, place + 1000)
     part = PartFile(laptop / "voice.zip")
-    part.begin(FileIdentity("voice.zip", size, int(file.stat().st_mtime)), kept, None)
+    part.begin(RemoteFile("voice.zip", size, int(file.stat().st_mtime)), kept, None)
     part.close()
     done = fetch(server, laptop, verify=False)
     assert done.bytes == size and done.resumed_bytes == size - 3000
