@@ -1,7 +1,8 @@
 # Runs on the server where there is no Python: the protocol of transfer_agent.py.
-# sh -c THIS sovdeck COMMAND [ARGUMENT...]; $shell_source is this text too, for the shells that find
-# and xargs start: so that they have its functions.
+# sh -c THIS sovdeck COMMAND [ARGUMENT...], with this text in $shell_source too.
 staging=.sovdeck-push
+# What the shells run that find and xargs start: this very text, so that they have its functions.
+again='eval "$shell_source"'
 
 if command -v openssl >/dev/null 2>&1; then
   hash='openssl dgst -sha256 -r'
@@ -125,7 +126,7 @@ names() {
   for part do
     [ -e "$part" ] || continue
     find "$part" -name "$staging" ! -path "$staging" -prune -o -type f \
-      -exec sh -c "$shell_source" sovdeck say_names {} +
+      -exec sh -c "$again" sovdeck say_names {} + || exit 1
   done
   printf 'end\0'
 }
@@ -134,13 +135,13 @@ say_names() {
   for path do printf '%s %s %s\0' "$(size_of "$path")" "$(mtime_of "$path")" "${path#./}"; done
 }
 
-sums() { cd -- "$1" || exit 3; xargs -0 sh -c "$shell_source" sovdeck say_sums; }
+sums() { cd -- "$1" || exit 3; xargs -0 sh -c "$again" sovdeck say_sums; }
 
 say_sums() {
   for path do printf '%s %s\0' "$(facts_of "$path")" "$path"; done
 }
 
-send() { cd -- "$1" || exit 3; xargs -0 sh -c "$shell_source" sovdeck say_files; }
+send() { cd -- "$1" || exit 3; xargs -0 sh -c "$again" sovdeck say_files; }
 
 say_files() {
   for path do
