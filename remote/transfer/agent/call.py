@@ -12,7 +12,6 @@ from importlib.resources import files
 
 from sovdeck.engine.contract.foreign_values import parse_whole_number
 from sovdeck.engine.contract.problem import ExitCode, Problem
-from sovdeck.remote.ssh.command import CommandResult
 from sovdeck.remote.transfer.core.interfaces import CommandRunner, connection_cut
 
 # Seconds a question may take besides the hashing itself (slow login files, busy disks).
@@ -46,13 +45,13 @@ def path_records(paths: Iterable[str]) -> bytes:
 
 def run_agent(
     connection: CommandRunner, path: str, command: list[str], size: int, stdin: bytes = b""
-) -> CommandResult:
-    """Run one command of the agent; `size`: bytes it has to hash. Raises Problem when it fails."""
+) -> bytes:
+    """The answer to one command of the agent; Problem when it fails. `size`: bytes it hashes."""
     timeout = BASE_TIMEOUT + size / MIN_HASH_RATE
     result = connection.run(agent_argv(*command), stdin=stdin, timeout=timeout)
     if result.code:
         raise agent_failure(result.code, path, result.err)
-    return result
+    return result.out
 
 
 def agent_failure(code: int | None, path: str, errors: bytes) -> Problem:

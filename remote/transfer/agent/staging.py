@@ -96,8 +96,8 @@ def _ask(
 ) -> Iterator[list[str]]:
     """The answer to `command` about `wanted`, line by line; Problem without `end COUNT`."""
     size, stdin = sum(item.size for item in wanted), b"".join(item.line() for item in wanted)
-    result = run_agent(connection, folder, [*command, plain_path(folder)], size, stdin)
-    for words in split_lines(result.out):
+    answer = run_agent(connection, folder, [*command, plain_path(folder)], size, stdin)
+    for words in split_lines(answer):
         if words == ["end", str(len(wanted))]:
             return
         yield words

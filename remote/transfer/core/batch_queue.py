@@ -22,11 +22,12 @@ S = TypeVar("S", bound=Sized)
 
 
 class BatchQueue(Generic[S]):
-    """Shared by all connections of one transfer. `most`: bytes after which a batch is full."""
+    """Shared by all that take from it. A batch is full after `most` bytes, or so many files."""
 
-    def __init__(self, files: Iterable[S], most: int) -> None:
+    def __init__(self, files: Iterable[S], most: int, most_files: int = BATCH_FILES) -> None:
         self._lock = threading.Lock()
         self._most = most
+        self._most_files = most_files
         self._waiting = deque(files)
         self._taken = 0
         self.left = sum(file.size for file in self._waiting)
@@ -36,7 +37,7 @@ class BatchQueue(Generic[S]):
         batch: list[S] = []
         size = 0
         with self._lock:
-            while self._waiting and size < self._most and len(batch) < BATCH_FILES:
+            while self._waiting and size < self._most and len(batch) < self._most_files:
                 batch.append(self._waiting.popleft())
                 size += batch[-1].size
             self._taken += len(batch)
