@@ -26,9 +26,9 @@ from sovdeck.engine.contract.pretrained_set import (
 )
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.hosts.address import MAX_REASON, to_printable
+from sovdeck.remote.transfer.core.context import cancelled
 from sovdeck.remote.transfer.core.progress import Report, TransferMeter
 from sovdeck.remote.transfer.core.rate_limit import RateLimiter
-from sovdeck.remote.transfer.core.transfer import cancelled
 from sovdeck.remote.transfer.core.transfer_lock import TransferLock
 from sovdeck.remote.transfer.download.part_file import disk_errors
 

@@ -33,8 +33,8 @@ from sovdeck.remote.speech.json_lines import (
     text_field,
 )
 from sovdeck.remote.ssh.remote_tail import clean_line
+from sovdeck.remote.transfer.core.context import cancelled
 from sovdeck.remote.transfer.core.progress import TransferMeter
-from sovdeck.remote.transfer.core.transfer import cancelled
 from sovdeck.remote.transfer.download.files import pull_files
 from sovdeck.remote.transfer.download.part_file import disk_errors
 from sovdeck.remote.transfer.download.small_file import fetch_small_file

@@ -13,8 +13,8 @@ from typing import Generic, Protocol, TypeVar
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.remote.errors import is_lost_line
 from sovdeck.remote.transfer.core.concurrency import ConcurrencyController, initial_connections
+from sovdeck.remote.transfer.core.context import TransferContext
 from sovdeck.remote.transfer.core.interfaces import TransferConnection
-from sovdeck.remote.transfer.core.transfer import Transfer
 
 
 class WorkQueue(Protocol):
@@ -100,7 +100,7 @@ class WorkerPool(Generic[W]):
 
     def __init__(
         self,
-        transfer: Transfer,
+        transfer: TransferContext,
         queue: WorkQueue,
         make_worker: Callable[[TransferConnection], W],
         work: Callable[[W, WorkerState], None],

@@ -17,12 +17,12 @@ from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote import filenames
 from sovdeck.remote.transfer.agent import remote_files
 from sovdeck.remote.transfer.agent.remote_files import RemoteDigest
+from sovdeck.remote.transfer.core.context import TransferContext
 from sovdeck.remote.transfer.core.hashing import PrefixHash, differing_blocks
 from sovdeck.remote.transfer.core.interfaces import Connect, TransferConnection
 from sovdeck.remote.transfer.core.part_journal import RemoteFile
 from sovdeck.remote.transfer.core.progress import Report
 from sovdeck.remote.transfer.core.ranges import Range, RangeQueue, RangeSet
-from sovdeck.remote.transfer.core.transfer import Transfer
 from sovdeck.remote.transfer.core.tuning import Tuning
 from sovdeck.remote.transfer.core.worker_pool import WorkerPool, WorkerState
 from sovdeck.remote.transfer.download.part_file import PartFile, disk_errors
@@ -78,7 +78,7 @@ def pull(
         dest_folder.mkdir(parents=True, exist_ok=True)
     with (
         closing(PartFile(final)) as part,
-        Transfer(connect, report, cancel, tuning, bandwidth) as transfer,
+        TransferContext(connect, report, cancel, tuning, bandwidth) as transfer,
     ):
         return _Pull(transfer, remote_path, part, verify).run(resume, accept)
 
@@ -86,7 +86,7 @@ def pull(
 class _Pull:
     """The state of one call of `pull`."""
 
-    def __init__(self, transfer: Transfer, path: str, part: PartFile, verify: bool) -> None:
+    def __init__(self, transfer: TransferContext, path: str, part: PartFile, verify: bool) -> None:
         self._transfer = transfer
         self._path = path
         self._part = part

@@ -16,10 +16,10 @@ from sovdeck.engine.contract.atomic_io import file_sha256
 from sovdeck.remote.transfer.agent import remote_files
 from sovdeck.remote.transfer.core.batch_queue import BatchQueue
 from sovdeck.remote.transfer.core.concurrency import initial_connections
+from sovdeck.remote.transfer.core.context import TransferContext
 from sovdeck.remote.transfer.core.interfaces import Connect, TransferConnection
 from sovdeck.remote.transfer.core.part_journal import RemoteFile
 from sovdeck.remote.transfer.core.progress import Report, TransferMeter, TransferProgress
-from sovdeck.remote.transfer.core.transfer import Transfer
 from sovdeck.remote.transfer.core.tuning import Tuning
 from sovdeck.remote.transfer.core.worker_pool import WorkerPool
 from sovdeck.remote.transfer.download.file import pull
@@ -87,7 +87,7 @@ def pull_files(
         size = sum(item.size for item in small)
         share = size // initial_connections(first.rtt, size, tuning.max_connections) + 1
         queue = BatchQueue(small, max(MIN_BATCH_BYTES, min(MAX_BATCH_BYTES, share)))
-        transfer = Transfer(connect, report, cancel, tuning, bandwidth, meter)
+        transfer = TransferContext(connect, report, cancel, tuning, bandwidth, meter)
         receiver = BatchReceiver(transfer, folder, queue, incoming, on_received)
         make = partial(TransferWorker, sftp=False)
         WorkerPool(transfer, queue, make, receiver.work, make(first)).run(first.rtt)

@@ -18,8 +18,8 @@ from sovdeck.remote.transfer.agent.call import (
     unexpected_answer,
 )
 from sovdeck.remote.transfer.core.batch_queue import BatchQueue
+from sovdeck.remote.transfer.core.context import TransferContext
 from sovdeck.remote.transfer.core.receive_buffer import ReceiveBuffer
-from sovdeck.remote.transfer.core.transfer import Transfer
 from sovdeck.remote.transfer.core.tuning import WINDOW
 from sovdeck.remote.transfer.core.worker_pool import WorkerState
 from sovdeck.remote.transfer.download.part_file import disk_errors
@@ -49,7 +49,7 @@ class BatchReceiver:
 
     def __init__(
         self,
-        transfer: Transfer,
+        transfer: TransferContext,
         folder: str,
         queue: BatchQueue[DownloadItem],
         incoming: Path,

@@ -15,8 +15,8 @@ from typing import NamedTuple
 from sovdeck.engine.contract.atomic_io import file_sha256
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.transfer.core.batch_queue import BatchQueue
+from sovdeck.remote.transfer.core.context import cancelled
 from sovdeck.remote.transfer.core.hashing import STEP
-from sovdeck.remote.transfer.core.transfer import cancelled
 from sovdeck.remote.transfer.upload.queue import SMALL_BYTES, Content
 
 # Hashed in one go: so many files, or bytes of them. AHEAD: such goes before they are taken.

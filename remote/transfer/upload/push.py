@@ -15,11 +15,11 @@ from sovdeck.remote.transfer.agent import staging
 from sovdeck.remote.transfer.agent.staging import STAGING, StagingRecord, StagingStatus
 from sovdeck.remote.transfer.core.batch_queue import BatchQueue
 from sovdeck.remote.transfer.core.concurrency import NEAR_RTT
+from sovdeck.remote.transfer.core.context import TransferContext
 from sovdeck.remote.transfer.core.hashing import differing_blocks
 from sovdeck.remote.transfer.core.interfaces import Connect, TransferConnection
 from sovdeck.remote.transfer.core.progress import Report
 from sovdeck.remote.transfer.core.ranges import Range, RangeQueue
-from sovdeck.remote.transfer.core.transfer import Transfer
 from sovdeck.remote.transfer.core.tuning import Tuning
 from sovdeck.remote.transfer.core.worker_pool import WorkerPool
 from sovdeck.remote.transfer.sftp.worker import TransferWorker
@@ -68,14 +68,14 @@ def push(
     """
     for path in local_files:
         _check_path(path)
-    with Transfer(connect, report, cancel, tuning, bandwidth) as transfer:
+    with TransferContext(connect, report, cancel, tuning, bandwidth) as transfer:
         return _Push(transfer, remote_folder).run(local_files)
 
 
 class _Push:
     """The state of one call of `push`."""
 
-    def __init__(self, transfer: Transfer, folder: str) -> None:
+    def __init__(self, transfer: TransferContext, folder: str) -> None:
         self._transfer = transfer
         self._folder = folder
         self._meter = transfer.meter

@@ -9,8 +9,8 @@ from typing import BinaryIO
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.transfer.agent.call import agent_argv, agent_failure, plain_path
 from sovdeck.remote.transfer.agent.staging import STAGING
+from sovdeck.remote.transfer.core.context import TransferContext
 from sovdeck.remote.transfer.core.interfaces import TransferStream
-from sovdeck.remote.transfer.core.transfer import Transfer
 from sovdeck.remote.transfer.core.worker_pool import WorkerState
 from sovdeck.remote.transfer.sftp import packets
 from sovdeck.remote.transfer.sftp.ranges import RangeMover
@@ -25,7 +25,7 @@ ReadAt = Callable[[int, int], bytes]  # of a local file: so many bytes from an o
 class Sender:
     """What every connection of one push does: stage what the queue holds for a remote folder."""
 
-    def __init__(self, transfer: Transfer, folder: str, queue: UploadQueue) -> None:
+    def __init__(self, transfer: TransferContext, folder: str, queue: UploadQueue) -> None:
         self._transfer = transfer
         self._folder = plain_path(folder)
         self._queue = queue

@@ -10,8 +10,8 @@ import pytest
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.errors import ConnectionLost
+from sovdeck.remote.transfer.core.context import TransferContext
 from sovdeck.remote.transfer.core.progress import TransferMeter
-from sovdeck.remote.transfer.core.transfer import Transfer
 from sovdeck.remote.transfer.core.tuning import Tuning
 from sovdeck.remote.transfer.core.worker_pool import WorkerPool, WorkerState
 
@@ -61,8 +61,8 @@ class Line:
         WorkerPool(transfer(connect, self.meter), self, lambda _: self, self.work).run(0.0)
 
 
-def transfer(connect: Callable[[], Any], meter: TransferMeter) -> Transfer:
-    return Transfer(connect, lambda _: None, threading.Event(), TUNING, meter=meter)
+def transfer(connect: Callable[[], Any], meter: TransferMeter) -> TransferContext:
+    return TransferContext(connect, lambda _: None, threading.Event(), TUNING, meter=meter)
 
 
 def test_a_log_in_cut_off_in_the_middle_of_a_transfer_is_tried_again() -> None:

@@ -19,7 +19,7 @@ from sovdeck.remote.transfer.core.tuning import Tuning
 T = TypeVar("T")
 
 
-class Transfer:
+class TransferContext:
     """How a transfer connects, is stopped, limited and reported, and the connection it asks over.
 
     `bandwidth` caps bytes a second; None is no cap. The connection stands from the first question
@@ -42,7 +42,7 @@ class Transfer:
         self.limiter = RateLimiter(bandwidth)
         self.meter = meter or TransferMeter()
         self._connection: TransferConnection | None = None
-        self._patience = tuning.first_contact
+        self._give_up_after = tuning.first_contact
 
     def __enter__(self) -> Self:
         return self
@@ -67,11 +67,11 @@ class Transfer:
                 if self._connection is None:
                     self._connection = self._connect()
                 answer = action(self._connection)
-                self._patience = self.tuning.give_up
+                self._give_up_after = self.tuning.give_up
                 return answer
             except Problem as problem:
                 self._drop()
-                late = monotonic() - began + pause > self._patience
+                late = monotonic() - began + pause > self._give_up_after
                 if late or not is_lost_line(problem, worked=self.meter.moved > 0):
                     raise
             self.meter.retries += 1
