@@ -12,5 +12,6 @@ for python in python3 python /opt/conda/bin/python3 "$HOME/miniconda3/bin/python
   # 1: too old to read the source (it has not touched the input); its own failures end with 3 or 4
   [ "$code" -eq 1 ] || exit "$code"
 done
+export shell_source
 # shellcheck disable=SC2086
 exec $quiet sh -c "$shell_source" sovdeck "$@"

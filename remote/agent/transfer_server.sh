@@ -1,6 +1,8 @@
-# Runs on the server where there is no Python: the protocol of transfer_common.py.
-# sh -c THIS sovdeck COMMAND [ARGUMENT...]
+# Runs on the server where there is no Python: the protocol of transfer_agent.py.
+# sh -c THIS sovdeck COMMAND [ARGUMENT...], with this text in $shell_source too.
 staging=.sovdeck-push
+# What the shells run that find and xargs start: this very text, so that they have its functions.
+again='eval "$shell_source"'
 
 if command -v openssl >/dev/null 2>&1; then
   hash='openssl dgst -sha256 -r'
@@ -15,10 +17,11 @@ sha() { $hash | cut -c1-64; }
 
 size_of() { wc -c <"$1" | tr -d ' '; }
 
-say_file() {
-  mtime=$(stat -c %Y -- "$1" 2>/dev/null || stat -f %m -- "$1" 2>/dev/null || date -r "$1" +%s)
-  printf 'file %s %s\n' "$(size_of "$1")" "$mtime"
-}
+mtime_of() { stat -c %Y -- "$1" 2>/dev/null || stat -f %m -- "$1" 2>/dev/null || date -r "$1" +%s; }
+
+say_file() { printf 'file %s %s\n' "$(size_of "$1")" "$(mtime_of "$1")"; }
+
+facts_of() { if [ -f "$1" ]; then echo "$(sha <"$1") $(size_of "$1")"; else echo '- 0'; fi; }
 
 # say_blocks FILE BLOCK WORD: the digest of every block, one a line.
 say_blocks() {
@@ -116,54 +119,35 @@ keep() {
   exec dd of="$1/$staging/$2" ibs=65536 obs=65536 seek="$(($3 / 65536))" conv=notrunc 2>/dev/null
 }
 
-# names FOLDER PART...; the inner shells have no functions of ours: all is given as text.
+# names FOLDER PART...
 names() {
   cd -- "$1" || exit 3
   shift
   for part do
     [ -e "$part" ] || continue
-    find "$part" -name "$staging" ! -path "$staging" -prune -o -type f -exec sh -c '
-      for path do
-        mtime=$(stat -c %Y -- "$path" 2>/dev/null || stat -f %m -- "$path" 2>/dev/null || date -r "$path" +%s)
-        printf "%s %s %s\0" "$(wc -c <"$path" | tr -d " ")" "$mtime" "${path#./}"
-      done' sovdeck {} +
+    find "$part" -name "$staging" ! -path "$staging" -prune -o -type f \
+      -exec sh -c "$again" sovdeck say_names {} + || exit 1
   done
-  count=$(for part do
-    [ -e "$part" ] || continue
-    find "$part" -name "$staging" ! -path "$staging" -prune -o -type f -exec sh -c 'for path do printf .; done' x {} +
-  done | wc -c)
-  printf 'end %s\0' "$((count))"
+  printf 'end\0'
 }
 
-sums() {
-  cd -- "$1" || exit 3
-  # shellcheck disable=SC2016 # the inner shell is the one that expands
-  xargs -0 sh -c '
-    hash=$1
-    shift
-    for path do
-      if [ -f "$path" ]; then
-        printf "%s %s %s\0" "$(sh -c "$hash" <"$path" | cut -c1-64)" "$(wc -c <"$path" | tr -d " ")" "$path"
-      else
-        printf "%s 0 %s\0" - "$path"
-      fi
-    done' sovdeck "$hash"
+say_names() {
+  for path do printf '%s %s %s\0' "$(size_of "$path")" "$(mtime_of "$path")" "${path#./}"; done
 }
 
-send() {
-  cd -- "$1" || exit 3
-  # shellcheck disable=SC2016 # the inner shell is the one that expands
-  xargs -0 sh -c '
-    hash=$1
-    shift
-    for path do
-      if [ -f "$path" ]; then
-        printf "%s %s\n" "$(sh -c "$hash" <"$path" | cut -c1-64)" "$(wc -c <"$path" | tr -d " ")"
-        cat -- "$path"
-      else
-        echo "- 0"
-      fi
-    done' sovdeck "$hash"
+sums() { cd -- "$1" || exit 3; xargs -0 sh -c "$again" sovdeck say_sums; }
+
+say_sums() {
+  for path do printf '%s %s\0' "$(facts_of "$path")" "$path"; done
+}
+
+send() { cd -- "$1" || exit 3; xargs -0 sh -c "$again" sovdeck say_files; }
+
+say_files() {
+  for path do
+    facts_of "$path"
+    [ ! -f "$path" ] || cat -- "$path"
+  done
 }
 
 command=$1

@@ -25,7 +25,7 @@ from sovdeck.remote.ssh.port_forward import PortForward
 from sovdeck.remote.ssh.preopened_channel import PreopenedChannel
 
 _CHANNEL_TIMEOUT_S = 30.0
-_COMMAND_WINDOW = 2 << 20
+COMMAND_WINDOW = 2 << 20
 _PROHIBITED = 1  # "administratively prohibited" (RFC 4254 section 5.1)
 # How long sshd may take to free the session of a channel that we closed.
 _FREED_WITHIN_S, _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 3.0, 0.02, 0.3
@@ -73,7 +73,7 @@ class BaseConnection:
         self._max_sessions = math.inf  # as many as this were open when one more was refused
         self._further: FurtherConnections[BaseConnection] | None = None
         self._preopened = PreopenedChannel(
-            partial(self._open_session, _COMMAND_WINDOW), transport.broken
+            partial(self._open_session, COMMAND_WINDOW), transport.broken
         )
 
     @property
@@ -113,7 +113,7 @@ class BaseConnection:
         """
         return self.run(["sh", "-c", text, "sh", *args], timeout=timeout)
 
-    def open_stream(self, argv: Sequence[str], *, window: int = _COMMAND_WINDOW) -> ChannelStream:
+    def open_stream(self, argv: Sequence[str], *, window: int = COMMAND_WINDOW) -> ChannelStream:
         """Start argv and return its channel: stdout to read, stdin to write."""
         if (prestarted := self._prestarted.pop(tuple(argv), None)) is not None:
             return prestarted
@@ -197,7 +197,7 @@ class BaseConnection:
 
     def _request_here(self, kind: str, text: str, window: int) -> ChannelStream | None:
         """As `_open_request`, on this very connection; SessionRefused where it is full."""
-        preopened = self._preopened.take() if window == _COMMAND_WINDOW else None
+        preopened = self._preopened.take() if window == COMMAND_WINDOW else None
         if (
             preopened is not None
             and (stream := self._send_request(preopened, kind, text)) is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
@@ -173,10 +173,10 @@ class ChannelStream:
             self._arrival.reset()
             self._drain_stderr()
             if self._channel.recv_ready():
-                return self._recv(n)
+                return self._recv(self._channel.recv, n)
             if self._channel.eof_received or self._channel.closed:
                 # Data may have come between the two checks.
-                data = self._recv(n)
+                data = self._recv(self._channel.recv, n)
                 if not data:
                     self._read_exit_status(deadline)
                 return data
@@ -241,9 +241,9 @@ class ChannelStream:
         except (OSError, EOFError):
             self._raise_if_lost()
 
-    def _recv(self, n: int) -> bytes:
+    def _recv(self, receive: Callable[[int], bytes], n: int) -> bytes:
         try:
-            return self._channel.recv(n)
+            return receive(n)
         except (OSError, EOFError):
             # Reading also tells the server that its window is free again, which a connection
             # that is just ending refuses with a bare error.
@@ -271,7 +271,7 @@ class ChannelStream:
 
     def _drain_stderr(self) -> None:
         while self._channel.recv_stderr_ready():
-            self._stderr += self._channel.recv_stderr(_READ_SIZE)
+            self._stderr += self._recv(self._channel.recv_stderr, _READ_SIZE)
             if len(self._stderr) > self._stderr_limit:
                 del self._stderr[: -self._stderr_limit]
 

@@ -17,7 +17,7 @@ from sovdeck.remote.speech.json_lines import EngineProblem, run_engine_command
 from sovdeck.remote.speech.takes import PRESERVED_FOLDERS
 from sovdeck.remote.ssh.client import SSHConnection
 from sovdeck.remote.ssh.retry import retry_on_new_connection
-from sovdeck.remote.transfer.core.backoff import wait_for
+from sovdeck.remote.transfer.core.context import wait_for
 from sovdeck.remote.transfer.core.progress import TransferMeter
 from sovdeck.remote.transfer.download.file import pull
 from sovdeck.remote.voices import unpack

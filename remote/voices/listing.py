@@ -10,7 +10,7 @@ from sovdeck.engine.contract.layout import WEIGHT_FOLDERS, Layout, check_voice_n
 from sovdeck.remote import filenames
 from sovdeck.remote.ssh.client import SSHConnection
 from sovdeck.remote.transfer.agent import remote_files
-from sovdeck.remote.transfer.agent.remote_files import RemoteFile
+from sovdeck.remote.transfer.core.part_journal import RemoteFile
 from sovdeck.remote.voices.sync_policy import Checkpoint
 
 # No voice is called that: names begin with a letter or a digit.

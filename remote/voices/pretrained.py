@@ -26,7 +26,7 @@ from sovdeck.engine.contract.pretrained_set import (
 )
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.hosts.address import MAX_REASON, to_printable
-from sovdeck.remote.transfer.core.backoff import cancelled
+from sovdeck.remote.transfer.core.context import cancelled
 from sovdeck.remote.transfer.core.progress import Report, TransferMeter
 from sovdeck.remote.transfer.core.rate_limit import RateLimiter
 from sovdeck.remote.transfer.core.transfer_lock import TransferLock

@@ -15,11 +15,10 @@ from sovdeck.remote.jobs.run_summaries import fetch_summaries
 from sovdeck.remote.servers.deployed_server import DeployedServer
 from sovdeck.remote.ssh.client import SSHConnection
 from sovdeck.remote.ssh.retry import retry_on_new_connection
-from sovdeck.remote.transfer.agent.remote_files import RemoteFile
+from sovdeck.remote.transfer.core.part_journal import RemoteFile
 from sovdeck.remote.transfer.core.progress import TransferMeter
-from sovdeck.remote.transfer.download.already_here import split_missing
 from sovdeck.remote.transfer.download.file import MAX_FILE_BYTES
-from sovdeck.remote.transfer.download.files import LARGE_BYTES, pull_files
+from sovdeck.remote.transfer.download.files import LARGE_BYTES, pull_files, split_missing
 from sovdeck.remote.transfer.download.tar_batches import DownloadItem
 from sovdeck.remote.voices import listing as voice_listing
 from sovdeck.remote.voices import sync_policy

@@ -33,7 +33,7 @@ from sovdeck.remote.speech.json_lines import (
     text_field,
 )
 from sovdeck.remote.ssh.remote_tail import clean_line
-from sovdeck.remote.transfer.core.backoff import cancelled
+from sovdeck.remote.transfer.core.context import cancelled
 from sovdeck.remote.transfer.core.progress import TransferMeter
 from sovdeck.remote.transfer.download.files import pull_files
 from sovdeck.remote.transfer.download.part_file import disk_errors

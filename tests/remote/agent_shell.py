@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipe_server import Ended
+from sovdeck.remote.ssh.command import CommandResult
 
 NAME = " odd 'name' $(touch x) 声\\n"
 PLAIN = (
@@ -61,12 +61,12 @@ class Shell:
 
     def run(
         self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float | None = None
-    ) -> Ended:
+    ) -> CommandResult:
         environment = {"PATH": str(self.bin), "HOME": str(self.home), "LC_ALL": "C"}
         done = subprocess.run(
             argv, input=stdin, capture_output=True, cwd=self.home, env=environment, timeout=timeout
         )
-        return Ended(done.returncode, done.stdout, done.stderr)
+        return CommandResult(done.returncode, done.stdout, done.stderr)
 
 
 def sha(data: bytes) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.errors import ConnectionLost, SftpUnavailable
+from sovdeck.remote.ssh.command import CommandResult
 from sovdeck.remote.transfer.core.tuning import Tuning
 
 SFTP_SERVERS = (
@@ -141,7 +142,7 @@ class LocalLink:
 
     def run(
         self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float | None = 60.0
-    ) -> Ended:
+    ) -> CommandResult:
         stream = self.open_stream(argv)
         out: list[bytes] = []
 
@@ -159,7 +160,7 @@ class LocalLink:
         code = stream.process.wait()
         if self.broken or self.closed:
             raise ConnectionLost("test", "cut")
-        return Ended(code, b"".join(out), b"")
+        return CommandResult(code, b"".join(out), b"")
 
     def _start(self, argv: Sequence[str]) -> LocalStream:
         if self.broken or self.closed:
@@ -177,7 +178,7 @@ class LocalLink:
     def prestart(self, argv: Sequence[str]) -> None:
         self.expected[tuple(argv)] = self.open_stream(argv)
 
-    def open_sftp(self, *, window: int = 0) -> LocalStream:
+    def open_sftp(self) -> LocalStream:
         if not self.weather.sftp:
             raise SftpUnavailable("test")
         assert SFTP_SERVER is not None
@@ -198,13 +199,6 @@ class LocalLink:
         self.closed = True
         for stream in self.streams:
             stream.close()
-
-
-@dataclass
-class Ended:
-    code: int
-    out: bytes
-    err: bytes
 
 
 class Server:

@@ -12,16 +12,8 @@ from importlib.resources import files
 
 from sovdeck.engine.contract.foreign_values import parse_whole_number
 from sovdeck.engine.contract.problem import ExitCode, Problem
-from sovdeck.remote.transfer.core.interfaces import (
-    CommandRunner,
-    CompletedCommand,
-    connection_cut,
-    connection_errors,
-)
+from sovdeck.remote.transfer.core.interfaces import CommandRunner, connection_cut
 
-WINDOW = 4 << 20  # bytes under way of a stream of files; see Tuning.window
-
-_STAGING_COMMANDS = ("have", "take", "keep", "place")
 # Seconds a question may take besides the hashing itself (slow login files, busy disks).
 BASE_TIMEOUT = 60.0
 # The slowest hashing to wait for, bytes a second: coreutils on a busy rented disk.
@@ -35,9 +27,8 @@ def _script(name: str) -> str:
 
 def agent_argv(command: str, *arguments: str) -> list[str]:
     """The command that runs one command of the agent with the best tool the server has."""
-    source = "transfer_staging.py" if command in _STAGING_COMMANDS else "transfer_reading.py"
-    pick, shell = map(_script, ("transfer_pick.sh", "transfer_server.sh"))
-    python = _script("transfer_common.py") + _script(source)
+    scripts = ("transfer_pick.sh", "transfer_agent.py", "transfer_server.sh")
+    pick, python, shell = map(_script, scripts)
     return ["sh", "-c", pick, "sovdeck", python, shell, command, *arguments]
 
 
@@ -54,14 +45,13 @@ def path_records(paths: Iterable[str]) -> bytes:
 
 def run_agent(
     connection: CommandRunner, path: str, command: list[str], size: int, stdin: bytes = b""
-) -> CompletedCommand:
-    """Run one command of the agent; `size`: bytes it has to hash. Raises Problem when it fails."""
+) -> bytes:
+    """The answer to one command of the agent; Problem when it fails. `size`: bytes it hashes."""
     timeout = BASE_TIMEOUT + size / MIN_HASH_RATE
-    with connection_errors():
-        result = connection.run(agent_argv(*command), stdin=stdin, timeout=timeout)
+    result = connection.run(agent_argv(*command), stdin=stdin, timeout=timeout)
     if result.code:
         raise agent_failure(result.code, path, result.err)
-    return result
+    return result.out
 
 
 def agent_failure(code: int | None, path: str, errors: bytes) -> Problem:
@@ -79,15 +69,6 @@ def split_lines(answer: bytes) -> Iterator[list[str]]:
     """Split an answer into lines of words."""
     for line in answer.decode("ascii", "replace").splitlines():
         yield line.split()
-
-
-def until_end(lines: Iterator[list[str]], count: int) -> Iterator[list[str]]:
-    """Yield lines up to `end COUNT`; Problem when that line is missing."""
-    for words in lines:
-        if words == ["end", str(count)]:
-            return
-        yield words
-    raise unexpected_answer("the answer ends early")
 
 
 def parse_number(text: str) -> int:

@@ -16,28 +16,28 @@ from sovdeck.remote.transfer.agent.call import (
     unexpected_answer,
 )
 from sovdeck.remote.transfer.core.interfaces import CommandRunner
-from sovdeck.remote.transfer.core.part_journal import FileIdentity
+from sovdeck.remote.transfer.core.part_journal import RemoteFile
 
 
 @dataclass(frozen=True)
 class RemoteDigest:
     """SHA-256 of a remote file (hex) and of its blocks; the file it was when it was read."""
 
-    identity: FileIdentity
+    identity: RemoteFile
     whole: str
     blocks: tuple[str, ...]
 
 
 def fetch_digest(connection: CommandRunner, path: str, size: int, block: int = 0) -> RemoteDigest:
     """SHA-256 on the server. Problem `changed` when the file changed while it was read."""
-    result = run_agent(connection, path, ["digest", str(block), plain_path(path)], size)
-    seen: list[FileIdentity] = []
+    answer = run_agent(connection, path, ["digest", str(block), plain_path(path)], size)
+    seen: list[RemoteFile] = []
     blocks: list[str] = []
     whole = ""
-    for words in split_lines(result.out):
+    for words in split_lines(answer):
         match words:
             case ["file", length, mtime]:
-                seen.append(FileIdentity(path, parse_number(length), parse_number(mtime)))
+                seen.append(RemoteFile(path, parse_number(length), parse_number(mtime)))
             case ["block", index, hexes] if parse_number(index) == len(blocks):
                 blocks.append(parse_sha256(hexes))
             case ["whole", hexes]:
@@ -51,24 +51,14 @@ def fetch_digest(connection: CommandRunner, path: str, size: int, block: int = 0
     return RemoteDigest(seen[0], whole, tuple(blocks))
 
 
-def fetch_identity(connection: CommandRunner, path: str) -> FileIdentity:
+def fetch_identity(connection: CommandRunner, path: str) -> RemoteFile:
     """Size and mtime of a remote file where SFTP cannot say it."""
-    words = run_agent(connection, path, ["identity", plain_path(path)], 0).out.decode(
-        "ascii", "replace"
-    )
-    match words.split():
+    answer = run_agent(connection, path, ["identity", plain_path(path)], 0)
+    match answer.decode("ascii", "replace").split():
         case ["file", length, mtime]:
-            return FileIdentity(path, parse_number(length), parse_number(mtime))
-    raise unexpected_answer(words)
-
-
-@dataclass(frozen=True)
-class RemoteFile:
-    """One regular file below a remote folder: path relative to it, bytes, mtime in Unix seconds."""
-
-    path: str
-    size: int
-    mtime: int
+            return RemoteFile(path, parse_number(length), parse_number(mtime))
+        case words:
+            raise unexpected_answer(" ".join(words))
 
 
 def list_files(
@@ -78,18 +68,12 @@ def list_files(
 
     A part that is not there holds nothing; a folder that is not there is a Problem.
     """
-    result = run_agent(
-        connection, folder, ["names", plain_path(folder), *map(plain_path, parts)], 0
-    )
-    return _parse_files(result.out)
-
-
-def _parse_files(answer: bytes) -> list[RemoteFile]:
-    records = answer.split(b"\0")
-    if records.pop() or not records or records.pop() != b"end %d" % len(records):
+    command = ["names", plain_path(folder), *map(plain_path, parts)]
+    records = run_agent(connection, folder, command, 0).split(b"\0")
+    if records[-2:] != [b"end", b""]:
         raise unexpected_answer("the answer ends early")
     found = []
-    for record in records:
+    for record in records[:-2]:
         size, mtime, path = _split_record(record)
         found.append(RemoteFile(path, parse_number(size), parse_number(mtime)))
     return sorted(found, key=lambda one: one.path)
@@ -101,8 +85,7 @@ def fetch_sha256_sums(
     """SHA-256 by path of `files`; those that are gone meanwhile are left out."""
     stdin = path_records(file.path for file in files)
     size = sum(file.size for file in files)
-    result = run_agent(connection, folder, ["sums", plain_path(folder)], size, stdin)
-    records = result.out.split(b"\0")
+    records = run_agent(connection, folder, ["sums", plain_path(folder)], size, stdin).split(b"\0")
     if records.pop() or len(records) != len(files):
         raise unexpected_answer("the answer ends early")
     found = {}

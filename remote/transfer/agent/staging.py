@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sovdeck.engine.contract.problem import Problem
@@ -17,10 +17,9 @@ from sovdeck.remote.transfer.agent.call import (
     run_agent,
     split_lines,
     unexpected_answer,
-    until_end,
 )
 from sovdeck.remote.transfer.agent.remote_files import list_files
-from sovdeck.remote.transfer.core.interfaces import CommandRunner, connection_errors
+from sovdeck.remote.transfer.core.interfaces import CommandRunner
 
 STAGING = ".sovdeck-push"
 
@@ -56,9 +55,53 @@ def query_staged(
     connection: CommandRunner, folder: str, wanted: Sequence[StagingRecord], block: int
 ) -> list[StagingStatus]:
     """What of `wanted` stands in or is staged for `folder`: one exchange for all files."""
-    arguments = ["have", str(block), plain_path(folder)]
-    result = run_agent(connection, folder, arguments, sum(w.size for w in wanted), _records(wanted))
-    return _parse_statuses(result.out, len(wanted))
+    present: set[int] = set()
+    staged: set[int] = set()
+    blocks: dict[int, list[tuple[int, str]]] = {}
+    for words in _ask(connection, ["have", str(block)], folder, wanted):
+        match words:
+            case ["present", number]:
+                present.add(parse_number(number))
+            case ["staged", number]:
+                staged.add(parse_number(number))
+            case ["block", number, index, hexes]:
+                known = blocks.setdefault(parse_number(number), [])
+                known.append((parse_number(index), parse_sha256(hexes)))
+            case _:
+                raise unexpected_answer(" ".join(words))
+    return [
+        StagingStatus(number in present, number in staged, tuple(blocks.get(number, ())))
+        for number in range(len(wanted))
+    ]
+
+
+def commit_staged(
+    connection: CommandRunner, folder: str, wanted: Sequence[StagingRecord]
+) -> set[int]:
+    """Verify staged files once more and move them in place; returns the numbers that failed."""
+    failed = set(range(len(wanted)))
+    for words in _ask(connection, ["place"], folder, wanted):
+        match words:
+            case ["placed", number]:
+                failed.discard(parse_number(number))
+            case ["bad", _]:
+                pass
+            case _:
+                raise unexpected_answer(" ".join(words))
+    return failed
+
+
+def _ask(
+    connection: CommandRunner, command: list[str], folder: str, wanted: Sequence[StagingRecord]
+) -> Iterator[list[str]]:
+    """The answer to `command` about `wanted`, line by line; Problem without `end COUNT`."""
+    size, stdin = sum(item.size for item in wanted), b"".join(item.line() for item in wanted)
+    answer = run_agent(connection, folder, [*command, plain_path(folder)], size, stdin)
+    for words in split_lines(answer):
+        if words == ["end", str(len(wanted))]:
+            return
+        yield words
+    raise unexpected_answer("the answer ends early")
 
 
 def push_commands(folder: str, block: int) -> tuple[list[str], ...]:
@@ -87,55 +130,6 @@ def absent_paths(connection: CommandRunner, folder: str, sized: Mapping[str, int
 def make_staging_folder(connection: CommandRunner, folder: str) -> None:
     """Make the folder that contents are staged in."""
     path = f"{plain_path(folder)}/{STAGING}"
-    with connection_errors():
-        result = connection.run(["mkdir", "-p", "--", path], timeout=BASE_TIMEOUT)
+    result = connection.run(["mkdir", "-p", "--", path], timeout=BASE_TIMEOUT)
     if result.code:
         raise agent_failure(result.code, folder, result.err)
-
-
-def commit_staged(
-    connection: CommandRunner, folder: str, wanted: Sequence[StagingRecord]
-) -> set[int]:
-    """Verify staged files once more and move them in place; returns the numbers that failed."""
-    arguments = ["place", plain_path(folder)]
-    result = run_agent(connection, folder, arguments, sum(w.size for w in wanted), _records(wanted))
-    return set(range(len(wanted))) - parse_placed(result.out, len(wanted))
-
-
-def parse_placed(answer: bytes, count: int) -> set[int]:
-    """Numbers of the records that now stand in their place, of `count`."""
-    numbers: set[int] = set()
-    for words in until_end(split_lines(answer), count):
-        match words:
-            case ["placed", number]:
-                numbers.add(parse_number(number))
-            case ["bad", _]:
-                pass
-            case _:
-                raise unexpected_answer(" ".join(words))
-    return numbers
-
-
-def _parse_statuses(answer: bytes, count: int) -> list[StagingStatus]:
-    present: set[int] = set()
-    staged: set[int] = set()
-    blocks: dict[int, list[tuple[int, str]]] = {}
-    for words in until_end(split_lines(answer), count):
-        match words:
-            case ["present", number]:
-                present.add(parse_number(number))
-            case ["staged", number]:
-                staged.add(parse_number(number))
-            case ["block", number, index, hexes]:
-                known = blocks.setdefault(parse_number(number), [])
-                known.append((parse_number(index), parse_sha256(hexes)))
-            case _:
-                raise unexpected_answer(" ".join(words))
-    return [
-        StagingStatus(number in present, number in staged, tuple(blocks.get(number, ())))
-        for number in range(count)
-    ]
-
-
-def _records(wanted: Sequence[StagingRecord]) -> bytes:
-    return b"".join(item.line() for item in wanted)

@@ -5,27 +5,11 @@ Named here as protocols, so that the whole package can be tested over pipes, wit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
-
-
-class CompletedCommand(Protocol):
-    """How a command ended on the server."""
-
-    @property
-    def code(self) -> int:
-        """Exit code."""
-
-    @property
-    def out(self) -> bytes:
-        """Standard output."""
-
-    @property
-    def err(self) -> bytes:
-        """Standard error."""
+from sovdeck.remote.ssh.command import CommandResult
 
 
 class TransferStream(Protocol):
@@ -56,7 +40,7 @@ class CommandRunner(Protocol):
 
     def run(
         self, argv: Sequence[str], *, stdin: bytes = ..., timeout: float | None = ...
-    ) -> CompletedCommand:
+    ) -> CommandResult:
         """Run `argv` to its end; `timeout` in seconds."""
 
 
@@ -73,7 +57,7 @@ class TransferConnection(CommandRunner, Protocol):
     def prestart(self, argv: Sequence[str]) -> None:
         """Start `argv` now, for the next call that asks for the same."""
 
-    def open_sftp(self, *, window: int = ...) -> TransferStream:
+    def open_sftp(self) -> TransferStream:
         """Open an SFTP channel; SftpUnavailable where there is none."""
 
     def close(self) -> None:
@@ -86,18 +70,3 @@ Connect = Callable[[], TransferConnection]
 def connection_cut() -> Problem:
     """The line broke: what is retried, and what a pull or push can go on from."""
     return Problem("remote.transfer.cut", ExitCode.UNREACHABLE)
-
-
-@contextmanager
-def connection_errors() -> Iterator[None]:
-    """A connection that dies under a call is a cut line, however the library puts it."""
-    try:
-        yield
-    except (EOFError, OSError) as error:
-        raise connection_cut() from error
-
-
-def read_some(stream: TransferStream, count: int) -> bytes:
-    """Up to `count` bytes; empty at the end of the stream."""
-    with connection_errors():
-        return stream.read(count)

@@ -9,7 +9,7 @@ write that a full disk cut short can leave a range that was never received.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sovdeck.engine.contract.foreign_values import parse_json, parse_whole_number
@@ -19,8 +19,11 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class FileIdentity:
-    """Which remote file this is: path, size in bytes, mtime in Unix seconds."""
+class RemoteFile:
+    """A regular file on a server as it was: path, size in bytes, mtime in Unix seconds.
+
+    One of a folder's list has its path below that folder.
+    """
 
     path: str
     size: int
@@ -31,7 +34,7 @@ class FileIdentity:
 class JournalRecord:
     """What a journal says. `sha256` is the remote file's, when it was known."""
 
-    identity: FileIdentity
+    identity: RemoteFile
     ranges: RangeSet
     sha256: str | None
 
@@ -59,7 +62,7 @@ def read_journal(path: Path) -> JournalRecord | None:
     return JournalRecord(identity, ranges, sha256)
 
 
-def _identity(line: str) -> FileIdentity | None:
+def _identity(line: str) -> RemoteFile | None:
     try:
         head = parse_json(line)
     except ValueError:
@@ -68,7 +71,7 @@ def _identity(line: str) -> FileIdentity | None:
         return None
     path, size, mtime = head.get("path"), head.get("size"), head.get("mtime")
     if isinstance(path, str) and isinstance(size, int) and isinstance(mtime, int):
-        return FileIdentity(path, size, mtime)
+        return RemoteFile(path, size, mtime)
     return None
 
 
@@ -77,9 +80,8 @@ class PartJournal:
 
     def __init__(self, path: Path, record: JournalRecord) -> None:
         self.path = path
-        identity = record.identity
-        head = {"v": VERSION, "path": identity.path, "size": identity.size, "mtime": identity.mtime}
-        lines = [json.dumps(head), *(f"{start} {end};" for start, end in record.ranges)]
+        head = json.dumps({"v": VERSION, **asdict(record.identity)})
+        lines = [head, *(f"{start} {end};" for start, end in record.ranges)]
         if record.sha256:
             lines.append(f"sha256 {record.sha256};")
         fresh = path.with_name(path.name + ".new")

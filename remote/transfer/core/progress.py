@@ -39,7 +39,7 @@ class TransferMeter:
         self._clock = clock
         self._lock = threading.Lock()
         self._marks: deque[tuple[float, int]] = deque([(clock(), 0)])
-        self._moved = 0
+        self.moved = 0  # by this transfer, without what was there before
         self.total = 0
         self.already_there = 0  # bytes that were there before this transfer began
         self.retries = 0
@@ -50,18 +50,11 @@ class TransferMeter:
     def add(self, count: int) -> None:
         """Count bytes that were moved."""
         with self._lock:
-            self._moved += count
-
-    @property
-    def moved(self) -> int:
-        """Bytes moved by this transfer, without those that were there before."""
-        return self._moved
+            self.moved += count
 
     def progress(self) -> TransferProgress:
         """Make a report of the present state."""
-        now = self._clock()
-        with self._lock:
-            moved = self._moved
+        now, moved = self._clock(), self.moved
         self._marks.append((now, moved))
         while len(self._marks) > 2 and self._marks[1][0] <= now - self.SPAN:
             self._marks.popleft()

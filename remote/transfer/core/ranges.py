@@ -6,6 +6,8 @@ import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 
+from sovdeck.remote.transfer.core.tuning import LEASE
+
 Range = tuple[int, int]  # [start, end) in bytes
 
 
@@ -67,11 +69,11 @@ class RangeQueue:
     """What is still to be moved, shared by all connections of one transfer.
 
     A connection takes a range, carves requests from it, and gives back what it could not
-    finish. Low offsets go first, so that the hash that follows the prefix stays close.
+    finish. Low offsets go first, so that the hash that follows the prefix stays close. `lease`:
+    most bytes a connection takes at a time.
     """
 
-    def __init__(self, ranges: Iterable[Range], lease: int) -> None:
-        """lease: most bytes a connection takes at a time."""
+    def __init__(self, ranges: Iterable[Range], lease: int = LEASE) -> None:
         self._lock = threading.Lock()
         self._lease = lease
         self._waiting = RangeSet(ranges)
@@ -99,12 +101,6 @@ class RangeQueue:
                 self._waiting.add(start, end)
                 self._leased -= end - start
 
-    def add(self, ranges: Iterable[Range]) -> None:
-        """Put in ranges that were not taken from here: what a repair fetches again."""
-        with self._lock:
-            for start, end in ranges:
-                self._waiting.add(start, end)
-
     @property
     def left(self) -> int:
         """Bytes that wait or are out with a connection."""
@@ -115,4 +111,9 @@ class RangeQueue:
     def waiting(self) -> bool:
         """Whether a range can be taken now."""
         with self._lock:
-            return next(iter(self._waiting), None) is not None
+            return self._waiting.size > 0
+
+    @property
+    def over(self) -> bool:
+        """Whether everything was moved."""
+        return self.left == 0

@@ -8,25 +8,25 @@ from sovdeck.remote.config.schema import ProjectConfig
 
 MIB = 1 << 20
 BYTES_PER_MBIT = 1e6 / 8
+# Bytes on their way over one connection: the best at every round-trip time tried; more makes
+# Paramiko move memory and sftp-server burn CPU.
+WINDOW = 4 * MIB
+# What one connection takes from the queue at a time.
+LEASE = 8 * MIB
+# Files of one stream; each of them costs the server's agent some memory.
+BATCH_FILES = 4000
 
 
 @dataclass(frozen=True)
 class Tuning:
     """How a transfer uses the line. Bytes and seconds.
 
-    `window` and `inflight`: 4 MiB is the best at every round-trip time tried; more makes
-    Paramiko move memory and sftp-server burn CPU. `lease`: what one connection takes from the
-    queue at a time. `journal_every`: with eight connections of one half-received 255 KiB packet
-    each, a kill loses less than 4 MiB. `stall`: no byte for so long while some are owed means a
-    dead line. `first_contact`: a server that never answered is given up sooner. `give_up`:
-    seconds without one byte of progress before the transfer stops trying (and stays resumable).
-    `reconnect`: first wait between attempts, doubled up to `reconnect_max`.
+    `stall`: no byte for so long while some are owed means a dead line. `first_contact`: a server
+    that never answered is given up sooner. `give_up`: seconds without one byte of progress before
+    the transfer stops trying (and stays resumable). `reconnect`: first wait between attempts,
+    doubled up to `reconnect_max`.
     """
 
-    window: int = 4 * MIB
-    inflight: int = 4 * MIB
-    lease: int = 8 * MIB
-    journal_every: int = 1 * MIB
     max_connections: int = 8
     stall: float = 15.0
     first_contact: float = 4.0

@@ -8,54 +8,112 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import Generic, Protocol, TypeVar
 
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.remote.errors import is_lost_line
-from sovdeck.remote.transfer.core.backoff import cancelled
-from sovdeck.remote.transfer.core.concurrency import ConcurrencyController
-from sovdeck.remote.transfer.core.progress import Report, TransferMeter
-from sovdeck.remote.transfer.core.tuning import Tuning
-from sovdeck.remote.transfer.core.worker import Worker, WorkerState
+from sovdeck.remote.transfer.core.concurrency import ConcurrencyController, initial_connections
+from sovdeck.remote.transfer.core.context import TransferContext
+from sovdeck.remote.transfer.core.interfaces import TransferConnection
 
 
-class WorkQueue:
-    """The work of a pool. `waiting`: something can be taken now; `over`: all is done."""
+class WorkQueue(Protocol):
+    """What the connections of a pool take their work from."""
 
-    def __init__(self, waiting: Callable[[], bool], over: Callable[[], bool]) -> None:
-        self.waiting = waiting
-        self.over = over
+    @property
+    def waiting(self) -> bool:
+        """Whether something can be taken now."""
+
+    @property
+    def left(self) -> int:
+        """Bytes that wait or are out with a connection."""
+
+    @property
+    def over(self) -> bool:
+        """Whether all is done."""
+
+
+class Worker(Protocol):
+    """A connection that is ready to work."""
+
+    def close(self) -> None:
+        """End it; may be called from another thread to wake whoever waits for its bytes."""
+
+
+W = TypeVar("W", bound=Worker)
 
 
 @dataclass
-class _PoolMember:
+class WorkerState:
+    """`awaiting_data`: the server owes bytes; `last_active`: when some last came (monotonic s).
+
+    The pool reads both to notice a dead line. It sets `stop_requested` to end the worker after
+    what is on the way has arrived.
+    """
+
+    awaiting_data: bool = False
+    last_active: float = field(default_factory=monotonic)
+    stop_requested: threading.Event = field(default_factory=threading.Event)
+
+    def mark_active(self) -> None:
+        """Note that the server was heard from now."""
+        self.last_active = monotonic()
+
+    def set_awaiting_data(self, awaiting: bool) -> None:
+        """Note whether the server owes an answer."""
+        if awaiting and not self.awaiting_data:
+            self.mark_active()
+        self.awaiting_data = awaiting
+
+    def pause(self, seconds: float) -> None:
+        """Wait for the bandwidth limit: a silence of our own making."""
+        if seconds:
+            self.stop_requested.wait(seconds)
+            self.mark_active()
+
+
+@dataclass
+class _PoolMember(Generic[W]):
+    ready: W | None  # what it begins with, where that stands already
     state: WorkerState = field(default_factory=WorkerState)
-    worker: Worker | None = None
+    worker: W | None = None
     stalled: bool = False
-    thread: threading.Thread | None = None
+    thread: threading.Thread = field(init=False)
+
+    def close(self) -> None:
+        """Close the worker, which wakes its thread."""
+        worker = self.worker
+        if worker is not None:
+            # A dead connection cannot say goodbye; it is gone all the same.
+            with contextlib.suppress(OSError, EOFError, Problem):
+                worker.close()
 
 
-class WorkerPool:
-    """Runs workers on as many connections as the controller wants until the work is over.
+class WorkerPool(Generic[W]):
+    """Runs `work` on as many connections as the controller wants until the queue is over.
 
-    A connection that is lost is opened again with growing waits; only when no byte moved for
-    `tuning.give_up` seconds does the loss become the transfer's own Problem. Any other Problem
-    ends the transfer at once. No thread moves bytes once `run` has returned or raised.
+    `make_worker` makes one of a fresh connection; `first` is one that stands already. A connection
+    that is lost is opened again with growing waits; only when no byte moved for `tuning.give_up`
+    seconds does the loss become the transfer's own Problem. Any other Problem ends the transfer at
+    once. No thread moves bytes once `run` has returned or raised.
     """
 
     def __init__(
         self,
-        open_worker: Callable[[], Worker],
-        meter: TransferMeter,
-        report: Report,
-        cancel: threading.Event,
-        tuning: Tuning,
+        transfer: TransferContext,
+        queue: WorkQueue,
+        make_worker: Callable[[TransferConnection], W],
+        work: Callable[[W, WorkerState], None],
+        first: W | None = None,
     ) -> None:
-        self._open_worker = open_worker
-        self._meter = meter
-        self._report = report
-        self._cancel = cancel
-        self._tuning = tuning
-        self._members: list[_PoolMember] = []
+        self._transfer = transfer
+        self._meter = transfer.meter
+        self._tuning = transfer.tuning
+        self._queue = queue
+        self._make_worker = make_worker
+        self._work = work
+        self._first = first
+        self._members: list[_PoolMember[W]] = []
         self._lock = threading.Lock()
         self._failure: BaseException | None = None
         self._stop = threading.Event()
@@ -63,23 +121,29 @@ class WorkerPool:
         self._moved = 0
         self._moved_at = monotonic()
 
-    def run(self, work: WorkQueue, controller: ConcurrencyController) -> None:
-        """Work until `work.over()`; raises the Problem that ended it early."""
-        self._stop.clear()
-        self._moved_at = monotonic()
+    def run(self, rtt: float) -> None:
+        """Work until the queue is over; raises the Problem that ended it early.
+
+        rtt: seconds to the server and back.
+        """
+        most = self._tuning.max_connections
+        controller = ConcurrencyController(
+            initial_connections(rtt, self._queue.left, most), self._tuning
+        )
         try:
-            while not work.over():
+            while not self._queue.over:
                 self._check()
-                self._note_progress()
+                if self._meter.moved != self._moved:
+                    self._moved, self._moved_at = self._meter.moved, monotonic()
                 alive = self._alive()
                 wanted = controller.target(monotonic(), self._meter.moved, len(alive))
-                while len(self._members) < wanted and work.waiting():
-                    self._start(work, controller)
+                while len(self._members) < wanted and self._queue.waiting:
+                    self._start(controller)
                 for member in alive[wanted:]:
                     member.state.stop_requested.set()
                 self._close_stalled()
                 self._meter.connections = len(alive)
-                self._report(self._meter.progress())
+                self._transfer.report()
                 self._wake.wait(self._tuning.tick)
                 self._wake.clear()
             self._check()
@@ -87,56 +151,44 @@ class WorkerPool:
             self._stop_all()
 
     def _check(self) -> None:
-        if self._cancel.is_set():
-            raise cancelled()
+        self._transfer.check_cancelled()
         if self._failure is not None:
             raise self._failure
 
-    def _note_progress(self) -> None:
-        if self._meter.moved != self._moved:
-            self._moved, self._moved_at = self._meter.moved, monotonic()
-
-    def _alive(self) -> list[_PoolMember]:
+    def _alive(self) -> list[_PoolMember[W]]:
         with self._lock:
-            self._members = [
-                m for m in self._members if m.thread is not None and m.thread.is_alive()
-            ]
+            self._members = [m for m in self._members if m.thread.is_alive()]
             return [
                 m
                 for m in self._members
                 if m.worker is not None and not m.state.stop_requested.is_set()
             ]
 
-    def _start(self, work: WorkQueue, controller: ConcurrencyController) -> None:
-        member = _PoolMember()
+    def _start(self, controller: ConcurrencyController) -> None:
+        member, self._first = _PoolMember(self._first), None
         member.thread = threading.Thread(
-            target=self._run_member, args=(member, work, controller), name="transfer", daemon=True
+            target=self._run_member, args=(member, controller), name="transfer", daemon=True
         )
         with self._lock:
             self._members.append(member)
-        member.thread.start()
+            member.thread.start()
 
     def _close_stalled(self) -> None:
         """Close the connections that owe bytes and have been silent too long."""
-        for member in list(self._members):
+        for member in self._members:
             silent = monotonic() - member.state.last_active
-            if (
-                member.worker is not None
-                and member.state.awaiting_data
-                and silent > self._tuning.stall
-            ):
+            owes = member.worker is not None and member.state.awaiting_data
+            if owes and silent > self._tuning.stall:
                 member.stalled = True
-                _close_quietly(member.worker)
+                member.close()
 
-    def _run_member(
-        self, member: _PoolMember, work: WorkQueue, controller: ConcurrencyController
-    ) -> None:
+    def _run_member(self, member: _PoolMember[W], controller: ConcurrencyController) -> None:
         """One connection's thread: open, work, open again when it is lost."""
         wait = self._tuning.reconnect
         while not self._stop.is_set() and not member.state.stop_requested.is_set():
             moved = self._meter.moved
             try:
-                self._run_worker(member, work)
+                self._run_worker(member)
                 return
             except Problem as problem:
                 lost = member.stalled or is_lost_line(problem, worked=self._meter.moved > 0)
@@ -152,31 +204,30 @@ class WorkerPool:
                 self._fail(error)
                 return
             finally:
-                self._close_worker(member)
+                member.close()
+                member.worker = None
             self._meter.retries += 1
             if self._meter.moved > moved:
                 wait = self._tuning.reconnect
             self._stop.wait(wait * random.uniform(0.7, 1.3))
             wait = min(wait * 2, self._tuning.reconnect_max)
 
-    def _run_worker(self, member: _PoolMember, work: WorkQueue) -> None:
-        worker = self._open_worker()
+    def _run_worker(self, member: _PoolMember[W]) -> None:
+        worker = member.ready or self._transfer.open_worker(self._make_worker)
+        member.ready = None
         member.stalled = False
         member.state.set_awaiting_data(False)
         member.worker = worker
-        while not (self._stop.is_set() or member.state.stop_requested.is_set() or work.over()):
-            if work.waiting():
-                worker.work(member.state)
+        while not (self._stop.is_set() or member.state.stop_requested.is_set()):
+            if self._queue.over:
+                return
+            if self._queue.waiting:
+                self._work(worker, member.state)
                 self._wake.set()
             else:  # the last ranges are with others, and may come back
                 self._stop.wait(self._tuning.tick)
 
-    def _close_worker(self, member: _PoolMember) -> None:
-        worker, member.worker = member.worker, None
-        if worker is not None:
-            _close_quietly(worker)
-
-    def _others_connected(self, member: _PoolMember) -> bool:
+    def _others_connected(self, member: _PoolMember[W]) -> bool:
         with self._lock:
             return any(m is not member and m.worker is not None for m in self._members)
 
@@ -188,20 +239,10 @@ class WorkerPool:
     def _stop_all(self) -> None:
         """Stop every thread: closing a worker wakes whoever waits for bytes."""
         self._stop.set()
-        for member in list(self._members):
+        for member in self._members:
             member.state.stop_requested.set()
-            worker = member.worker
-            if worker is not None:
-                _close_quietly(worker)
-        for member in list(self._members):
-            if member.thread is not None:
-                # One that is still dialling cannot be woken; it will find the stop and hang up.
-                member.thread.join(None if member.worker is not None else 2.0)
-        self._members.clear()
+            member.close()
+        for member in self._members:
+            # One that is still dialling cannot be woken; it will find the stop and hang up.
+            member.thread.join(None if member.worker is not None else 2.0)
         self._meter.connections = 0
-
-
-def _close_quietly(worker: Worker) -> None:
-    # A dead connection cannot say goodbye; it is gone all the same.
-    with contextlib.suppress(OSError, EOFError, Problem):
-        worker.close()

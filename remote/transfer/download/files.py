@@ -1,40 +1,63 @@
 """Downloads chosen files of a server: many small ones in few streams, large ones by range.
 
-Every file is whole and verified, or absent.
+Every file is whole and verified, or absent; what is here already is not fetched again.
 """
 
 from __future__ import annotations
 
 import shutil
 import threading
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from sovdeck.engine.contract.format import format_bytes
-from sovdeck.engine.contract.problem import ExitCode, Problem
-from sovdeck.remote.transfer.core.concurrency import ConcurrencyController, initial_connections
+from sovdeck.engine.contract.atomic_io import file_sha256
+from sovdeck.remote.transfer.agent import remote_files
+from sovdeck.remote.transfer.core.batch_queue import BatchQueue
+from sovdeck.remote.transfer.core.concurrency import initial_connections
+from sovdeck.remote.transfer.core.context import TransferContext
 from sovdeck.remote.transfer.core.interfaces import Connect, TransferConnection
+from sovdeck.remote.transfer.core.part_journal import RemoteFile
 from sovdeck.remote.transfer.core.progress import Report, TransferMeter, TransferProgress
-from sovdeck.remote.transfer.core.rate_limit import RateLimiter
 from sovdeck.remote.transfer.core.tuning import Tuning
-from sovdeck.remote.transfer.core.worker_pool import WorkerPool, WorkQueue
+from sovdeck.remote.transfer.core.worker_pool import WorkerPool
 from sovdeck.remote.transfer.download.file import pull
-from sovdeck.remote.transfer.download.part_file import FREE_SPACE_RESERVE, disk_errors
-from sovdeck.remote.transfer.download.tar_batches import (
-    BatchQueue,
-    BatchWorker,
-    DownloadItem,
-    IncomingFiles,
-)
+from sovdeck.remote.transfer.download.part_file import check_free_space, disk_errors
+from sovdeck.remote.transfer.download.tar_batches import BatchReceiver, DownloadItem, OnReceived
+from sovdeck.remote.transfer.sftp.worker import TransferWorker
 
 # Beyond this a file goes by ranges, so that a cut inside it costs little.
 LARGE_BYTES = 8 << 20
+# One stream: a file that has come whole never comes again, so only the tail must be shared.
+MIN_BATCH_BYTES, MAX_BATCH_BYTES = 1 << 20, 128 << 20
 INCOMING = ".sovdeck-pull"
 
-# Hears of each file that is here, with its SHA-256 (hex).
-OnReceived = Callable[[DownloadItem, str], None]
+
+def split_missing(
+    connection: TransferConnection,
+    folder: str,
+    found: Sequence[RemoteFile],
+    items: Sequence[DownloadItem],
+) -> tuple[list[DownloadItem], list[tuple[DownloadItem, str]]]:
+    """Items that are not here, and those that are with their SHA-256.
+
+    The server hashes only what has a namesake of its size here.
+    """
+    likely = {item.path: item for item in items if _same_size(item)}
+    named = [one for one in found if one.path in likely]
+    theirs = remote_files.fetch_sha256_sums(connection, folder, named) if named else {}
+    same: dict[str, tuple[DownloadItem, str]] = {}
+    for path, item in likely.items():
+        with disk_errors(item.local):
+            if path in theirs and file_sha256(item.local) == theirs[path]:
+                same[path] = (item, theirs[path])
+    return [item for item in items if item.path not in same], list(same.values())
+
+
+def _same_size(item: DownloadItem) -> bool:
+    with disk_errors(item.local):
+        return item.local.is_file() and item.local.stat().st_size == item.size
 
 
 def pull_files(
@@ -55,81 +78,39 @@ def pull_files(
 
     `first` is an open connection of the caller's, which may be used up.
     """
-    need = sum(item.size for item in items)
-    meter.total = need
-    check_free_space(dest, need)
+    meter.total = sum(item.size for item in items)
+    check_free_space(dest, meter.total)
     meter.phase = "receive"
     small = [item for item in items if item.size <= LARGE_BYTES]
     if small:
+        incoming = dest / INCOMING
         size = sum(item.size for item in small)
-        workers = initial_connections(first.rtt, size, tuning.max_connections)
-        batches, incoming = BatchQueue(small, workers), dest / INCOMING
-        incoming_files, limiter, ready = (
-            IncomingFiles(incoming, on_received),
-            RateLimiter(bandwidth),
-            deque([first]),
-        )
-
-        def open_worker() -> BatchWorker:
-            connection = ready.popleft() if ready else connect()
-            return BatchWorker(connection, folder, batches, incoming_files, meter, limiter)
-
-        pool = WorkerPool(open_worker, meter, report, cancel, tuning)
-        pool.run(
-            WorkQueue(lambda: batches.waiting, lambda: batches.over),
-            ConcurrencyController(workers, tuning),
-        )
+        share = size // initial_connections(first.rtt, size, tuning.max_connections) + 1
+        queue = BatchQueue(small, max(MIN_BATCH_BYTES, min(MAX_BATCH_BYTES, share)))
+        transfer = TransferContext(connect, report, cancel, tuning, bandwidth, meter)
+        receiver = BatchReceiver(transfer, folder, queue, incoming, on_received)
+        make = partial(TransferWorker, sftp=False)
+        WorkerPool(transfer, queue, make, receiver.work, make(first)).run(first.rtt)
         shutil.rmtree(incoming, ignore_errors=True)  # only unfinished files are in it
     for item in items:
-        if item.size > LARGE_BYTES:
-            _pull_large(
-                connect, folder, item, meter, report, cancel, on_received, bandwidth, tuning
-            )
+        if item.size <= LARGE_BYTES:
+            continue
+        before = meter.progress().done
 
+        def inner(progress: TransferProgress, before: int = before) -> None:
+            report(replace(progress, done=before + progress.done, total=meter.total))
 
-def _pull_large(
-    connect: Connect,
-    folder: str,
-    item: DownloadItem,
-    meter: TransferMeter,
-    report: Report,
-    cancel: threading.Event,
-    on_received: OnReceived,
-    bandwidth: float | None,
-    tuning: Tuning,
-) -> None:
-    before = meter.progress().done
-
-    def inner(progress: TransferProgress) -> None:
-        report(replace(progress, done=before + progress.done, total=meter.total))
-
-    path = f"{folder.rstrip('/')}/{item.path}"
-    done = pull(
-        connect,
-        path,
-        item.local.parent,
-        report=inner,
-        cancel=cancel,
-        bandwidth=bandwidth,
-        name=item.local.name,
-        tuning=tuning,
-    )
-    assert done.sha256 is not None
-    on_received(item, done.sha256)
-    meter.add(item.size)
-    meter.retries += done.retries
-
-
-def check_free_space(dest: Path, need: int) -> None:
-    """Problem when the disk here has not `need` bytes and some to spare."""
-    with disk_errors(dest):
-        dest.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(dest).free
-    if free < need + FREE_SPACE_RESERVE:
-        raise Problem(
-            "remote.transfer.no_space",
-            ExitCode.DATA,
-            path=str(dest),
-            need=format_bytes(need + FREE_SPACE_RESERVE),
-            free=format_bytes(free),
+        done = pull(
+            connect,
+            f"{folder.rstrip('/')}/{item.path}",
+            item.local.parent,
+            report=inner,
+            cancel=cancel,
+            bandwidth=bandwidth,
+            name=item.local.name,
+            tuning=tuning,
         )
+        assert done.sha256 is not None
+        on_received(item, done.sha256)
+        meter.add(item.size)
+        meter.retries += done.retries

@@ -3,161 +3,82 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Callable
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
-from sovdeck.remote.errors import SftpUnavailable
-from sovdeck.remote.transfer.agent import call as agent_call
-from sovdeck.remote.transfer.agent import remote_files
 from sovdeck.remote.transfer.agent.call import plain_path
-from sovdeck.remote.transfer.core.interfaces import (
-    TransferConnection,
-    TransferStream,
-    connection_cut,
-    read_some,
-)
-from sovdeck.remote.transfer.core.part_journal import FileIdentity
+from sovdeck.remote.transfer.agent.remote_files import fetch_identity
+from sovdeck.remote.transfer.core.interfaces import TransferConnection, connection_cut
+from sovdeck.remote.transfer.core.part_journal import RemoteFile
 from sovdeck.remote.transfer.core.ranges import RangeQueue
 from sovdeck.remote.transfer.core.rate_limit import RateLimiter
-from sovdeck.remote.transfer.core.tuning import Tuning
-from sovdeck.remote.transfer.core.worker import WorkerState
+from sovdeck.remote.transfer.core.receive_buffer import CHUNK
+from sovdeck.remote.transfer.core.tuning import WINDOW
+from sovdeck.remote.transfer.core.worker_pool import WorkerState
 from sovdeck.remote.transfer.sftp import packets
-from sovdeck.remote.transfer.sftp.read_ranges import Sink, read_ranges
-from sovdeck.remote.transfer.sftp.session import CHUNK, SftpSession
+from sovdeck.remote.transfer.sftp.ranges import RangeMover
+from sovdeck.remote.transfer.sftp.session import SftpSession
+from sovdeck.remote.transfer.sftp.worker import TransferWorker
 
 # Prints LENGTH bytes of a file from OFFSET on; tail and head are in every system.
 _SLICE = 'tail -c "+$(($2 + 1))" -- "$1" | head -c "$3"'
+# Seconds a command takes to start: on a near line too, several run side by side.
+_COMMAND_START_S = 0.05
 
 
-class DownloadContext:
-    """What every connection of one pull shares: the queue, where bytes go, the cap."""
+class DownloadWorker(TransferWorker):
+    """A connection with the remote file open. `identity`: what the file is."""
 
     def __init__(
-        self, path: str, queue: RangeQueue, sink: Sink, limiter: RateLimiter, tuning: Tuning
+        self, connection: TransferConnection, path: str, *, keeps_connection: bool = False
     ) -> None:
-        self.path = path
-        self.queue = queue
-        self.sink = sink
-        self.limiter = limiter
-        self.tuning = tuning
+        super().__init__(connection, keeps_connection=keeps_connection)
+        self._path = plain_path(path)
+        self._handle = b""
+        found = self._open(self.session, path) if self.session is not None else None
+        # A server may leave out what SFTP does not demand.
+        self.identity = found or fetch_identity(connection, path)
 
-
-class SftpWorker:
-    """One SFTP channel with the remote file open. `identity` is None on a strange server."""
-
-    def __init__(self, connection: TransferConnection, path: str, tuning: Tuning) -> None:
-        self.connection = connection
-        self._path = path
-        stream = connection.open_sftp(window=tuning.window)
-        self._session = SftpSession(stream)
-        self._handle, attributes = self._session.open(plain_path(path), packets.FOR_READING)
-        self.rtt = self._session.round_trip(plain_path(path))
-        self.identity: FileIdentity | None = None
-        if attributes is not None and not _is_regular(attributes.mode):
+    def _open(self, session: SftpSession, path: str) -> RemoteFile | None:
+        self._handle, found = session.open(self._path, packets.FOR_READING)
+        if found.mode is not None and stat.S_IFMT(found.mode) not in (0, stat.S_IFREG):
             raise Problem("remote.transfer.no_regular_file", ExitCode.DATA, path=path)
-        if attributes is not None and attributes.size is not None:
-            self.identity = FileIdentity(path, attributes.size, attributes.mtime or 0)
-        self.context: DownloadContext | None = None
-        self.keeps_connection = False  # set where the connection outlives the worker
+        if found.size is None or found.mtime is None:
+            return None
+        return RemoteFile(path, found.size, found.mtime)
 
-    def identify(self) -> FileIdentity:
-        """What the file at the path is now; it may have been replaced since it was opened."""
-        now = self._session.stat(plain_path(self._path))
-        return FileIdentity(self._path, now.size or 0, now.mtime or 0)
+    @property
+    def rtt(self) -> float:
+        """Seconds until what is asked for begins to come."""
+        return max(self.connection.rtt, _COMMAND_START_S if self.session is None else 0.0)
 
-    def work(self, state: WorkerState) -> None:
-        """Receive ranges until none waits."""
-        assert self.context is not None
-        self._session.on_data = state.mark_active
-        context = self.context
-        read_ranges(
-            self._session,
-            self._handle,
-            context.path,
-            context.queue,
-            context.sink,
-            state,
-            inflight=context.tuning.inflight,
-            limiter=context.limiter,
-        )
-
-    def close(self) -> None:
-        """End the SFTP channel, and the connection unless it is kept."""
-        if self.keeps_connection:
-            self._session.close()
-        else:
-            self.connection.close()
-
-
-def _is_regular(mode: int | None) -> bool:
-    """Whether a file's mode says so; a server that leaves the kind out is believed."""
-    return mode is None or stat.S_IFMT(mode) in (0, stat.S_IFREG)
-
-
-class ExecWorker:
-    """A connection to a server without SFTP: ranges come from `tail | head` over a channel."""
-
-    rtt = 0.05  # not measured: a command starts slowly, so several run side by side
-    identity: FileIdentity | None = None
-
-    def __init__(self, connection: TransferConnection, path: str, tuning: Tuning) -> None:
-        self.connection = connection
-        self._path = path
-        self._window = tuning.window
-        self._stream: TransferStream | None = None
-        self.context: DownloadContext | None = None
-        self.keeps_connection = False
-
-    def identify(self) -> FileIdentity:
-        """What the file at the path is now."""
-        return remote_files.fetch_identity(self.connection, self._path)
-
-    def work(self, state: WorkerState) -> None:
-        """Receive ranges until none waits."""
-        assert self.context is not None
-        queue = self.context.queue
+    def receive(
+        self,
+        queue: RangeQueue,
+        write: Callable[[int, memoryview], None],
+        moved: Callable[[int, int], None],
+        limiter: RateLimiter,
+        state: WorkerState,
+    ) -> None:
+        """Receive ranges until none waits. `moved` hears of each [start, end) that is written."""
+        if self.session is not None:
+            opened = self.session, self._path, self._handle
+            RangeMover(*opened, queue, moved, limiter, state).read(write)
+            return
         while not state.stop_requested.is_set() and (lease := queue.take()) is not None:
-            self._at, end = lease
+            at, end = lease
+            argv = ["sh", "-c", _SLICE, "sovdeck", self._path, str(at), str(end - at)]
             try:
-                self._receive_range(self.context, state, end)
+                with self.command(argv, state, WINDOW) as stream:
+                    while at < end:
+                        data = stream.read(min(CHUNK, end - at))
+                        if not data:
+                            raise connection_cut()
+                        state.mark_active()
+                        write(at, memoryview(data))
+                        moved(at, at + len(data))
+                        queue.done(len(data))
+                        at += len(data)
+                        state.pause(limiter.delay(len(data)))
             finally:
-                queue.give_back([(self._at, end)] if self._at < end else [])
-
-    def _receive_range(self, context: DownloadContext, state: WorkerState, end: int) -> None:
-        """Receive from `self._at` up to `end`."""
-        start = self._at
-        path = agent_call.plain_path(self._path)
-        argv = ["sh", "-c", _SLICE, "sovdeck", path, str(start), str(end - start)]
-        state.set_awaiting_data(True)
-        stream = self._stream = self.connection.open_stream(argv, window=self._window)
-        try:
-            while self._at < end:
-                data = read_some(stream, min(CHUNK, end - self._at))
-                if not data:
-                    raise connection_cut()
-                state.mark_active()
-                context.sink.write(self._at, memoryview(data))
-                context.sink.finished(self._at, self._at + len(data))
-                context.queue.done(len(data))
-                self._at += len(data)
-                state.stop_requested.wait(context.limiter.delay(len(data)))
-        finally:
-            state.set_awaiting_data(False)
-            stream.close()
-
-    def close(self) -> None:
-        """End the command, and the connection unless it is kept."""
-        if not self.keeps_connection:
-            self.connection.close()
-        elif self._stream is not None:
-            self._stream.close()
-
-
-DownloadWorker = SftpWorker | ExecWorker
-
-
-def open_worker(connection: TransferConnection, path: str, tuning: Tuning) -> DownloadWorker:
-    """SFTP when the server has it, else plain commands."""
-    try:
-        return SftpWorker(connection, path, tuning)
-    except SftpUnavailable:
-        return ExecWorker(connection, path, tuning)
+                queue.give_back([(at, end)] if at < end else [])

@@ -1,13 +1,15 @@
 """SFTP version 3 packets as bytes: building requests and reading replies. Pure, no I/O.
 
-Source: draft-ietf-secsh-filexfer-02 and OpenSSH's PROTOCOL file (limits@openssh.com,
-posix-rename@openssh.com). Everything that comes from a server is checked for length.
+Source: draft-ietf-secsh-filexfer-02 and OpenSSH's PROTOCOL file (limits@openssh.com). Everything
+that comes from a server is checked for length.
 """
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+
+from sovdeck.engine.contract.problem import ExitCode, Problem
 
 INIT, VERSION = 1, 2
 OPEN, CLOSE, READ, WRITE, STAT = 3, 4, 5, 6, 17
@@ -18,7 +20,7 @@ OK, EOF, NO_SUCH_FILE, PERMISSION_DENIED = 0, 1, 2, 3
 
 FOR_READING, FOR_WRITING, CREATE = 0x01, 0x02, 0x08
 
-LIMITS = "limits@openssh.com"
+LIMITS = b"limits@openssh.com"
 # Without the limits extension every server must still take reads and writes of 32 KiB.
 DEFAULT_PAYLOAD = 32768
 # With it OpenSSH says 261120; more would not fit its 256 KiB packets.
@@ -27,10 +29,6 @@ MAX_PAYLOAD = 261120
 MAX_REPLY = 1 << 20
 
 _HAS_SIZE, _HAS_OWNER, _HAS_MODE, _HAS_TIMES = 0x1, 0x2, 0x4, 0x8
-
-
-class MalformedPacket(ValueError):
-    """The server sent bytes that are not SFTP version 3."""
 
 
 @dataclass(frozen=True)
@@ -42,19 +40,14 @@ class FileAttributes:
     mode: int | None
 
 
+def garbled(why: str) -> Problem:
+    """Make the Problem for bytes that are not SFTP version 3."""
+    return Problem("remote.transfer.garbled", ExitCode.UNREACHABLE, why=why)
+
+
 def string(data: bytes) -> bytes:
     """Encode bytes with their length."""
     return struct.pack(">I", len(data)) + data
-
-
-def path_string(path: str) -> bytes:
-    """Encode a path with its length."""
-    return string(path.encode("utf-8", "surrogateescape"))
-
-
-def init() -> bytes:
-    """Build the INIT packet of version 3."""
-    return struct.pack(">IBI", 5, INIT, 3)
 
 
 def request(kind: int, request_id: int, payload: bytes) -> bytes:
@@ -62,43 +55,27 @@ def request(kind: int, request_id: int, payload: bytes) -> bytes:
     return struct.pack(">IBI", 5 + len(payload), kind, request_id) + payload
 
 
-def open_file(request_id: int, path: str, flags: int) -> bytes:
-    """Build an OPEN request with `flags`."""
-    return request(OPEN, request_id, path_string(path) + struct.pack(">II", flags, 0))
-
-
 def read(request_id: int, handle: bytes, offset: int, length: int) -> bytes:
     """Build a READ request of `length` bytes."""
     return request(READ, request_id, string(handle) + struct.pack(">QI", offset, length))
 
 
-def write(request_id: int, handle: bytes, offset: int, data: bytes) -> bytes:
-    """Build a WRITE request."""
-    return request(WRITE, request_id, string(handle) + struct.pack(">Q", offset) + string(data))
-
-
-def extended(request_id: int, name: str) -> bytes:
-    """Build an EXTENDED request without data."""
-    return request(EXTENDED, request_id, string(name.encode()))
+def write_head(request_id: int, handle: bytes, offset: int, length: int) -> bytes:
+    """Build what goes before the `length` bytes of a WRITE request: they are not copied here."""
+    fields = string(handle) + struct.pack(">QI", offset, length)
+    return struct.pack(">IBI", 5 + len(fields) + length, WRITE, request_id) + fields
 
 
 class PacketReader:
-    """Takes fields from one reply body in order; Malformed when it is too short."""
+    """Takes fields from one reply body in order; Problem `garbled` when it is too short."""
 
     def __init__(self, body: bytes | memoryview) -> None:
         self._body = memoryview(body)
-        self._at = 0
-
-    @property
-    def rest(self) -> int:
-        """Bytes that were not taken yet."""
-        return len(self._body) - self._at
 
     def _take(self, count: int) -> memoryview:
-        if count > self.rest:
-            raise MalformedPacket(f"{count} bytes wanted, {self.rest} left")
-        part = self._body[self._at : self._at + count]
-        self._at += count
+        if count > len(self._body):
+            raise garbled(f"{count} bytes wanted, {len(self._body)} left")
+        part, self._body = self._body[:count], self._body[count:]
         return part
 
     def u32(self) -> int:
@@ -126,34 +103,27 @@ class PacketReader:
             mtime = self.u32()
         return FileAttributes(size, mtime, mode)
 
+    def status_problem(self, path: str) -> Problem | None:
+        """Take a STATUS: the server's "no" as a Problem, None for a "yes"."""
+        code = self.u32()
+        if code == OK:
+            return None
+        if code == EOF:  # shorter than it was when we asked for its size
+            return Problem("remote.transfer.changed", ExitCode.DATA, path=path)
+        if code == NO_SUCH_FILE:
+            return Problem("remote.transfer.no_such_file", ExitCode.DATA, path=path)
+        if code == PERMISSION_DENIED:
+            return Problem("remote.transfer.not_allowed", ExitCode.DATA, path=path)
+        # Some servers of version 3 leave the words out.
+        message = self.string().decode("utf-8", "replace") if len(self._body) >= 4 else ""
+        why = "".join(c for c in message if c.isprintable())[:200] or f"status {code}"
+        return Problem("remote.transfer.server_refused", ExitCode.DATA, path=path, why=why)
 
-@dataclass(frozen=True)
-class StatusReply:
-    """A STATUS reply: its code and the server's own words, cut to a line."""
-
-    code: int
-    message: str
-
-
-def parse_status(reader: PacketReader) -> StatusReply:
-    """Read the body of a STATUS packet."""
-    code = reader.u32()
-    # Some servers of version 3 leave the words out.
-    message = reader.string().decode("utf-8", "replace") if reader.rest >= 4 else ""
-    return StatusReply(code, "".join(c for c in message if c.isprintable())[:200])
-
-
-def check_version(reader: PacketReader) -> None:
-    """Read the body of VERSION; extensions follow, of which none is needed."""
-    if reader.u32() < 3:
-        raise MalformedPacket("the server speaks an SFTP older than version 3")
-
-
-def payload_limits(reader: PacketReader) -> tuple[int, int]:
-    """Read the reply to limits@openssh.com: largest (read, write) payload in bytes."""
-    reader.u64()  # longest packet
-    longest_read, longest_write = reader.u64(), reader.u64()
-    return (
-        min(longest_read or DEFAULT_PAYLOAD, MAX_PAYLOAD),
-        min(longest_write or DEFAULT_PAYLOAD, MAX_PAYLOAD),
-    )
+    def payload_limits(self) -> tuple[int, int]:
+        """Take the reply to LIMITS: largest (read, write) payload in bytes."""
+        self.u64()  # longest packet
+        longest_read, longest_write = self.u64(), self.u64()
+        return (
+            min(longest_read or DEFAULT_PAYLOAD, MAX_PAYLOAD),
+            min(longest_write or DEFAULT_PAYLOAD, MAX_PAYLOAD),
+        )

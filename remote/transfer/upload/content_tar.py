@@ -9,7 +9,7 @@ from pathlib import Path
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.transfer.upload.queue import CHUNK, Content
 
-END = bytes(2 * tarfile.BLOCKSIZE)
+_TEMPLATE = tarfile.TarInfo("0" * 64).tobuf(tarfile.USTAR_FORMAT)
 
 
 def tar_chunks(contents: Iterable[Content], moved: Callable[[int], None]) -> Iterator[bytes]:
@@ -17,18 +17,13 @@ def tar_chunks(contents: Iterable[Content], moved: Callable[[int], None]) -> Ite
     parts: list[bytes] = []
     size = 0
     for content in contents:
-        parts += member(content)
+        parts += (_head(content), _data(content), bytes(-content.size % tarfile.BLOCKSIZE))
         size += content.size
         moved(content.size)
         if size >= CHUNK:
             yield b"".join(parts)
             parts, size = [], 0
-    yield b"".join(parts)
-
-
-def member(content: Content) -> tuple[bytes, bytes, bytes]:
-    """Header, data, and what fills them up to whole blocks."""
-    return _head(content), _data(content), bytes(-content.size % tarfile.BLOCKSIZE)
+    yield b"".join([*parts, bytes(2 * tarfile.BLOCKSIZE)])  # the end mark
 
 
 def changed_here(path: Path) -> Problem:
@@ -48,9 +43,7 @@ def _data(content: Content) -> bytes:
 
 def _head(content: Content) -> bytes:
     """What tarfile writes, for thousands of files in a tenth of its time."""
-    fields = (content.sha256.encode(), b"0000644", b"%011o" % content.size, b"0" * 11)
-    name, mode, size, time = fields
-    before = name.ljust(100, b"\0") + mode + b"\0" + b"0000000\0" * 2 + size + b"\0" + time + b"\0"
-    after = b"0".ljust(101, b"\0") + b"ustar\x0000".ljust(248, b"\0") + bytes(7)
-    total = sum(before) + sum(after) + 8 * ord(" ")
-    return (before + b"%06o\0 " % total + after).ljust(tarfile.BLOCKSIZE, b"\0")
+    head = bytearray(_TEMPLATE)
+    head[:64], head[124:135] = content.sha256.encode(), b"%011o" % content.size
+    head[148:155] = b"%06o\0" % (sum(head[:148]) + 8 * ord(" ") + sum(head[156:]))
+    return bytes(head)

@@ -8,12 +8,14 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import islice
+from itertools import islice, starmap
 from pathlib import Path
+from typing import NamedTuple
 
 from sovdeck.engine.contract.atomic_io import file_sha256
 from sovdeck.engine.contract.problem import ExitCode, Problem
-from sovdeck.remote.transfer.core.backoff import cancelled
+from sovdeck.remote.transfer.core.batch_queue import BatchQueue
+from sovdeck.remote.transfer.core.context import cancelled
 from sovdeck.remote.transfer.core.hashing import STEP
 from sovdeck.remote.transfer.upload.queue import SMALL_BYTES, Content
 
@@ -27,6 +29,11 @@ def file_sizes(local_files: Mapping[str, Path]) -> dict[str, int]:
         return {path: local_files[path].stat().st_size for path in sorted(local_files)}
 
 
+class _Waiting(NamedTuple):
+    path: str
+    size: int
+
+
 @contextmanager
 def hash_ahead(
     local_files: Mapping[str, Path], sized: Mapping[str, int], cancel: threading.Event
@@ -36,23 +43,24 @@ def hash_ahead(
     Small files come with their bytes.
     """
 
-    def content(path: str) -> tuple[str, Content]:
+    def content(waiting: _Waiting) -> tuple[str, Content]:
         if cancel.is_set():
             raise cancelled()
-        local = local_files[path]
-        if sized[path] > SMALL_BYTES:
+        path, local = waiting.path, local_files[waiting.path]
+        if waiting.size > SMALL_BYTES:
             return path, Content(local, local.stat().st_size, file_sha256(local))
         # The bytes too, so that they are read once.
         with open(local, "rb", 0) as file:  # noqa: PTH123 - thousands, each at half the price
             data = file.read()
         return path, Content(local, len(data), hashlib.sha256(data).hexdigest(), data)
 
-    def contents(stride: list[str]) -> list[tuple[str, Content]]:
+    def contents(stride: list[_Waiting]) -> list[tuple[str, Content]]:
         with read_errors():
-            return [content(path) for path in stride]
+            return [content(waiting) for waiting in stride]
 
     # In strides: handing over each of thousands of small files would cost more than its hash.
-    strides = _strides(sized)
+    queue = BatchQueue(starmap(_Waiting, sized.items()), STRIDE_BYTES, STRIDE_FILES)
+    strides = iter(queue.take, [])
     # Of many small files most is Python's own work, where a second thread only gets in the way.
     threads = 2 if max(sized.values(), default=0) > SMALL_BYTES else 1
     pool = ThreadPoolExecutor(threads, thread_name_prefix="transfer-hash")
@@ -69,19 +77,6 @@ def hash_ahead(
         yield coming()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _strides(sized: Mapping[str, int]) -> Iterator[list[str]]:
-    stride: list[str] = []
-    size = 0
-    for path in sized:
-        stride.append(path)
-        size += sized[path]
-        if len(stride) == STRIDE_FILES or size >= STRIDE_BYTES:
-            yield stride
-            stride, size = [], 0
-    if stride:
-        yield stride
 
 
 def provisional_name(local: Path, path: str, size: int) -> str:

@@ -1,189 +1,119 @@
-"""Connections that send: small files as one tar stream, large ones by SFTP or plain commands."""
+"""Sends over one connection: small files as one tar stream, large ones by SFTP or commands."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
-from sovdeck.remote.errors import SftpUnavailable
-from sovdeck.remote.transfer.agent.call import agent_argv, plain_path
+from sovdeck.remote.transfer.agent.call import agent_argv, agent_failure, plain_path
 from sovdeck.remote.transfer.agent.staging import STAGING
-from sovdeck.remote.transfer.core.interfaces import (
-    TransferConnection,
-    TransferStream,
-    connection_cut,
-    read_some,
-)
-from sovdeck.remote.transfer.core.rate_limit import RateLimiter
-from sovdeck.remote.transfer.core.tuning import Tuning
-from sovdeck.remote.transfer.core.worker import WorkerState
+from sovdeck.remote.transfer.core.context import TransferContext
+from sovdeck.remote.transfer.core.interfaces import TransferStream
+from sovdeck.remote.transfer.core.worker_pool import WorkerState
 from sovdeck.remote.transfer.sftp import packets
+from sovdeck.remote.transfer.sftp.ranges import RangeMover
 from sovdeck.remote.transfer.sftp.session import SftpSession
-from sovdeck.remote.transfer.sftp.write_ranges import ReadAt, write_ranges
-from sovdeck.remote.transfer.upload.content_tar import END, changed_here, tar_chunks
+from sovdeck.remote.transfer.sftp.worker import TransferWorker
+from sovdeck.remote.transfer.upload.content_tar import changed_here, tar_chunks
 from sovdeck.remote.transfer.upload.queue import CHUNK, Content, LargeFile, UploadQueue
 
-
-class UploadContext:
-    """What every connection of one push shares."""
-
-    def __init__(
-        self,
-        folder: str,
-        queue: UploadQueue,
-        moved: Callable[[int], None],
-        limiter: RateLimiter,
-        tuning: Tuning,
-    ) -> None:
-        self.folder = plain_path(folder)
-        self.queue = queue
-        self.moved = moved
-        self.limiter = limiter
-        self.tuning = tuning
+ReadAt = Callable[[int, int], bytes]  # of a local file: so many bytes from an offset on
 
 
-class UploadWorker:
-    """One connection that sends. `protocol`: "exec" where SFTP is wanted and missing."""
+class Sender:
+    """What every connection of one push does: stage what the queue holds for a remote folder."""
 
-    def __init__(self, connection: TransferConnection) -> None:
-        self.connection = connection
-        self.keeps_connection = False
-        self.context: UploadContext | None = None
-        self.protocol = "sftp"
-        self._stream: TransferStream | None = None
-        self._session: SftpSession | None = None
+    def __init__(self, transfer: TransferContext, folder: str, queue: UploadQueue) -> None:
+        self._transfer = transfer
+        self._folder = plain_path(folder)
+        self._queue = queue
 
-    def open_session(self, tuning: Tuning) -> None:
-        """Needed for large files; without SFTP plain commands do the same."""
-        try:
-            self._session = SftpSession(self.connection.open_sftp(window=tuning.window))
-            self._session.receive_version()
-        except SftpUnavailable:
-            self.protocol = "exec"
-
-    def work(self, state: WorkerState) -> None:
+    def work(self, worker: TransferWorker, state: WorkerState) -> None:
         """Send batches and ranges until none waits."""
-        assert self.context is not None
-        queue = self.context.queue
-        while not state.stop_requested.is_set() and (batch := queue.take_batch()):
-            sent = False
+        small = self._queue.small
+        while not state.stop_requested.is_set() and (batch := small.take()):
+            sent = 0
             try:
-                self._send_batch(self.context, batch, state)
-                sent = True
+                self._send_batch(worker, batch, state)
+                sent = len(batch)
             finally:
-                state.set_awaiting_data(False)
-                (queue.batch_done if sent else queue.give_back)(batch)
-        for file in queue.large:
+                small.complete(batch, sent)
+        for file in self._queue.large:
             while file.queue.waiting and not state.stop_requested.is_set():
-                if self._session is not None:
-                    self._send_ranges(self.context, self._session, file, state)
-                else:
-                    self._send_lease(self.context, file, state)
+                with file.content.local.open("rb") as local:
+                    if worker.session is not None:
+                        self._send_ranges(worker.session, file, _reader(local), state)
+                    else:
+                        self._send_lease(worker, file, _reader(local), state)
 
-    def _send_batch(self, context: UploadContext, batch: list[Content], state: WorkerState) -> None:
-        state.set_awaiting_data(True)
-        stream = self._open(agent_argv("take", context.folder))
-        try:
-            for chunk in tar_chunks(batch, context.moved):
-                self._write(context, stream, chunk, state)
-            self._write(context, stream, END, state)
-            self._close(stream, context.folder)
-        finally:
-            stream.close()
+    def _send_batch(self, worker: TransferWorker, batch: list[Content], state: WorkerState) -> None:
+        with worker.command(agent_argv("take", self._folder), state) as stream:
+            for chunk in tar_chunks(batch, self._transfer.meter.add):
+                self._write(stream, chunk, state)
+            self._finish(stream)
 
     def _send_ranges(
-        self, context: UploadContext, session: SftpSession, file: LargeFile, state: WorkerState
+        self, session: SftpSession, file: LargeFile, read: ReadAt, state: WorkerState
     ) -> None:
-        session.on_data = state.mark_active
-        path = f"{context.folder}/{STAGING}/{file.content.sha256}"
+        path = f"{self._folder}/{STAGING}/{file.content.sha256}"
         handle, _ = session.open(path, packets.FOR_WRITING | packets.CREATE)
-        with file.content.local.open("rb") as local:
-            write_ranges(
-                session,
-                handle,
-                path,
-                file.queue,
-                _reader(local.seek, local.read, file.content.local),
-                context.moved,
-                state,
-                inflight=context.tuning.inflight,
-                limiter=context.limiter,
-            )
+        limiter = self._transfer.limiter
+        RangeMover(session, path, handle, file.queue, self._moved, limiter, state).write(read)
         session.close_file(handle)
 
-    def _send_lease(self, context: UploadContext, file: LargeFile, state: WorkerState) -> None:
+    def _send_lease(
+        self, worker: TransferWorker, file: LargeFile, read: ReadAt, state: WorkerState
+    ) -> None:
         """One lease as a plain stream. Leases begin at block limits, so dd can seek there."""
         lease = file.queue.take()
         if lease is None:
             return
         start, end = lease
-        sent = False
-        state.set_awaiting_data(True)
+        unsent = [lease]
         try:
-            stream = self._open(agent_argv("keep", context.folder, file.content.sha256, str(start)))
-            with file.content.local.open("rb") as local:
-                read = _reader(local.seek, local.read, file.content.local)
+            argv = agent_argv("keep", self._folder, file.content.sha256, str(start))
+            with worker.command(argv, state) as stream:
                 for at in range(start, end, CHUNK):
-                    self._write(context, stream, read(at, min(CHUNK, end - at)), state)
-            self._close(stream, context.folder)
-            sent = True
+                    self._write(stream, read(at, min(CHUNK, end - at)), state)
+                self._finish(stream)
+            unsent = []
+            file.queue.done(end - start)
+            self._moved(start, end)
         finally:
-            state.set_awaiting_data(False)
-            if sent:
-                file.queue.done(end - start)
-                context.moved(end - start)
-            else:
-                file.queue.give_back([lease])
+            file.queue.give_back(unsent)
 
-    def _open(self, command: list[str]) -> TransferStream:
-        self._stream = self.connection.open_stream(command)
-        return self._stream
+    def _moved(self, start: int, end: int) -> None:
+        self._transfer.meter.add(end - start)
 
-    def _write(
-        self, context: UploadContext, stream: TransferStream, data: bytes, state: WorkerState
-    ) -> None:
+    def _write(self, stream: TransferStream, data: bytes, state: WorkerState) -> None:
         for at in range(0, len(data), CHUNK):
             chunk = data[at : at + CHUNK]
             try:
                 stream.write(chunk)
             except Problem as problem:
                 if problem.exit_code is ExitCode.INTERNAL:  # the program there has ended: say why
-                    self._close(stream, context.folder)
+                    self._finish(stream)
                 raise
             state.mark_active()
-            if wait := context.limiter.delay(len(chunk)):
-                state.stop_requested.wait(wait)
-                state.mark_active()
+            state.pause(self._transfer.limiter.delay(len(chunk)))
 
-    def _close(self, stream: TransferStream, path: str) -> None:
+    def _finish(self, stream: TransferStream) -> None:
         """End the input and wait for the program; Problem when it did not succeed."""
         stream.close_write()
-        while read_some(stream, CHUNK):
+        while stream.read(CHUNK):
             pass
-        code = stream.exit_code
-        if code is None or code > 128:
-            raise connection_cut()
-        if code:
-            why = f"exit code {code}"
-            raise Problem("remote.transfer.server_refused", ExitCode.DATA, path=path, why=why)
-
-    def close(self) -> None:
-        """End the channels, and the connection unless it is kept."""
-        if not self.keeps_connection:
-            self.connection.close()
-            return
-        for stream in (self._stream, self._session):
-            if stream is not None:
-                stream.close()
+        if stream.exit_code != 0:
+            raise agent_failure(stream.exit_code, self._folder, b"")
 
 
-def _reader(seek: Callable[[int], int], read: Callable[[int], bytes], path: Path) -> ReadAt:
-    def take(offset: int, count: int) -> bytes:
-        seek(offset)
-        data = read(count)
+def _reader(local: BinaryIO) -> ReadAt:
+    def read(offset: int, count: int) -> bytes:
+        local.seek(offset)
+        data = local.read(count)
         if len(data) != count:
-            raise changed_here(path)
+            raise changed_here(Path(local.name))
         return data
 
-    return take
+    return read

@@ -19,7 +19,7 @@ from sovdeck.remote.disk.items import DiskItem, choose
 from sovdeck.remote.disk.local_disk import list_local_disk, remove_here
 from sovdeck.remote.disk.server_disk import list_server_disk, parse_usage, remove_from_server
 from sovdeck.remote.jobs import client as job_client
-from sovdeck.remote.transfer.agent.remote_files import RemoteFile
+from sovdeck.remote.transfer.core.part_journal import RemoteFile
 from sovdeck.remote.voices.download_index import DownloadIndex
 
 ROOT = Path(__file__).resolve().parents[3]

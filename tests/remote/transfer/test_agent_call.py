@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from agent_shell import Shell, sha
-from pipe_server import Ended
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.remote.ssh.command import CommandResult
 from sovdeck.remote.transfer.agent import remote_files, staging
-from sovdeck.remote.transfer.agent.remote_files import RemoteFile
 from sovdeck.remote.transfer.agent.staging import StagingRecord
+from sovdeck.remote.transfer.core.part_journal import RemoteFile
 
 
 def test_it_is_nice_to_a_training(shell: Shell) -> None:
@@ -30,7 +30,7 @@ class Says:
         self.out, self.code = out, code
 
     def run(self, argv, *, stdin=b"", timeout=None):
-        return Ended(self.code, self.out, b"\x1b[31mbad\x1b[0m")
+        return CommandResult(self.code, self.out, b"\x1b[31mbad\x1b[0m")
 
 
 @pytest.mark.parametrize(

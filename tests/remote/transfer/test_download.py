@@ -13,7 +13,7 @@ import pytest
 from pipe_server import QUICK, LocalLink, Server
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
-from sovdeck.remote.transfer.core.part_journal import FileIdentity
+from sovdeck.remote.transfer.core.part_journal import RemoteFile
 from sovdeck.remote.transfer.core.progress import TransferProgress
 from sovdeck.remote.transfer.core.ranges import RangeSet
 from sovdeck.remote.transfer.download.file import PullResult, pull
@@ -249,7 +249,7 @@ def test_it_does_not_start_without_disk_space(
 
 def test_two_pulls_of_one_file_do_not_mix(server: Server, laptop: Path) -> None:
     server.put("voice.zip", noise(MIB))
-    first = PartFile(laptop / "voice.zip", MIB)
+    first = PartFile(laptop / "voice.zip")
     try:
         with pytest.raises(Problem, match="Another transfer"):
             fetch(server, laptop)
@@ -294,8 +294,8 @@ def test_offsets_past_four_gigabytes(server: Server, laptop: Path) -> None:
     kept = RangeSet([(0, size)])
     for place in places:
         kept.remove(place, place + 1000)
-    part = PartFile(laptop / "voice.zip", MIB)
-    part.begin(FileIdentity("voice.zip", size, int(file.stat().st_mtime)), kept, None)
+    part = PartFile(laptop / "voice.zip")
+    part.begin(RemoteFile("voice.zip", size, int(file.stat().st_mtime)), kept, None)
     part.close()
     done = fetch(server, laptop, verify=False)
     assert done.bytes == size and done.resumed_bytes == size - 3000

@@ -15,8 +15,7 @@ from sovdeck.engine.contract.problem import Problem
 from sovdeck.remote import filenames
 from sovdeck.remote.transfer.agent import remote_files
 from sovdeck.remote.transfer.core.progress import TransferMeter
-from sovdeck.remote.transfer.download.already_here import split_missing
-from sovdeck.remote.transfer.download.files import pull_files
+from sovdeck.remote.transfer.download.files import pull_files, split_missing
 from sovdeck.remote.transfer.download.tar_batches import DownloadItem
 
 MIB = 1 << 20

@@ -10,8 +10,8 @@ from agent_shell import NAME, Shell, sha
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.transfer.agent import call as agent_call
 from sovdeck.remote.transfer.agent import remote_files
-from sovdeck.remote.transfer.agent.remote_files import RemoteFile
 from sovdeck.remote.transfer.agent.staging import STAGING
+from sovdeck.remote.transfer.core.part_journal import RemoteFile
 
 
 @pytest.mark.parametrize("data", [b"", b"x" * 10, b"ab" * 100])

@@ -16,7 +16,7 @@ from sovdeck.remote.transfer.core.concurrency import (
     ConcurrencyController,
     initial_connections,
 )
-from sovdeck.remote.transfer.core.part_journal import FileIdentity, JournalRecord, PartJournal
+from sovdeck.remote.transfer.core.part_journal import JournalRecord, PartJournal, RemoteFile
 from sovdeck.remote.transfer.core.progress import TransferMeter
 from sovdeck.remote.transfer.core.ranges import RangeQueue, RangeSet
 from sovdeck.remote.transfer.core.rate_limit import RateLimiter
@@ -78,7 +78,7 @@ def test_a_journal_torn_at_any_byte_never_claims_too_much(
     data: st.DataObject,
 ) -> None:
     path = tmp_path_factory.mktemp("journal") / "j"
-    identity = FileIdentity("packs/声 \n.zip", 60, 5)
+    identity = RemoteFile("packs/声 \n.zip", 60, 5)
     one = PartJournal(path, JournalRecord(identity, RangeSet([(0, 3)]), None))
     for pair in ranges:
         one.add(RangeSet([pair]))
@@ -223,7 +223,6 @@ def test_no_bytes_of_a_server_crash_the_session(junk: bytes, hello: bool) -> Non
     with pytest.raises(Problem) as caught:
         session = SftpSession(Tape(HELLO * hello + junk))
         session.open("x", packets.FOR_READING)
-        session.stat("x")
         session.close_file(b"h")
     assert caught.value.exit_code in (3, 6)
 
@@ -243,18 +242,20 @@ def test_a_server_that_never_says_hello_is_given_up() -> None:
 def test_payload_sizes_are_the_servers_within_ours() -> None:
     def limits(longest_read: int) -> tuple[int, int]:
         body = b"".join(n.to_bytes(8, "big") for n in (262144, longest_read, 0, 0))
-        return packets.payload_limits(packets.PacketReader(body))
+        return packets.PacketReader(body).payload_limits()
 
     assert limits(261120) == (261120, packets.DEFAULT_PAYLOAD)
     assert limits(1 << 40) == (packets.MAX_PAYLOAD, packets.DEFAULT_PAYLOAD)
 
 
 def test_statuses_without_words_are_understood() -> None:
-    assert packets.parse_status(packets.PacketReader((3).to_bytes(4, "big"))).code == 3
-    shown = packets.parse_status(
-        packets.PacketReader((4).to_bytes(4, "big") + packets.string(b"a\x1b[31mb"))
-    )
-    assert shown.message == "a[31mb"
+    def problem(code: int, words: bytes) -> Problem | None:
+        body = code.to_bytes(4, "big") + words
+        return packets.PacketReader(body).status_problem("x")
+
+    assert problem(packets.OK, b"") is None
+    refusals = [problem(3, b""), problem(4, packets.string(b"a\x1b[31mb")), problem(4, b"")]
+    assert [one.facts.get("why") for one in refusals if one] == [None, "a[31mb", "status 4"]
 
 
 def test_a_queue_is_shared_safely() -> None:

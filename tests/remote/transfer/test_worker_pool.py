@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.errors import ConnectionLost
-from sovdeck.remote.transfer.core.backoff import retry_with_backoff
-from sovdeck.remote.transfer.core.concurrency import ConcurrencyController
+from sovdeck.remote.transfer.core.context import TransferContext
 from sovdeck.remote.transfer.core.progress import TransferMeter
 from sovdeck.remote.transfer.core.tuning import Tuning
-from sovdeck.remote.transfer.core.worker import Worker, WorkerState
-from sovdeck.remote.transfer.core.worker_pool import WorkerPool, WorkQueue
+from sovdeck.remote.transfer.core.worker_pool import WorkerPool, WorkerState
 
 TUNING = Tuning(max_connections=1, reconnect=0.01, reconnect_max=0.02, tick=0.01)
 
@@ -24,7 +23,7 @@ def cut_off() -> Problem:
 
 
 class Line:
-    """Moves `pieces` pieces over workers that each end as `ends` says, one after another."""
+    """Moves pieces over connections that each end as `ends` says, one after another."""
 
     def __init__(self, pieces: int, *ends: Problem | None) -> None:
         self.left = pieces
@@ -32,14 +31,15 @@ class Line:
         self.opened = 0
         self.meter = TransferMeter()
 
-    def open(self, fails: Callable[[int], Problem | None]) -> Worker:
-        self.opened += 1
-        problem = fails(self.opened)
-        if problem is not None:
-            raise problem
-        return self
+    @property
+    def waiting(self) -> bool:
+        return self.left > 0
 
-    def work(self, state: WorkerState) -> None:
+    @property
+    def over(self) -> bool:
+        return self.left <= 0
+
+    def work(self, worker: Line, state: WorkerState) -> None:
         state.mark_active()
         self.left -= 1
         self.meter.add(1)
@@ -51,11 +51,18 @@ class Line:
         """Nothing is held."""
 
     def run(self, fails: Callable[[int], Problem | None]) -> None:
-        pool = WorkerPool(
-            lambda: self.open(fails), self.meter, lambda _: None, threading.Event(), TUNING
-        )
-        work = WorkQueue(lambda: self.left > 0, lambda: self.left <= 0)
-        pool.run(work, ConcurrencyController(1, TUNING))
+        def connect() -> Any:
+            self.opened += 1
+            problem = fails(self.opened)
+            if problem is not None:
+                raise problem
+            return self
+
+        WorkerPool(transfer(connect, self.meter), self, lambda _: self, self.work).run(0.0)
+
+
+def transfer(connect: Callable[[], Any], meter: TransferMeter) -> TransferContext:
+    return TransferContext(connect, lambda _: None, threading.Event(), TUNING, meter=meter)
 
 
 def test_a_log_in_cut_off_in_the_middle_of_a_transfer_is_tried_again() -> None:
@@ -76,17 +83,43 @@ def test_what_a_transfer_asks_between_its_parts_follows_the_same_rule(moved: int
     meter, calls = TransferMeter(), []
     meter.add(moved)
 
-    def ask() -> int:
+    def ask(connection: object) -> int:
         calls.append(1)
         if len(calls) == 1:
             raise cut_off()
         return len(calls)
 
-    def run() -> int:
-        return retry_with_backoff(ask, TUNING, threading.Event(), meter, limit=5.0)
-
+    one = transfer(lambda: Line(0), meter)
     if moved:
-        assert run() == 2
+        assert one.ask(ask) == 2
     else:
         with pytest.raises(Problem):
-            run()
+            one.ask(ask)
+
+
+def test_a_question_beside_is_asked_again_where_its_line_was_lost() -> None:
+    opened: list[Line] = []
+
+    def connect() -> Line:
+        opened.append(Line(0))
+        return opened[-1]
+
+    def ask(connection: Any) -> int:
+        if connection is opened[0]:
+            raise ConnectionLost("box", "cut")
+        return opened.index(connection)
+
+    one = transfer(connect, TransferMeter())
+    one.ask(lambda connection: None)
+    assert one.await_answer(one.ask_beside(ask), ask) == 1 and len(opened) == 2
+
+
+def test_a_refusal_beside_is_not_asked_again() -> None:
+    def refuse(connection: object) -> None:
+        raise Problem("remote.transfer.changed", ExitCode.DATA, path="x")
+
+    one = transfer(lambda: Line(0), TransferMeter())
+    one.ask(lambda connection: None)
+    with pytest.raises(Problem) as caught:
+        one.await_answer(one.ask_beside(refuse), refuse)
+    assert caught.value.key == "remote.transfer.changed"

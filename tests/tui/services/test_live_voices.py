@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sovdeck.remote.transfer.agent.remote_files import RemoteFile
+from sovdeck.remote.transfer.core.part_journal import RemoteFile
 from sovdeck.tui.services.live import voices
 
 

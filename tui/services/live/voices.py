@@ -11,7 +11,8 @@ from sovdeck.engine.contract.problem import Problem
 from sovdeck.remote.jobs import client as job_client
 from sovdeck.remote.servers.server import ServerSession
 from sovdeck.remote.ssh.retry import retry_on_new_connection
-from sovdeck.remote.transfer.agent.remote_files import RemoteFile, list_files
+from sovdeck.remote.transfer.agent.remote_files import list_files
+from sovdeck.remote.transfer.core.part_journal import RemoteFile
 from sovdeck.remote.transfer.core.progress import TransferProgress
 from sovdeck.remote.voices.auto_download import AutoDownload
 from sovdeck.remote.voices.community_folder import COMMUNITY, write_community_folder

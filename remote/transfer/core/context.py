@@ -1,0 +1,138 @@
+"""One pull or push as a whole: its questions over one connection, tried again on a weak line."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from time import monotonic
+from typing import Self, TypeVar
+
+from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.remote.errors import is_lost_line
+from sovdeck.remote.transfer.core.interfaces import Connect, TransferConnection
+from sovdeck.remote.transfer.core.progress import Report, TransferMeter
+from sovdeck.remote.transfer.core.rate_limit import RateLimiter
+from sovdeck.remote.transfer.core.tuning import Tuning
+
+T = TypeVar("T")
+
+
+class TransferContext:
+    """How a transfer connects, is stopped, limited and reported, and the connection it asks over.
+
+    `bandwidth` caps bytes a second; None is no cap. The connection stands from the first question
+    to the end of the `with` block.
+    """
+
+    def __init__(
+        self,
+        connect: Connect,
+        report: Report,
+        cancel: threading.Event,
+        tuning: Tuning,
+        bandwidth: float | None = None,
+        meter: TransferMeter | None = None,
+    ) -> None:
+        self._connect = connect
+        self._report = report
+        self.cancel = cancel
+        self.tuning = tuning
+        self.limiter = RateLimiter(bandwidth)
+        self.meter = meter or TransferMeter()
+        self._connection: TransferConnection | None = None
+        self._give_up_after = tuning.first_contact
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._drop()
+
+    def report(self) -> None:
+        """Tell how far it is."""
+        self._report(self.meter.progress())
+
+    def ask(self, action: Callable[[TransferConnection], T]) -> T:
+        """Do `action` over the standing connection; over a new one when that is lost.
+
+        Only for what may be repeated. Raises the last Problem once the line stayed away too long,
+        or `cancelled`.
+        """
+        began, pause = monotonic(), self.tuning.reconnect
+        while True:
+            self.check_cancelled()
+            try:
+                if self._connection is None:
+                    self._connection = self._connect()
+                answer = action(self._connection)
+                self._give_up_after = self.tuning.give_up
+                return answer
+            except Problem as problem:
+                self._drop()
+                late = monotonic() - began + pause > self._give_up_after
+                if late or not is_lost_line(problem, worked=self.meter.moved > 0):
+                    raise
+            self.meter.retries += 1
+            self.cancel.wait(pause * random.uniform(0.7, 1.3))
+            pause = min(pause * 2, self.tuning.reconnect_max)
+
+    def ask_beside(self, action: Callable[[TransferConnection], T]) -> Future[T]:
+        """Do `action` in a thread, over the connection that the last question opened."""
+        connection, answer = self._connection, Future[T]()
+        assert connection is not None
+
+        def work() -> None:
+            try:
+                answer.set_result(action(connection))
+            except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+                answer.set_exception(error)
+
+        threading.Thread(target=work, name="transfer-question", daemon=True).start()
+        return answer
+
+    def await_answer(self, answer: Future[T], action: Callable[[TransferConnection], T]) -> T:
+        """What `ask_beside` asked for; asked again when the line was lost under it."""
+        try:
+            return wait_for(answer, self.cancel, self.tuning.tick, self.report)
+        except Problem as problem:
+            if problem.exit_code is not ExitCode.UNREACHABLE:
+                raise
+        self._drop()
+        return self.ask(action)
+
+    def open_worker(self, make: Callable[[TransferConnection], T]) -> T:
+        """What `make` makes of a connection of its own, which is closed when that fails."""
+        connection = self._connect()
+        try:
+            return make(connection)
+        except BaseException:
+            connection.close()
+            raise
+
+    def check_cancelled(self) -> None:
+        """Raise `cancelled` when the user stopped it."""
+        if self.cancel.is_set():
+            raise cancelled()
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def wait_for(
+    future: Future[T], cancel: threading.Event, tick: float, on_tick: Callable[[], None]
+) -> T:
+    """The future's result, or `cancelled`; `on_tick` is called every `tick` seconds until then."""
+    while not cancel.is_set():
+        if wait((future,), tick).done:
+            return future.result()
+        on_tick()
+    raise cancelled()
+
+
+def cancelled() -> Problem:
+    """Make the Problem for a transfer that the user stopped."""
+    return Problem("remote.transfer.cancelled", ExitCode.INTERRUPTED)
