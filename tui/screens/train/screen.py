@@ -39,8 +39,8 @@ from sovdeck.tui.widgets.form_input import FormInput
 from sovdeck.tui.widgets.option_stepper import OptionStepper
 from sovdeck.tui.widgets.panel import Panel
 from sovdeck.tui.widgets.param_field import ParamField, param_field_of
-from sovdeck.tui.widgets.steady_text import SteadyText
 from sovdeck.tui.widgets.weights_line import lacking_weights, weights_facts, weights_line
+from sovdeck.tui.widgets.whole_rows import WholeRows
 
 SECTIONS = {
     "sovits": "tui.train.section_sovits",
@@ -104,7 +104,7 @@ class TrainScreen(AppScreen):
                             yield ParamField(param, self.values.get(param.name))
             with Vertical(id="side"):
                 yield Panel(id="plan")
-                yield SteadyText(id="help")
+                yield WholeRows(id="help")
         yield EmptyState("tui.train.no_server", id="empty")
 
     def on_mount(self) -> None:
