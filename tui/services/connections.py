@@ -12,6 +12,7 @@ from sovdeck.remote.config import servers_file
 from sovdeck.remote.config.load import load_config
 from sovdeck.remote.config.paths import AppPaths
 from sovdeck.remote.config.schema import ProjectConfig, ServerSection
+from sovdeck.remote.embedded.client import is_embedded_installed
 from sovdeck.remote.secret import Secret
 from sovdeck.remote.servers.saved_spec import saved_spec
 from sovdeck.remote.servers.server import ServerSession
@@ -161,8 +162,16 @@ class ConnectionRegistry:
             self.close_session(name)
 
     def saved_servers(self) -> tuple[SavedServer, ...]:
-        """The saved list, as deploy.toml and servers.toml have it now."""
-        return tuple(_saved_server(name, server) for name, server in self.config().servers.items())
+        """The saved list, as deploy.toml and servers.toml have it now.
+
+        This computer itself is listed only where it has the parts to be a server.
+        """
+        can_be_here = is_embedded_installed()
+        return tuple(
+            _saved_server(name, server)
+            for name, server in self.config().servers.items()
+            if can_be_here or not server.embedded
+        )
 
 
 def _saved_server(name: str, server: ServerSection) -> SavedServer:
