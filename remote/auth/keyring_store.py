@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from sovdeck.engine.contract.catalogue import Text, text
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.secret import Secret
 

@@ -363,12 +363,9 @@ class SpeakScreen(VoiceScreen):
         elif name in ("gpt", "sovits"):
             panel.update(field_help(self, PARAMS[f"infer.{name}_weight"], None))
         else:
-            key = (
-                "tui.speak_screen.start_short"
-                if self.has_class("-short")
-                else "tui.speak_screen.start_here"
-            )
-            panel.update(Content.styled(self.translate(key), "$faint"))
+            length = "short" if self.has_class("-short") else "here"
+            start = self.translate(f"tui.speak_screen.start_{length}")
+            panel.update(Content.styled(start, "$faint"))
 
     # Events
 

@@ -125,7 +125,11 @@ class TrainScreen(AppScreen):
         short = self.has_class("-short")
 
         def draw(width: int, height: int) -> Content:
-            text = short_plan_text(self, state) if short else plan_text(self, state, width)
+            text = (
+                short_plan_text(self, state, self.voice)
+                if short
+                else plan_text(self, state, self.voice, width)
+            )
             weights = weights_line(self, state, self.draft.server, self.preset)
             datasets = datasets_line(self, state, self.voice)
             hints = hint_lines(self, state, self.voice)

@@ -76,6 +76,7 @@ class LiveServers:
             price_per_hour=draft.price_per_hour,
             currency=draft.currency or "USD",
         )
+        self._connections.hand_on(draft.name, login_prompts)
         emit(ev.ServersLoaded(self._connections.saved_servers()))
         why = added.not_eased
         if why is not None:
