@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.content import Content
 from textual.visual import VisualType
 
@@ -30,10 +32,16 @@ class WholeRows(SteadyText):
 
     def _show_fitting(self, layout: bool) -> None:
         width, height = self.content_size
-        shown: list[Content] = []
-        for row in self._rows:
-            height -= row.get_height(self.styles, width) if width else 0
-            if shown and height < 0:
-                break
-            shown.append(row)
+        shown = fitting_rows(self._rows, width, height) if width else self._rows
         super().update(Content("\n").join(shown), layout=layout)
+
+
+def fitting_rows(rows: Sequence[Content], width: int, height: int) -> list[Content]:
+    """The first of the rows that fit whole into so many columns and lines, at least one."""
+    shown: list[Content] = []
+    for row in rows:
+        height -= row.get_height({}, width)
+        if shown and height < 0:
+            break
+        shown.append(row)
+    return shown

@@ -22,8 +22,8 @@ from sovdeck.tui.widgets.whole_rows import WholeRows
 
 Make = Callable[..., SovdeckApp]
 SPEAK_TITLE_WIDTH = 20  # of speak.tcss, less the space after it
-# Lists of short lines, the weightiest first: a low box shows as many whole ones as fit.
-LISTS = {("servers", "detail"), ("train", "plan")}
+# A list of short lines, the weightiest first: a low box shows as many whole ones as fit.
+LISTS = {("servers", "detail")}
 
 
 class Boxed(App[None]):

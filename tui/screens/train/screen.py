@@ -40,7 +40,7 @@ from sovdeck.tui.widgets.option_stepper import OptionStepper
 from sovdeck.tui.widgets.panel import Panel
 from sovdeck.tui.widgets.param_field import ParamField, param_field_of
 from sovdeck.tui.widgets.weights_line import lacking_weights, weights_facts, weights_line
-from sovdeck.tui.widgets.whole_rows import WholeRows
+from sovdeck.tui.widgets.whole_rows import WholeRows, fitting_rows
 
 SECTIONS = {
     "sovits": "tui.train.section_sovits",
@@ -48,6 +48,7 @@ SECTIONS = {
     "train": "tui.train.section_train",
 }
 PLAN_DELAY_S = 0.3
+SHORT_PLAN_LINES = 5  # the height that train.tcss gives it on a short screen
 
 
 class TrainScreen(AppScreen):
@@ -136,6 +137,8 @@ class TrainScreen(AppScreen):
             lines = [*hints, datasets, weights, text]
             if short:  # few rows: the plan itself first
                 lines = [text, weights, *hints, datasets]
+                rows = [row for line in lines if line for row in line.split("\n")]
+                return Content("\n").join(fitting_rows(rows, width, SHORT_PLAN_LINES))
             return Content("\n").join([line for line in lines if line])
 
         plan.draw(draw)
