@@ -137,9 +137,10 @@ class TrainScreen(AppScreen):
             lines = [*hints, datasets, weights, text]
             if short:  # few rows: the plan itself first
                 lines = [text, weights, *hints, datasets]
-                rows = [row for line in lines if line for row in line.split("\n")]
-                return Content("\n").join(fitting_rows(rows, width, SHORT_PLAN_LINES))
-            return Content("\n").join([line for line in lines if line])
+            rows = [row for line in lines if line for row in line.split("\n")]
+            if short or self.has_class("-narrow"):  # the style sheet gives its height
+                rows = fitting_rows(rows, width, SHORT_PLAN_LINES if short else height)
+            return Content("\n").join(rows)
 
         plan.draw(draw)
         if topics is None or "chosen" in topics:
