@@ -11,6 +11,7 @@ from textual.app import App, ComposeResult
 from textual.screen import Screen
 from textual.widgets import Static
 
+from sovdeck.engine.contract.catalogue import Language
 from sovdeck.engine.contract.params import PARAMS
 from sovdeck.tui.dashboard.app import SovdeckApp
 from sovdeck.tui.screens.audition.new_audition import NewAuditionScreen
@@ -113,6 +114,6 @@ async def test_a_large_audition_says_its_whole_size(
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_the_titles_of_the_speak_form_fit(language: str) -> None:
+def test_the_titles_of_the_speak_form_fit(language: Language) -> None:
     titles = [PARAMS[name].title.get(language) for name in FORM_FIELDS]
     assert [title for title in titles if cell_len(title) > SPEAK_TITLE_WIDTH] == []
