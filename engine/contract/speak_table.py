@@ -184,7 +184,7 @@ TABLE: tuple[Param, ...] = (
         "infer.pause_s",
         "float",
         0.3,
-        Text("Pause between sentences", "句间停顿"),
+        Text("Sentence pause", "句间停顿"),
         Text("Silence in seconds after each piece.", "每段之后的静音秒数。"),
         low=0.0,
         high=3.0,

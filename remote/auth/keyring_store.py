@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from sovdeck.engine.contract.catalogue import Text, text
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.secret import Secret
 
@@ -54,11 +55,11 @@ class SystemKeyring:
             return True
 
         try:
-            stored, why = self._ask(store), "-"
+            stored, why = self._ask(store), text("remote.auth.no_backend")
         except (KeyringError, KeyringUnusable) as error:
             # The text of a backend's own error may hold what it was given.
-            why = str(error) if isinstance(error, KeyringUnusable) else type(error).__name__
-            stored = False
+            said = str(error) if isinstance(error, KeyringUnusable) else type(error).__name__
+            stored, why = False, Text(said, said)
         if not stored:
             raise Problem("remote.auth.no_keyring", ExitCode.CONFIG, why=why)
 

@@ -75,6 +75,11 @@ class AppPaths:
         return self.cache_folder / "runs"
 
     @property
+    def engine_ends_folder(self) -> Path:
+        """The last words of engines that ended; see `sovdeck.remote.speech.engine_end`."""
+        return self.cache_folder / "engine_ends"
+
+    @property
     def clips_folder(self) -> Path:
         """What recordings measured; see `sovdeck.remote.voices.clip_measuring`."""
         return self.cache_folder / "clips"

@@ -49,6 +49,11 @@ class EmbeddedProcess:
         self.close()
 
 
+def is_embedded_installed() -> bool:
+    """Whether this computer has the parts to be a server itself."""
+    return find_spec(SERVER_LIBRARY) is not None
+
+
 def start_embedded(
     folder: Path, home: Path, *, host: str = "", identity: Path | None = None, sftp: bool = True
 ) -> EmbeddedProcess:
@@ -58,7 +63,7 @@ def start_embedded(
     `remote.connection.no_embedded` when it does not come up, `embedded_not_installed` where the
     parts for it are not installed.
     """
-    if find_spec(SERVER_LIBRARY) is None:
+    if not is_embedded_installed():
         raise Problem("remote.connection.embedded_not_installed", ExitCode.CONFIG)
     folder.mkdir(parents=True, exist_ok=True)
     home.mkdir(parents=True, exist_ok=True)

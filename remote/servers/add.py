@@ -26,7 +26,8 @@ from sovdeck.remote.servers.sign_in import KeyInstallOffer
 class RegisteredServer:
     """A saved server. method: how the log-in went ("" when it was saved without connecting).
 
-    found: what is worth knowing of it, from one round trip.
+    found: what is worth knowing of it, from one round trip. not_eased: why the next log-in will ask
+    again, although a person wanted a key installed or the password kept.
     """
 
     name: str
@@ -34,6 +35,7 @@ class RegisteredServer:
     spec: HostSpec
     method: str = ""
     found: tuple[Diagnosis, ...] = ()
+    not_eased: Problem | None = None
 
 
 def register(
@@ -74,14 +76,18 @@ def register(
     if not connect:
         servers_file.add_server(app_paths, name, server, replace=replace)
         return RegisteredServer(name, server, spec)
+    not_eased = None
     with ServerSession(name, server, config, app_paths, prompts, accept=accept) as session:
         method = session.connection().method
         facts = session.facts(check_access=True)
         found = diagnose_first_contact(facts, spec.host, session.profile(facts))
         servers_file.add_server(app_paths, name, server, replace=replace)
         if offer is not None:
-            session.offer_passwordless(offer)
-    return RegisteredServer(name, server, spec, method, found)
+            try:
+                session.offer_passwordless(offer)
+            except Problem as problem:  # the server is reached and saved all the same
+                not_eased = problem
+    return RegisteredServer(name, server, spec, method, found, not_eased)
 
 
 def free_name(host: str, config: ProjectConfig) -> str:

@@ -22,7 +22,6 @@ from sovdeck.remote.ssh.client import SSHConnection
 
 OfferOutcome = Literal["nothing", "key", "kept"]
 
-# Prompts that may be answered again from memory. A one-time code may not.
 _REUSABLE_PROMPT = re.compile(r"passphrase|password|\u5bc6\u7801", re.IGNORECASE)
 
 
@@ -46,6 +45,11 @@ class WritableKeyring(Keyring, Protocol):
 
     def delete_password(self, account: str) -> bool:
         """Remove it; False when there was none."""
+
+
+def is_reusable_prompt(prompt: str) -> bool:
+    """Whether a prompt may be answered again from memory. A one-time code may not."""
+    return _REUSABLE_PROMPT.search(prompt) is not None
 
 
 class KeyInstallOffer(Protocol):
@@ -160,7 +164,7 @@ class SignIn:
             self._prompted.add(server)
             if answer is not None:
                 typed.append(prompt)
-            if answer is not None and _REUSABLE_PROMPT.search(prompt):
+            if answer is not None and is_reusable_prompt(prompt):
                 self._answers[server, prompt] = answer
             return answer
 

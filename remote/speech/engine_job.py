@@ -59,8 +59,10 @@ class EngineJob:
         if state.state == "stopped":
             raise Problem(self._stopped, ExitCode.INTERRUPTED)
         if state.code != 0:
-            why = last_text[:300] or state.why.en
-            raise Problem(self._failed, ExitCode.INTERNAL, why=why)
+            # What a killed one printed before is no cause of its end.
+            why = (last_text[:300] if state.state == "failed" else "") or state.why
+            server, run = self._connection_source().name, self._handle.run_id
+            raise Problem(self._failed, ExitCode.INTERNAL, why=why, server=server, run=run)
 
 
 def find_job(session: ServerSession, prefix: str) -> RunHandle | None:

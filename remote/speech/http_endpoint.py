@@ -17,11 +17,11 @@ from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.agent.deployment import Deployed
 from sovdeck.remote.errors import ConnectionLost
 from sovdeck.remote.secret import Secret
+from sovdeck.remote.speech.engine_end import ended_problem
 from sovdeck.remote.speech.http_unavailable import respond_unavailable
 from sovdeck.remote.speech.json_lines import (
     JsonLines,
     check_exit,
-    ended_problem,
     int_field,
     parse_engine_problem,
 )

@@ -16,6 +16,7 @@ from sovdeck.engine.contract.catalogue import Text
 from sovdeck.engine.contract.foreign_values import parse_json_object
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.agent.deployment import Deployed
+from sovdeck.remote.speech.engine_end import ended_problem
 from sovdeck.remote.ssh.client import ChannelStream, SSHConnection
 from sovdeck.remote.ssh.remote_tail import clean_line
 
@@ -168,10 +169,3 @@ def check_exit(stream: ChannelStream, server: str, last: Mapping[str, Any]) -> N
     if problem is not None:
         raise problem
     raise ended_problem(stream, server)
-
-
-def ended_problem(stream: ChannelStream, server: str) -> Problem:
-    """The Problem of an engine process that is gone, with the last line of its stderr."""
-    lines = [clean_line(line) for line in stream.stderr.split(b"\n") if line.strip()]
-    why = lines[-1][:300] if lines else f"code {stream.exit_code}"
-    return Problem("remote.speak.ended", ExitCode.INTERNAL, server=server, why=why)

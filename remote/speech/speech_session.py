@@ -19,10 +19,10 @@ from typing import Any
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.contract.voice_assets import WeightFile
 from sovdeck.remote.agent.deployment import Deployed
+from sovdeck.remote.speech.engine_end import ended_problem
 from sovdeck.remote.speech.json_lines import (
     JsonLines,
     check_exit,
-    ended_problem,
     int_field,
     number_field,
     object_list_field,

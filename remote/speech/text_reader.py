@@ -15,10 +15,10 @@ from typing import Any
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.agent.deployment import Deployed
+from sovdeck.remote.speech.engine_end import ended_problem
 from sovdeck.remote.speech.json_lines import (
     EngineProblem,
     JsonLines,
-    ended_problem,
     int_field,
     object_list_field,
     parse_engine_problem,

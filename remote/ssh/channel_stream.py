@@ -18,6 +18,20 @@ _POLL_S = 1.0  # paramiko's blocking calls return this often, so that a lost con
 _STATUS_WAIT_S = 10.0
 MAX_LINE = 1 << 20  # bytes; whatever prints longer lines is no program of ours
 _READ_SIZE = 1 << 20
+# Of Linux, by the names of RFC 4254: this laptop's system may have other numbers, or none.
+_SIGNAL_NUMBERS = {
+    "HUP": 1,
+    "INT": 2,
+    "QUIT": 3,
+    "ILL": 4,
+    "ABRT": 6,
+    "FPE": 8,
+    "KILL": 9,
+    "SEGV": 11,
+    "PIPE": 13,
+    "ALRM": 14,
+    "TERM": 15,
+}
 
 
 class Pipe(Protocol):
@@ -32,6 +46,7 @@ class Channel(Protocol):
 
     closed: bool
     exit_status: int
+    exit_signal: str
     eof_received: bool
     status_event: threading.Event
     in_buffer: Pipe
@@ -103,9 +118,10 @@ class ConnectionHealth(Protocol):
 class ChannelStream:
     """One channel; blocking; safe to close from another thread.
 
-    exit_code: None until the stream ended; 255 where the server gave none (the program was killed
-    by a signal), as OpenSSH does. preamble: what the login shell printed before the command of
-    `sovdeck.remote.ssh.login_shell.encode_command` began; kept out of what `read` returns.
+    exit_code: None until the stream ended; 128 and its number where a signal ended the program, as
+    a shell has it; 255 where the server told neither, as OpenSSH does. preamble: what the login
+    shell printed before the command of `sovdeck.remote.ssh.login_shell.encode_command` began; kept
+    out of what `read` returns.
     """
 
     def __init__(
@@ -287,4 +303,7 @@ class ChannelStream:
         status = self._channel.exit_status
         if status < 0 and not self._channel.eof_received:
             self._raise_if_lost()
-        self.exit_code = status if status >= 0 else 255
+        if status < 0:
+            number = _SIGNAL_NUMBERS.get(self._channel.exit_signal)
+            status = 255 if number is None else 128 + number
+        self.exit_code = status

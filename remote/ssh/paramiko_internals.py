@@ -37,13 +37,28 @@ class _DeferredMessage:
 
 
 class OrderedChannel(paramiko.Channel):  # type: ignore[misc]
-    """A channel that sends no message after it was closed.
+    """A channel that sends no message after it was closed, and knows which signal ended a program.
 
     Paramiko prepares a message under the channel's lock and sends it after. When the server closes
     the channel in between, the library's answer to that overtakes the message, and OpenSSH ends the
     whole connection because of a message for a channel it no longer knows. Here a message is looked
     at once more when its turn to be sent has come.
+
+    exit_signal: what ended the program there, as "KILL"; "" when it ended by itself. Paramiko does
+    not read it.
     """
+
+    exit_signal = ""
+
+    def _handle_request(self, message: Any) -> None:
+        start = message.packet.tell()
+        if message.get_text() == "exit-signal":
+            message.get_boolean()
+            self.exit_signal = message.get_text()
+            self.status_event.set()
+            return
+        message.packet.seek(start)
+        super()._handle_request(message)
 
     def shutdown(self, how: int) -> None:
         """End our input (1), theirs (0), or both (2)."""
@@ -148,6 +163,12 @@ class Transport(paramiko.ServiceRequestingTransport):  # type: ignore[misc]
     """One connection's transport: dead peers noticed, reasons kept, host keys in our order."""
 
     _active_check_timeout = 0.5  # seconds; how often an idle connection checks its keepalive
+    # Paramiko's table names its own class's method, which ours would not replace.
+    _channel_handler_table = paramiko.Transport._channel_handler_table | {
+        paramiko.common.MSG_CHANNEL_REQUEST: lambda channel, message: channel._handle_request(
+            message
+        )
+    }
     broken = BROKEN
 
     def __init__(self, sock: Any, host_key_kinds: Sequence[str], **options: Any) -> None:

@@ -209,7 +209,7 @@ def test_keys_alone_end_in_a_spoken_sentence(terminal: Terminal, laptop: Laptop)
         terminal.wait("Train anna on", "y  Yes")
         terminal.press("Enter")
         terminal.wait("SoVITS", "running")
-        terminal.wait("succeeded")
+        terminal.wait("✓ succeeded")  # not its log's last line: until then d says that it goes on
 
         terminal.press("d")
         terminal.wait("safe to switch off")

@@ -111,7 +111,7 @@ class LocalStream:
 
     @property
     def exit_code(self) -> int | None:
-        return 255 if (code := self.process.wait()) < 0 else code
+        return 128 - code if (code := self.process.wait()) < 0 else code
 
     def close_write(self) -> None:
         assert self.process.stdin is not None

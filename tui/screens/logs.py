@@ -51,7 +51,8 @@ class LogsScreen(AppScreen):
         head = Content.assemble(
             job_pill(self, run.status),
             (f"  {run.voice}", "bold"),
-            (f"  ·  {run.server}  ·  {run.run}  ·  {kept}  ·  {self.translate(follow)}", "$faint"),
+            # The run's name last: on a narrow screen it is what may be cut.
+            (f" · {run.server} · {kept} · {self.translate(follow)} · {run.run}", "$faint"),
         )
         self.query_one("#head", Static).update(head)
 

@@ -28,7 +28,7 @@ from sovdeck.tui.state.runs import RunView
 from sovdeck.tui.state.server_models import ServerState, Telemetry
 from sovdeck.tui.state.state import State, Topics
 from sovdeck.tui.state.table_layout import Value
-from sovdeck.tui.text.i18n import translate_hint, translate_text
+from sovdeck.tui.text.i18n import translate_text
 from sovdeck.tui.widgets.diff_table import DiffTable, TableCell
 from sovdeck.tui.widgets.first_run import FirstRun
 from sovdeck.tui.widgets.gauge import memory_bar
@@ -241,11 +241,6 @@ class ServersScreen(SortableTableScreen):
 
     def action_try_here(self) -> None:
         self._starting_practice = True
-        title, more = (
-            self.translate("tui.servers.trying"),
-            translate_hint(self, "tui.servers.trying"),
-        )
-        self.notify(more, title=title, timeout=10)
         self.post_command(commands.StartPractice())
 
     def action_connect(self) -> None:

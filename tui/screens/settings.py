@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
+from textual import events
 from textual.containers import Horizontal, VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Static
@@ -75,6 +76,11 @@ class SettingsScreen(AppScreen):
 
     def show(self, state: State, topics: Topics | None) -> None:
         """Nothing: the screen shows settings, not the state."""
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        # What lies below the last row has no focus of its own: it comes into view with that row.
+        if event.widget.id == _ROWS[-1][0]:
+            self.query_one("#rows").scroll_end(animate=False)
 
     def on_option_stepper_changed(self, event: OptionStepper.Changed) -> None:
         name, value = str(event.stepper.id), event.value

@@ -12,9 +12,11 @@ from sovdeck.remote.config import servers_file
 from sovdeck.remote.config.load import load_config
 from sovdeck.remote.config.paths import AppPaths
 from sovdeck.remote.config.schema import ProjectConfig, ServerSection
+from sovdeck.remote.embedded.client import is_embedded_installed
 from sovdeck.remote.secret import Secret
 from sovdeck.remote.servers.saved_spec import saved_spec
 from sovdeck.remote.servers.server import ServerSession
+from sovdeck.remote.servers.sign_in import is_reusable_prompt
 from sovdeck.remote.ssh.client import SSHConnection
 from sovdeck.remote.ssh.pool import ConnectionPool, ConnectionStatus
 from sovdeck.tui.services.protocols import Prompts
@@ -35,6 +37,12 @@ class DashboardLoginPrompts:
         self._server = server
         self.prompts: Prompts | None = None
         self._declined: set[OfferPrompt] = set()
+        self._typed: dict[tuple[str, str], Secret] = {}
+        self._known: dict[tuple[str, str], Secret] = {}
+
+    def answer_once_more(self) -> None:
+        """Let the next session ask for nothing that was typed for this one, except codes."""
+        self._known, self._typed = self._typed, {}
 
     @property
     def can_ask(self) -> bool:
@@ -50,10 +58,17 @@ class DashboardLoginPrompts:
 
     def secret(self, server: str, prompt: str, *, again: bool = False) -> Secret | None:
         """The password or passphrase the person typed; None when refused."""
+        known = self._known.pop((server, prompt), None)
+        if known is not None and not again:
+            return known
         if self.prompts is None:
             return None
         typed = self.prompts.ask_secret(SecretPrompt(self._server, server, prompt, again))
-        return Secret(typed) if typed else None
+        if not typed:
+            return None
+        if is_reusable_prompt(prompt):
+            self._typed[server, prompt] = Secret(typed)
+        return Secret(typed)
 
     def install_key(self, server: str) -> bool:
         """Whether to install a key of ours on the server."""
@@ -84,6 +99,7 @@ class ConnectionRegistry:
         self._offered: dict[str, SSHConnection] = {}
         self._pool = ConnectionPool(on_change=self._notify_listeners)
         self._sessions: dict[str, tuple[ServerSession, DashboardLoginPrompts]] = {}
+        self._handed_on: dict[str, DashboardLoginPrompts] = {}
 
     def config(self) -> ProjectConfig:
         """deploy.toml as it is now: a person may edit it while the dashboard is open."""
@@ -108,7 +124,7 @@ class ConnectionRegistry:
                 entry[0].close()
                 entry = None
             if entry is None:
-                login_prompts = DashboardLoginPrompts(name)
+                login_prompts = self._handed_on.pop(name, None) or DashboardLoginPrompts(name)
                 session = ServerSession(
                     name, server, config, self.app_paths, login_prompts, pool=self._pool
                 )
@@ -118,6 +134,12 @@ class ConnectionRegistry:
             if prompts is not None:
                 entry[1].prompts = prompts
             return entry[0]
+
+    def hand_on(self, name: str, login_prompts: DashboardLoginPrompts) -> None:
+        """Let the next session of a server begin with what a person has just answered."""
+        login_prompts.answer_once_more()
+        with self._lock:
+            self._handed_on[name] = login_prompts
 
     def offer_passwordless_login(self, name: str) -> None:
         """After a login by password, offer a key or the keyring, once a connection."""
@@ -161,8 +183,16 @@ class ConnectionRegistry:
             self.close_session(name)
 
     def saved_servers(self) -> tuple[SavedServer, ...]:
-        """The saved list, as deploy.toml and servers.toml have it now."""
-        return tuple(_saved_server(name, server) for name, server in self.config().servers.items())
+        """The saved list, as deploy.toml and servers.toml have it now.
+
+        This computer itself is listed only where it has the parts to be a server.
+        """
+        can_be_here = is_embedded_installed()
+        return tuple(
+            _saved_server(name, server)
+            for name, server in self.config().servers.items()
+            if can_be_here or not server.embedded
+        )
 
 
 def _saved_server(name: str, server: ServerSection) -> SavedServer:

@@ -148,5 +148,5 @@ def test_without_the_demo_s_parts_it_says_which_way_is_open(
     assert caught.value.exit_code is ExitCode.CONFIG
     for language in ("en", "zh"):
         said = caught.value.sentence(language)
-        assert "sovdeck server add" in said and "sovdeck[demo]" in said
+        assert "sovdeck server add" in said and 'pip install ".[demo]"' in said
         assert "Error" not in said and "make" not in said

@@ -127,4 +127,4 @@ def test_an_engine_that_ends_by_itself_is_not_begun_again(served: Served, work: 
         process.kill()
     served.thread.join(60)
     (problem,) = served.ended
-    assert problem is not None and problem.key == "remote.speak.ended" and not served.changes
+    assert problem is not None and problem.key == "remote.speak.killed" and not served.changes

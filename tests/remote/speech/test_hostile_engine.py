@@ -13,6 +13,7 @@ from servers import Place
 from sovdeck.engine.contract.layout import Layout
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.agent.deployment import Deployed
+from sovdeck.remote.config.paths import AppPaths
 from sovdeck.remote.speech import audition
 from sovdeck.remote.speech.json_lines import EngineProblem, parse_engine_problem, run_engine_command
 from sovdeck.remote.speech.speech_session import SpeechChunk, SpeechSession
@@ -110,10 +111,63 @@ def test_an_endless_line_is_cut_off(link: SSHConnection, play: Play) -> None:
     assert speak(link, play('{"id": 1,', after=endless))[1].key == "remote.speak.flood"
 
 
-def test_last_words_of_an_engine_that_dies(link: SSHConnection, play: Play) -> None:
-    dying = "printf 'Traceback\\n\\033[31mMemoryError\\n' >&2; exit 9"
+@pytest.fixture
+def app_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppPaths:
+    monkeypatch.setenv("SOVDECK_HOME", str(tmp_path / "laptop"))
+    return AppPaths.locate()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        r"Traceback\n\033[31mMemoryError",
+        r"RuntimeError: DefaultCPUAllocator: can\047t allocate memory: it wanted 9 bytes",
+        r"torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB",
+        r"terminate called after throwing an instance of\n  what():  std::bad_alloc",
+        r"OSError: [Errno 12] Cannot allocate memory\nException ignored in: <function at 0>",
+    ],
+)
+def test_memory_is_blamed_where_the_engine_blames_it(
+    link: SSHConnection, play: Play, words: str
+) -> None:
+    _, problem = speak(link, play(PIECE, after=f"printf '{words}\\n' >&2; exit 9"))
+    assert (problem.key, problem.exit_code) == ("remote.speak.no_memory", ExitCode.MEMORY)
+    assert "\x1b" not in problem.sentence()
+
+
+def test_an_engine_that_was_killed_had_most_likely_no_memory(
+    link: SSHConnection, play: Play
+) -> None:
+    _, problem = speak(link, play(PIECE, after="echo 'some warning' >&2; kill -9 $$"))
+    assert (problem.key, problem.exit_code) == ("remote.speak.killed", ExitCode.MEMORY)
+
+
+def test_any_other_end_is_told_in_the_engine_s_words_and_blames_no_memory(
+    link: SSHConnection, play: Play, app_paths: AppPaths
+) -> None:
+    dying = r"printf 'Traceback\n  line 7\nKeyError: \033[31mspk\n\n' >&2; exit 1"
     _, problem = speak(link, play(PIECE, after=dying))
-    assert problem.key == "remote.speak.ended" and problem.facts["why"] == "MemoryError"
+    assert problem.key == "remote.speak.ended" and problem.facts["why"] == "KeyError: spk"
+    (log,) = app_paths.engine_ends_folder.iterdir()
+    assert log.read_text("utf-8") == "Traceback\n  line 7\nKeyError: spk\n"
+    assert log.stat().st_mode & 0o77 == 0
+    for sentence in (problem.sentence("en"), problem.sentence("zh")):
+        assert str(log) in sentence and "sovdeck doctor" in sentence
+        assert "memory" not in sentence and "内存" not in sentence
+
+
+def test_an_engine_that_ends_without_a_word_says_its_code(link: SSHConnection, play: Play) -> None:
+    _, problem = speak(link, play(PIECE, after="exit 5"))
+    assert problem.key == "remote.speak.ended_silent" and "code 5" in problem.sentence()
+
+
+def test_where_its_words_cannot_be_kept_the_end_is_told_all_the_same(
+    link: SSHConnection, play: Play, app_paths: AppPaths
+) -> None:
+    app_paths.cache_folder.parent.mkdir()
+    app_paths.cache_folder.write_text("no folder")
+    _, problem = speak(link, play(PIECE, after="echo odd >&2; exit 1"))
+    assert problem.key == "remote.speak.ended" and "not kept here" in problem.sentence()
 
 
 def test_refusals_are_taken_in_their_own_words_only_when_they_are_refusals() -> None:

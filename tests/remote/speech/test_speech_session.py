@@ -146,7 +146,7 @@ def test_a_killed_speaker_says_that_it_ended(session: ServerSession, work: Path)
         psutil.Process(pid).kill()
     with pytest.raises(Problem) as ended:
         speaker.speak(SAY, lambda _: None)
-    assert ended.value.key == "remote.speak.ended"
+    assert ended.value.key == "remote.speak.killed"
     speaker.close()
 
 

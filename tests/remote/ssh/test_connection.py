@@ -40,6 +40,13 @@ def test_exit_codes_and_errors_are_the_programs_own(link: SSHConnection) -> None
     assert (result.code, result.out, result.err) == (7, b"out\n", b"err\n")
 
 
+@pytest.mark.parametrize(("name", "number"), [("KILL", 9), ("SEGV", 11), ("TERM", 15)])
+def test_a_program_that_a_signal_ended_says_which(
+    link: SSHConnection, name: str, number: int
+) -> None:
+    assert link.run(["sh", "-c", f"kill -{name} $$"]).code == 128 + number
+
+
 def test_large_input_comes_back_whole(link: SSHConnection) -> None:
     data = bytes(range(256)) * 20_000
     assert link.run(["cat"], stdin=data).out == data

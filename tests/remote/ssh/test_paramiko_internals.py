@@ -58,6 +58,8 @@ CALLS: list[tuple[Callable[..., Any], str]] = [
     (paramiko.Channel._send_eof, "self.eof_sent"),
     (paramiko.Channel._handle_eof, "self.in_buffer.close()"),
     (paramiko.Channel._handle_request, "self.status_event.set()"),
+    (paramiko.Channel._handle_request, "m.get_text()"),
+    (paramiko.Transport.run, "self._channel_handler_table[ptype](chan, m)"),
     (buffered_pipe.BufferedPipe.feed, "self._event.set()"),
     (buffered_pipe.BufferedPipe.close, "self._event.set()"),
     # Our agent.
@@ -91,7 +93,8 @@ def test_a_channel_has_the_parts_that_a_stream_reads(transport: Transport) -> No
     channel.__class__ = OrderedChannel  # no slots, no other layout
     channel._set_transport(transport)
     assert channel.transport is transport and channel.exit_status == -1, TOLD
-    assert {"_send", "shutdown"} <= set(vars(OrderedChannel)) & set(vars(paramiko.Channel)), TOLD
+    ours = {"_send", "shutdown", "_handle_request"}
+    assert ours <= set(vars(OrderedChannel)) & set(vars(paramiko.Channel)), TOLD
 
 
 def test_the_transport_takes_our_order_and_packet_layer(transport: Transport) -> None:

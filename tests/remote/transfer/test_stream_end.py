@@ -22,7 +22,7 @@ class Dying:
     def __init__(self, error: BaseException, ready: bool) -> None:
         self.error, self.ready = error, ready
         self.closed, self.exit_status, self.eof_received = not ready, -1, False
-        self.status_event = threading.Event()
+        self.exit_signal, self.status_event = "", threading.Event()
         self.in_buffer = self.in_stderr_buffer = Buffer()
 
     def recv(self, nbytes: int) -> bytes:

@@ -60,6 +60,7 @@ async def test_what_is_lacking_for_a_trial_is_said(make_app: Make) -> None:
         await pilot.press("t")
         await until(pilot, lambda: bool(app.state.notices), "the reason")
         assert "torch" in app.state.notices[0].text.en and app.current_mode == "servers"
+        assert len(app._notifications) == 1, "nothing says that it begins"
 
 
 async def test_with_servers_saved_nothing_is_tried_by_a_slip(

@@ -89,6 +89,8 @@ def _add(args: argparse.Namespace, console: Console) -> int:
     if added.method:
         console.print_message("tui.cli.server_up", name=added.name, method=added.method)
     console.print_message("tui.cli.server_added", name=added.name, address=added.spec.name)
+    if added.not_eased is not None:
+        console.print_error(added.not_eased.sentence(console.language))
     print_diagnoses(added.found, console)
     host, port = added.spec.host, added.spec.port
     found = [diagnosis.as_json() for diagnosis in added.found]

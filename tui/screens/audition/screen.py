@@ -34,7 +34,7 @@ from sovdeck.tui.widgets.diff_table import DiffTable
 from sovdeck.tui.widgets.empty_state import EmptyState
 from sovdeck.tui.widgets.pair_table import PairTable
 from sovdeck.tui.widgets.panel import Panel
-from sovdeck.tui.widgets.steady_text import SteadyText
+from sovdeck.tui.widgets.whole_rows import WholeRows
 
 _PANES = ("grid", "cells", "standings")
 
@@ -69,7 +69,7 @@ class AuditionScreen(VoiceScreen):
                 yield DiffTable(id="cells")
             with Vertical(id="right"):
                 yield DiffTable(id="standings")
-                yield SteadyText(id="detail")
+                yield WholeRows(id="detail")
         yield EmptyState("tui.audition_screen.empty", id="empty")
         yield EmptyState("tui.speak_screen.no_voice", id="no-voice")
 

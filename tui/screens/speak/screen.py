@@ -49,6 +49,7 @@ from sovdeck.tui.widgets.panel import Panel
 from sovdeck.tui.widgets.param_field import ParamField, param_field_of
 from sovdeck.tui.widgets.steady_text import SteadyText
 from sovdeck.tui.widgets.waveform import Waveform
+from sovdeck.tui.widgets.whole_rows import WholeRows
 
 PAGES = {
     "words": "tui.speak_screen.page_words",
@@ -108,7 +109,7 @@ class SpeakScreen(VoiceScreen):
                 with VerticalScroll(id="form", can_focus=False):
                     for name in FORM_FIELDS:
                         yield ParamField(PARAMS[name], self.form.values.get(name))
-                yield SteadyText(id="help")
+                yield WholeRows(id="help")
         yield Panel(id="now")
         yield EmptyState("tui.speak_screen.no_voice", id="empty")
 
@@ -362,12 +363,9 @@ class SpeakScreen(VoiceScreen):
         elif name in ("gpt", "sovits"):
             panel.update(field_help(self, PARAMS[f"infer.{name}_weight"], None))
         else:
-            key = (
-                "tui.speak_screen.start_short"
-                if self.has_class("-short")
-                else "tui.speak_screen.start_here"
-            )
-            panel.update(Content.styled(self.translate(key), "$faint"))
+            length = "short" if self.has_class("-short") else "here"
+            start = self.translate(f"tui.speak_screen.start_{length}")
+            panel.update(Content.styled(start, "$faint"))
 
     # Events
 

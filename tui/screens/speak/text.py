@@ -244,7 +244,6 @@ def clip_help(node: MessagePump, clip: ReferenceClip, voice: str) -> Content:
     if clip.name:
         asked = translate(node, "tui.speak_screen.called", voice=voice, name=clip.name)
         rows.append(Content.styled(asked, "$secondary"))
-    rows.append(Content.styled(clip.path, "$faint"))
     if clip.window is not None:
         start, end = clip.window
         facts = {"start": f"{start:.1f}", "end": f"{end:.1f}"}
@@ -253,5 +252,6 @@ def clip_help(node: MessagePump, clip: ReferenceClip, voice: str) -> Content:
         rows.append(Content.styled(translate(node, "tui.speak_screen.bad_length"), "$error"))
     advice = PARAMS["infer.ref_audio"]
     rows.append(Content.styled(translate(node, "tui.speak_screen.clip_keys"), "$foreground"))
+    rows.append(Content.styled(clip.path, "$faint"))
     rows.append(Content.styled(translate_text(node, advice.recommended), "$secondary"))
     return Content("\n").join(rows)

@@ -39,8 +39,8 @@ from sovdeck.tui.widgets.form_input import FormInput
 from sovdeck.tui.widgets.option_stepper import OptionStepper
 from sovdeck.tui.widgets.panel import Panel
 from sovdeck.tui.widgets.param_field import ParamField, param_field_of
-from sovdeck.tui.widgets.steady_text import SteadyText
 from sovdeck.tui.widgets.weights_line import lacking_weights, weights_facts, weights_line
+from sovdeck.tui.widgets.whole_rows import WholeRows, fitting_rows
 
 SECTIONS = {
     "sovits": "tui.train.section_sovits",
@@ -48,6 +48,7 @@ SECTIONS = {
     "train": "tui.train.section_train",
 }
 PLAN_DELAY_S = 0.3
+SHORT_PLAN_LINES = 5  # the height that train.tcss gives it on a short screen
 
 
 class TrainScreen(AppScreen):
@@ -104,7 +105,7 @@ class TrainScreen(AppScreen):
                             yield ParamField(param, self.values.get(param.name))
             with Vertical(id="side"):
                 yield Panel(id="plan")
-                yield SteadyText(id="help")
+                yield WholeRows(id="help")
         yield EmptyState("tui.train.no_server", id="empty")
 
     def on_mount(self) -> None:
@@ -125,14 +126,21 @@ class TrainScreen(AppScreen):
         short = self.has_class("-short")
 
         def draw(width: int, height: int) -> Content:
-            text = short_plan_text(self, state) if short else plan_text(self, state, width)
+            text = (
+                short_plan_text(self, state, self.voice)
+                if short
+                else plan_text(self, state, self.voice, width)
+            )
             weights = weights_line(self, state, self.draft.server, self.preset)
             datasets = datasets_line(self, state, self.voice)
             hints = hint_lines(self, state, self.voice)
             lines = [*hints, datasets, weights, text]
             if short:  # few rows: the plan itself first
                 lines = [text, weights, *hints, datasets]
-            return Content("\n").join([line for line in lines if line])
+            rows = [row for line in lines if line for row in line.split("\n")]
+            if short or self.has_class("-narrow"):  # the style sheet gives its height
+                rows = fitting_rows(rows, width, SHORT_PLAN_LINES if short else height)
+            return Content("\n").join(rows)
 
         plan.draw(draw)
         if topics is None or "chosen" in topics:

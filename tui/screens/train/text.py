@@ -25,11 +25,11 @@ from sovdeck.tui.widgets.gauge import memory_bar
 from sovdeck.tui.widgets.status_labels import level_mark, stage_name
 
 
-def plan_text(node: MessagePump, state: State, width: int) -> Content:
+def plan_text(node: MessagePump, state: State, voice: str, width: int) -> Content:
     """Updates, time, cost, memory and disk of the draft, then its remarks."""
     plan = state.plan
     if plan is None:
-        return _no_plan_text(node, state)
+        return _no_plan_text(node, state, voice)
     lines = []
     for stage in plan.run.stages:
         text = translate(
@@ -107,19 +107,21 @@ def datasets_line(node: MessagePump, state: State, voice: str) -> Content | None
     return Content.styled(text, "$faint")
 
 
-def short_plan_text(node: MessagePump, state: State) -> Content:
+def short_plan_text(node: MessagePump, state: State, voice: str) -> Content:
     """The same for a screen of few rows: one sentence, then the remarks."""
     plan = state.plan
     if plan is None:
-        return _no_plan_text(node, state)
+        return _no_plan_text(node, state, voice)
     facts = [f"{stage_name(node, stage.name)} {stage.updates}" for stage in plan.run.stages]
     facts += [_total_text(node, plan)] + ([_memory_text(plan)] if plan.run.memory else [])
     lines = [Content.styled("  ·  ".join(facts), "bold")]
     return Content("\n").join(lines + [remark_line(node, remark) for remark in plan.remarks])
 
 
-def _no_plan_text(node: MessagePump, state: State) -> Content:
+def _no_plan_text(node: MessagePump, state: State, voice: str) -> Content:
     """Why there is no plan yet."""
+    if not voice:
+        return Content("")  # the hint above asks for its name
     if state.plan_refused is not None:
         return remark_line(node, state.plan_refused)
     return Content.styled(translate(node, "tui.train.no_plan"), "$faint")

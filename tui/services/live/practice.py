@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sovdeck.engine.contract.catalogue import text
+from sovdeck.engine.contract.catalogue import hint, text
 from sovdeck.tui.practice.local_server import (
     PRACTICE_PARAMS,
     PRACTICE_PRESET,
@@ -42,6 +42,7 @@ class LivePractice:
     def start(self, emit: Emit, cancel: Cancel) -> None:
         """Start the server, make a dataset, deploy, push and train; emit each step."""
         check_installed()
+        _emit_notice(emit, "tui.servers.trying")
         environment = PracticeEnvironment(self._connections.app_paths.data_folder / "practice")
         environment.__enter__()
         self._environment = environment
@@ -75,4 +76,4 @@ class LivePractice:
 
 
 def _emit_notice(emit: Emit, key: str, **facts: object) -> None:
-    emit(ev.NoticeRaised("note", text(key, **facts), now_ms()))
+    emit(ev.NoticeRaised("note", text(key, **facts), now_ms(), hint(key, **facts)))

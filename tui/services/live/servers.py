@@ -66,7 +66,7 @@ class LiveServers:
         """Connect, confirm the host key, and save the server."""
         login_prompts = DashboardLoginPrompts(draft.name)
         login_prompts.prompts = prompts
-        register(
+        added = register(
             draft.line,
             self._connections.config(),
             self._connections.app_paths,
@@ -76,7 +76,11 @@ class LiveServers:
             price_per_hour=draft.price_per_hour,
             currency=draft.currency or "USD",
         )
+        self._connections.hand_on(draft.name, login_prompts)
         emit(ev.ServersLoaded(self._connections.saved_servers()))
+        why = added.not_eased
+        if why is not None:
+            emit(ev.NoticeRaised("warning", why.message, now_ms(), why.hint))
 
     def remove(self, server: str, emit: Emit) -> None:
         """Take the server off the list and close its connection."""
