@@ -10,6 +10,7 @@ from pilot_waits import settled, until
 from textual import timer as timer_module
 
 from sovdeck.tui.dashboard.app import SovdeckApp
+from sovdeck.tui.screens.base.composed_screen import ComposedScreen
 from sovdeck.tui.screens.speak.reading_line import ReadingLine
 from sovdeck.tui.services.fakes.world import FakeWorld
 from sovdeck.tui.shell.reliable_timers import ReliableTimers
@@ -25,6 +26,7 @@ async def test_a_late_timer_is_called_all_the_same(
     app = make_app(world, start="speak")
     async with app.run_test(size=(130, 40)) as pilot:
         await settled(pilot, app, world)
+        assert isinstance(app.screen, ComposedScreen)
         owner: dict[str, ReliableTimers] = {
             "app": app,
             "screen": app.screen,
