@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -50,9 +51,10 @@ def world() -> FakeWorld:
 def make_app() -> Callable[..., SovdeckApp]:
     def make(world: FakeWorld, *, start: str = "servers", **settings: object) -> SovdeckApp:
         # As `App.run` does and Textual's pilot does not: widgets may then be there before the
-        # screen is the app's.
+        # screen is the app's. The pictures' own test makes its loop later.
         if sys.version_info >= (3, 12):
-            asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+            with suppress(RuntimeError):
+                asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
         chosen = DashboardSettings(language="en", theme="night").with_changes(**settings)
         app = SovdeckApp(fake_services_over(world), settings=chosen, start=start)
         app.animation_level = "none"

@@ -1,7 +1,8 @@
 """Input that a terminal should not send, and some do: it is ignored instead of ending the app.
 
 Textual 8 decodes input strictly as UTF-8 and lets the parser's errors end its input thread. X10
-mouse reports, a paste from a GBK terminal and overlong key codes all do that.
+mouse reports, a paste from a GBK terminal and overlong key codes all do that. It also takes the
+terminal's size from the environment, where a shell has exported it once and for all.
 """
 
 from __future__ import annotations
@@ -57,6 +58,14 @@ if TYPE_CHECKING or sys.platform != "win32":
                         continue
                     for message in found:
                         self.process_message(message)
+
+        def _get_terminal_size(self) -> tuple[int, int]:
+            """Columns and rows of the terminal; COLUMNS and LINES do not follow its window."""
+            try:
+                size = os.get_terminal_size(self.fileno)
+            except OSError:
+                return super()._get_terminal_size()
+            return size if all(size) else super()._get_terminal_size()
 
         def process_message(self, message: Message) -> None:
             """Drop what is no character, in keys and in pasted text."""
