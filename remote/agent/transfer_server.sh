@@ -2,6 +2,7 @@
 # sh -c THIS sovdeck COMMAND [ARGUMENT...], with this text in $shell_source too.
 staging=.sovdeck-push
 # What the shells run that find and xargs start: this very text, so that they have its functions.
+# shellcheck disable=SC2016 # the shells that are started expand it
 again='eval "$shell_source"'
 
 if command -v openssl >/dev/null 2>&1; then

@@ -73,7 +73,9 @@ def made() -> Iterator[Callable[..., Kept]]:
 
 
 def ended() -> Problem:
-    return Problem("remote.speak.ended", ExitCode.INTERNAL, server="lab", why="Killed")
+    return Problem(
+        "remote.speak.ended", ExitCode.INTERNAL, server="lab", why="Killed", log="lab.txt"
+    )
 
 
 def unreachable() -> Problem:

@@ -371,7 +371,7 @@ def test_servers_that_are_away_or_end_leave_the_others_voices(
         assert status == 503 and json.loads(away)["error"]["code"] == "remote.speak.voices_away"
 
         engines_by_age(work)[-1].kill()
-        assert heard("away", "lab")["code"] == "remote.speak.ended"
+        assert heard("away", "lab")["code"] == "remote.speak.killed"
         status, away = speak(f"lab/{VOICE}")
         assert status == 503 and "lab" in json.loads(away)["message"]
         assert speak(f"box/{VOICE}") == (200, sound), "another server's voice is none the worse"

@@ -196,7 +196,9 @@ def test_one_sentence_says_that_a_server_is_away_or_back(
     capsys: pytest.CaptureFixture[str], language: Language, away: str, back: str
 ) -> None:
     console = Console(language=language, json_output=False)
-    ended = Problem("remote.speak.ended", ExitCode.INTERNAL, server="lab", why="Killed")
+    ended = Problem(
+        "remote.speak.ended", ExitCode.INTERNAL, server="lab", why="Killed", log="lab.txt"
+    )
     serve.print_change(ended, "lab", "http://127.0.0.1:1", console)
     serve.print_change(None, "lab", "http://127.0.0.1:1", console)
     lines = capsys.readouterr().out.strip().split("\n")
