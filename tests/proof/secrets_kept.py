@@ -166,7 +166,8 @@ class Trial:
             deadline = time.monotonic() + 120.0
             answered = typed = 0
             while program.exit_code() is None and time.monotonic() < deadline:
-                program.pump(0.2)
+                if program.pump(0.3):
+                    continue  # only what waits is a question: more may follow a colon
                 end = program.raw.rstrip(b" ")
                 if end.endswith(b":") and len(end) > answered and typed < 4:
                     answered, typed = len(end), typed + 1
