@@ -44,7 +44,7 @@ def busybox(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
     return folder
 
 
-@pytest.fixture(params=["sh", "busybox"])
+@pytest.fixture(params=["sh", pytest.param("busybox", marks=pytest.mark.long)])
 def shell_path(request: pytest.FixtureRequest, busybox: Path | None) -> str:
     """PATH of a server with the usual tools (dash on Debian), and of one with busybox alone."""
     if request.param == "sh":

@@ -131,12 +131,8 @@ def hammer(seed: int, seconds: float) -> None:
         assert_alive_then_leave(program, f"seed {seed}")
 
 
-def test_hammered_for_some_seconds() -> None:
-    hammer(seed=1, seconds=6)
-
-
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(2, 22))
+@pytest.mark.parametrize("seed", range(1, 21))
 def test_hammered_for_long(seed: int) -> None:
     hammer(seed, seconds=20)
 
