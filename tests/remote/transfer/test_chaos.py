@@ -227,11 +227,18 @@ def expect_each(ends: Counter[str], count: int) -> None:
 
 
 @pytest.mark.long
+def test_each_kind_of_fault(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # `server`: skips where there is none
+    expect_each(storm(tmp_path, monkeypatch, 8 * MIB, 6 * len(FAULTS)), 6)
+
+
+@pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_five_hundred_faults(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # `server`: skips where there is none
-    ends = storm(tmp_path, monkeypatch, 32 * MIB, 63 * len(FAULTS))
+    ends = storm(tmp_path, monkeypatch, 64 * MIB, 63 * len(FAULTS))
     print("\n".join(f"{count:4} {end}" for end, count in sorted(ends.items())))
     expect_each(ends, 63)

@@ -132,7 +132,7 @@ def hammer(seed: int, seconds: float) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(1, 21))
+@pytest.mark.parametrize("seed", range(1, 22))
 def test_hammered_for_long(seed: int) -> None:
     hammer(seed, seconds=20)
 
