@@ -276,7 +276,7 @@ class SovdeckApp(BaseApp):
         self.log.error(message.traceback)
         title = translate(self, "tui.notices.crashed", **facts)
         details = translate_hint(self, "tui.notices.crashed", **facts)
-        self.notify(details, title=title, severity="error", timeout=20, markup=False)
+        self.notify(details, title=title, severity="error", timeout=20)
 
     # Settings
 
@@ -294,9 +294,9 @@ class SovdeckApp(BaseApp):
         title: str = "",
         severity: SeverityLevel = "information",
         timeout: float | None = None,
-        markup: bool = True,
+        markup: bool = False,
     ) -> None:
-        """Show a toast, unless one that says the same is still shown."""
+        """Show a toast of plain text, unless one that says the same is still shown."""
         shown = ((one.message, one.title) for one in self._notifications)
         if (message, title) not in shown:
             super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)

@@ -62,11 +62,10 @@ class ToastNotifier:
             title=title if advice else "",
             severity=severity,
             timeout=8,
-            markup=False,
         )
 
     def _show_toast(self, message: str, severity: ToastSeverity) -> None:
-        self.app.notify(message, severity=severity, timeout=12, markup=False)
+        self.app.notify(message, severity=severity, timeout=12)
         channel = self.app.settings.notify
         if channel == "bell":
             self.app.bell()

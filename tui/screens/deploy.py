@@ -8,7 +8,6 @@ from typing import ClassVar
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Static
 
 from sovdeck.engine.contract.format import format_duration
 from sovdeck.tui.screens.base.screen import AppScreen
@@ -67,14 +66,14 @@ class DeployScreen(AppScreen):
         title = Content.styled(
             self.translate("tui.deploy.title", name=self.server), "bold $primary"
         )
-        self.query_one("#title", Static).update(title)
-        outcome = self.query_one("#outcome", Static)
+        self.query_one("#title", SteadyText).update(title)
+        outcome = self.query_one("#outcome", SteadyText)
         if steps is None:
             waiting = Content.styled(self.translate("tui.deploy.asking"), "$faint")
-            self.query_one("#steps", Static).update(waiting)
+            self.query_one("#steps", SteadyText).update(waiting)
             outcome.update("")
             return
-        self.query_one("#steps", Static).update(
+        self.query_one("#steps", SteadyText).update(
             Content("\n").join(self._step(step) for step in steps)
         )
         outcome.update(self._outcome(steps))
@@ -87,7 +86,7 @@ class DeployScreen(AppScreen):
             self._weights_asked = True
             self.post_command(commands.ReadWeights(self.server, self.preset))
         line = weights_line(self, state, self.server, self.preset)
-        self.query_one("#weights", Static).update(line or "")
+        self.query_one("#weights", SteadyText).update(line or "")
         lacking = lacking_weights(state, self.server, self.preset)
         if lacking is not None and not self._weights_offered and self.is_current:
             self._weights_offered = True

@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual.containers import Vertical
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import DataTable, Static
+from textual.widgets import DataTable
 
 from sovdeck.engine.contract.format import format_bytes
 from sovdeck.tui.screens.base.screen import AppScreen
@@ -55,9 +55,9 @@ class DiskScreen(AppScreen):
 
     def compose_body(self) -> Iterable[Widget]:
         with Vertical(id="list"):
-            yield SteadyText(id="title", markup=False)
+            yield SteadyText(id="title")
             yield DiffTable(id="items")
-        yield SteadyText(id="chosen", markup=False)
+        yield SteadyText(id="chosen")
 
     @property
     def table(self) -> DiffTable:
@@ -84,7 +84,7 @@ class DiskScreen(AppScreen):
     def show(self, state: State, topics: Topics | None) -> None:
         seen = state.disks.get(self.server)
         title = self.translate("tui.disk.title", name=self.server)
-        self.query_one("#title", Static).update(Content.styled(title, "bold $primary"))
+        self.query_one("#title", SteadyText).update(Content.styled(title, "bold $primary"))
         if seen is None:
             waiting = self.translate("tui.disk.asking")
         elif not seen.items:
@@ -97,7 +97,7 @@ class DiskScreen(AppScreen):
         width = self.app.size.width - _MARGIN_CELLS
         shown = columns_that_fit(titles, rows, width, _OPTIONAL_COLUMNS)
         self.table.fill(shown, shorten_to_fit(shown, rows, width, "path"))
-        self.query_one("#chosen", Static).update(waiting)
+        self.query_one("#chosen", SteadyText).update(waiting)
 
     def _choice_line(self) -> str:
         chosen = self.chosen

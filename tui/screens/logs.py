@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from sovdeck.tui.screens.base.screen import AppScreen
 from sovdeck.tui.shell.actions import bindings
@@ -54,7 +54,7 @@ class LogsScreen(AppScreen):
             # The run's name last: on a narrow screen it is what may be cut.
             (f" · {run.server} · {kept} · {self.translate(follow)} · {run.run}", "$faint"),
         )
-        self.query_one("#head", Static).update(head)
+        self.query_one("#head", SteadyText).update(head)
 
     def on_log_view_follow_changed(self) -> None:
         self.redraw_all()
@@ -64,7 +64,7 @@ class LogsScreen(AppScreen):
         self.remove_class("-finding")
         self.log_view.focus()
         if event.value and not found:
-            self.notify(self.translate("tui.notices.nothing_found", word=event.value), markup=False)
+            self.notify(self.translate("tui.notices.nothing_found", word=event.value))
         elif found:
             self.log_view.go_to_hit(-1)
 

@@ -10,7 +10,7 @@ from textual import events
 from textual.containers import Vertical
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Button, DataTable, Static
+from textual.widgets import Button, DataTable
 
 from sovdeck.engine.contract.format import UNKNOWN, format_bytes, format_gib, format_money
 from sovdeck.tui.screens.base.sortable_table import SortableTableScreen
@@ -179,7 +179,7 @@ class ServersScreen(SortableTableScreen):
                         (translate_text(self, remark.hint), "$faint"),
                     )
                     lines.append(line)
-        self.query_one("#detail", Static).update(Content("\n").join(lines))
+        self.query_one("#detail", SteadyText).update(Content("\n").join(lines))
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         name = self.table.cursor_key

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 from textual import events
 from textual.containers import Horizontal, VerticalScroll
 from textual.widget import Widget
-from textual.widgets import Static
 
 from sovdeck.tui.screens.base.screen import AppScreen
 from sovdeck.tui.shell import theme
@@ -17,6 +16,7 @@ from sovdeck.tui.shell.settings import SETTING_CHOICES
 from sovdeck.tui.state.state import State, Topics
 from sovdeck.tui.text.i18n import translate_hint
 from sovdeck.tui.widgets.option_stepper import OptionStepper
+from sovdeck.tui.widgets.steady_text import SteadyText
 
 SMOOTHINGS = ("0", "0.6", "0.9", "0.97")
 OFF_ON = ("off", "on")
@@ -44,12 +44,12 @@ class SettingsScreen(AppScreen):
         with VerticalScroll(id="rows", can_focus=False):
             for name, key, choices in _ROWS:
                 with Horizontal(classes="row"):
-                    yield Static(self.translate(key), classes="title")
+                    yield SteadyText(self.translate(key), classes="title")
                     value = self._value(name, choices)
                     yield OptionStepper(choices, value, labels=self._labels(name, choices), id=name)
-                    yield Static(translate_hint(self, key), classes="note")
-            yield Static(self.translate("tui.settings_screen.keys"), id="keys", markup=False)
-            yield Static(self._file_text(), id="file", markup=False)
+                    yield SteadyText(translate_hint(self, key), classes="note")
+            yield SteadyText(self.translate("tui.settings_screen.keys"), id="keys")
+            yield SteadyText(self._file_text(), id="file")
 
     def _labels(self, name: str, choices: tuple[str, ...]) -> dict[str, str]:
         """Labels of the choices; numbers need none."""

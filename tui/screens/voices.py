@@ -9,7 +9,7 @@ from rich.cells import cell_len, set_cell_size
 from textual.containers import Vertical
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import DataTable, Static
+from textual.widgets import DataTable
 
 from sovdeck.engine.contract.format import UNKNOWN, format_bytes, format_loss
 from sovdeck.engine.contract.layout import VERSIONS
@@ -22,6 +22,7 @@ from sovdeck.tui.state.models import CheckpointRow, Voice
 from sovdeck.tui.state.runs import RunKey, saved_loss
 from sovdeck.tui.state.state import State, Topics
 from sovdeck.tui.state.table_layout import Value
+from sovdeck.tui.widgets.border_text import set_border_subtitle, set_border_title
 from sovdeck.tui.widgets.diff_table import DiffTable, TableCell
 from sovdeck.tui.widgets.empty_state import EmptyState
 from sovdeck.tui.widgets.panel import Panel
@@ -116,14 +117,14 @@ class VoicesScreen(VoiceRefreshScreen, SortableTableScreen):
 
     def _show_checkpoints(self, state: State) -> None:
         voice = self.voice_at_cursor
-        panel = self.query_one("#checkpoints", Static)
+        panel = self.query_one("#checkpoints", SteadyText)
         panel.display = voice is not None
         if voice is None:
             return
-        panel.border_title = self.translate("tui.voices.checkpoints", voice=voice.name)
+        set_border_title(panel, self.translate("tui.voices.checkpoints", voice=voice.name))
         at = state.voices_at.get(voice.server)
         stale = freshness(at, state.now) != "live"
-        panel.border_subtitle = age_text(self, at, state.now) if stale else ""
+        set_border_subtitle(panel, age_text(self, at, state.now) if stale else "")
         shown = _newest_first(voice)[:_MAX_CHECKPOINTS]
         losses = [
             saved_loss(state.runs.values(), voice.server, checkpoint.path) for checkpoint in shown
@@ -167,7 +168,7 @@ class VoicesScreen(VoiceRefreshScreen, SortableTableScreen):
         panel = self.query_one("#transfers", Panel)
         transfers = list(state.transfers.values())[-3:]
         panel.display = bool(transfers)
-        panel.border_title = self.translate("tui.voices.transfers")
+        set_border_title(panel, self.translate("tui.voices.transfers"))
         panel.draw(lambda width, _: transfers_text(self, transfers, width))
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:

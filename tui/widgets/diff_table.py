@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rich.cells import cell_len
+from rich.text import Text
 from textual import events
 from textual.content import Content
 from textual.widgets import DataTable
@@ -18,7 +19,7 @@ TableCell = Content | str
 TableRow = tuple[str, Mapping[str, TableCell]]
 
 
-class DiffTable(DataTable[TableCell]):
+class DiffTable(DataTable[Content | Text]):
     """Rows have keys; the cursor stays on its row when rows around it come and go."""
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -53,9 +54,9 @@ class DiffTable(DataTable[TableCell]):
             self._titles = titles
             self.clear(columns=True)
             for key, title in columns.items():
-                self.add_column(title, key=key, width=_column_width(title, key, rows))
+                self.add_column(_letters(title), key=key, width=_column_width(title, key, rows))
             for key, cells in rows:
-                self.add_row(*(cells[column] for column in columns), key=key)
+                self.add_row(*(_drawable(cells[column]) for column in columns), key=key)
             if cursor_key in {key for key, _ in rows}:
                 self.move_cursor(row=self.get_row_index(str(cursor_key)))
             return
@@ -85,7 +86,7 @@ class DiffTable(DataTable[TableCell]):
         if not changed:
             return
         for (key, name), value in changed.items():
-            self._data[RowKey(key)][ColumnKey(name)] = value
+            self._data[RowKey(key)][ColumnKey(name)] = _drawable(value)
         for cached in list(self._cell_render_cache.keys()):
             if (cached[0].value, cached[1].value) in changed:
                 self._cell_render_cache.discard(cached)
@@ -93,6 +94,15 @@ class DiffTable(DataTable[TableCell]):
             cache.clear()
         for key in {key for key, _ in changed}:
             self.refresh_row(self.get_row_index(key))
+
+
+def _drawable(cell: TableCell) -> Content | Text:
+    return _letters(cell) if isinstance(cell, str) else cell
+
+
+def _letters(text: str) -> Text:
+    # Textual would read a str as markup; a Content would be wrapped, not cut off.
+    return Text(text, no_wrap=True, end="")
 
 
 def columns_that_fit(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.containers import Center, Vertical
-from textual.widgets import Button, Static
 
 from sovdeck.tui.text.i18n import translate, translate_hint
+from sovdeck.tui.widgets.plain_button import PlainButton
+from sovdeck.tui.widgets.steady_text import SteadyText
 
 _OPTIONS = {
     "paste": "tui.servers.paste_line",
@@ -34,14 +35,14 @@ class FirstRun(Vertical):
     """
 
     def compose(self) -> ComposeResult:
-        yield Static(translate(self, "tui.servers.first_run"), classes="heading")
-        yield Static(translate_hint(self, "tui.servers.first_run"), classes="intro")
+        yield SteadyText(translate(self, "tui.servers.first_run"), classes="heading")
+        yield SteadyText(translate_hint(self, "tui.servers.first_run"), classes="intro")
         for id_, key in _OPTIONS.items():
             with Vertical(classes="choice", id=f"option-{id_}"):
-                button = Button(translate(self, key), id=id_)
+                button = PlainButton(translate(self, key), id=id_)
                 button.variant = "success" if id_ == "paste" else "default"
                 yield Center(button)
-                yield Static(translate_hint(self, key), classes="more")
+                yield SteadyText(translate_hint(self, key), classes="more")
 
     def show_own_option(self, shown: bool) -> None:
         """Show or hide the option to use this computer as a server."""

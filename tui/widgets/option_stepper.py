@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from textual import events
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Static
 
 from sovdeck.tui.shell.actions import bindings
+from sovdeck.tui.widgets.steady_text import SteadyText
 
 
-class OptionStepper(Static, can_focus=True):
+class OptionStepper(SteadyText, can_focus=True):
     """Much cheaper than a drop-down, and the value changes in place."""
 
     DEFAULT_CSS = """

@@ -6,11 +6,11 @@ from textual import events
 from textual.content import Content
 from textual.geometry import clamp
 from textual.message import Message
-from textual.widgets import Static
 
 from sovdeck.tui.shell.actions import bindings
 from sovdeck.tui.state.pair_grid import PairGrid, WeightPair, weight_label
 from sovdeck.tui.text.i18n import translate
+from sovdeck.tui.widgets.steady_text import SteadyText
 
 _CELL_WIDTH = 11
 # Fuller is better; the number beside it says the same without colour or shade.
@@ -23,7 +23,7 @@ _SHADES = (
 )
 
 
-class PairTable(Static, can_focus=True):
+class PairTable(SteadyText, can_focus=True):
     """SoVITS epochs down, GPT epochs across; `★` is the best pair, `◆` the chosen one."""
 
     DEFAULT_CSS = """

@@ -9,7 +9,7 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from sovdeck.engine.contract.param import Param, format_value
 from sovdeck.engine.contract.params import check_value
@@ -24,6 +24,7 @@ from sovdeck.tui.text.param_values import (
 )
 from sovdeck.tui.widgets.form_input import FormInput
 from sovdeck.tui.widgets.option_stepper import OptionStepper
+from sovdeck.tui.widgets.steady_text import SteadyText
 
 
 class ParamField(Horizontal):
@@ -57,14 +58,14 @@ class ParamField(Horizontal):
         return bool(self.value != self.param.default)
 
     def compose(self) -> ComposeResult:
-        yield Static(translate_text(self, self.param.title), classes="title", markup=False)
+        yield SteadyText(translate_text(self, self.param.title), classes="title")
         choices = param_choices(self.param)
         if choices:
             labels = choice_labels(self, self.param)
             yield OptionStepper(choices, format_value(self.value), labels=labels)
         else:
             yield FormInput(format_value(self.value), compact=True)
-        yield Static(self._note(), classes="note")
+        yield SteadyText(self._note(), classes="note")
 
     def _note(self) -> Content:
         if self.problem is not None:
@@ -96,7 +97,7 @@ class ParamField(Horizontal):
             self.problem = None
         except Problem as problem:
             self.problem = problem
-        self.query_one(".note", Static).update(self._note())
+        self.query_one(".note", SteadyText).update(self._note())
         if before != (self.value, self.problem is None):
             self.post_message(self.Changed(self))
 

@@ -6,7 +6,6 @@ from rich.cells import cell_len, set_cell_size
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
-from textual.widgets import Static
 
 from sovdeck.engine.contract.format import format_percent
 from sovdeck.tui.shell.actions import ACTIONS_BY_ID
@@ -109,7 +108,7 @@ class TopBar(Horizontal):
                 )
             )
         status = Content("  ").join(parts)
-        self.query_one("#status", Static).update(status)
+        self.query_one("#status", SteadyText).update(status)
         width = status.cell_length + 2
         if width != self._status_width:
             self._status_width = width

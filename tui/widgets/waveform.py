@@ -8,18 +8,18 @@ from typing import cast
 from textual import events
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Static
 
 from sovdeck.engine.contract.reference_segment import MAX_REFERENCE_S, MIN_REFERENCE_S
 from sovdeck.tui.charts import waveform_columns
 from sovdeck.tui.charts.raster import GRIDS, Marker
 from sovdeck.tui.charts.waveform_columns import TrimWindow, WindowEdge
 from sovdeck.tui.shell.actions import bindings
+from sovdeck.tui.widgets.steady_text import SteadyText
 
 STEP_S = 0.1
 
 
-class Waveform(Static):
+class Waveform(SteadyText):
     """Shows `peaks`; TrimBar, its focusable form, also moves the window."""
 
     DEFAULT_CSS = """

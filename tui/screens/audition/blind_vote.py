@@ -9,7 +9,7 @@ from typing import Literal
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import Button, Static
+from textual.widgets import Button
 
 from sovdeck.engine.contract.audition import AuditionCell
 from sovdeck.tui.screens.audition.text import pair_name
@@ -21,7 +21,9 @@ from sovdeck.tui.state.blind_test import AbComparison, tally
 from sovdeck.tui.state.speech_models import AuditionState
 from sovdeck.tui.state.state import State
 from sovdeck.tui.text.i18n import translate, translate_hint
+from sovdeck.tui.widgets.plain_button import PlainButton
 from sovdeck.tui.widgets.progress_bar import progress_bar
+from sovdeck.tui.widgets.steady_text import SteadyText
 
 Side = Literal["a", "b"]
 
@@ -45,24 +47,22 @@ class BlindVoteScreen(LiveDialog[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box"):
-            yield Static(translate(self, "tui.blind_vote_screen.title"), classes="question")
-            yield Static(id="progress")
-            yield Static(id="sentence", markup=False)
+            yield SteadyText(translate(self, "tui.blind_vote_screen.title"), classes="question")
+            yield SteadyText(id="progress")
+            yield SteadyText(id="sentence")
             with Horizontal(id="sides"):
-                yield Button("A", id="hear-a", classes="side")
-                yield Button("B", id="hear-b", classes="side")
-            yield Static(id="result")
-            yield Static(
-                translate_hint(self, "tui.blind_vote_screen.title"), classes="more", markup=False
-            )
+                yield PlainButton("A", id="hear-a", classes="side")
+                yield PlainButton("B", id="hear-b", classes="side")
+            yield SteadyText(id="result")
+            yield SteadyText(translate_hint(self, "tui.blind_vote_screen.title"), classes="more")
             with Horizontal(classes="buttons", id="answers"):
-                yield Button(
+                yield PlainButton(
                     translate(self, "tui.blind_vote_screen.a_better"),
                     id="vote-a",
                     variant="primary",
                 )
-                yield Button(translate(self, "tui.blind_vote_screen.neither"), id="vote-none")
-                yield Button(
+                yield PlainButton(translate(self, "tui.blind_vote_screen.neither"), id="vote-none")
+                yield PlainButton(
                     translate(self, "tui.blind_vote_screen.b_better"),
                     id="vote-b",
                     variant="primary",
@@ -91,8 +91,8 @@ class BlindVoteScreen(LiveDialog[None]):
         line = Content.assemble(
             progress_bar(done / len(self.comparisons), 24), f" {'' if self.finished else progress}"
         )
-        self.query_one("#progress", Static).update(line)
-        self.query_one("#sentence", Static).update(
+        self.query_one("#progress", SteadyText).update(line)
+        self.query_one("#sentence", SteadyText).update(
             "" if self.finished else self.current_comparison.a.text
         )
         for side in ("a", "b"):
@@ -100,7 +100,7 @@ class BlindVoteScreen(LiveDialog[None]):
             self.query_one(f"#hear-{side}", Button).label = f"{side.upper()}{note}"
         for name in ("#sides", "#answers", ".more", "#sentence"):
             self.query_one(name).display = not self.finished
-        self.query_one("#result", Static).update(self._result() if self.finished else "")
+        self.query_one("#result", SteadyText).update(self._result() if self.finished else "")
 
     def _result(self) -> Content:
         """The compared pairs and how often each was preferred."""

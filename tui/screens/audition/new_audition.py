@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import Button, DataTable, Input, Static, TextArea
+from textual.widgets import Button, DataTable, Input, TextArea
 
 from sovdeck.engine.contract.foreign_values import parse_whole_number
 from sovdeck.engine.contract.format import format_bytes
@@ -19,9 +19,12 @@ from sovdeck.tui.state.speak_form import first_usable
 from sovdeck.tui.state.speech_models import AuditionDraft, VoiceAssetsState
 from sovdeck.tui.text.i18n import translate, translate_hint, translate_text
 from sovdeck.tui.text.param_values import choice_labels
+from sovdeck.tui.widgets.border_text import set_border_title
 from sovdeck.tui.widgets.diff_table import DiffTable, TableCell
 from sovdeck.tui.widgets.option_stepper import OptionStepper
+from sovdeck.tui.widgets.plain_button import PlainButton
 from sovdeck.tui.widgets.status_labels import level_mark, tick_mark
+from sovdeck.tui.widgets.steady_text import SteadyText
 
 DEFAULT_EPOCHS = 3  # newest epochs of each stage, ticked at first
 REROLL_CHOICES = tuple(
@@ -54,51 +57,54 @@ class NewAuditionScreen(Dialog[AuditionDraft | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="box"):
             facts = {"voice": self.voice_assets.voice, "server": self.voice_assets.server}
-            yield Static(translate(self, "tui.audition_screen.new", **facts), classes="question")
+            yield SteadyText(
+                translate(self, "tui.audition_screen.new", **facts), classes="question"
+            )
             with Horizontal(id="epochs"):
                 for name in self.weights:
                     yield DiffTable(id=name)
             yield TextArea(id="sentences", compact=True)
             with Horizontal(classes="row"):
-                yield Static(translate(self, "tui.speak_screen.language"), classes="name")
+                yield SteadyText(translate(self, "tui.speak_screen.language"), classes="name")
                 labels = choice_labels(self, PARAMS["infer.text_lang"])
                 yield OptionStepper(LANGUAGE_MODES, "auto", labels=labels, id="language")
-                yield Static(translate(self, "tui.audition_screen.references"), classes="name")
+                yield SteadyText(translate(self, "tui.audition_screen.references"), classes="name")
                 yield OptionStepper(("1", "2", "3"), "1", id="references")
-                yield Static(translate(self, "tui.speak_screen.seed"), classes="name")
+                yield SteadyText(translate(self, "tui.speak_screen.seed"), classes="name")
                 yield Input("1234", id="seed", type="integer", compact=True)
             with Horizontal(classes="row"):
-                yield Static(translate(self, "tui.audition_screen.rerolls"), classes="name")
+                yield SteadyText(translate(self, "tui.audition_screen.rerolls"), classes="name")
                 yield OptionStepper(REROLL_CHOICES, REROLL_CHOICES[0], id="rerolls")
-                yield Static(translate_text(self, _PITCH.title), classes="name")
+                yield SteadyText(translate_text(self, _PITCH.title), classes="name")
                 yield OptionStepper(PITCH_CHOICES, "0", id="pitch")
             if self.active_run:
                 with Horizontal(classes="row"):
                     when = translate(self, "tui.audition_screen.when", run=self.active_run)
-                    yield Static(when, classes="name", markup=False)
+                    yield SteadyText(when, classes="name")
                     labels = {one: translate(self, f"tui.audition_screen.{one}") for one in WHEN}
                     yield OptionStepper(WHEN, WHEN[0], labels=labels, id="when")
             if not first_usable(self.voice_assets.references):
                 lacking = translate(self, "tui.audition_screen.no_reference")
-                yield Static(Content.assemble(level_mark("warning"), f" {lacking}"), id="lacking")
-            yield Static(id="size")
-            yield Static(
+                yield SteadyText(
+                    Content.assemble(level_mark("warning"), f" {lacking}"), id="lacking"
+                )
+            yield SteadyText(id="size")
+            yield SteadyText(
                 translate_hint(self, "tui.audition_screen.new", **facts),
                 classes="more",
-                markup=False,
             )
             with Horizontal(classes="buttons"):
-                yield Button(translate(self, "tui.trim_reference.leave"), id="leave")
-                yield Button(
+                yield PlainButton(translate(self, "tui.trim_reference.leave"), id="leave")
+                yield PlainButton(
                     translate(self, "tui.audition_screen.start"), id="start", variant="success"
                 )
 
     def on_mount(self) -> None:
-        self.query_one("#gpt").border_title = "GPT"
-        self.query_one("#sovits").border_title = "SoVITS"
+        set_border_title(self.query_one("#gpt"), "GPT")
+        set_border_title(self.query_one("#sovits"), "SoVITS")
         sentences = self.query_one("#sentences", TextArea)
-        sentences.border_title = translate(self, "tui.audition_screen.sentences")
-        sentences.placeholder = translate(self, "tui.audition_screen.sentences_none")
+        set_border_title(sentences, translate(self, "tui.audition_screen.sentences"))
+        sentences.placeholder = Content(translate(self, "tui.audition_screen.sentences_none"))
         self._draw()
 
     def _draw(self) -> None:
@@ -158,7 +164,7 @@ class NewAuditionScreen(Dialog[AuditionDraft | None]):
             references=draft.references,
             count=count,
         )
-        self.query_one("#size", Static).update(text)
+        self.query_one("#size", SteadyText).update(text)
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         self.action_tick()

@@ -11,7 +11,7 @@ from textual import events
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import DataTable, Static
+from textual.widgets import DataTable
 
 from sovdeck.engine.contract.audition import AuditionCell
 from sovdeck.tui.screens.audition.blind_vote import BlindVoteScreen
@@ -30,10 +30,12 @@ from sovdeck.tui.state.blind_test import has_comparison, make_comparisons
 from sovdeck.tui.state.pair_grid import WeightPair, cells_of, comparison_cells, pair_grid
 from sovdeck.tui.state.speech_models import AuditionDraft, AuditionState
 from sovdeck.tui.state.state import State, Topics
+from sovdeck.tui.widgets.border_text import set_border_subtitle, set_border_title
 from sovdeck.tui.widgets.diff_table import DiffTable
 from sovdeck.tui.widgets.empty_state import EmptyState
 from sovdeck.tui.widgets.pair_table import PairTable
 from sovdeck.tui.widgets.panel import Panel
+from sovdeck.tui.widgets.steady_text import SteadyText
 from sovdeck.tui.widgets.whole_rows import WholeRows
 
 _PANES = ("grid", "cells", "standings")
@@ -126,13 +128,13 @@ class AuditionScreen(VoiceScreen):
         first = audition.standings[0] if audition.standings else None
         best = (first.gpt, first.sovits) if first is not None else None
         self.grid.show(pair_grid(audition), best, audition.chosen)
-        self.grid.border_title = self.translate("tui.audition_screen.grid")
+        set_border_title(self.grid, self.translate("tui.audition_screen.grid"))
         base_penalties = [cell.penalty for cell in audition.cells if cell.kind == "base"]
         legend = [self.translate("tui.audition_screen.legend")]
         if base_penalties:
             mean = f"{sum(base_penalties) / len(base_penalties):.2f}"
             legend.append(self.translate("tui.audition_screen.base", penalty=mean))
-        self.grid.border_subtitle = "  ".join(legend)
+        set_border_subtitle(self.grid, "  ".join(legend))
 
     def _show_cells(self, audition: AuditionState, state: State) -> None:
         """The renderings of this pair, each sentence with its recording and the base model."""
@@ -158,7 +160,7 @@ class AuditionScreen(VoiceScreen):
         table.fill({name: titles[name] for name in (*names, "text")}, rows)
         if table.cursor_key is not None and table.cursor_row != cursor_row < len(rows):
             table.move_cursor(row=cursor_row)  # another pair, the same sentence
-        table.border_title = pair_name(self.pair) if self.pair is not None else ""
+        set_border_title(table, pair_name(self.pair) if self.pair is not None else "")
 
     def _listed_cells(self, audition: AuditionState) -> list[AuditionCell]:
         cells = cells_of(audition, self.pair) if self.pair is not None else []
@@ -192,8 +194,8 @@ class AuditionScreen(VoiceScreen):
         ]
         table = self.query_one("#standings", DiffTable)
         table.fill(columns, rows)
-        table.border_title = self.translate("tui.audition_screen.standings")
-        table.border_subtitle = self._why_no_vote(audition)
+        set_border_title(table, self.translate("tui.audition_screen.standings"))
+        set_border_subtitle(table, self._why_no_vote(audition))
 
     def _why_no_vote(self, audition: AuditionState) -> str:
         """What a vote waits for; empty where there is something to vote on."""
@@ -204,7 +206,7 @@ class AuditionScreen(VoiceScreen):
 
     def _show_detail(self) -> None:
         cell = self.cell
-        panel = self.query_one("#detail", Static)
+        panel = self.query_one("#detail", SteadyText)
         panel.update(cell_detail(self, cell) if cell is not None else "")
 
     # Events and actions

@@ -7,13 +7,15 @@ from dataclasses import replace
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Button, Static
+from textual.widgets import Button
 
 from sovdeck.tui.screens.base.composed_screen import Dialog
 from sovdeck.tui.shell.actions import bindings
 from sovdeck.tui.state.table_layout import TableLayout
 from sovdeck.tui.text.i18n import translate
 from sovdeck.tui.widgets.option_stepper import OptionStepper
+from sovdeck.tui.widgets.plain_button import PlainButton
+from sovdeck.tui.widgets.steady_text import SteadyText
 
 UNSORTED = "as_they_come"
 DIRECTIONS = ("rising", "falling")
@@ -42,7 +44,7 @@ class TableColumnsScreen(Dialog[None]):
         column = layout.column if layout.column in self.titles else UNSORTED
         labels = {**self.titles, UNSORTED: translate(self, "tui.columns.as_they_come")}
         with Vertical(classes="box"):
-            yield Static(translate(self, "tui.columns.title"), classes="question")
+            yield SteadyText(translate(self, "tui.columns.title"), classes="question")
             sorts = OptionStepper((UNSORTED, *self.titles), column, labels=labels, id="sort")
             yield from self._row(translate(self, "tui.columns.sort"), sorts)
             yield from self._row(
@@ -54,7 +56,7 @@ class TableColumnsScreen(Dialog[None]):
                     id="direction",
                 ),
             )
-            yield Static()
+            yield SteadyText()
             for name in list(self.titles)[1:]:
                 shown = OptionStepper(
                     SHOWN,
@@ -64,10 +66,10 @@ class TableColumnsScreen(Dialog[None]):
                 )
                 yield from self._row(self.titles[name], shown)
             with Horizontal(classes="buttons"):
-                yield Button(translate(self, "tui.columns.close"), id="close")
+                yield PlainButton(translate(self, "tui.columns.close"), id="close")
 
     def _row(self, title: str, stepper: OptionStepper) -> Iterator[Horizontal]:
-        yield Horizontal(Static(title, classes="title", markup=False), stepper, classes="row")
+        yield Horizontal(SteadyText(title, classes="title"), stepper, classes="row")
 
     def _labels(self, names: tuple[str, ...]) -> dict[str, str]:
         return {name: translate(self, f"tui.columns.{name}") for name in names}

@@ -11,7 +11,7 @@ from textual import events
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.timer import Timer
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from sovdeck.engine.contract.dataset.edits import LineEdit, replace_transcript
 from sovdeck.engine.contract.format import format_bytes
@@ -29,6 +29,7 @@ from sovdeck.tui.state.clip_rows import ClipRow, clip_rows
 from sovdeck.tui.state.models import BareRecordingsRow, DatasetReport
 from sovdeck.tui.state.state import State, Topics
 from sovdeck.tui.text.i18n import language_of
+from sovdeck.tui.widgets.border_text import set_border_subtitle, set_border_title
 from sovdeck.tui.widgets.clip_list import ClipList
 from sovdeck.tui.widgets.empty_state import EmptyState
 from sovdeck.tui.widgets.form_input import EditMode, FormInput
@@ -66,7 +67,7 @@ class DatasetScreen(AppScreen):
     def compose_body(self) -> Iterable[Widget]:
         self._rows = ()  # composed anew after a change of language: draw all
         with Horizontal(id="choose"):
-            yield Static(self.translate("tui.dataset.folder"), id="label")
+            yield SteadyText(self.translate("tui.dataset.folder"), id="label")
             yield FormInput(
                 self.base_app.settings.dataset,
                 placeholder=self.translate("tui.dataset.example"),
@@ -74,7 +75,7 @@ class DatasetScreen(AppScreen):
                 compact=True,
             )
         with Horizontal(id="choose_wavs"):
-            yield Static(self.translate("tui.dataset.recordings"), id="wavs_label")
+            yield SteadyText(self.translate("tui.dataset.recordings"), id="wavs_label")
             yield FormInput(
                 placeholder=self.translate("tui.dataset.recordings_example"),
                 id="wavs",
@@ -90,7 +91,7 @@ class DatasetScreen(AppScreen):
                     yield Waveform(id="wave")
                     yield SteadyText(id="reasons")
                     yield FormInput(id="text", compact=True)
-                    yield SteadyText(id="fault", markup=False)
+                    yield SteadyText(id="fault")
         yield EmptyState("tui.dataset.empty", id="empty")
         yield Panel(id="pushing")
 
@@ -102,7 +103,7 @@ class DatasetScreen(AppScreen):
     def show(self, state: State, topics: Topics | None) -> None:
         report = state.dataset
         self.set_class(report is None, "-empty")
-        self.query_one("#summary", Static).update(summary_text(self, state))
+        self.query_one("#summary", SteadyText).update(summary_text(self, state))
         found_bare = state.bare_recordings is not None or state.transcription is not None
         self.query_one("#empty").visible = not found_bare  # the summary says what to do
         wavs = self.query_one("#wavs", Input)
@@ -135,15 +136,15 @@ class DatasetScreen(AppScreen):
                 self.clips.focus()
 
     def _show_titles(self, report: DatasetReport) -> None:
-        self.query_one("#report").border_title = self.translate("tui.dataset.worth")
+        set_border_title(self.query_one("#report"), self.translate("tui.dataset.worth"))
         gloss = any(row.gloss for row in self._rows)
         key = "tui.dataset.clips_gloss" if gloss else "tui.dataset.clips"
-        self.clips.border_title = self.translate(key)
+        set_border_title(self.clips, self.translate(key))
         lines = {row.line for row in self._rows}
         done = self.translate(
             "tui.dataset.heard", done=len(self.listened_lines & lines), all=len(lines)
         )
-        self.clips.border_subtitle = done
+        set_border_subtitle(self.clips, done)
 
     def on_paste(self, event: events.Paste) -> None:
         """A folder dropped on the terminal arrives as text: it goes into the folder field."""
@@ -165,9 +166,9 @@ class DatasetScreen(AppScreen):
         if row is None:
             return
         box = self.query_one("#clip")
-        box.border_title = clip_title(self, row)
-        box.border_subtitle = self.translate("tui.dataset.whole_line") if row.unreadable else ""
-        self.query_one("#reasons", Static).update(clip_reasons(self, row))
+        set_border_title(box, clip_title(self, row))
+        set_border_subtitle(box, self.translate("tui.dataset.whole_line") if row.unreadable else "")
+        self.query_one("#reasons", SteadyText).update(clip_reasons(self, row))
         self.query_one("#text", Input).value = row.text or row.source
         self._show_error("")
 
@@ -195,7 +196,7 @@ class DatasetScreen(AppScreen):
         waveform.show(peaks, seconds, None, self.base_app.settings.marker, limits=False)
 
     def _show_error(self, sentence: str) -> None:
-        label = self.query_one("#fault", Static)
+        label = self.query_one("#fault", SteadyText)
         label.update(sentence)
         label.display = bool(sentence)
 

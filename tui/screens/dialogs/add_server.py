@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Button, Input, Static
+from textual.widgets import Button, Input
 
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.tui.screens.base.composed_screen import LiveDialog
@@ -16,6 +16,8 @@ from sovdeck.tui.state.events import AddServerFailed
 from sovdeck.tui.state.server_models import ParsedSSHLine, ServerDraft
 from sovdeck.tui.state.state import State
 from sovdeck.tui.text.i18n import language_of, translate, translate_hint, translate_text
+from sovdeck.tui.widgets.plain_button import PlainButton
+from sovdeck.tui.widgets.steady_text import SteadyText
 
 
 class AddServerScreen(LiveDialog[None]):
@@ -37,18 +39,18 @@ class AddServerScreen(LiveDialog[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box"):
-            yield Static(translate(self, "tui.add_server.title"), classes="question")
-            yield Static(translate_hint(self, "tui.add_server.title"), classes="more")
+            yield SteadyText(translate(self, "tui.add_server.title"), classes="question")
+            yield SteadyText(translate_hint(self, "tui.add_server.title"), classes="more")
             yield Input(self.line, placeholder="ssh -p 40022 root@gpu1.example.net", id="line")
-            yield Static(id="reading", classes="reading", markup=False)
-            yield Static(translate(self, "tui.add_server.name"), classes="label")
+            yield SteadyText(id="reading", classes="reading")
+            yield SteadyText(translate(self, "tui.add_server.name"), classes="label")
             yield Input(id="name")
-            yield Static(translate(self, "tui.add_server.price"), classes="label")
+            yield SteadyText(translate(self, "tui.add_server.price"), classes="label")
             yield Input(placeholder="0.42 EUR", id="price")
-            yield Static(id="fault", classes="fault", markup=False)
+            yield SteadyText(id="fault", classes="fault")
             with Horizontal(classes="buttons"):
-                yield Button(translate(self, "tui.add_server.cancel"), id="cancel")
-                yield Button(
+                yield PlainButton(translate(self, "tui.add_server.cancel"), id="cancel")
+                yield PlainButton(
                     translate(self, "tui.add_server.connect"), id="connect", variant="success"
                 )
 
@@ -73,8 +75,8 @@ class AddServerScreen(LiveDialog[None]):
                 reading = self._parsed_text(self.parsed)
                 if not self.name_edited:
                     self.query_one("#name", Input).value = self._free_name(self.parsed.name)
-        self.query_one("#reading", Static).update(reading)
-        self.query_one("#fault", Static).update(fault)
+        self.query_one("#reading", SteadyText).update(reading)
+        self.query_one("#fault", SteadyText).update(fault)
 
     def _parsed_text(self, parsed: ParsedSSHLine) -> str:
         text = translate(
@@ -101,7 +103,7 @@ class AddServerScreen(LiveDialog[None]):
             self.dismiss()
 
     def _connect(self) -> None:
-        fault = self.query_one("#fault", Static)
+        fault = self.query_one("#fault", SteadyText)
         name = self.query_one("#name", Input).value.strip()
         line = self.query_one("#line", Input).value.strip()
         price, currency, valid = _parse_price(self.query_one("#price", Input).value)
@@ -121,7 +123,7 @@ class AddServerScreen(LiveDialog[None]):
                 CommandPosted(AddServer(ServerDraft(line, name, price, currency)))
             )
             self.adding, self._failed_before = name, app_of(self).state.add_failed
-            self.query_one("#reading", Static).update(
+            self.query_one("#reading", SteadyText).update(
                 translate(self, "tui.add_server.dialling", address=self.parsed.address)
             )
             fault.update("")
@@ -141,8 +143,8 @@ class AddServerScreen(LiveDialog[None]):
             self.adding = ""
             text = translate_text(self, failed.remark.text)
             advice = translate_text(self, failed.remark.hint)
-            self.query_one("#reading", Static).update("")
-            self.query_one("#fault", Static).update(f"{text} {advice}".strip())
+            self.query_one("#reading", SteadyText).update("")
+            self.query_one("#fault", SteadyText).update(f"{text} {advice}".strip())
 
     def action_leave(self) -> None:
         self.dismiss()

@@ -6,14 +6,16 @@ from collections.abc import Callable, Sequence
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Button, DataTable, Static
+from textual.widgets import Button, DataTable
 
 from sovdeck.tui.screens.base.composed_screen import Dialog
 from sovdeck.tui.shell.actions import bindings
 from sovdeck.tui.state.runs import RunKey, RunView
 from sovdeck.tui.text.i18n import translate, translate_hint
 from sovdeck.tui.widgets.diff_table import DiffTable, TableRow
+from sovdeck.tui.widgets.plain_button import PlainButton
 from sovdeck.tui.widgets.status_labels import job_pill, tick_mark
+from sovdeck.tui.widgets.steady_text import SteadyText
 
 # The chart has four colours: the run on screen and its validation take two.
 MAX_COMPARED = 2
@@ -42,11 +44,11 @@ class CompareRunsScreen(Dialog[None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="box"):
             key = "tui.monitor.compare"
-            yield Static(translate(self, key, voice=self.voice), classes="question", markup=False)
+            yield SteadyText(translate(self, key, voice=self.voice), classes="question")
             yield DiffTable(id="runs")
-            yield Static(translate_hint(self, key, most=MAX_COMPARED), classes="more", markup=False)
+            yield SteadyText(translate_hint(self, key, most=MAX_COMPARED), classes="more")
             with Horizontal(classes="buttons"):
-                yield Button(translate(self, "tui.columns.close"), id="close")
+                yield PlainButton(translate(self, "tui.columns.close"), id="close")
 
     def on_mount(self) -> None:
         self._draw()

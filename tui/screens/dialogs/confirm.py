@@ -7,12 +7,14 @@ from typing import Any
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Button, Static
+from textual.widgets import Button
 
 from sovdeck.tui.screens.base.prompt_modal import PromptModal
 from sovdeck.tui.shell.actions import ACTIONS_BY_ID, bindings
 from sovdeck.tui.text.i18n import translate, translate_hint
 from sovdeck.tui.widgets.key_bar import keys_of
+from sovdeck.tui.widgets.plain_button import PlainButton
+from sovdeck.tui.widgets.steady_text import SteadyText
 
 
 class ConfirmScreen(PromptModal[bool]):
@@ -37,15 +39,13 @@ class ConfirmScreen(PromptModal[bool]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box"):
-            yield Static(
-                translate(self, self.text_key, **self.facts), classes="question", markup=False
-            )
+            yield SteadyText(translate(self, self.text_key, **self.facts), classes="question")
             more = translate_hint(self, self.text_key, **self.facts)
             if more:
-                yield Static(more, classes="more", markup=False)
+                yield SteadyText(more, classes="more")
             with Horizontal(classes="buttons"):
-                yield Button(self._label("no"), id="no", variant="default")
-                yield Button(self._label("yes"), id="yes", variant="warning")
+                yield PlainButton(self._label("no"), id="no", variant="default")
+                yield PlainButton(self._label("yes"), id="yes", variant="warning")
 
     def _label(self, answer: str) -> str:
         action = ACTIONS_BY_ID["confirm.no" if answer == "no" else "confirm.yes"]

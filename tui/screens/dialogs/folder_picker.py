@@ -7,12 +7,14 @@ from pathlib import Path
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.widgets import DirectoryTree, Static
+from textual.widgets import DirectoryTree
 
 from sovdeck.engine.contract.dataset.recordings import AUDIO_SUFFIXES, is_junk
 from sovdeck.tui.screens.base.composed_screen import Dialog
 from sovdeck.tui.shell.actions import bindings
 from sovdeck.tui.text.i18n import translate
+from sovdeck.tui.widgets.border_text import set_border_title
+from sovdeck.tui.widgets.steady_text import SteadyText
 
 
 class FolderTree(DirectoryTree):
@@ -54,13 +56,13 @@ class FolderPickerScreen(Dialog[Path | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box"):
-            yield Static(str(self.start), id="here", markup=False)
+            yield SteadyText(str(self.start), id="here")
             yield FolderTree(self.start)
-            yield Static(translate(self, "tui.picker.keys"), classes="more", markup=False)
+            yield SteadyText(translate(self, "tui.picker.keys"), classes="more")
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.query_one(".box").border_title = translate(self, "tui.picker.title")
+        set_border_title(self.query_one(".box"), translate(self, "tui.picker.title"))
         self.query_one(FolderTree).focus()
 
     def on_directory_tree_directory_selected(self, event: DirectoryTree.DirectorySelected) -> None:
@@ -72,7 +74,7 @@ class FolderPickerScreen(Dialog[Path | None]):
     def action_up(self) -> None:
         """Begin one folder further up."""
         self.start = self.start.resolve().parent
-        self.query_one("#here", Static).update(str(self.start))
+        self.query_one("#here", SteadyText).update(str(self.start))
         self.query_one(FolderTree).path = self.start
 
     def action_leave(self) -> None:

@@ -9,13 +9,13 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Static
 
 from sovdeck.tui.screens.base.composed_screen import Dialog
 from sovdeck.tui.screens.base.screen import AppScreen
 from sovdeck.tui.shell.actions import WIDGET_ACTIONS, Action, actions_in_scope, bindings
 from sovdeck.tui.text.i18n import translate, translate_text
 from sovdeck.tui.widgets.key_bar import keys_of
+from sovdeck.tui.widgets.steady_text import SteadyText
 
 SCREEN_TEXT_KEYS = {
     "servers": "tui.help.servers",
@@ -49,16 +49,16 @@ class HelpScreen(Dialog[None]):
     def compose(self) -> ComposeResult:
         self.note_language()
         with VerticalScroll(classes="sheet"):
-            yield Static(translate(self, SCREEN_TEXT_KEYS[self.scope]), id="about", markup=False)
+            yield SteadyText(translate(self, SCREEN_TEXT_KEYS[self.scope]), id="about")
             actions = actions_in_scope(self.scope)
             if actions:
                 yield from self._keys(actions)
-            yield Static(translate(self, "tui.help.everywhere"), classes="head")
+            yield SteadyText(translate(self, "tui.help.everywhere"), classes="head")
             yield from self._keys(actions_in_scope("app"))
             if self.show_ids:
-                yield Static(translate(self, "tui.help.parts"), classes="head")
+                yield SteadyText(translate(self, "tui.help.parts"), classes="head")
                 yield from self._keys(WIDGET_ACTIONS)
-            yield Static(translate(self, "tui.help.leave"), classes="head")
+            yield SteadyText(translate(self, "tui.help.leave"), classes="head")
 
     def _keys(self, actions: tuple[Action, ...]) -> Iterator[Horizontal]:
         for action in actions:
@@ -70,9 +70,9 @@ class HelpScreen(Dialog[None]):
             if self.show_ids and self.app.size.width < 100:  # too narrow for a column of ids
                 meaning = Content.assemble(meaning, (f"\n{action.id}", "$faint"))
             yield Horizontal(
-                Static(Content.styled(shown, "bold $primary"), classes="keys"),
-                Static(meaning, classes="meaning"),
-                Static(action.id, classes="id"),
+                SteadyText(Content.styled(shown, "bold $primary"), classes="keys"),
+                SteadyText(meaning, classes="meaning"),
+                SteadyText(action.id, classes="id"),
                 classes="key-row",
             )
 

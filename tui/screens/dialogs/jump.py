@@ -8,15 +8,15 @@ from textual import events
 from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Static
 
 from sovdeck.tui.screens.base.composed_screen import Dialog
 from sovdeck.tui.shell.actions import bindings
+from sovdeck.tui.widgets.steady_text import SteadyText
 
 JUMP_KEYS = "asdfghjklqwertyuiopzxcvbnm"
 
 
-class JumpLabel(Static):
+class JumpLabel(SteadyText):
     """The letter on one target."""
 
     def __init__(self, letter: str) -> None:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from sovdeck.tui.screens.base.composed_screen import Dialog
 from sovdeck.tui.shell.actions import bindings
 from sovdeck.tui.text.i18n import translate, translate_hint
+from sovdeck.tui.widgets.steady_text import SteadyText
 
 
 class NamePromptScreen(Dialog[str | None]):
@@ -39,20 +40,16 @@ class NamePromptScreen(Dialog[str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box"):
-            yield Static(
-                translate(self, self.text_key, **self.facts), classes="question", markup=False
-            )
+            yield SteadyText(translate(self, self.text_key, **self.facts), classes="question")
             yield Input(self.proposed, id="name", max_length=self.max_length)
-            yield Static(id="fault", classes="fault", markup=False)
-            yield Static(
-                translate_hint(self, self.text_key, **self.facts), classes="more", markup=False
-            )
+            yield SteadyText(id="fault", classes="fault")
+            yield SteadyText(translate_hint(self, self.text_key, **self.facts), classes="more")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         name = event.value.strip()
         error = self.name_error(name)
         if error or not name:
-            self.query_one("#fault", Static).update(error)
+            self.query_one("#fault", SteadyText).update(error)
         else:
             self.dismiss(name)
 

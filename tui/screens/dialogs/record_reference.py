@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from sovdeck.tui.screens.base.composed_screen import LiveDialog
 from sovdeck.tui.shell.actions import bindings
@@ -17,6 +17,7 @@ from sovdeck.tui.state.state import State
 from sovdeck.tui.text.i18n import translate, translate_hint, translate_text
 from sovdeck.tui.widgets.option_stepper import OptionStepper
 from sovdeck.tui.widgets.progress_bar import progress_bar
+from sovdeck.tui.widgets.steady_text import SteadyText
 
 _METER_RANGE_DB, _METER_WIDTH = 60.0, 32
 _QUIET_DB = -45.0  # the loudest moment of speech into a microphone that hears it is far above
@@ -34,12 +35,12 @@ class RecordReferenceScreen(LiveDialog[ReferenceUpload]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box"):
-            yield Static(translate(self, "tui.record.title"), classes="question", markup=False)
+            yield SteadyText(translate(self, "tui.record.title"), classes="question")
             yield OptionStepper((), "", id="microphone")
-            yield Static(id="meter")
+            yield SteadyText(id="meter")
             yield Input(placeholder=translate(self, "tui.record.words"), id="words")
             hint = translate_hint(self, "tui.record.title")
-            yield Static(hint, classes="more", markup=False)
+            yield SteadyText(hint, classes="more")
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -62,7 +63,7 @@ class RecordReferenceScreen(LiveDialog[ReferenceUpload]):
             self._loudest_db = -120.0
         elif row.phase == "recording":
             self._loudest_db = max(self._loudest_db, row.level_db)
-        self.query_one("#meter", Static).update(self._meter(row))
+        self.query_one("#meter", SteadyText).update(self._meter(row))
 
     def _meter(self, row: RecordingRow) -> Content:
         if row.why is not None:

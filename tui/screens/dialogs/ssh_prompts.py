@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Button, Input, Static
+from textual.widgets import Button, Input
 
 from sovdeck.tui.screens.base.prompt_modal import PromptModal
 from sovdeck.tui.shell.actions import bindings
 from sovdeck.tui.state.prompts import HostKeyPrompt, SecretPrompt
 from sovdeck.tui.text.i18n import translate, translate_hint
+from sovdeck.tui.widgets.plain_button import PlainButton
+from sovdeck.tui.widgets.steady_text import SteadyText
 
 
 class HostKeyScreen(PromptModal[bool]):
@@ -33,14 +35,12 @@ class HostKeyScreen(PromptModal[bool]):
             "since": question.known_since or "",
         }
         with Vertical(classes="box"):
-            yield Static(translate(self, key, **facts), classes="question", markup=False)
-            yield Static(
-                f"{question.key_type}\n{question.fingerprint}", classes="key", markup=False
-            )
-            yield Static(translate_hint(self, key, **facts), classes="more", markup=False)
+            yield SteadyText(translate(self, key, **facts), classes="question")
+            yield SteadyText(f"{question.key_type}\n{question.fingerprint}", classes="key")
+            yield SteadyText(translate_hint(self, key, **facts), classes="more")
             with Horizontal(classes="buttons"):
-                yield Button(translate(self, "tui.ssh_prompts.refuse"), id="no")
-                yield Button(
+                yield PlainButton(translate(self, "tui.ssh_prompts.refuse"), id="no")
+                yield PlainButton(
                     translate(self, "tui.ssh_prompts.trust"),
                     id="yes",
                     variant="error" if changed else "success",
@@ -66,18 +66,15 @@ class SecretScreen(PromptModal[str]):
     def compose(self) -> ComposeResult:
         facts = {"address": self.question.address}
         with Vertical(classes="box"):
-            yield Static(
-                translate(self, "tui.ssh_prompts.secret", **facts), classes="question", markup=False
-            )
+            yield SteadyText(translate(self, "tui.ssh_prompts.secret", **facts), classes="question")
             if self.question.again:
                 refused = translate(self, "tui.ssh_prompts.secret_refused")
-                yield Static(refused, classes="fault", markup=False)
-            yield Static(self.question.prompt, classes="label", markup=False)
+                yield SteadyText(refused, classes="fault")
+            yield SteadyText(self.question.prompt, classes="label")
             yield Input(password=True, id="secret")
-            yield Static(
+            yield SteadyText(
                 translate_hint(self, "tui.ssh_prompts.secret", **facts),
                 classes="more",
-                markup=False,
             )
 
     def on_input_submitted(self, event: Input.Submitted) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import Button, Input, Static
+from textual.widgets import Button, Input
 
 from sovdeck.engine.contract.reference_segment import MAX_REFERENCE_S, is_reference_length
 from sovdeck.engine.contract.voice_assets import ReferenceClip
@@ -20,6 +20,8 @@ from sovdeck.tui.state import commands
 from sovdeck.tui.state.speech_models import ReferenceUpload
 from sovdeck.tui.state.state import State
 from sovdeck.tui.text.i18n import translate, translate_hint
+from sovdeck.tui.widgets.plain_button import PlainButton
+from sovdeck.tui.widgets.steady_text import SteadyText
 from sovdeck.tui.widgets.waveform import TrimBar
 
 
@@ -47,20 +49,20 @@ class TrimReferenceScreen(LiveDialog[ReferenceUpload]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box"):
-            yield Static(self._title(), classes="question", markup=False)
+            yield SteadyText(self._title(), classes="question")
             yield Input(placeholder=translate(self, "tui.trim_reference.example"), id="path")
             yield TrimBar(id="trim")
-            yield Static(id="reading")
+            yield SteadyText(id="reading")
             yield Input(placeholder=translate(self, "tui.trim_reference.words"), id="words")
             hint_key = (
                 "tui.trim_reference.title"
                 if self._fetch_command is None
                 else "tui.trim_reference.trim"
             )
-            yield Static(translate_hint(self, hint_key, file=""), classes="more", markup=False)
+            yield SteadyText(translate_hint(self, hint_key, file=""), classes="more")
             with Horizontal(classes="buttons"):
-                yield Button(translate(self, "tui.trim_reference.leave"), id="leave")
-                yield Button(
+                yield PlainButton(translate(self, "tui.trim_reference.leave"), id="leave")
+                yield PlainButton(
                     translate(self, "tui.trim_reference.send"), id="send", variant="success"
                 )
 
@@ -69,7 +71,7 @@ class TrimReferenceScreen(LiveDialog[ReferenceUpload]):
         if self._fetch_command is not None:
             self.query_one("#path").display = False
             fetching = Content.styled(translate(self, "tui.trim_reference.fetching"), "$secondary")
-            self.query_one("#reading", Static).update(fetching)
+            self.query_one("#reading", SteadyText).update(fetching)
             self.post_message(CommandPosted(self._fetch_command))
 
     def _title(self) -> str:
@@ -104,7 +106,7 @@ class TrimReferenceScreen(LiveDialog[ReferenceUpload]):
         self._show_window_text()
 
     def _show_window_text(self) -> None:
-        panel = self.query_one("#reading", Static)
+        panel = self.query_one("#reading", SteadyText)
         if self.clip is None:
             panel.update("")
         elif self.window is None:

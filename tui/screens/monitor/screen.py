@@ -8,7 +8,6 @@ from typing import ClassVar
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Static
 
 from sovdeck.tui.charts.line_chart import LineChart
 from sovdeck.tui.screens.base.screen import AppScreen
@@ -33,6 +32,7 @@ from sovdeck.tui.state import commands
 from sovdeck.tui.state.runs import RunKey, RunView
 from sovdeck.tui.state.state import State, Topics
 from sovdeck.tui.text.i18n import translate_hint
+from sovdeck.tui.widgets.border_text import set_border_subtitle, set_border_title
 from sovdeck.tui.widgets.empty_state import EmptyState
 from sovdeck.tui.widgets.log_view import LogView
 from sovdeck.tui.widgets.panel import Panel
@@ -70,7 +70,7 @@ class MonitorScreen(AppScreen):
     def compose_body(self) -> Iterable[Widget]:
         with Vertical(id="run"):
             yield Panel(id="head")
-            yield SteadyText(id="failure", markup=False)
+            yield SteadyText(id="failure")
             yield SteadyText(id="faults")
             with Horizontal(id="top"):
                 yield Panel(id="stages")
@@ -109,21 +109,21 @@ class MonitorScreen(AppScreen):
             return
         self.panel("head").draw(lambda width, _: head_line(self, state, run, width))
         short = self.app.size.height < 20
-        failure = self.query_one("#failure", Static)
+        failure = self.query_one("#failure", SteadyText)
         failure.display = run.failure is not None
         failure.update(failure_line(self, run.failure) if run.failure is not None else "")
         faults = fault_lines(self, state, run)
-        banner = self.query_one("#faults", Static)
+        banner = self.query_one("#faults", SteadyText)
         banner.display = bool(faults)
         banner.update(Content("\n").join(faults))
         self._show_stages(run, short)
         self._show_gauges(state, run, short)
         self._show_charts(run)
         events = self.panel("events")
-        events.border_title = self.translate("tui.monitor.events")
+        set_border_title(events, self.translate("tui.monitor.events"))
         events.draw(lambda width, height: Content("\n").join(event_lines(self, run, width, height)))
         tail = self.query_one("#tail", LogView)
-        tail.border_title = self.translate("tui.monitor.log")
+        set_border_title(tail, self.translate("tui.monitor.log"))
         tail.show(run.log)
 
     def panel(self, name: str) -> Panel:
@@ -133,14 +133,14 @@ class MonitorScreen(AppScreen):
     def _show_stages(self, run: RunView, short: bool) -> None:
         stages = (run.stage,) if short and run.stage is not None else run.state.stages
         panel = self.panel("stages")
-        panel.border_title = self.translate("tui.monitor.stages")
+        set_border_title(panel, self.translate("tui.monitor.stages"))
         panel.draw(
             lambda width, _: Content("\n").join(stage_line(self, one, width) for one in stages)
         )
 
     def _show_gauges(self, state: State, run: RunView, short: bool) -> None:
         panel = self.panel("gauges")
-        panel.border_title = gauge_title(self, state, run)
+        set_border_title(panel, gauge_title(self, state, run))
 
         def draw(width: int, height: int) -> Content:
             lines = gauge_lines(self, state, run, width)
@@ -160,8 +160,8 @@ class MonitorScreen(AppScreen):
             if not self.show_parts:
                 curves = other_curves(self._compared_runs(run), stage) + curves
             title_key = "tui.monitor.parts" if self.show_parts else "tui.monitor.total"
-            chart.border_title = f"{stage_name(self, stage)} · {self.translate(title_key)}"
-            chart.border_subtitle = self._view_text(chart)
+            set_border_title(chart, f"{stage_name(self, stage)} · {self.translate(title_key)}")
+            set_border_subtitle(chart, self._view_text(chart))
             chart.show(curves, validations=validation_steps(run, stage))
 
     def _view_text(self, chart: LineChart) -> str:
@@ -175,7 +175,7 @@ class MonitorScreen(AppScreen):
     def update_chart_subtitles(self) -> None:
         """Show smoothing, scale and zoom of each chart in its subtitle."""
         for chart in self.charts:
-            chart.border_subtitle = self._view_text(chart)
+            set_border_subtitle(chart, self._view_text(chart))
 
     def action_log_scale(self) -> None:
         on = not self.charts[0].log_y

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Button, Input, Static
+from textual.widgets import Button, Input
 
 from sovdeck.tui.screens.base.composed_screen import LiveDialog
 from sovdeck.tui.shell.actions import bindings
@@ -15,6 +15,8 @@ from sovdeck.tui.state.rent_models import PROVIDERS, KeyAnswer
 from sovdeck.tui.state.state import State
 from sovdeck.tui.text.i18n import translate, translate_hint, translate_text
 from sovdeck.tui.widgets.option_stepper import OptionStepper
+from sovdeck.tui.widgets.plain_button import PlainButton
+from sovdeck.tui.widgets.steady_text import SteadyText
 
 
 class ProviderKeyScreen(LiveDialog[None]):
@@ -30,17 +32,19 @@ class ProviderKeyScreen(LiveDialog[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box"):
-            yield Static(translate(self, "tui.rent.key_title"), classes="question")
-            yield Static(translate_hint(self, "tui.rent.key_title"), classes="more")
-            yield Static(translate(self, "tui.rent.key_provider"), classes="label")
+            yield SteadyText(translate(self, "tui.rent.key_title"), classes="question")
+            yield SteadyText(translate_hint(self, "tui.rent.key_title"), classes="more")
+            yield SteadyText(translate(self, "tui.rent.key_provider"), classes="label")
             yield OptionStepper(PROVIDERS, PROVIDERS[0], id="provider")
-            yield Static(id="narrowest", classes="reading", markup=False)
-            yield Static(translate(self, "tui.rent.key_itself"), classes="label")
+            yield SteadyText(id="narrowest", classes="reading")
+            yield SteadyText(translate(self, "tui.rent.key_itself"), classes="label")
             yield Input(password=True, id="key")
-            yield Static(id="fault", classes="fault", markup=False)
+            yield SteadyText(id="fault", classes="fault")
             with Horizontal(classes="buttons"):
-                yield Button(translate(self, "tui.add_server.cancel"), id="cancel")
-                yield Button(translate(self, "tui.rent.key_keep"), id="keep", variant="success")
+                yield PlainButton(translate(self, "tui.add_server.cancel"), id="cancel")
+                yield PlainButton(
+                    translate(self, "tui.rent.key_keep"), id="keep", variant="success"
+                )
 
     def on_mount(self) -> None:
         self._show_narrowest()
@@ -52,7 +56,7 @@ class ProviderKeyScreen(LiveDialog[None]):
     def _show_narrowest(self) -> None:
         provider = self.query_one(OptionStepper).value
         line = translate(self, f"tui.rent.narrowest_{provider}")
-        self.query_one("#narrowest", Static).update(line)
+        self.query_one("#narrowest", SteadyText).update(line)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self._keep()
@@ -71,7 +75,7 @@ class ProviderKeyScreen(LiveDialog[None]):
         self.trying, self._answered_before = provider, app_of(self).state.key_answer
         self.app.post_message(CommandPosted(KeepProviderKey(provider, key)))
         waiting = translate(self, "tui.rent.key_trying", provider=provider)
-        self.query_one("#fault", Static).update(waiting)
+        self.query_one("#fault", SteadyText).update(waiting)
 
     def show(self, state: State) -> None:
         """Close once the key is kept, or say why it is not."""
@@ -83,7 +87,7 @@ class ProviderKeyScreen(LiveDialog[None]):
             self.dismiss()
             return
         said = translate_text(self, answer.why.text), translate_text(self, answer.why.hint)
-        self.query_one("#fault", Static).update(" ".join(said).strip())
+        self.query_one("#fault", SteadyText).update(" ".join(said).strip())
 
     def action_leave(self) -> None:
         self.dismiss()

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import DataTable, Static
+from textual.widgets import DataTable
 
 from sovdeck.engine.contract.format import format_money
 from sovdeck.tui.screens.base.screen import AppScreen
@@ -97,7 +97,7 @@ class RentScreen(AppScreen):
 
     def show(self, state: State, topics: Topics | None) -> None:
         self._follow_journey(state)
-        self.query_one("#title", Static).update(title_text(self, state, self.view))
+        self.query_one("#title", SteadyText).update(title_text(self, state, self.view))
         offers = [(one.id, offer_cells(self, one)) for one in state.offers.offers]
         leases = [(one.name, lease_cells(self, one, state.now)) for one in state.leases]
         self._fill("offers", OFFER_COLUMNS, offers, _OPTIONAL_OFFER_COLUMNS)
@@ -149,7 +149,7 @@ class RentScreen(AppScreen):
             if lease is not None:
                 lines += lease_lines(self, lease, self._is_followed(lease))
         self.query_one("#more").display = bool(lines)
-        self.query_one("#detail", Static).update(Content("\n").join(lines))
+        self.query_one("#detail", SteadyText).update(Content("\n").join(lines))
 
     def _follow_journey(self, state: State) -> None:
         """At a new station ask anew what is rented."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import Button, DataTable, Static
+from textual.widgets import DataTable
 
 from sovdeck.engine.contract.format import format_duration
 from sovdeck.tui.screens.base.composed_screen import LiveDialog
@@ -18,6 +18,8 @@ from sovdeck.tui.state.speech_models import DoubtfulRow, ReadBooksState
 from sovdeck.tui.state.state import State
 from sovdeck.tui.text.i18n import translate, translate_hint
 from sovdeck.tui.widgets.diff_table import DiffTable, TableCell
+from sovdeck.tui.widgets.plain_button import PlainButton
+from sovdeck.tui.widgets.steady_text import SteadyText
 
 # Why a sentence is doubtful; an engine of tomorrow may know more reasons.
 _DOUBTS = frozenset(("unspoken", "lost", "added", "different", "unclear", "cut", "unread"))
@@ -36,12 +38,12 @@ class DoubtfulScreen(LiveDialog[None]):
     def compose(self) -> ComposeResult:
         key = "tui.doubtful.title"
         with Vertical(classes="box"):
-            yield Static(translate(self, key, voice=self.voice), classes="question", markup=False)
+            yield SteadyText(translate(self, key, voice=self.voice), classes="question")
             yield DiffTable(id="sentences")
-            yield Static(id="words")
-            yield Static(translate_hint(self, key), classes="more", markup=False)
+            yield SteadyText(id="words")
+            yield SteadyText(translate_hint(self, key), classes="more")
             with Horizontal(classes="buttons"):
-                yield Button(translate(self, "tui.columns.close"), id="close")
+                yield PlainButton(translate(self, "tui.columns.close"), id="close")
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -94,7 +96,7 @@ class DoubtfulScreen(LiveDialog[None]):
 
     def _show_words(self) -> None:
         """Show the whole sentence under the cursor, and what was heard; or why there is none."""
-        panel, row, books = self.query_one("#words", Static), self.row_at_cursor, self.books
+        panel, row, books = self.query_one("#words", SteadyText), self.row_at_cursor, self.books
         if row is None:
             key = "listing"
             if books is not None:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from textual.content import Content
 from textual.message_pump import MessagePump
 from textual.timer import Timer
-from textual.widgets import Static
 
 from sovdeck.tui.screens.speak.text import shorten
 from sovdeck.tui.shell.reliable_timers import ReliableTimers
@@ -15,12 +14,13 @@ from sovdeck.tui.state.commands import ReadText
 from sovdeck.tui.state.speech_models import ReadingRequest, ReadingRow
 from sovdeck.tui.text.i18n import translate
 from sovdeck.tui.text.param_values import language_text
+from sovdeck.tui.widgets.steady_text import SteadyText
 
 _PAUSE_S = 0.4  # nobody has typed for so long before the server is asked
 _MAX_LOST = 8  # characters without sound that the line names
 
 
-class ReadingLine(ReliableTimers, Static):
+class ReadingLine(ReliableTimers, SteadyText):
     """Asks for the reading of a text once nobody types, and shows it while it fits the text."""
 
     def __init__(self, post: Callable[[ReadText], None], id: str) -> None:

@@ -10,7 +10,7 @@ from textual import events
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import DataTable, Static, TextArea
+from textual.widgets import DataTable, TextArea
 
 from sovdeck.engine.contract.params import PARAMS
 from sovdeck.engine.contract.problem import Problem
@@ -41,6 +41,7 @@ from sovdeck.tui.state.speak_form import FORM_FIELDS, SpeakForm, first_usable
 from sovdeck.tui.state.speech_models import ReadingRequest, ReferenceUpload, TakeRow
 from sovdeck.tui.state.state import State, Topics
 from sovdeck.tui.text.i18n import language_of
+from sovdeck.tui.widgets.border_text import set_border_subtitle, set_border_title
 from sovdeck.tui.widgets.click_row import ClickPart, ClickRow
 from sovdeck.tui.widgets.diff_table import DiffTable
 from sovdeck.tui.widgets.empty_state import EmptyState
@@ -174,18 +175,18 @@ class SpeakScreen(VoiceScreen):
         if len(voices) > 1:
             more = self.translate("tui.speak_screen.other_voices", count=len(voices))
             line = Content.assemble(line, (f"   {more}", "$faint"))
-        self.query_one("#head", Static).update(line)
+        self.query_one("#head", SteadyText).update(line)
 
     def _show_titles(self) -> None:
         text = self.query_one("#words", TextArea)
-        text.border_title = self.translate("tui.speak_screen.page_words")
+        set_border_title(text, self.translate("tui.speak_screen.page_words"))
         language = str(self.form.params().get("text_lang", "auto"))
-        text.border_subtitle = summarise_text(self, self.form.text.strip(), language)
-        text.placeholder = self.translate("tui.speak_screen.placeholder")
+        set_border_subtitle(text, summarise_text(self, self.form.text.strip(), language))
+        text.placeholder = Content(self.translate("tui.speak_screen.placeholder"))
         for name in ("refs", "takes", "form"):
-            self.query_one(f"#{name}").border_title = self.translate(PAGES[name])
-        self.query_one("#gpt").border_title = self.translate("tui.speak_screen.gpt")
-        self.query_one("#sovits").border_title = self.translate("tui.speak_screen.sovits")
+            set_border_title(self.query_one(f"#{name}"), self.translate(PAGES[name]))
+        set_border_title(self.query_one("#gpt"), self.translate("tui.speak_screen.gpt"))
+        set_border_title(self.query_one("#sovits"), self.translate("tui.speak_screen.sovits"))
 
     def _show_reading(self, state: State) -> None:
         """Show how the text is read, and have the server asked where the text is a new one."""
@@ -203,7 +204,7 @@ class SpeakScreen(VoiceScreen):
             line.display = bool(self.query_one("#words").display)
             # The server knows better than the scripts what has no sound.
             count = self.translate("tui.speak_screen.characters", count=len(text.strip()))
-            self.query_one("#words", TextArea).border_subtitle = count
+            set_border_subtitle(self.query_one("#words", TextArea), count)
 
     def _show_weights(self) -> None:
         voice_assets = self.voice_assets
@@ -217,7 +218,7 @@ class SpeakScreen(VoiceScreen):
             columns = {"mark": " ", "epoch": self.translate("tui.speak_screen.epoch"), "size": ""}
             columns["size"] = self.translate("tui.voices.size")
             table = self.query_one(f"#{kind}", DiffTable)
-            table.border_subtitle = "" if weights else self._why_empty()
+            set_border_subtitle(table, "" if weights else self._why_empty())
             rows = [(w.name, weight_cells(self, w, w.name == chosen)) for w in weights]
             table.fill(columns, rows, chosen or None)
 
@@ -257,7 +258,7 @@ class SpeakScreen(VoiceScreen):
         self.query_one("#clips", DiffTable).fill(columns, rows)
         known = voice_assets is not None and not first_usable(clips)
         lacking = "tui.speak_screen.trim_one" if clips else "tui.speak_screen.no_clip"
-        self.query_one("#refs").border_subtitle = self.translate(lacking) if known else ""
+        set_border_subtitle(self.query_one("#refs"), self.translate(lacking) if known else "")
         self._show_waveform()
 
     @property
@@ -294,7 +295,7 @@ class SpeakScreen(VoiceScreen):
         table = self.query_one("#takes", DiffTable)
         newest = takes[0].id if takes else None
         table.fill(columns, rows, newest if newest not in table.keys else None)
-        table.border_subtitle = "" if takes else self.translate("tui.speak_screen.no_take")
+        set_border_subtitle(table, "" if takes else self.translate("tui.speak_screen.no_take"))
         active = next(iter(self.active_takes), None)
         now = self.query_one("#now", Panel)
         now.display = active is not None
@@ -346,16 +347,16 @@ class SpeakScreen(VoiceScreen):
                     self.post_command(commands.PlaySound(Path(take.wav), automatic=True))
 
     def _show_help(self) -> None:
-        panel = self.query_one("#help", Static)
+        panel = self.query_one("#help", SteadyText)
         focused = self.focused
         field = param_field_of(focused)
         if field is not None:
-            panel.border_title = field.param.name
+            set_border_title(panel, field.param.name)
             panel.update(field_help(self, field.param, field.problem))
             return
         name = focused.id if focused is not None else ""
         clip, take = self.clip_at_cursor, self.take_at_cursor
-        panel.border_title = ""
+        set_border_title(panel, "")
         if name == "clips" and clip is not None:
             panel.update(clip_help(self, clip, self.voice.name if self.voice else ""))
         elif name == "takes" and take is not None:
@@ -443,7 +444,7 @@ class SpeakScreen(VoiceScreen):
         if voice is None:
             return False
         if problems:
-            self.notify(problems[0].sentence(language_of(self)), severity="error", markup=False)
+            self.notify(problems[0].sentence(language_of(self)), severity="error")
             return False
         listed = self.voice_assets is not None
         if not self.form.text.strip():

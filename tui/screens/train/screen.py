@@ -11,7 +11,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.timer import Timer
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from sovdeck.engine.contract.params import PARAMS
 from sovdeck.engine.contract.problem import Problem
@@ -34,11 +34,13 @@ from sovdeck.tui.state.recipes import BUILT_IN, OWN, RESERVED_NAMES, all_recipes
 from sovdeck.tui.state.runs import RunKey
 from sovdeck.tui.state.state import State, Topics
 from sovdeck.tui.text.i18n import language_of
+from sovdeck.tui.widgets.border_text import set_border_title
 from sovdeck.tui.widgets.empty_state import EmptyState
 from sovdeck.tui.widgets.form_input import FormInput
 from sovdeck.tui.widgets.option_stepper import OptionStepper
 from sovdeck.tui.widgets.panel import Panel
 from sovdeck.tui.widgets.param_field import ParamField, param_field_of
+from sovdeck.tui.widgets.steady_text import SteadyText
 from sovdeck.tui.widgets.weights_line import lacking_weights, weights_facts, weights_line
 from sovdeck.tui.widgets.whole_rows import WholeRows, fitting_rows
 
@@ -87,19 +89,19 @@ class TrainScreen(AppScreen):
         with Horizontal(id="content"):
             with VerticalScroll(id="form", can_focus=False):
                 with Horizontal(classes="line"):
-                    yield Static(self.translate("tui.train.voice"), classes="title")
+                    yield SteadyText(self.translate("tui.train.voice"), classes="title")
                     yield FormInput(self.voice, id="voice", compact=True)
                 with Horizontal(classes="line"):
-                    yield Static(self.translate("tui.train.preset"), classes="title")
+                    yield SteadyText(self.translate("tui.train.preset"), classes="title")
                     labels = {PRESETS[0]: self.translate("tui.choices.auto")}
                     yield OptionStepper(PRESETS, self.preset, labels=labels, id="preset")
                 with Horizontal(classes="line"):
-                    yield Static(self.translate("tui.train.recipe"), classes="title")
+                    yield SteadyText(self.translate("tui.train.recipe"), classes="title")
                     yield OptionStepper(
                         *self._recipe_choices(), labels=self._recipe_labels(), id="recipe"
                     )
                 for group, key in SECTIONS.items():
-                    yield Static(self.translate(key), classes="section", id=f"section-{group}")
+                    yield SteadyText(self.translate(key), classes="section", id=f"section-{group}")
                     for param in PARAMS.values():
                         if param.group == group:
                             yield ParamField(param, self.values.get(param.name))
@@ -109,7 +111,7 @@ class TrainScreen(AppScreen):
         yield EmptyState("tui.train.no_server", id="empty")
 
     def on_mount(self) -> None:
-        self.query_one("#help", Static).update(self.translate("tui.train.start_here"))
+        self.query_one("#help", SteadyText).update(self.translate("tui.train.start_here"))
 
     def on_screen_resume(self) -> None:
         """Focus the preset, where number keys switch screens, unless a dialog has just focused."""
@@ -122,7 +124,7 @@ class TrainScreen(AppScreen):
         if not self.voice and state.dataset is not None:
             self.query_one("#voice", Input).value = state.dataset.voice
         plan = self.query_one("#plan", Panel)
-        plan.border_title = self.translate("tui.train.plan", server=state.server or "")
+        set_border_title(plan, self.translate("tui.train.plan", server=state.server or ""))
         short = self.has_class("-short")
 
         def draw(width: int, height: int) -> Content:
@@ -215,15 +217,13 @@ class TrainScreen(AppScreen):
                 field.set_value(params.get(field.param.name, field.param.default))
             self.values = dict(params)
             self._schedule_plan()
-        panel = self.query_one("#help", Static)
-        panel.border_title = self.translate("tui.train.recipe")
+        panel = self.query_one("#help", SteadyText)
+        set_border_title(panel, self.translate("tui.train.recipe"))
         panel.update(recipe_help(self, name, len(params or ())))
 
     def action_save_recipe(self) -> None:
         if self.field_problems:
-            self.notify(
-                self.field_problems[0].sentence(language_of(self)), severity="error", markup=False
-            )
+            self.notify(self.field_problems[0].sentence(language_of(self)), severity="error")
             return
         values = dict(self.values)
 
@@ -283,8 +283,8 @@ class TrainScreen(AppScreen):
             self._show_help(field)
 
     def _show_help(self, field: ParamField) -> None:
-        panel = self.query_one("#help", Static)
-        panel.border_title = field.param.name
+        panel = self.query_one("#help", SteadyText)
+        set_border_title(panel, field.param.name)
         panel.update(field_help(self, field.param, field.problem))
 
     def action_reset_field(self) -> None:
@@ -318,7 +318,7 @@ class TrainScreen(AppScreen):
         state = self.base_app.state
         problems = self.field_problems
         if problems:
-            self.notify(problems[0].sentence(language_of(self)), severity="error", markup=False)
+            self.notify(problems[0].sentence(language_of(self)), severity="error")
             return
         if not state.server or not self.voice:
             self.notify(self.translate("tui.train.no_voice"), severity="warning")
