@@ -28,8 +28,8 @@ from sovdeck.remote.hosts.known_hosts import (
 )
 from sovdeck.remote.locked_file import edit_lines
 
-# (fingerprint, host, since when another key was known there, "" for none) -> trust it?
-AskHostKey = Callable[[str, str, str], bool]
+# (key, host, since when another key was known there, "" for none) -> trust it?
+AskHostKey = Callable[[HostKey, str, str], bool]
 
 SYSTEM_KNOWN_HOSTS = Path("/etc/ssh/ssh_known_hosts")
 _RSA_SIGNATURE_TYPES = ("rsa-sha2-512", "rsa-sha2-256")
@@ -111,7 +111,7 @@ class HostKeyPolicy:
         elif key.fingerprint not in self.accepted_fingerprints:
             if self.accepted_fingerprints or self.ask is None:
                 raise Problem("remote.host.key_unknown", ExitCode.REFUSED, **facts)
-            if not self.ask(key.fingerprint, known_hosts_name, ""):
+            if not self.ask(key, known_hosts_name, ""):
                 raise Problem("remote.host.key_declined", ExitCode.REFUSED, **facts)
         self.pin(known_hosts_name, key)
 
@@ -130,7 +130,7 @@ class HostKeyPolicy:
         if (
             self.accepted_fingerprints
             or self.ask is None
-            or not self.ask(key.fingerprint, known_hosts_name, since)
+            or not self.ask(key, known_hosts_name, since)
         ):
             raise Problem(
                 "remote.host.key_changed",

@@ -39,6 +39,7 @@ from sovdeck.remote.deploy import (
 )
 from sovdeck.remote.embedded.client import EmbeddedProcess, start_embedded
 from sovdeck.remote.hosts.host_key_policy import SYSTEM_KNOWN_HOSTS, HostKeyPolicy
+from sovdeck.remote.hosts.known_hosts import HostKey
 from sovdeck.remote.hosts.spec import HostSpec
 from sovdeck.remote.jobs import client as job_client
 from sovdeck.remote.jobs.state import JobState
@@ -62,7 +63,7 @@ class LoginPrompts(Protocol):
     def can_ask(self) -> bool:
         """Whether there is anybody to ask."""
 
-    def host_key(self, fingerprint: str, host: str, known_since: str) -> bool:
+    def host_key(self, key: HostKey, host: str, known_since: str) -> bool:
         """Whether the new host key of `host` is to be trusted.
 
         known_since: since when another key was known there; "" where none was.

@@ -12,6 +12,7 @@ from servers import Place
 
 from sovdeck.remote.config.load import load_config
 from sovdeck.remote.config.paths import AppPaths
+from sovdeck.remote.hosts.known_hosts import HostKey
 from sovdeck.remote.secret import Secret
 from sovdeck.remote.servers.add import register
 from sovdeck.remote.servers.server import ServerSession
@@ -31,8 +32,8 @@ class Nobody:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def host_key(self, fingerprint: str, host: str, known_since: str) -> bool:
-        self.asked.append(fingerprint)
+    def host_key(self, key: HostKey, host: str, known_since: str) -> bool:
+        self.asked.append(key.fingerprint)
         return False
 
     def secret(self, server: str, prompt: str, *, again: bool = False) -> Secret | None:

@@ -8,6 +8,7 @@ import threading
 from typing import Any
 
 from sovdeck.engine.contract.catalogue import text
+from sovdeck.remote.hosts.known_hosts import HostKey
 from sovdeck.remote.secret import Secret
 from sovdeck.tui.cli.console import Console
 
@@ -33,12 +34,13 @@ class TerminalDialog:
         """Whether a person can be asked: standard input is a terminal and output is not JSON."""
         return sys.stdin.isatty() and not self._console.json_output
 
-    def host_key(self, fingerprint: str, host: str, known_since: str) -> bool:
-        """Show a fingerprint and ask whether to trust it."""
+    def host_key(self, key: HostKey, host: str, known_since: str) -> bool:
+        """Show a key's type and fingerprint and ask whether to trust it."""
         question = text("tui.cli.trust_it").get(self._console.language)
-        key = "tui.cli.changed_host_key" if known_since else "tui.cli.new_host_key"
+        message = "tui.cli.changed_host_key" if known_since else "tui.cli.new_host_key"
+        facts = {"type": key.key_type, "fingerprint": key.fingerprint}
         with self._prompt_lock:
-            self._console.print_message(key, host=host, fingerprint=fingerprint, since=known_since)
+            self._console.print_message(message, host=host, since=known_since, **facts)
             return self._console.ask(question).strip().lower() in _YES
 
     def install_key(self, server: str) -> bool:
@@ -92,7 +94,7 @@ class PipedDialog(TerminalDialog):
         """Always true: the password is there."""
         return True
 
-    def host_key(self, fingerprint: str, host: str, known_since: str) -> bool:
+    def host_key(self, key: HostKey, host: str, known_since: str) -> bool:
         """Refuse: nobody can compare the fingerprint."""
         return False
 

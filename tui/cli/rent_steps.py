@@ -11,6 +11,7 @@ from sovdeck.engine.contract.format import format_money
 from sovdeck.engine.contract.param import format_value
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.engine.contract.spec import TINY_PRESETS
+from sovdeck.remote.hosts.known_hosts import HostKey
 from sovdeck.remote.rent.journey import StepFailed, find_training
 from sovdeck.remote.rent.leases import Lease
 from sovdeck.remote.rent.provider import Instance, InstanceAddress, Provider, Station
@@ -47,9 +48,9 @@ class NewServerDialog(TerminalDialog):
         """Always true: all answers are there."""
         return True
 
-    def host_key(self, fingerprint: str, host: str, known_since: str) -> bool:
+    def host_key(self, key: HostKey, host: str, known_since: str) -> bool:
         """Show the key and trust it."""
-        self._console.print_message("tui.rent.pinned", host=host, fingerprint=fingerprint)
+        self._console.print_message("tui.rent.pinned", host=host, fingerprint=key.fingerprint)
         return True
 
     def secret(self, server: str, prompt: str, *, again: bool = False) -> Secret | None:

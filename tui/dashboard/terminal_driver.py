@@ -2,7 +2,8 @@
 
 Textual 8 decodes input strictly as UTF-8 and lets the parser's errors end its input thread. X10
 mouse reports, a paste from a GBK terminal and overlong key codes all do that. It also takes the
-terminal's size from the environment, where a shell has exported it once and for all.
+terminal's size from the environment, where a shell has exported it once and for all, and draws on
+the standard error, which `2> file` sends elsewhere.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ import selectors
 import signal
 import sys
 from codecs import getincrementaldecoder
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual import events
 from textual._xterm_parser import XTermParser
+from textual.app import App
 from textual.message import Message
 
 if TYPE_CHECKING or sys.platform != "win32":
@@ -34,6 +36,17 @@ if TYPE_CHECKING or sys.platform != "win32":
 
     class TerminalDriver(LinuxDriver):
         """Textual's driver for terminals, with an input thread that no input can end."""
+
+        def __init__(
+            self,
+            app: App[Any],
+            *,
+            debug: bool = False,
+            mouse: bool = True,
+            size: tuple[int, int] | None = None,
+        ) -> None:
+            super().__init__(app, debug=debug, mouse=mouse, size=size)
+            self._file = sys.__stdout__  # `open_dashboard` asks it to be a terminal
 
         def run_input_thread(self) -> None:
             """Read, decode and dispatch input until the driver stops."""

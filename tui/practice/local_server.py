@@ -16,6 +16,7 @@ from sovdeck.remote.config.paths import AppPaths
 from sovdeck.remote.config.schema import ProjectConfig
 from sovdeck.remote.embedded.client import EmbeddedProcess
 from sovdeck.remote.embedded.client import start_embedded as start_embedded
+from sovdeck.remote.hosts.known_hosts import HostKey
 from sovdeck.remote.secret import Secret
 from sovdeck.remote.servers.add import register
 from sovdeck.remote.servers.server import ServerSession
@@ -55,7 +56,7 @@ class NoPrompts:
 
     can_ask = False
 
-    def host_key(self, fingerprint: str, host: str, known_since: str) -> bool:
+    def host_key(self, key: HostKey, host: str, known_since: str) -> bool:
         """Refuse every host key that was not accepted beforehand."""
         return False
 

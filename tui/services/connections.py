@@ -13,6 +13,7 @@ from sovdeck.remote.config.load import load_config
 from sovdeck.remote.config.paths import AppPaths
 from sovdeck.remote.config.schema import ProjectConfig, ServerSection
 from sovdeck.remote.embedded.client import is_embedded_installed
+from sovdeck.remote.hosts.known_hosts import HostKey
 from sovdeck.remote.secret import Secret
 from sovdeck.remote.servers.saved_spec import saved_spec
 from sovdeck.remote.servers.server import ServerSession
@@ -49,11 +50,13 @@ class DashboardLoginPrompts:
         """Whether the dashboard can show prompts now."""
         return self.prompts is not None
 
-    def host_key(self, fingerprint: str, host: str, known_since: str) -> bool:
-        """Whether the person trusts the fingerprint."""
+    def host_key(self, key: HostKey, host: str, known_since: str) -> bool:
+        """Whether the person trusts the key."""
         if self.prompts is None:
             return False
-        prompt = HostKeyPrompt(self._server, host, "", fingerprint, known_since or None)
+        prompt = HostKeyPrompt(
+            self._server, host, key.key_type, key.fingerprint, known_since or None
+        )
         return self.prompts.confirm_host_key(prompt)
 
     def secret(self, server: str, prompt: str, *, again: bool = False) -> Secret | None:

@@ -9,6 +9,7 @@ import pytest
 from sovdeck.remote.config.load import load_config
 from sovdeck.remote.config.paths import AppPaths
 from sovdeck.remote.deploy import DeployOptions
+from sovdeck.remote.hosts.known_hosts import HostKey
 from sovdeck.remote.hosts.spec import HostSpec
 from sovdeck.remote.secret import Secret
 from sovdeck.remote.servers.server import ServerSession
@@ -20,7 +21,7 @@ class Nobody:
 
     can_ask = False
 
-    def host_key(self, fingerprint: str, host: str, known_since: str) -> bool:
+    def host_key(self, key: HostKey, host: str, known_since: str) -> bool:
         return False
 
     def secret(self, server: str, prompt: str, *, again: bool = False) -> Secret | None:

@@ -15,6 +15,7 @@ from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.auth.credentials import Credentials
 from sovdeck.remote.hosts.certificates import parse_certificate
 from sovdeck.remote.hosts.host_key_policy import HostKeyPolicy
+from sovdeck.remote.hosts.known_hosts import HostKey
 from sovdeck.remote.hosts.spec import HostSpec
 from sovdeck.remote.secret import Secret
 from sovdeck.remote.ssh.client import SSHConnection
@@ -73,8 +74,8 @@ def test_a_certificate_of_a_stranger_is_an_unknown_key(house: Build, tmp_path: P
     other = asyncssh.generate_private_key("ssh-ed25519")
     asked: list[str] = []
 
-    def ask(fingerprint: str, _host: str, _known_since: str) -> bool:
-        asked.append(fingerprint)
+    def ask(key: HostKey, _host: str, _known_since: str) -> bool:
+        asked.append(key.fingerprint)
         return True
 
     trust = HostKeyPolicy(tmp_path / "store", ask, known_hosts=[authority(tmp_path, other)])

@@ -12,7 +12,7 @@ from scripted_sshd import PASSWORD, Build, Rules
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.remote.hosts.host_key_options import HostKeyOptions
 from sovdeck.remote.hosts.host_key_policy import HostKeyPolicy
-from sovdeck.remote.hosts.known_hosts import parse_known_hosts
+from sovdeck.remote.hosts.known_hosts import HostKey, parse_known_hosts
 from sovdeck.remote.hosts.spec import HostSpec
 from sovdeck.remote.hosts.ssh_config import resolve_host_spec
 from sovdeck.remote.secret import Secret
@@ -118,8 +118,8 @@ def test_strict_asks_nobody(house: Build, tmp_path: Path) -> None:
     here = house(Rules(password=PASSWORD))
     asked: list[str] = []
 
-    def ask(fingerprint: str, _place: str, _since: str) -> bool:
-        asked.append(fingerprint)
+    def ask(key: HostKey, _place: str, _since: str) -> bool:
+        asked.append(key.fingerprint)
         return True
 
     trust = HostKeyPolicy(tmp_path / "store", ask)

@@ -102,15 +102,15 @@ def test_what_is_not_known_is_refused(tmp_path: Path, line: str, entry: str) -> 
 
 
 def test_a_person_is_asked_once_and_the_answer_is_pinned(tmp_path: Path) -> None:
-    asked: list[tuple[str, str, str]] = []
+    asked: list[tuple[HostKey, str, str]] = []
 
-    def ask(fingerprint: str, host: str, known_since: str) -> bool:
-        asked.append((fingerprint, host, known_since))
+    def ask(key: HostKey, host: str, known_since: str) -> bool:
+        asked.append((key, host, known_since))
         return True
 
     trusting(tmp_path, ask=ask).check("[h]:2222", KEY, name="box")
     trusting(tmp_path, ask=ask).check("[h]:2222", KEY, name="box")
-    assert asked == [(KEY.fingerprint, "[h]:2222", "")]
+    assert asked == [(KEY, "[h]:2222", "")]
 
 
 def test_a_no_pins_nothing(tmp_path: Path) -> None:
@@ -149,8 +149,8 @@ def test_a_changed_key_says_since_when_and_how_to_accept_it(tmp_path: Path) -> N
 def test_a_person_may_accept_a_changed_key(tmp_path: Path) -> None:
     asked: list[str] = []
 
-    def answer(reply: bool) -> Callable[[str, str, str], bool]:
-        def ask(fingerprint: str, host: str, known_since: str) -> bool:
+    def answer(reply: bool) -> Callable[[HostKey, str, str], bool]:
+        def ask(key: HostKey, host: str, known_since: str) -> bool:
             asked.append(known_since)
             return reply
 

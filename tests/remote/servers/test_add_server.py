@@ -11,6 +11,7 @@ from scripted_sshd import PASSWORD, Build, Rules
 from sovdeck.remote.auth import keyring_store
 from sovdeck.remote.config.load import load_config
 from sovdeck.remote.config.paths import AppPaths
+from sovdeck.remote.hosts.known_hosts import HostKey
 from sovdeck.remote.secret import Secret
 from sovdeck.remote.servers.add import RegisteredServer, register
 
@@ -22,7 +23,7 @@ class Person:
     wants: str
     can_ask = True
 
-    def host_key(self, fingerprint: str, host: str, known_since: str) -> bool:
+    def host_key(self, key: HostKey, host: str, known_since: str) -> bool:
         return True
 
     def secret(self, server: str, prompt: str, *, again: bool = False) -> Secret | None:

@@ -9,6 +9,7 @@ import pytest
 
 from sovdeck.remote.config.paths import AppPaths
 from sovdeck.remote.embedded import client
+from sovdeck.remote.hosts.known_hosts import HostKey
 from sovdeck.remote.secret import Secret
 from sovdeck.tui.services.connections import ConnectionRegistry, DashboardLoginPrompts
 from sovdeck.tui.state.prompts import HostKeyPrompt, OfferPrompt, SecretPrompt
@@ -30,6 +31,7 @@ class Person:
     asked: list[str] = field(default_factory=list)
 
     def confirm_host_key(self, prompt: HostKeyPrompt) -> bool:
+        self.asked.append(f"{prompt.key_type} {prompt.fingerprint}")
         return True
 
     def ask_secret(self, prompt: SecretPrompt) -> str:
@@ -39,6 +41,14 @@ class Person:
     def accept_offer(self, prompt: OfferPrompt) -> bool:
         self.asked.append(prompt.offer)
         return False
+
+
+def test_a_host_key_is_shown_with_its_type() -> None:
+    prompts, key = DashboardLoginPrompts("gpu"), HostKey("ssh-ed25519", b"blob")
+    assert not prompts.host_key(key, "gpu:22", "")
+    prompts.prompts = person = Person()
+    assert prompts.host_key(key, "gpu:22", "")
+    assert person.asked == [f"ssh-ed25519 {key.fingerprint}"]
 
 
 def test_a_server_just_added_asks_nothing_a_second_time() -> None:

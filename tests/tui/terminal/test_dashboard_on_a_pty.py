@@ -177,6 +177,15 @@ def test_twenty_starts_and_none_fails() -> None:
             assert until_it_ends(program) == 0
 
 
+def test_errors_may_go_to_a_file(tmp_path: Path) -> None:
+    errors = tmp_path / "errors.txt"
+    with PtyProgram(["sh", "-c", 'exec "$@" 2> "$0"', str(errors), *STILL]) as program:
+        program.wait_for("tokyo-4090", LIMIT_S)
+        os.write(program.fd, b"\x11")
+        assert until_it_ends(program) == 0
+    assert errors.read_text() == ""
+
+
 def test_without_a_terminal_it_says_so_and_ends() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "sovdeck.tui.cli.main"],

@@ -14,6 +14,7 @@ from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.contract.spec import TINY_PRESETS
 from sovdeck.remote.autostop import watchdog
 from sovdeck.remote.config.sections import AutostopSection
+from sovdeck.remote.hosts.known_hosts import HostKey
 from sovdeck.remote.jobs import client as job_client
 from sovdeck.remote.rent.journey import JourneyLeft, StepFailed, find_training
 from sovdeck.remote.rent.leases import Lease
@@ -55,9 +56,9 @@ class RentedServerPrompts:
     def __init__(self, password: Secret | None, prompts: Prompts, emit: Emit) -> None:
         self._password, self._prompts, self._emit = password, prompts, emit
 
-    def host_key(self, fingerprint: str, host: str, known_since: str) -> bool:
+    def host_key(self, key: HostKey, host: str, known_since: str) -> bool:
         """Tell the key and trust it."""
-        pinned = text("tui.rent.pinned", host=host, fingerprint=fingerprint)
+        pinned = text("tui.rent.pinned", host=host, fingerprint=key.fingerprint)
         self._emit(ev.NoticeRaised("note", pinned, now_ms()))
         return True
 
