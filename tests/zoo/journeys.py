@@ -212,7 +212,7 @@ JOURNEYS = [
         ZooServer("lab box without a GPU", setup=image_python("/opt/conda")),
         add="No GPU answers now",
         doctor="/opt/conda/bin/python with torch",
-        deployed="zoo is ready",
+        deployed="is on zoo",
         train="Nobody.list cannot be read",
     ),
     *(
@@ -233,7 +233,7 @@ JOURNEYS = [
         Journey(
             ZooServer(f"torch says: {words[:40]}", files={_SMI: RTX_4090}, setup=fails(words)),
             deployed=said,
-            never=("Traceback", "zoo is ready", "device = cpu"),
+            never=("Traceback", "is on zoo", "device = cpu"),
         )
         for words, said in (
             ("Error 804: forward compatibility was attempted", "do not match its driver"),
@@ -258,7 +258,7 @@ JOURNEYS = [
             setup=image_python("/opt/conda"),
         ),
         add="| disk 12% |",
-        deployed="zoo is ready",
+        deployed="is on zoo",
         train="Nobody.list cannot be read",
     ),
     Journey(

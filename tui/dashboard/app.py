@@ -42,6 +42,7 @@ from sovdeck.tui.screens.dialogs.add_server import AddServerScreen
 from sovdeck.tui.screens.dialogs.confirm import ConfirmScreen
 from sovdeck.tui.screens.dialogs.help import HelpScreen
 from sovdeck.tui.screens.dialogs.jump import JumpScreen
+from sovdeck.tui.screens.dialogs.notices import NoticesScreen
 from sovdeck.tui.screens.dialogs.palette import PaletteScreen
 from sovdeck.tui.screens.dialogs.ssh_prompts import HostKeyScreen, SecretScreen
 from sovdeck.tui.screens.registry import make_screen
@@ -438,6 +439,11 @@ class SovdeckApp(BaseApp):
         """Show the help of the current screen."""
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(self.screen))
+
+    def action_show_notices(self) -> None:
+        """Show the notices of this session."""
+        if not isinstance(self.screen, NoticesScreen):
+            self.push_screen(NoticesScreen(self.state.notices))
 
     def action_jump(self) -> None:
         """Show a letter at each place that can take the focus."""

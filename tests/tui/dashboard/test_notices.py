@@ -7,11 +7,16 @@ from collections.abc import Callable
 
 import pytest
 from pilot_waits import settled, until
+from textual.containers import VerticalScroll
 
+from sovdeck.engine.contract.catalogue import Text
 from sovdeck.tui.dashboard import app as dashboard
 from sovdeck.tui.dashboard.app import SovdeckApp
 from sovdeck.tui.screens.dialogs.confirm import ConfirmScreen
+from sovdeck.tui.screens.dialogs.notices import NoticesScreen
 from sovdeck.tui.services.fakes.services import FakeWorld
+from sovdeck.tui.state.events import NoticeRaised
+from sovdeck.tui.widgets.steady_text import SteadyText
 
 Make = Callable[..., SovdeckApp]
 
@@ -67,3 +72,27 @@ async def test_what_is_copied_goes_both_ways(
         code = base64.b64encode("voices/Mika 声音".encode()).decode()
         assert f"\x1b]52;c;{code}" in "".join(sent)
         await until(pilot, lambda: by_tool == ["voices/Mika 声音"], "the system's own tool")
+
+
+async def test_f9_shows_what_was_said_with_its_advice(make_app: Make, world: FakeWorld) -> None:
+    app = make_app(world)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot, app, world)
+        await pilot.press("f9")
+        assert isinstance(app.screen, NoticesScreen)
+        sheet = app.screen.query_one(VerticalScroll)
+        await until(pilot, lambda: len(sheet.children) == 2, "that nothing was said")
+        await pilot.press("f9")
+        assert not isinstance(app.screen, NoticesScreen)
+        for at, name in enumerate(("first", "[/nope] second")):
+            advice = Text("Do this.", "这样做。")
+            app.controller.emit(NoticeRaised("bad", Text(name, name), at, advice))
+        await until(pilot, lambda: len(app.state.notices) == 2, "the notices")
+        await pilot.press("f9")
+        lines = [str(line.content) for line in app.screen.query(".notice").results(SteadyText)]
+        assert [line.split("  ")[1] for line in lines] == [
+            "[/nope] second\nDo this.",
+            "first\nDo this.",
+        ]
+        await pilot.press("escape")
+        assert not isinstance(app.screen, NoticesScreen)
