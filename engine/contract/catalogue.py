@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import string
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -18,6 +19,13 @@ from typing import Any, Literal
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
+_LANGUAGE_VARIABLES = ("SOVDECK_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
+
+
+def system_language(environ: Mapping[str, str]) -> Language:
+    """Chinese where SOVDECK_LANG, else the locale, says so; else English."""
+    found = next((environ[name] for name in _LANGUAGE_VARIABLES if environ.get(name)), "")
+    return "zh" if found.lower().startswith("zh") else "en"
 
 
 @dataclass(frozen=True)

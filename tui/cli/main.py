@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import TextIO
 
 from sovdeck.engine import __version__
-from sovdeck.engine.contract.catalogue import Language, text
+from sovdeck.engine.contract.catalogue import Language, system_language, text
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.tui.cli.console import Console, can_move_cursor
 from sovdeck.tui.cli.parser import LocalizedParser
@@ -202,12 +202,11 @@ def find_command(argv: Sequence[str]) -> str | None:
 
 
 def detect_language(argv: Sequence[str]) -> Language:
-    """`--lang`, else SOVDECK_LANG, else Chinese where the system and its console are Chinese."""
+    """`--lang`, else the system's, where its console can show it."""
     if "--lang" in argv[:-1]:
         return "zh" if argv[argv.index("--lang") + 1] == "zh" else "en"
-    names = ("SOVDECK_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
-    setting = next((os.environ[name] for name in names if os.environ.get(name)), "")
-    return "zh" if setting.lower().startswith("zh") and _shows_chinese(sys.stdout) else "en"
+    found = system_language(os.environ)
+    return found if found == "en" or _shows_chinese(sys.stdout) else "en"
 
 
 def _shows_chinese(stream: TextIO) -> bool:
@@ -241,7 +240,7 @@ def open_dashboard(args: argparse.Namespace, console: Console) -> int:
     # Here, since `sovdeck --help` must not load Textual.
     from sovdeck.tui.dashboard.open_dashboard import open_dashboard as start
 
-    return start(args.config, console.language)
+    return start(args.config, args.lang)
 
 
 if __name__ == "__main__":

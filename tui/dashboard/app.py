@@ -105,6 +105,7 @@ class SovdeckApp(BaseApp):
         settings: DashboardSettings | None = None,
         settings_path: Path | None = None,
         start: str = "servers",
+        language: Language | None = None,
     ) -> None:
         super().__init__(Store(services.now()), settings or DashboardSettings())
         self.title = "sovdeck"
@@ -124,7 +125,8 @@ class SovdeckApp(BaseApp):
         for one in theme.THEMES:
             self.register_theme(one)
         self.theme = self.settings.theme or self._default_theme()
-        self.set_reactive(BaseApp.language, self._resolved_language())
+        chosen = settings_file.resolve_language(self.settings.language, os.environ)
+        self.set_reactive(BaseApp.language, language or chosen)
         if self.settings.keys:
             self.set_keymap(self.settings.keys)
 
@@ -152,13 +154,6 @@ class SovdeckApp(BaseApp):
     def _default_theme(self) -> str:
         # On 16 colours the terminal's own palette reads better than any approximation.
         return "sixteen" if self.console.color_system in ("standard", "windows") else "night"
-
-    def _resolved_language(self) -> Language:
-        return (
-            "zh"
-            if settings_file.resolve_language(self.settings.language, os.environ) == "zh"
-            else "en"
-        )
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Colours for themes that do not define ours."""

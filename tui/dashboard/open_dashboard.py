@@ -15,16 +15,16 @@ from sovdeck.tui.shell.settings import load_settings
 
 def open_dashboard(
     project: Path | None,
-    language: Language,
+    language: Language | None,
     *,
     app_paths: AppPaths | None = None,
     start: str = "",
 ) -> int:
     """Run the dashboard until it is left; a broken deploy.toml raises before it opens.
 
+    language: by `--lang`; None is that of the settings, else the system's.
     start: the first screen; empty is the last one seen, and Servers where no server is saved.
     """
-
     found_paths = app_paths or AppPaths.locate()
     servers = ConnectionRegistry(project, found_paths).config().servers.values()
     any_server = any(not server.embedded for server in servers)
@@ -33,6 +33,8 @@ def open_dashboard(
         settings = load_settings(path)
         check_keymap(path, settings.keys)
         first = start or (settings.screen if any_server else "servers")
-        app = SovdeckApp(services, settings=settings, settings_path=path, start=first)
+        app = SovdeckApp(
+            services, settings=settings, settings_path=path, start=first, language=language
+        )
         app.run()
     return app.exit_code

@@ -14,6 +14,7 @@ from typing import Any
 import tomllib
 
 from sovdeck.engine.contract.atomic_io import write_atomic
+from sovdeck.engine.contract.catalogue import LANGUAGES, Language, system_language
 from sovdeck.engine.contract.params import ParamValue
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.contract.settings import convert_train_params
@@ -56,14 +57,9 @@ class DashboardSettings:
         return replace(self, **changes)
 
 
-def resolve_language(language: str, environ: Mapping[str, str]) -> str:
-    """Resolve "auto" by SOVDECK_LANG, else the locale; Chinese only where it says so."""
-    if language != "auto":
-        return language
-    for name in ("SOVDECK_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
-        if environ.get(name):
-            return "zh" if environ[name].lower().startswith("zh") else "en"
-    return "en"
+def resolve_language(language: str, environ: Mapping[str, str]) -> Language:
+    """The language of a setting; "auto" is the system's."""
+    return next((one for one in LANGUAGES if one == language), system_language(environ))
 
 
 def load_settings(path: Path) -> DashboardSettings:

@@ -17,7 +17,7 @@ def main() -> int:
         prog="python -m sovdeck.tui.web.page_process", description=__doc__
     )
     parser.add_argument("--config", type=Path)
-    parser.add_argument("--lang", choices=("en", "zh"), default="en")
+    parser.add_argument("--lang", choices=("en", "zh"))
     options = parser.parse_args()
     os.environ["TEXTUAL_DRIVER"] = "sovdeck.tui.web.page_driver:PageDriver"
     # Only now: Textual reads that name while it is imported.

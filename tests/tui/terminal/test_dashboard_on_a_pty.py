@@ -177,6 +177,26 @@ def test_twenty_starts_and_none_fails() -> None:
             assert until_it_ends(program) == 0
 
 
+@pytest.mark.parametrize(
+    ("given", "saved", "said"),
+    [(["--lang", "zh"], "en", "四步"), ([], "zh", "四步"), ([], "auto", "four steps")],
+)
+def test_the_language_is_the_options_else_the_settings(
+    tmp_path: Path, given: list[str], saved: str, said: str
+) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "settings.toml").write_text(f'language = "{saved}"\n')
+    home = {"SOVDECK_HOME": str(tmp_path), "SOVDECK_LANG": "en"}
+    project = ["--config", str(tmp_path / "deploy.toml")]
+    (tmp_path / "deploy.toml").write_text("version = 1\n")
+    program_line = [sys.executable, "-m", "sovdeck.tui.cli.main", *project, *given]
+    with PtyProgram(program_line, environ=home) as program:
+        program.wait_for(said, LIMIT_S)
+        os.write(program.fd, b"\x11")
+        assert until_it_ends(program) == 0
+    assert f'language = "{saved}"' in (tmp_path / "config" / "settings.toml").read_text()
+
+
 def test_errors_may_go_to_a_file(tmp_path: Path) -> None:
     errors = tmp_path / "errors.txt"
     with PtyProgram(["sh", "-c", 'exec "$@" 2> "$0"', str(errors), *STILL]) as program:

@@ -27,7 +27,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
     except ImportError as error:
         raise Problem("tui.web.not_installed", ExitCode.CONFIG) from error
 
-    command = [sys.executable, "-m", "sovdeck.tui.web.page_process", "--lang", console.language]
+    command = [sys.executable, "-m", "sovdeck.tui.web.page_process"]
+    if args.lang:
+        command += ["--lang", args.lang]
     if args.config is not None:
         command += ["--config", str(args.config)]
     server = GuardedServer(command, args.host, args.port, console.language)
