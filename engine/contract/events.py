@@ -2,7 +2,8 @@
 
 Append-only, one writer. `seq` grows by one across attempts, so a reader can prove that no
 line was lost or doubled. `REQUIRED_FIELDS` lists each type with the payload fields every writer
-must give; further fields are allowed, and readers ignore unknown ones.
+must give; further fields are allowed, and readers ignore unknown ones. An event of an unknown type,
+which a newer engine writes, counts as read and changes nothing.
 """
 
 from __future__ import annotations
@@ -115,7 +116,6 @@ def to_event(raw: object) -> Event | None:
         or not _is_int(t)
         or not isinstance(run, str)
         or not isinstance(type_, str)
-        or type_ not in REQUIRED_FIELDS
     ):
         return None
     attempt, stage = raw.get("attempt", 1), raw.get("stage")
@@ -123,7 +123,7 @@ def to_event(raw: object) -> Event | None:
         return None
     known = {"v", "seq", "t", "run", "type", "attempt", "stage"}
     payload = {key: value for key, value in raw.items() if key not in known}
-    if any(name not in payload for name in REQUIRED_FIELDS[type_]):
+    if any(name not in payload for name in REQUIRED_FIELDS.get(type_, ())):
         return None
     return Event(seq, t, run, type_, attempt, stage, payload)
 

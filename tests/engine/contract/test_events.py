@@ -92,6 +92,14 @@ def test_lost_and_doubled_events_are_counted() -> None:
     assert fold(RunState(), [*events[:3], *events[2:]]).repeats == 1
 
 
+def test_an_event_of_a_newer_engine_is_read_over() -> None:
+    newer = parse_event('{"v": 1, "seq": 3, "t": 1, "run": "r1", "type": "cooled", "degrees": 4}')
+    assert newer is not None
+    events = small_run()
+    state = fold(RunState(), [*events[:3], newer, *events[4:]])
+    assert state.gaps == state.repeats == 0 and state.status == "succeeded"
+
+
 def test_a_stage_that_has_no_estimate_yet_shows_the_planned_time() -> None:
     stages = [{"name": "proof", "total": 1, "unit": "sentences", "seconds": 20.5}]
     began = [event(0, "plan", stages=stages), event(1, "stage_started", "proof", total=1, unit="s")]
