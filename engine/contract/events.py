@@ -111,12 +111,7 @@ def to_event(raw: object) -> Event | None:
     if not isinstance(raw, dict) or raw.get("v") != EVENT_VERSION:
         return None
     seq, t, run, type_ = raw.get("seq"), raw.get("t"), raw.get("run"), raw.get("type")
-    if (
-        not _is_int(seq)
-        or not _is_int(t)
-        or not isinstance(run, str)
-        or not isinstance(type_, str)
-    ):
+    if not _is_int(seq) or not _is_int(t) or not isinstance(run, str) or not isinstance(type_, str):
         return None
     attempt, stage = raw.get("attempt", 1), raw.get("stage")
     if not _is_int(attempt) or not isinstance(stage, (str, type(None))):
