@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import string
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -18,6 +19,7 @@ from typing import Any, Literal
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
+_LANGUAGE_VARIABLES = ("SOVDECK_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,16 @@ class _CountingFormatter(string.Formatter):
 
 
 _FORMATTER = _CountingFormatter()
+
+
+def to_language(name: str) -> Language:
+    """The language that a locale or an option names; English where it is none of ours."""
+    return next((one for one in LANGUAGES if name.lower().startswith(one)), "en")
+
+
+def system_language(environ: Mapping[str, str]) -> Language:
+    """The language of SOVDECK_LANG, else of the locale."""
+    return to_language(next((environ[n] for n in _LANGUAGE_VARIABLES if environ.get(n)), ""))
 
 
 def list_files(package: str) -> list[str]:

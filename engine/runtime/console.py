@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import sys
 
-from sovdeck.engine.contract.catalogue import Language
+from sovdeck.engine.contract.catalogue import Language, system_language
 from sovdeck.engine.contract.problem import Problem
 
 
 def output_language() -> Language:
-    """The language of sentences: SOVDECK_LANG, else the locale's."""
-    wanted = os.environ.get("SOVDECK_LANG") or os.environ.get("LANG", "")
-    return "zh" if wanted.lower().startswith("zh") else "en"
+    """The language of sentences on this terminal."""
+    return system_language(os.environ)
 
 
 def print_notice(notice: Problem | None) -> None:
