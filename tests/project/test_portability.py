@@ -32,9 +32,9 @@ chown chroot confstr ctermid fchdir fchmod fchown fdatasync fork forkpty get_blo
 geteuid getgid getgroups getloadavg getlogin getpgid getpgrp getppid getpriority getsid getuid
 initgroups kill killpg lchown link lockf mkfifo mknod nice openpty pathconf pipe2 posix_fadvise
 posix_fallocate posix_spawn pread preadv pwrite pwritev readv sched_getaffinity sched_setaffinity
-sendfile set_blocking setgid setpgid setpriority setsid setuid startfile statvfs symlink sync sysconf
-tcgetpgrp ttyname uname wait wait3 wait4 waitpid writev
-O_CLOEXEC O_DIRECTORY O_DSYNC O_NOFOLLOW O_NONBLOCK O_SYNC WNOHANG
+sendfile set_blocking setgid setpgid setpriority setsid setuid startfile statvfs symlink sync
+sysconf tcgetpgrp ttyname uname wait wait3 wait4 waitpid writev O_CLOEXEC O_DIRECTORY O_DSYNC
+O_NOFOLLOW O_NONBLOCK O_SYNC WNOHANG
 """
 # Renaming onto what exists fails on Windows alone: `replace`, or a name that is free.
 _RENAMES = "rename renames"
