@@ -1,4 +1,4 @@
-"""docs/architecture.md names every room, and only files that exist."""
+"""docs/architecture.md names every layer, and only files that exist."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_every_module_it_names_exists() -> None:
     assert set(re.findall(r"`(\w+\.py)`", text)) - modules == set()
 
 
-def test_every_room_of_the_import_contracts_stands_in_its_table() -> None:
+def test_every_layer_of_the_import_contracts_stands_in_its_table() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     missing = []
@@ -38,7 +38,7 @@ def test_every_room_of_the_import_contracts_stands_in_its_table() -> None:
             for one in project["tool"]["importlinter"]["contracts"]
             if one["name"] == f"Rooms of {package}" or one["name"] == f"Rooms of the {package}"
         )
-        rooms = [room for layer in contract["layers"] for room in re.split(r"\s*:\s*", layer)]
+        layers = [name for row in contract["layers"] for name in re.split(r"\s*:\s*", row)]
         named = set(re.findall(r"`([\w.]+?)(?:/|\.py)?`", table))
-        missing += [f"{package}.{room}" for room in rooms if room not in {*named, "__main__"}]
+        missing += [f"{package}.{name}" for name in layers if name not in {*named, "__main__"}]
     assert missing == []
