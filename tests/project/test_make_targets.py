@@ -1,4 +1,4 @@
-"""Every `make` target that a page, the gate, a hook or a workflow names is there, and said by help."""
+"""Every `make` target that a page, the gate, a hook or a workflow names is there and listed."""
 
 from __future__ import annotations
 
