@@ -34,6 +34,7 @@ $(COMPILED): $(READY)
 
 GPU_REPORT ?= gpu_report.json
 
+.DEFAULT_GOAL := help
 .PHONY: help env demo test test-long test-gpu zoo proof rent-proof rehearsal lint format lock docs docs-pages docs-site \
   release-check bench-env clean
 

@@ -25,10 +25,8 @@ GROUPS = {
     "sovits": Text("SoVITS training", "SoVITS 训练"),
     "gpt": Text("GPT training", "GPT 训练"),
     "train": Text("Both stages", "两个阶段"),
-    "infer": Text("Speaking", "推理"),
     "pack": Text("Packing", "打包"),
-    "pull": Text("Downloading", "下载"),
-    "host": Text("Server", "服务器"),
+    "infer": Text("Speaking", "合成"),
 }
 DEFAULT = Text("default", "默认")
 RECOMMENDED = Text("Recommended: ", "推荐：")

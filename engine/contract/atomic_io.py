@@ -8,6 +8,8 @@ import hashlib
 import os
 import secrets
 import shutil
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -54,12 +56,23 @@ def _replacing(path: Path, beside: Path, *, durable: bool, keep_mode: bool) -> I
                 os.fsync(file.fileno())
         if keep_mode and path.exists():
             shutil.copymode(path, beside)
-        beside.replace(path)
+        _replace(beside, path)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
     if durable:
         fsync_folder(path.parent)
+
+
+def _replace(beside: Path, path: Path) -> None:
+    """Rename over `path`. Windows refuses while somebody reads it: tried again for a second."""
+    for _ in range(50 if sys.platform == "win32" else 0):
+        try:
+            beside.replace(path)
+            return
+        except PermissionError:
+            time.sleep(0.02)
+    beside.replace(path)
 
 
 def write_atomic(

@@ -22,12 +22,6 @@ LANGUAGES: tuple[Language, ...] = ("en", "zh")
 _LANGUAGE_VARIABLES = ("SOVDECK_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
 
 
-def system_language(environ: Mapping[str, str]) -> Language:
-    """Chinese where SOVDECK_LANG, else the locale, says so; else English."""
-    found = next((environ[name] for name in _LANGUAGE_VARIABLES if environ.get(name)), "")
-    return "zh" if found.lower().startswith("zh") else "en"
-
-
 @dataclass(frozen=True)
 class Text:
     """One sentence in both languages."""
@@ -56,6 +50,16 @@ class _CountingFormatter(string.Formatter):
 
 
 _FORMATTER = _CountingFormatter()
+
+
+def to_language(name: str) -> Language:
+    """The language that a locale or an option names; English where it is none of ours."""
+    return next((one for one in LANGUAGES if name.lower().startswith(one)), "en")
+
+
+def system_language(environ: Mapping[str, str]) -> Language:
+    """The language of SOVDECK_LANG, else of the locale."""
+    return to_language(next((environ[n] for n in _LANGUAGE_VARIABLES if environ.get(n)), ""))
 
 
 def list_files(package: str) -> list[str]:

@@ -2,7 +2,8 @@
 
 Append-only, one writer. `seq` grows by one across attempts, so a reader can prove that no
 line was lost or doubled. `REQUIRED_FIELDS` lists each type with the payload fields every writer
-must give; further fields are allowed, and readers ignore unknown ones.
+must give; further fields are allowed, and readers ignore unknown ones. An event of an unknown type,
+which a newer engine writes, counts as read and changes nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, TypeGuard
 from sovdeck.engine.contract.foreign_values import parse_json_object
 
 EVENT_VERSION = 1
+LATEST_T = 32_503_680_000_000  # the year 3000, the last that every system's clock can show
 
 REQUIRED_FIELDS: dict[str, tuple[str, ...]] = {
     # voice: str, stages: [str], device: {kind, name, memory_total}, engine: version
@@ -110,20 +112,16 @@ def to_event(raw: object) -> Event | None:
     if not isinstance(raw, dict) or raw.get("v") != EVENT_VERSION:
         return None
     seq, t, run, type_ = raw.get("seq"), raw.get("t"), raw.get("run"), raw.get("type")
-    if (
-        not _is_int(seq)
-        or not _is_int(t)
-        or not isinstance(run, str)
-        or not isinstance(type_, str)
-        or type_ not in REQUIRED_FIELDS
-    ):
+    if not _is_int(seq) or not _is_int(t) or not isinstance(run, str) or not isinstance(type_, str):
+        return None
+    if not 0 <= t < LATEST_T:
         return None
     attempt, stage = raw.get("attempt", 1), raw.get("stage")
     if not _is_int(attempt) or not isinstance(stage, (str, type(None))):
         return None
     known = {"v", "seq", "t", "run", "type", "attempt", "stage"}
     payload = {key: value for key, value in raw.items() if key not in known}
-    if any(name not in payload for name in REQUIRED_FIELDS[type_]):
+    if any(name not in payload for name in REQUIRED_FIELDS.get(type_, ())):
         return None
     return Event(seq, t, run, type_, attempt, stage, payload)
 

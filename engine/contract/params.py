@@ -11,15 +11,13 @@ import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sovdeck.engine.contract import speak_table, train_table, transfer_table
+from sovdeck.engine.contract import speak_table, train_table
 from sovdeck.engine.contract.catalogue import Text, text
 from sovdeck.engine.contract.param import Param, format_value
 from sovdeck.engine.contract.problem import ExitCode, Problem
 
 PARAMS: dict[str, Param] = {
-    param.name: param
-    for table in (train_table.TABLE, speak_table.TABLE, transfer_table.TABLE)
-    for param in table
+    param.name: param for table in (train_table.TABLE, speak_table.TABLE) for param in table
 }
 
 

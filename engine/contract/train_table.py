@@ -1,4 +1,4 @@
-"""Parameters of the two training stages (user guide: SoVITS Training, GPT Training)."""
+"""Parameters of a run: its two stages and its pack (user guide: SoVITS Training, GPT Training)."""
 
 from __future__ import annotations
 
@@ -358,5 +358,21 @@ TABLE: tuple[Param, ...] = (
         ),
         choices=("continue", "restart", "stop"),
         recommended=Text("stop", "stop"),
+    ),
+    Param(
+        "pack.contents",
+        "choice",
+        "voice",
+        Text("Contents", "打包内容"),
+        Text(
+            "What goes into the archive: the chosen pair with its reference, every epoch, or everything needed to continue.",
+            "打包内容：选定模型与参考音、全部轮次，或可续训的全部文件。",
+        ),
+        choices=("voice", "all-epochs", "resumable"),
+        recommended=Text("voice", "voice"),
+        advice=Text(
+            "Replaces `zip -r ... GPT_weights/NAME SoVITS_weights/NAME`; no zip tool or sudo is needed.",
+            "代替 `zip -r ... GPT_weights/NAME SoVITS_weights/NAME`；不需要安装 zip，也不需要 sudo。",
+        ),
     ),
 )

@@ -10,7 +10,7 @@ from sovdeck.engine.contract.problem import Problem
 
 
 def output_language() -> Language:
-    """The language of sentences: the system's."""
+    """The language of sentences on this terminal."""
     return system_language(os.environ)
 
 

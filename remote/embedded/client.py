@@ -49,9 +49,15 @@ class EmbeddedProcess:
         self.close()
 
 
+def check_system() -> None:
+    """Problem where no POSIX shell can be expected, which commands on a server need."""
+    if sys.platform == "win32":
+        raise Problem("remote.connection.embedded_windows", ExitCode.CONFIG)
+
+
 def is_embedded_installed() -> bool:
-    """Whether this computer has the parts to be a server itself."""
-    return find_spec(SERVER_LIBRARY) is not None
+    """Whether this computer can be a server itself: its system, and the parts."""
+    return sys.platform != "win32" and find_spec(SERVER_LIBRARY) is not None
 
 
 def start_embedded(
@@ -61,8 +67,9 @@ def start_embedded(
 
     identity: a private key with its .pub beside it; None makes one. Problem
     `remote.connection.no_embedded` when it does not come up, `embedded_not_installed` where the
-    parts for it are not installed.
+    parts for it are not installed, `embedded_windows` there.
     """
+    check_system()
     if not is_embedded_installed():
         raise Problem("remote.connection.embedded_not_installed", ExitCode.CONFIG)
     folder.mkdir(parents=True, exist_ok=True)

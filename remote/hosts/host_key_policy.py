@@ -26,12 +26,13 @@ from sovdeck.remote.hosts.known_hosts import (
     parse_known_hosts,
     read_known_hosts,
 )
+from sovdeck.remote.hosts.openssh_settings import system_ssh_folder
 from sovdeck.remote.locked_file import edit_lines
 
 # (key, host, since when another key was known there, "" for none) -> trust it?
 AskHostKey = Callable[[HostKey, str, str], bool]
 
-SYSTEM_KNOWN_HOSTS = Path("/etc/ssh/ssh_known_hosts")
+SYSTEM_KNOWN_HOSTS = system_ssh_folder() / "ssh_known_hosts"
 _RSA_SIGNATURE_TYPES = ("rsa-sha2-512", "rsa-sha2-256")
 _CERTIFICATE_KEY_TYPES = tuple(
     kind + CERTIFICATE_SUFFIX

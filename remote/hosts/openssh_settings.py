@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -100,6 +101,16 @@ def parse_settings(lines: Sequence[str]) -> SSHConfigSettings:
         for key in keys:
             settings.add("identityfile", [key])
     return settings
+
+
+def system_ssh_folder() -> Path:
+    """Where OpenSSH has its files for all users of this computer.
+
+    On Windows /etc/ssh would be a folder of the drive, which anybody may make.
+    """
+    if sys.platform == "win32":
+        return Path(os.environ.get("PROGRAMDATA", "C:/ProgramData")) / "ssh"
+    return Path("/etc/ssh")
 
 
 def _config_arguments(config: Path) -> list[str]:

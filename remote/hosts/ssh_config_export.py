@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from sovdeck.remote.hosts.openssh_settings import system_ssh_folder
 from sovdeck.remote.hosts.spec import HostSpec
 from sovdeck.remote.locked_file import edit_lines
 
@@ -39,8 +40,8 @@ def write_host_blocks(path: Path, servers: Mapping[str, HostSpec], known_hosts: 
 
 def write_ssh_config(path: Path, hosts_file: Path) -> None:
     """Write a configuration for `ssh -F`: our servers, and then all that holds without -F."""
-    system = Path("/etc/ssh/ssh_config")
-    others = ["Include ~/.ssh/config\n", *([f"Include {system}\n"] if system.is_file() else [])]
+    system = system_ssh_folder() / "ssh_config"
+    others = ["Include ~/.ssh/config\n", *([_include_line(system)] if system.is_file() else [])]
     with edit_lines(path) as lines:
         lines[:] = [_HEADER, _include_line(hosts_file), *others]
 

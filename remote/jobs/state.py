@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 from sovdeck.engine.contract import events
 from sovdeck.engine.contract.catalogue import Text, text
@@ -19,7 +19,7 @@ from sovdeck.engine.contract.problem import ExitCode
 # The heartbeat is written every second; a server under full load may be late with a few.
 STALE_AFTER_S = 15
 
-STATES = (
+JobStateName = Literal[
     "starting",
     "running",
     "succeeded",
@@ -31,11 +31,13 @@ STATES = (
     "stale",
     "no_op",
     "unknown",
-)
+]
+STATES: tuple[JobStateName, ...] = get_args(JobStateName)
 # What a deployment wrote to `server-id`; here it names a folder of the laptop's cache.
 _SERVER_ID = re.compile(r"[0-9A-Fa-f-]{32,36}\Z")
 ACTIVE = frozenset({"starting", "running", "stale"})
-ENDED = frozenset({"succeeded", "failed", "killed", "stopped", "preempted", "lost", "no_op"})
+# A run that is in none of these may still write.
+ENDED_STATES = frozenset({"succeeded", "failed", "killed", "stopped", "preempted", "lost", "no_op"})
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class JobState:
     @property
     def ended(self) -> bool:
         """Whether the run is over."""
-        return self.state in ENDED
+        return self.state in ENDED_STATES
 
     @property
     def active(self) -> bool:

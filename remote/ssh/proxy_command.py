@@ -50,7 +50,9 @@ class ProxyCommandSocket:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 bufsize=0,
-                start_new_session=True,  # Ctrl-C in the terminal is meant for us
+                # Ctrl-C in the terminal is meant for us.
+                start_new_session=True,
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             )
         except OSError as error:
             raise self._problem(error.strerror or type(error).__name__) from None

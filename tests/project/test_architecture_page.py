@@ -1,9 +1,11 @@
-"""docs/architecture.md names only files that exist."""
+"""docs/architecture.md names every layer, and only files that exist."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+
+import tomllib
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -23,3 +25,20 @@ def test_every_module_it_names_exists() -> None:
         for path in (ROOT / package).rglob("*.py")
     }
     assert set(re.findall(r"`(\w+\.py)`", text)) - modules == set()
+
+
+def test_every_layer_of_the_import_contracts_stands_in_its_table() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    missing = []
+    for package in ("tui", "remote", "engine"):
+        table = text.partition(f"\n**{package}**\n")[2].partition("\n\n**")[0].partition("\n## ")[0]
+        (contract,) = (
+            one
+            for one in project["tool"]["importlinter"]["contracts"]
+            if one["name"] == f"Rooms of {package}" or one["name"] == f"Rooms of the {package}"
+        )
+        layers = [name for row in contract["layers"] for name in re.split(r"\s*:\s*", row)]
+        named = set(re.findall(r"`([\w.]+?)(?:/|\.py)?`", table))
+        missing += [f"{package}.{name}" for name in layers if name not in {*named, "__main__"}]
+    assert missing == []

@@ -17,7 +17,13 @@ from types import ModuleType
 from typing import TextIO
 
 from sovdeck.engine import __version__
-from sovdeck.engine.contract.catalogue import Language, system_language, text
+from sovdeck.engine.contract.catalogue import (
+    LANGUAGES,
+    Language,
+    system_language,
+    text,
+    to_language,
+)
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.tui.cli.console import Console, can_move_cursor
 from sovdeck.tui.cli.parser import LocalizedParser
@@ -133,9 +139,7 @@ def build_parser(
     )
     parser.add_argument("--version", action="version", version=f"sovdeck {__version__}")
     parser.add_argument("--config", type=Path, help=text("tui.cli.config_help").get(language))
-    parser.add_argument(
-        "--lang", choices=("en", "zh"), help=text("tui.cli.lang_help").get(language)
-    )
+    parser.add_argument("--lang", choices=LANGUAGES, help=text("tui.cli.lang_help").get(language))
     parser.add_argument(
         "--debug", action="store_true", help=text("tui.cli.debug_help").get(language)
     )
@@ -202,16 +206,16 @@ def find_command(argv: Sequence[str]) -> str | None:
 
 
 def detect_language(argv: Sequence[str]) -> Language:
-    """`--lang`, else the system's, where its console can show it."""
+    """`--lang`, else the system's language where its console can write it, else English."""
     if "--lang" in argv[:-1]:
-        return "zh" if argv[argv.index("--lang") + 1] == "zh" else "en"
-    found = system_language(os.environ)
-    return found if found == "en" or _shows_chinese(sys.stdout) else "en"
+        return to_language(argv[argv.index("--lang") + 1])
+    language = system_language(os.environ)
+    return language if _can_write(language, sys.stdout) else "en"
 
 
-def _shows_chinese(stream: TextIO) -> bool:
+def _can_write(language: Language, stream: TextIO) -> bool:
     try:
-        "声音".encode(stream.encoding or "utf-8")
+        text("tui.cli.description").get(language).encode(stream.encoding or "utf-8")
     except UnicodeEncodeError:
         return False
     return True

@@ -29,7 +29,7 @@ from textual.reactive import reactive
 from textual.screen import Screen
 from textual.widget import Widget
 
-from sovdeck.engine.contract.catalogue import Language
+from sovdeck.engine.contract.catalogue import LANGUAGES, Language
 from sovdeck.engine.contract.problem import ExitCode
 from sovdeck.tui.dashboard.clipboard import copy_with_system_tool
 from sovdeck.tui.dashboard.controller import Controller
@@ -414,8 +414,8 @@ class SovdeckApp(BaseApp):
             self.save_settings(self.settings.with_changes(screen=name))
 
     def action_switch_language(self) -> None:
-        """Switch between English and Chinese."""
-        self.language = "en" if self.language == "zh" else "zh"
+        """Switch to the next language."""
+        self.language = LANGUAGES[(LANGUAGES.index(self.language) + 1) % len(LANGUAGES)]
         self.save_settings(self.settings.with_changes(language=self.language))
 
     def action_next_theme(self) -> None:
@@ -475,7 +475,7 @@ def main() -> None:
         prog="python -m sovdeck.tui.dashboard.app", description=main.__doc__
     )
     parser.add_argument("--start", default="servers", choices=sorted(SovdeckApp.MODES))
-    parser.add_argument("--language", default="en", choices=["en", "zh"])
+    parser.add_argument("--language", default="en", choices=LANGUAGES)
     parser.add_argument("--theme", default="", choices=["", *theme.THEME_NAMES])
     parser.add_argument(
         "--marker", default="braille", choices=settings_file.SETTING_CHOICES["marker"]

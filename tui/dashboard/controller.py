@@ -8,6 +8,7 @@ from typing import Any
 
 from sovdeck.engine.contract.catalogue import hint, text
 from sovdeck.engine.contract.problem import Problem
+from sovdeck.remote.jobs.state import ENDED_STATES
 from sovdeck.tui.dashboard.background_tasks import TaskFunction
 from sovdeck.tui.dashboard.dataset_handlers import DATASET_COMMAND_HANDLERS
 from sovdeck.tui.dashboard.rent_handlers import RENT_COMMAND_HANDLERS
@@ -28,7 +29,7 @@ from sovdeck.tui.state.events import (
     TransferChanged,
     TransferEnded,
 )
-from sovdeck.tui.state.models import ENDED_STATES, Transfer
+from sovdeck.tui.state.models import Transfer
 from sovdeck.tui.state.server_models import Remark
 from sovdeck.tui.state.state import Topics
 from sovdeck.tui.state.store import Store

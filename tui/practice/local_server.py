@@ -14,7 +14,7 @@ from sovdeck.remote.auth.keypair import ensure_key
 from sovdeck.remote.config.load import load_config
 from sovdeck.remote.config.paths import AppPaths
 from sovdeck.remote.config.schema import ProjectConfig
-from sovdeck.remote.embedded.client import EmbeddedProcess
+from sovdeck.remote.embedded.client import EmbeddedProcess, check_system
 from sovdeck.remote.embedded.client import start_embedded as start_embedded
 from sovdeck.remote.hosts.known_hosts import HostKey
 from sovdeck.remote.secret import Secret
@@ -174,7 +174,8 @@ class PracticeEnvironment:
 
 
 def check_installed() -> None:
-    """Problem when this computer cannot train: the demo's extra is not installed."""
+    """Problem when this computer cannot train: it is Windows, or lacks the demo's extra."""
+    check_system()
     needed = ("asyncssh", "torch", "pyopenjtalk", "soundfile")
     missing = [name for name in needed if find_spec(name) is None]
     if missing:

@@ -13,6 +13,7 @@ from textual.widget import Widget
 from textual.widgets import Button, DataTable
 
 from sovdeck.engine.contract.format import UNKNOWN, format_bytes, format_gib, format_money
+from sovdeck.remote.jobs.state import ENDED_STATES
 from sovdeck.tui.screens.base.sortable_table import SortableTableScreen
 from sovdeck.tui.screens.deploy import DeployScreen
 from sovdeck.tui.screens.dialogs.add_server import AddServerScreen
@@ -22,7 +23,6 @@ from sovdeck.tui.screens.rent.screen import RentScreen
 from sovdeck.tui.shell.actions import bindings
 from sovdeck.tui.state import commands
 from sovdeck.tui.state.freshness import server_freshness
-from sovdeck.tui.state.models import ENDED_STATES
 from sovdeck.tui.state.next_step import next_step
 from sovdeck.tui.state.runs import RunView
 from sovdeck.tui.state.server_models import ServerState, Telemetry

@@ -14,14 +14,14 @@ from typing import Any
 import tomllib
 
 from sovdeck.engine.contract.atomic_io import write_atomic
-from sovdeck.engine.contract.catalogue import LANGUAGES, Language, system_language
+from sovdeck.engine.contract.catalogue import LANGUAGES, Language, system_language, to_language
 from sovdeck.engine.contract.params import ParamValue
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.contract.settings import convert_train_params
 from sovdeck.tui.charts.raster import MARKERS
 
 SETTING_CHOICES: dict[str, tuple[str, ...]] = {
-    "language": ("auto", "en", "zh"),
+    "language": ("auto", *LANGUAGES),
     "marker": tuple(MARKERS),
     "notify": ("toast", "bell", "desktop"),
 }
@@ -58,8 +58,8 @@ class DashboardSettings:
 
 
 def resolve_language(language: str, environ: Mapping[str, str]) -> Language:
-    """The language of a setting; "auto" is the system's."""
-    return next((one for one in LANGUAGES if one == language), system_language(environ))
+    """The language of the setting; "auto" is that of the system."""
+    return system_language(environ) if language == "auto" else to_language(language)
 
 
 def load_settings(path: Path) -> DashboardSettings:

@@ -12,29 +12,12 @@ from sovdeck.engine.contract.dataset.edits import LineEdit
 from sovdeck.engine.contract.dataset.items import DatasetItem
 from sovdeck.engine.contract.dataset.report import DatasetQualityReport
 from sovdeck.engine.contract.plan import PlanDevice, RunPlan
+from sovdeck.remote.jobs.state import JobStateName
 from sovdeck.tui.state.server_models import Remark
 from sovdeck.tui.text.run_labels import GOOD_END_STATES, JOB_STATE_KEYS
 
-JobStateName = Literal[
-    "starting",
-    "running",
-    "succeeded",
-    "failed",
-    "killed",
-    "stopped",
-    "preempted",
-    "lost",
-    "stale",
-    "no_op",
-    "unknown",
-]
 DeployStepState = Literal["waiting", "running", "done", "skipped", "failed"]
 TransferState = Literal["running", "done", "failed", "cancelled"]
-
-# A job that is in none of these may still write.
-ENDED_STATES: frozenset[str] = frozenset(
-    {"succeeded", "failed", "killed", "stopped", "preempted", "lost", "no_op"}
-)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from sovdeck.engine.contract.events import Event
 from sovdeck.engine.contract.fold import RunState, StageState, fold
 from sovdeck.engine.contract.run_summary import RunSummary
 from sovdeck.engine.contract.saved_losses import SavedLosses, with_saved_losses
-from sovdeck.tui.state.models import ENDED_STATES, JobStatus
+from sovdeck.remote.jobs.state import ENDED_STATES
+from sovdeck.tui.state.models import JobStatus
 from sovdeck.tui.state.run_lines import run_lines
 
 LOG_LIMIT = 5000

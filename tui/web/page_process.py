@@ -10,6 +10,8 @@ import os
 import sys
 from pathlib import Path
 
+from sovdeck.engine.contract.catalogue import LANGUAGES
+
 
 def main() -> int:
     """Run the dashboard with the options of the command line."""
@@ -17,7 +19,7 @@ def main() -> int:
         prog="python -m sovdeck.tui.web.page_process", description=__doc__
     )
     parser.add_argument("--config", type=Path)
-    parser.add_argument("--lang", choices=("en", "zh"))
+    parser.add_argument("--lang", choices=LANGUAGES)
     options = parser.parse_args()
     os.environ["TEXTUAL_DRIVER"] = "sovdeck.tui.web.page_driver:PageDriver"
     # Only now: Textual reads that name while it is imported.

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sovdeck.engine.contract.events import REQUIRED_FIELDS, Event, check_event, parse_event
+from sovdeck.engine.contract.events import (
+    LATEST_T,
+    REQUIRED_FIELDS,
+    Event,
+    check_event,
+    parse_event,
+)
 from sovdeck.engine.contract.fold import RunState, fold
 
 
@@ -90,6 +97,23 @@ def test_lost_and_doubled_events_are_counted() -> None:
     events = small_run()
     assert fold(RunState(), [*events[:2], *events[3:]]).gaps == 1
     assert fold(RunState(), [*events[:3], *events[2:]]).repeats == 1
+
+
+@pytest.mark.parametrize("t", [-1, LATEST_T, 10**30])
+def test_a_time_that_no_clock_can_show_is_no_event(t: int) -> None:
+    """Windows refuses those before 1970 and after 3000, Linux those of endless years."""
+    line = {"v": 1, "seq": 0, "t": t, "run": "r", "type": "stall", "seconds": 1}
+    assert parse_event(json.dumps(line)) is None
+    assert parse_event(json.dumps({**line, "t": LATEST_T - 1})) is not None
+    time.localtime((LATEST_T - 1) / 1000)
+
+
+def test_an_event_of_a_newer_engine_is_read_over() -> None:
+    newer = parse_event('{"v": 1, "seq": 3, "t": 1, "run": "r1", "type": "cooled", "degrees": 4}')
+    assert newer is not None
+    events = small_run()
+    state = fold(RunState(), [*events[:3], newer, *events[4:]])
+    assert state.gaps == state.repeats == 0 and state.status == "succeeded"
 
 
 def test_a_stage_that_has_no_estimate_yet_shows_the_planned_time() -> None:

@@ -36,7 +36,8 @@ def test_help_never_imports_torch() -> None:
 )
 def test_language(value: str, wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOVDECK_LANG", value)
-    monkeypatch.delenv("LANG", raising=False)
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
     assert output_language() == wanted
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import tomllib
 
 from sovdeck.remote.config.schema import ProjectConfig, ServerSection, schema_text
+from sovdeck.remote.probe.providers import PROVIDER_PROFILES
 
 ROOT = Path(__file__).resolve().parents[3]
 SHIPPED = (ROOT / "deploy.toml").read_text(encoding="utf-8")
@@ -18,6 +20,11 @@ SHIPPED = (ROOT / "deploy.toml").read_text(encoding="utf-8")
 def test_the_published_schema_is_up_to_date() -> None:
     page = ROOT / "docs" / "deploy.schema.json"
     assert page.read_text(encoding="utf-8") == schema_text(), "run: make docs"
+
+
+def test_a_server_may_be_said_to_be_of_any_known_provider() -> None:
+    choices = get_args(ServerSection.model_fields["profile"].annotation)
+    assert set(choices) == {"auto", *PROVIDER_PROFILES}
 
 
 def test_every_key_has_a_description() -> None:

@@ -33,6 +33,16 @@ def answers(host: str, port: int) -> bool:
     return True
 
 
+def test_windows_is_told_that_it_cannot_be_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(Problem) as caught:
+        embedded_client.start_embedded(tmp_path, tmp_path)
+    assert caught.value.key == "remote.connection.embedded_windows"
+    assert "WSL" in caught.value.hint.en and not embedded_client.is_embedded_installed()
+
+
 def test_it_listens_on_loopback_only(embedded: Place) -> None:
     assert embedded.spec.host == choose_loopback() and embedded.spec.host in ("::1", "127.0.0.1")
     assert embedded.spec.port > 1023

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import shutil
+import sys
 import time
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.remote.hosts import openssh_settings, ssh_config
-from sovdeck.remote.hosts.openssh_settings import parse_settings
+from sovdeck.remote.hosts.openssh_settings import parse_settings, system_ssh_folder
 from sovdeck.remote.hosts.ssh_config import resolve_host_spec
 
 CONFIG = """
@@ -93,3 +94,12 @@ def test_defaults_of_ssh_are_no_settings() -> None:
         "userknownhostsfile": ("/work/hosts",),
         "user": ("other",),
     }
+
+
+def test_the_systems_files_on_windows_are_where_only_administrators_write(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert system_ssh_folder() == Path("/etc/ssh")
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setenv("PROGRAMDATA", "D:/ProgramData")
+    assert system_ssh_folder() == Path("D:/ProgramData/ssh")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted_sshd import PASSWORD, Build, Rules, wait_until
+from scripted_sshd import PASSWORD, Build, House, Rules, wait_until
 from servers import Place
 
 from sovdeck.engine.contract.problem import Problem
@@ -63,6 +63,12 @@ def said(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
+def add_box(session: AppPaths, here: House) -> None:
+    """Save the server of the test, with its host key."""
+    section = ServerSection(ssh=here.spec().format(), host_key=here.fingerprint)
+    servers_file.add_server(session, "box", section)
+
+
 def type_in(monkeypatch: pytest.MonkeyPatch, line: str) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(line + "\n"))
 
@@ -98,9 +104,7 @@ def test_login_keeps_the_password_when_told_and_forgets_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     here = house(Rules(password=PASSWORD))
-    servers_file.add_server(
-        session, "box", ServerSection(ssh=here.spec().format(), host_key=here.fingerprint)
-    )
+    add_box(session, here)
     type_in(monkeypatch, PASSWORD)
     assert main(["server", "login", "box", "--password-stdin", "--keep-password"]) == 0
     out = capsys.readouterr().out
@@ -118,9 +122,7 @@ def test_a_wrong_password_is_sent_once(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     here = house(Rules(password=PASSWORD))
-    servers_file.add_server(
-        session, "box", ServerSection(ssh=here.spec().format(), host_key=here.fingerprint)
-    )
+    add_box(session, here)
     type_in(monkeypatch, "wrong-7261")
     assert main(["server", "login", "box", "--password-stdin"]) == 7
     assert "wrong-7261" not in "".join(capsys.readouterr())

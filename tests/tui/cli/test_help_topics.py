@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from sovdeck.tui.cli.help_topics import list_topics
+from sovdeck.engine.contract.catalogue import LANGUAGES, Language
+from sovdeck.tui.cli.help_topics import list_topics, read_topic
 from sovdeck.tui.cli.main import main
 
 
@@ -39,9 +40,22 @@ def test_without_a_topic_they_are_listed(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_a_command_is_a_topic(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as left:
-        main(["--lang", "en", "help", "pull"])
-    assert left.value.code == 0 and "--contents" in capsys.readouterr().out
+    assert main(["--lang", "en", "help", "pull"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("usage: sovdeck pull") and "--contents" in said
+    assert main(["help", "pull", "--json"]) == 0
+    assert "--contents" in json.loads(capsys.readouterr().out)["text"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_listed_topic_is_read_to_its_end(
+    language: Language, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where a command has the same name (audition, gpu, rent)."""
+    for topic, title in list_topics(language).items():
+        assert main(["--lang", language, "help", topic]) == 0
+        said = capsys.readouterr().out
+        assert f"# {title}\n" in said and said.endswith(read_topic(topic, language).rstrip() + "\n")
 
 
 def test_an_unknown_topic_names_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,7 +32,7 @@ class FakeRecordings:
         emit(ev.RecordingChanged(row))
         if self.world.recording_stopped.wait(20.0):
             self.world.recording_stopped.clear()
-            wav = Path("/tmp/recorded.wav")  # noqa: S108  nothing is written there
+            wav = Path("recorded.wav")  # nothing is written there
             emit(ev.RecordingChanged(replace(row, phase="done", wav=wav)))
 
     def stop(self) -> None:
