@@ -1,8 +1,8 @@
 """One address for the voices of several servers: each request goes to the server of its voice.
 
-It holds no access rules of its own. Every request, also one for a list, with an unclear name or for
-a voice that is away, is first judged by the endpoints of a server that is there, with the headers
-that its client sent.
+It holds no access rules of its own but one: while no server is there, who lacks the token learns
+nothing. Every other request, also one for a list, with an unclear name or for a voice that is away,
+is first judged by the endpoints of a server that is there, with the headers that its client sent.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ _MODEL = "/v1/models/"
 _SPEECH, _TTS = "/v1/audio/speech", ("/tts", "/")
 _SET_WEIGHTS, _WEIGHTS_FIELD = ("/set_gpt_weights", "/set_sovits_weights"), "weights_path"
 _FOREIGN_WEIGHT = "engine.http.foreign_weight"
+_NO_VOICE, _MOST_NAMED = "engine.http.no_voice", 20
 # As the engine's own: a fork's clients name a speaker so.
 _SPEAKERS_CLIP = re.compile(r"(\./参考音频/)(.+)(\.wav)")
 _OF_ONE_HOP = frozenset(
@@ -191,9 +192,10 @@ class _Request(http.server.BaseHTTPRequestHandler):
         path = urlsplit(self.path).path
         default = self.known_voices.default
         if path.startswith(_MODEL):
-            found = self._locate({"model": unquote(path.removeprefix(_MODEL))})
-            if found is None:
-                return default, body, self.path
+            called = unquote(path.removeprefix(_MODEL))
+            found = self._locate({"model": called})
+            if found is None:  # one of OpenAI's own names, which no list shows
+                raise self._unknown("model", called)
             return found[1].server, body, _MODEL + quote(found[1].called, safe="")
         fields = self._fields(body) or {}
         server, changed = self._choose_by_fields(path, fields) or (default, {})
@@ -227,8 +229,8 @@ class _Request(http.server.BaseHTTPRequestHandler):
     def _locate(self, named: Mapping[str, str]) -> tuple[str, FoundVoice] | None:
         """The field whose name is a voice's, and where that is; None for nowhere.
 
-        _Refused for a name that several servers have, and for one that only a server may have
-        which has not said yet what it has.
+        _Refused for a name that several servers have, for one that only a server may have which
+        has not said yet what it has, and for one that none has.
         """
         for field, called in named.items():
             found = self.known_voices.find(called)
@@ -243,7 +245,14 @@ class _Request(http.server.BaseHTTPRequestHandler):
         if ours and (unheard := self.known_voices.unheard()):
             field, called = ours[0]
             raise _Refused(503, _maybe_away(called, unheard), field)
+        if ours:
+            raise self._unknown(*ours[0])
         return None
+
+    def _unknown(self, field: str, called: str) -> _Refused:
+        known = ", ".join(self.known_voices.callable_names()[:_MOST_NAMED])
+        facts = {"voice": called[:80], "known": known}
+        return _Refused(404, Problem(_NO_VOICE, ExitCode.CONFIG, **facts), field)
 
     def _set_weights(self, body: bytes) -> None:
         """Let the server that has the file load it; from then on it answers what names no voice.
@@ -293,7 +302,12 @@ class _Request(http.server.BaseHTTPRequestHandler):
             if status != 200:
                 self._send(status, content)
             return status == 200
-        self._refuse(_away(self.known_voices.default))
+        if self.known_voices.allows(self.headers.get("Authorization", "")):
+            self._refuse(_away(self.known_voices.default))
+            return False
+        self.passed_on = {"WWW-Authenticate": "Bearer"}
+        problem = Problem("engine.http.token", ExitCode.REFUSED)
+        self._send(401, refusal_body(problem, "authentication_error"))
         return False
 
     def _exchange(

@@ -32,6 +32,7 @@ class Engine:
 
     def __init__(self, name: str, *voices: str, token: str = "") -> None:
         self.asked: list[tuple[str, Any]] = []
+        self.voices = list(voices)
         self.gone = threading.Event()
         self.awake = threading.Event()
         self.awake.set()
@@ -72,7 +73,9 @@ class Engine:
                     self.set_weights(urllib.parse.parse_qs(query)["weights_path"][0])
                     return
                 lists: dict[str, Any] = {
-                    "/v1/models": {"data": [{"id": one, "object": "model"} for one in voices]},
+                    "/v1/models": {
+                        "data": [{"id": one, "object": "model"} for one in engine.voices]
+                    },
                     "/v1/audio/voices": {"voices": [{"id": one, "name": one} for one in voices]},
                     "/v1/audio/models": {"models": [{"id": one, "name": one} for one in bases]},
                     "/speakers": [{"name": one, "voice_id": one} for one in voices],
@@ -191,6 +194,34 @@ def test_a_name_that_several_servers_have_is_refused_with_both(served: Served) -
     assert answer["error"]["code"] == "remote.speak.which_voice"
     assert "gpu/Anna, lab/Anna" in answer["message"]
     assert not served.gpu.asked and not served.lab.asked
+
+
+def test_an_unknown_voice_is_answered_with_those_of_all_servers(served: Served) -> None:
+    clip = {"text": "Hello.", "ref_audio_path": "./参考音频/Zoe.wav"}
+    for field, (status, answer) in {
+        "voice": served.speak("Zoe"),
+        "model": served.speak("alloy", model="Zoe"),
+        "ref_audio_path": served.ask("/tts", clip),
+    }.items():
+        assert (status, answer["error"]["param"]) == (404, field)
+        assert answer["error"]["code"] == "engine.http.no_voice"
+        assert "Zoe" in answer["message"] and ", ".join(served.models) in answer["message"]
+    for called in ("Zoe", "tts-1"):
+        status, answer = served.ask(f"/v1/models/{called}")
+        assert (status, answer["error"]["param"]) == (404, "model")
+    served.at_lab.problem = lost()
+    answer = served.speak("Zoe")[1]
+    assert "gpu/Anna, gpu/Anna:happy, Bella." in answer["message"], "as the lists show it"
+    assert not served.gpu.asked and not served.lab.asked
+
+
+def test_a_voice_trained_a_moment_ago_is_no_unknown_one(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert served.speak("Zoe")[0] == 404
+    served.lab.voices.append("Zoe")
+    monkeypatch.setattr(server_voices, "_AGAIN_S", 0.0)
+    assert served.speak("Zoe") == (200, "lab")
 
 
 def test_the_other_endpoints_are_shared_out_too(served: Served) -> None:
@@ -317,6 +348,17 @@ def test_strangers_learn_not_what_is_away() -> None:
             assert served.speak(called)[0] == 401
         status, answer = served.ask("/tts", {"text": "Hello."}, Authorization=f"Bearer {TOKEN}")
         assert (status, answer["error"]["code"]) == (503, "remote.speak.voices_away")
+        served.at_lab.problem = lost()
+        for path in ("/v1/models", "/v1/models/Bella", "/nowhere", "/set_gpt_weights"):
+            status, answer = served.ask(path, Authorization="Bearer wrong")
+            assert (status, answer["error"]["code"]) == (401, "engine.http.token"), path
+            assert served.headers["WWW-Authenticate"] == "Bearer"
+            assert "gpu" not in str(answer) and "lab" not in str(answer)
+            assert served.ask(path, Authorization=f"Bearer {TOKEN}")[0] == 503, path
+        for called in ("Bella", "alloy", "nobody"):
+            for header in ({}, {"Authorization": f"Basic {TOKEN}"}, {"Authorization": "Bearer é"}):
+                assert served.speak(called)[0] == 401
+                assert served.ask("/v1/audio/voices", **header)[0] == 401
     finally:
         served.close()
 
