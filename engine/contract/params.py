@@ -69,7 +69,7 @@ def _bad(param: Param, value: Any) -> Problem:
         name=param.name,
         value=_shorten(value),
         allowed=_describe_allowed(param),
-        default=format_value(param.default),
+        default=format_value(param.default) or '""',
     )
 
 

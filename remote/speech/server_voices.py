@@ -225,9 +225,7 @@ def _renamed(
     }
 
 
-def _shown(
-    names: Mapping[VoiceServer, Sequence[str]], server: VoiceServer, called: str
-) -> str:
+def _shown(names: Mapping[VoiceServer, Sequence[str]], server: VoiceServer, called: str) -> str:
     """A voice's name, behind its server's where another one has one alike."""
     alike = any(
         _base(called) == _base(name) for one in names if one is not server for name in names[one]

@@ -279,6 +279,65 @@ def test_bodies_in_chunks_are_read_and_endless_ones_are_not(served: Served) -> N
     connection.close()
 
 
+def raw_answer(served: Served, sent: bytes) -> tuple[int, Any]:
+    with socket.create_connection(("127.0.0.1", served.router.port), timeout=60) as client:
+        client.sendall(sent)
+        answer = http.client.HTTPResponse(client)
+        answer.begin()
+        return answer.status, json.loads(answer.read())
+
+
+HEAD = b"POST /tts HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 TLS\r\n\r\n", 400, "not_http"),
+        (b"GET /tts HTTP/9.1\r\n\r\n", 505, "not_http"),
+        (b"GET /?text=" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n", 414, "long_head"),
+        (b"GET / HTTP/1.1\r\nX-A: " + b"a" * 70_000 + b"\r\n\r\n", 431, "long_head"),
+        (b"BREW /tts HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 405, "no_method"),
+        (HEAD + b"Content-Length: -5\r\n\r\n", 400, "not_http"),
+        (HEAD + b"Content-Length: \xb2\r\n\r\n", 400, "not_http"),
+        (HEAD + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n", 400, "not_http"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n", 400, "not_http"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}x\r\n0\r\n\r\n", 400, "not_http"),
+        # Sent whole before the answer is read.
+        (HEAD + b"Content-Length: 80000000\r\n\r\n" + b"a" * 80_000_000, 413, "large_body"),
+    ],
+    ids=lambda given: str(given)[:30],
+)
+def test_what_no_server_is_asked_is_refused_in_the_shape_of_all_refusals(
+    served: Served, sent: bytes, status: int, code: str
+) -> None:
+    found, answer = raw_answer(served, sent)
+    assert (found, answer["error"]["code"]) == (status, f"engine.http.{code}")
+    assert set(answer) == {"error", "message", "exception"} and not served.gpu.asked
+
+
+def test_a_body_that_drips_is_given_up(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(voice_router, "_BODY_S", 0.0)
+    status, answer = raw_answer(served, HEAD + b"Content-Length: 99\r\n\r\n{")
+    assert (status, answer["error"]["code"]) == (408, "engine.http.slow_body")
+
+
+def test_head_is_answered_without_a_body_and_other_methods_by_the_server(served: Served) -> None:
+    for command in ("HEAD", "PUT", "PATCH", "DELETE"):
+        connection = http.client.HTTPConnection("127.0.0.1", served.router.port, timeout=30)
+        connection.request(command, "/v1/models/Zoe")
+        answer = connection.getresponse()
+        assert answer.status == 404
+        assert bool(answer.read()) is (command != "HEAD")
+        connection.close()
+
+
+def test_an_address_that_ends_in_a_slash_reaches_the_voice_too(served: Served) -> None:
+    body = {"voice": "Clara", "input": "x"}
+    assert served.ask("//v1//audio/speech", body) == (200, "lab")
+    assert served.lab.asked[-1][0] == "/v1/audio/speech"
+
+
 def lost() -> Problem:
     return Problem("remote.connection.lost", ExitCode.UNREACHABLE, server="x", why="cut")
 
