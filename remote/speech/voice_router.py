@@ -232,9 +232,12 @@ class _Request(http.server.BaseHTTPRequestHandler):
         if self.command == "GET":
             return dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
         try:
-            return parse_json_object(body)
-        except ValueError:
+            fields = parse_json_object(body)
+            # A half of a surrogate pair is no text: it would only fail where it is written.
+            json.dumps(fields, ensure_ascii=False).encode()
+        except (ValueError, RecursionError):
             return None  # the engine says what is wrong with it
+        return fields
 
     def _with_fields(
         self, fields: Mapping[str, Any], changed: Mapping[str, Any], body: bytes

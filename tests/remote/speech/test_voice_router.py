@@ -322,6 +322,12 @@ def test_a_body_that_drips_is_given_up(served: Served, monkeypatch: pytest.Monke
     assert (status, answer["error"]["code"]) == (408, "engine.http.slow_body")
 
 
+@pytest.mark.parametrize("voice", ["\ud800", "Zoe\udfff", "lab/Anna", "Anna"])
+def test_half_a_surrogate_is_for_the_engine_to_refuse(served: Served, voice: str) -> None:
+    assert served.speak(voice, input="\ud800") == (200, "gpu")
+    assert served.gpu.asked[-1][1]["voice"] == voice, "as it came"
+
+
 def test_head_is_answered_without_a_body_and_other_methods_by_the_server(served: Served) -> None:
     for command in ("HEAD", "PUT", "PATCH", "DELETE"):
         connection = http.client.HTTPConnection("127.0.0.1", served.router.port, timeout=30)
