@@ -32,6 +32,7 @@ from tiny_voice import VOICE, make_voice, tiny_models
 
 from sovdeck.engine.commands.serve import bind_loopback
 from sovdeck.engine.speaking.http.app import build_app
+from sovdeck.engine.speaking.http.protocol import SpeechProtocol
 from sovdeck.engine.speaking.service import SpeechService
 from sovdeck.engine.speaking.voice_loader import VoiceLoader
 from sovdeck.engine.speaking.voice_pool import VoicePool
@@ -113,7 +114,9 @@ def main() -> None:
         service.load()
         voices = VoicePool(lambda _: service, lambda: [VOICE], VOICE)
         listener = bind_loopback(0)
-        server = uvicorn.Server(uvicorn.Config(build_app(voices), log_level="error"))
+        server = uvicorn.Server(
+            uvicorn.Config(build_app(voices), http=SpeechProtocol, log_level="error")
+        )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         port = listener.getsockname()[1]

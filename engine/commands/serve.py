@@ -81,6 +81,7 @@ def run(args: argparse.Namespace) -> int:
 
     from sovdeck.engine.speaking.http.access import AccessPolicy
     from sovdeck.engine.speaking.http.app import build_app
+    from sovdeck.engine.speaking.http.protocol import SpeechProtocol
 
     stdin_reader = StdinReader(sys.stdin.fileno(), args.attached or _TOKEN_TIMEOUT_S)
     stdin_lines = iter(stdin_reader)
@@ -101,7 +102,13 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(f"http://{_ADDRESS}:{port}/v1/audio/speech  voice {args.voice}", flush=True)
     app = build_app(voices, policy)
-    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5)
+    config = uvicorn.Config(
+        app,
+        http=SpeechProtocol,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=5,
+    )
     server = uvicorn.Server(config)
     if args.attached is not None:
         threading.Thread(

@@ -25,6 +25,7 @@ ParamValue = bool | int | float | str | tuple[str, ...]
 
 _MAX_SHOWN = 40  # characters of a refused value that the sentence repeats
 _MAX_GPU_DIGITS = 3
+_ALIKE = 0.75  # of names that begin with their table's: a slip of the pen, and no other word
 
 
 def convert_params(given: Mapping[str, Any]) -> dict[str, ParamValue]:
@@ -53,11 +54,12 @@ def check_value(name: str, value: Any) -> ParamValue:
 
 
 def find_param(name: str) -> Param:
-    """The parameter `name`; Problem with the nearest name when there is none."""
+    """The parameter `name`; Problem when there is none, with the nearest name that is like it."""
     if name in PARAMS:
         return PARAMS[name]
-    near = difflib.get_close_matches(name, PARAMS, n=1, cutoff=0.0)[0]
-    raise Problem("engine.params.unknown", ExitCode.CONFIG, name=name, near=near)
+    for near in difflib.get_close_matches(name, PARAMS, n=1, cutoff=_ALIKE):
+        raise Problem("engine.params.unknown", ExitCode.CONFIG, name=name, near=near)
+    raise Problem("engine.params.unknown_name", ExitCode.CONFIG, name=name[:80])
 
 
 def _bad(param: Param, value: Any) -> Problem:
@@ -67,7 +69,7 @@ def _bad(param: Param, value: Any) -> Problem:
         name=param.name,
         value=_shorten(value),
         allowed=_describe_allowed(param),
-        default=format_value(param.default),
+        default=format_value(param.default) or '""',
     )
 
 

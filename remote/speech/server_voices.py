@@ -7,6 +7,7 @@ A name that one server has is enough; one that several have needs the server's b
 from __future__ import annotations
 
 import contextlib
+import hmac
 import http.client
 import json
 import threading
@@ -54,7 +55,8 @@ class _NameList:
     """What a server last said; `names` is None before it has said anything."""
 
     names: tuple[str, ...] | None = None
-    ask_after: float = float("-inf")
+    asked_at: float = float("-inf")
+    has_told: bool = False  # when it was asked last
     being_asked: threading.Event | None = None
 
 
@@ -81,7 +83,31 @@ class ServerVoices:
 
     def find(self, called: str) -> list[FoundVoice]:
         """Where a voice is called so: [] for nowhere, several where the name is not enough."""
+        # A voice that was trained a moment ago is no unknown one.
+        return self._find_among(self._known_names(), called) or self._find_among(
+            self._known_names(most_age_s=_AGAIN_S), called
+        )
+
+    def callable_names(self) -> list[str]:
+        """What a request may call the voices that are not away, as the lists show it."""
         names = self._known_names()
+        return [
+            _shown(names, server, called) for server in self.present() for called in names[server]
+        ]
+
+    def allows(self, authorization: str) -> bool:
+        """Whether a header Authorization brings the token, where one is wanted."""
+        if self._token is None:
+            return True
+        scheme, _, given = authorization.partition(" ")
+        wanted = self._token.reveal().encode()
+        # Headers come as Latin-1; a token is ASCII.
+        is_token = hmac.compare_digest(given.strip().encode("utf-8", "replace"), wanted)
+        return scheme.lower() == "bearer" and is_token
+
+    def _find_among(
+        self, names: Mapping[VoiceServer, Sequence[str]], called: str
+    ) -> list[FoundVoice]:
         prefix, slash, rest = called.partition("/")
         for server in self.servers:
             if slash and server.name == prefix and _base(rest) in map(_base, names[server]):
@@ -139,8 +165,8 @@ class ServerVoices:
             return body if answer.status == 200 else None
         return None
 
-    def _known_names(self) -> dict[VoiceServer, tuple[str, ...]]:
-        """What is known of each server, asked for again where that is old.
+    def _known_names(self, most_age_s: float = _KNOWN_S) -> dict[VoiceServer, tuple[str, ...]]:
+        """What is known of each server, asked for again where that is older than `most_age_s`.
 
         Who begins to ask waits a moment for the answer, and so does who knows nothing yet; all
         others go on with what is known, since a server may hang.
@@ -149,7 +175,9 @@ class ServerVoices:
         now = time.monotonic()
         with self._lock:
             for server, known in self._lists.items():
-                if known.being_asked is None and server.problem is None and known.ask_after < now:
+                age = now - known.asked_at
+                is_due = age > (most_age_s if known.has_told else _AGAIN_S)
+                if known.being_asked is None and server.problem is None and is_due:
                     known.being_asked = threading.Event()
                     waited_for.append(known.being_asked)
                     _start(f"names-{server.name}", self._learn_names, server)
@@ -165,7 +193,7 @@ class ServerVoices:
         known = self._lists[server]
         with self._lock:
             known.names = known.names if names is None else names
-            known.ask_after = time.monotonic() + (_AGAIN_S if names is None else _KNOWN_S)
+            known.asked_at, known.has_told = time.monotonic(), names is not None
             answered, known.being_asked = known.being_asked, None
         if answered is not None:
             answered.set()
@@ -190,13 +218,19 @@ def _renamed(
     names: Mapping[VoiceServer, Sequence[str]], server: VoiceServer, row: dict[str, object]
 ) -> dict[str, object]:
     """A row of a list, its voice with the server's name where another server has one alike."""
-    others = {_base(name) for one in names if one is not server for name in names[one]}
-
-    def shown(called: str) -> str:
-        return f"{server.name}/{called}" if _base(called) in others else called
-
     named = ("id", "name", "voice_id")
-    return {key: shown(str(value)) if key in named else value for key, value in row.items()}
+    return {
+        key: _shown(names, server, str(value)) if key in named else value
+        for key, value in row.items()
+    }
+
+
+def _shown(names: Mapping[VoiceServer, Sequence[str]], server: VoiceServer, called: str) -> str:
+    """A voice's name, behind its server's where another one has one alike."""
+    alike = any(
+        _base(called) == _base(name) for one in names if one is not server for name in names[one]
+    )
+    return f"{server.name}/{called}" if alike else called
 
 
 def _base(called: str) -> str:

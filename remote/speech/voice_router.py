@@ -1,12 +1,13 @@
 """One address for the voices of several servers: each request goes to the server of its voice.
 
-It holds no access rules of its own. Every request, also one for a list, with an unclear name or for
-a voice that is away, is first judged by the endpoints of a server that is there, with the headers
-that its client sent.
+It holds no access rules of its own but one: while no server is there, who lacks the token learns
+nothing. Every other request, also one for a list, with an unclear name or for a voice that is away,
+is first judged by the endpoints of a server that is there, with the headers that its client sent.
 """
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import http.server
 import json
@@ -14,7 +15,8 @@ import re
 import selectors
 import socket
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
@@ -28,7 +30,11 @@ from sovdeck.remote.speech.server_voices import FoundVoice, ServerVoices, VoiceS
 _LOOPBACK = "127.0.0.1"
 _MAX_BODY_BYTES = 4 << 20  # above what the engine takes, which says so itself
 _CHUNK = 1 << 16
+_DRAINED_BYTES = 256 << 20  # of a larger one: who is cut off while sending sees no answer
+_DRAIN_S = 10.0
+_BODY_S = 60.0
 _IDLE_S = 60.0  # a client that sends nothing of its request for so long
+_STALLED_S = 300.0  # a client that takes nothing of its answer for so long; as the engine's
 _CONNECT_S = 30.0
 _JUDGE_S = 10.0  # for a server's answer whether a request may be; then another one is asked
 _LISTS = {
@@ -41,6 +47,7 @@ _MODEL = "/v1/models/"
 _SPEECH, _TTS = "/v1/audio/speech", ("/tts", "/")
 _SET_WEIGHTS, _WEIGHTS_FIELD = ("/set_gpt_weights", "/set_sovits_weights"), "weights_path"
 _FOREIGN_WEIGHT = "engine.http.foreign_weight"
+_NO_VOICE, _MOST_NAMED = "engine.http.no_voice", 20
 # As the engine's own: a fork's clients name a speaker so.
 _SPEAKERS_CLIP = re.compile(r"(\./参考音频/)(.+)(\.wav)")
 _OF_ONE_HOP = frozenset(
@@ -48,6 +55,9 @@ _OF_ONE_HOP = frozenset(
     + ("content-length",)  # it is written anew
 )
 _PASSED_ON = frozenset(("vary", "www-authenticate", "retry-after"))
+_SLASHES = re.compile("/{2,}")
+_SIZE = {10: re.compile("[0-9]{1,18}"), 16: re.compile("[0-9a-fA-F]{1,15}")}
+_LONG_HEAD = (414, 431)
 _CORS = "access-control-"
 
 
@@ -115,21 +125,43 @@ class _Request(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:  # noqa: N802
         self._answer()
 
+    def do_HEAD(self) -> None:  # noqa: N802
+        self._answer()
+
+    def do_PUT(self) -> None:  # noqa: N802
+        self._answer()
+
+    def do_PATCH(self) -> None:  # noqa: N802
+        self._answer()
+
+    def do_DELETE(self) -> None:  # noqa: N802
+        self._answer()
+
     def do_OPTIONS(self) -> None:  # noqa: N802
         self._answer()
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer what the base class refuses in the shape of all refusals: what is no HTTP."""
+        self.close_connection, self.request_version = True, self.protocol_version
+        problem = Problem("engine.http.not_http", ExitCode.CONFIG)
+        if code == 501:
+            facts = {"path": urlsplit(self.path).path[:80], "method": str(self.command)[:20]}
+            code, problem = 405, Problem("engine.http.no_method", ExitCode.CONFIG, **facts)
+        elif code in _LONG_HEAD:
+            problem = Problem("engine.http.long_head", ExitCode.CONFIG)
+        self._send(code, refusal_body(problem, "invalid_request_error"))
 
     def log_message(self, format: str, *args: Any) -> None:
         """What clients ask for is in no log."""
 
     def _answer(self) -> None:
         self.close_connection = True
+        path, mark, query = self.path.partition("?")
+        path = _SLASHES.sub("/", path)  # as the engine takes it
+        self.path = f"{path}{mark}{query}"
         path = urlsplit(self.path).path
-        body = self._read_body()
-        if body is None:
-            problem = Problem("engine.http.large_body", ExitCode.CONFIG, most=_MAX_BODY_BYTES >> 10)
-            self._send(413, refusal_body(problem, "invalid_request_error"))
-            return
         try:
+            body = self._read_body()
             if self.command == "GET" and path in _LISTS:
                 if self._is_allowed():
                     self._send(200, self.known_voices.merge_lists(path, _LISTS[path]))
@@ -142,36 +174,70 @@ class _Request(http.server.BaseHTTPRequestHandler):
         except _Refused as refused:
             if self._is_allowed():
                 self._refuse(refused)
+            self._drain()
 
-    def _read_body(self) -> bytes | None:
-        """The whole body; None for one that is too large, or whose length makes no sense."""
-        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-            length = self.headers.get("Content-Length", "0")
-            fits = length.isdecimal() and int(length) <= _MAX_BODY_BYTES
-            return self.rfile.read(int(length)) if fits else None
+    def _read_body(self) -> bytes:
+        """The whole body; _Refused for one that is too large, too slow, or of no clear length."""
+        until = time.monotonic() + _BODY_S
         body = bytearray()
-        while True:
-            try:
-                size = int(self.rfile.readline(64).split(b";")[0], 16)
-            except ValueError:
-                return None
-            if size < 0 or len(body) + size > _MAX_BODY_BYTES:
-                return None
-            body += self.rfile.read(size)
-            while size == 0 and self.rfile.readline(_CHUNK).strip():
-                pass  # trailers
-            if size == 0:
-                return bytes(body)
-            self.rfile.readline(64)
+        for part in self._body_parts():
+            body += part
+            if len(body) > _MAX_BODY_BYTES:
+                raise _too_large()
+            if time.monotonic() > until:
+                slow = Problem("engine.http.slow_body", ExitCode.CONFIG, seconds=int(_BODY_S))
+                raise _Refused(408, slow)
+        return bytes(body)
+
+    def _body_parts(self) -> Iterator[bytes]:
+        """The body as it comes, in parts that are never empty."""
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            size = _parse_size(self.headers.get("Content-Length", "0"), 10)
+            if size > _MAX_BODY_BYTES:
+                raise _too_large()  # before it comes
+            yield from self._read_exactly(size)
+            return
+        while size := _parse_size(self._read_line().partition(";")[0], 16):
+            yield from self._read_exactly(size)
+            if self._read_line():
+                raise _not_http()
+        while self._read_line():
+            pass  # trailers
+
+    def _read_exactly(self, size: int) -> Iterator[bytes]:
+        while size:
+            part = self.rfile.read1(min(size, _CHUNK))
+            if not part:
+                raise ConnectionResetError  # the client left; see `handle_error`
+            size -= len(part)
+            yield part
+
+    def _read_line(self) -> str:
+        return self.rfile.readline(_CHUNK).strip().decode("latin-1")
+
+    def _drain(self) -> None:
+        """Read what still comes of a refused body: closing on it would break the answer off."""
+        until, left = time.monotonic() + _DRAIN_S, _DRAINED_BYTES
+        with contextlib.suppress(OSError):  # a client that is gone needs no answer
+            self.connection.shutdown(socket.SHUT_WR)
+            while left > 0 and (rest := until - time.monotonic()) > 0:
+                self.connection.settimeout(rest)
+                part = self.connection.recv(_CHUNK)
+                if not part:
+                    return
+                left -= len(part)
 
     def _fields(self, body: bytes) -> dict[str, Any] | None:
         """The fields of a query or a JSON body; None for a body that is no JSON object."""
         if self.command == "GET":
             return dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
         try:
-            return parse_json_object(body)
-        except ValueError:
+            fields = parse_json_object(body)
+            # A half of a surrogate pair is no text: it would only fail where it is written.
+            json.dumps(fields, ensure_ascii=False).encode()
+        except (ValueError, RecursionError):
             return None  # the engine says what is wrong with it
+        return fields
 
     def _with_fields(
         self, fields: Mapping[str, Any], changed: Mapping[str, Any], body: bytes
@@ -191,9 +257,10 @@ class _Request(http.server.BaseHTTPRequestHandler):
         path = urlsplit(self.path).path
         default = self.known_voices.default
         if path.startswith(_MODEL):
-            found = self._locate({"model": unquote(path.removeprefix(_MODEL))})
-            if found is None:
-                return default, body, self.path
+            called = unquote(path.removeprefix(_MODEL))
+            found = self._locate({"model": called})
+            if found is None:  # one of OpenAI's own names, which no list shows
+                raise self._unknown("model", called)
             return found[1].server, body, _MODEL + quote(found[1].called, safe="")
         fields = self._fields(body) or {}
         server, changed = self._choose_by_fields(path, fields) or (default, {})
@@ -227,8 +294,8 @@ class _Request(http.server.BaseHTTPRequestHandler):
     def _locate(self, named: Mapping[str, str]) -> tuple[str, FoundVoice] | None:
         """The field whose name is a voice's, and where that is; None for nowhere.
 
-        _Refused for a name that several servers have, and for one that only a server may have
-        which has not said yet what it has.
+        _Refused for a name that several servers have, for one that only a server may have which
+        has not said yet what it has, and for one that none has.
         """
         for field, called in named.items():
             found = self.known_voices.find(called)
@@ -243,7 +310,14 @@ class _Request(http.server.BaseHTTPRequestHandler):
         if ours and (unheard := self.known_voices.unheard()):
             field, called = ours[0]
             raise _Refused(503, _maybe_away(called, unheard), field)
+        if ours:
+            raise self._unknown(*ours[0])
         return None
+
+    def _unknown(self, field: str, called: str) -> _Refused:
+        known = ", ".join(self.known_voices.callable_names()[:_MOST_NAMED])
+        facts = {"voice": called[:80], "known": known}
+        return _Refused(404, Problem(_NO_VOICE, ExitCode.CONFIG, **facts), field)
 
     def _set_weights(self, body: bytes) -> None:
         """Let the server that has the file load it; from then on it answers what names no voice.
@@ -293,7 +367,12 @@ class _Request(http.server.BaseHTTPRequestHandler):
             if status != 200:
                 self._send(status, content)
             return status == 200
-        self._refuse(_away(self.known_voices.default))
+        if self.known_voices.allows(self.headers.get("Authorization", "")):
+            self._refuse(_away(self.known_voices.default))
+            return False
+        self.passed_on = {"WWW-Authenticate": "Bearer"}
+        problem = Problem("engine.http.token", ExitCode.REFUSED)
+        self._send(401, refusal_body(problem, "authentication_error"))
         return False
 
     def _exchange(
@@ -349,7 +428,7 @@ class _Request(http.server.BaseHTTPRequestHandler):
         Whether anything was there to be copied, or the client left first.
         """
         client = self.connection
-        client.settimeout(None)
+        client.settimeout(_STALLED_S)
         remote.settimeout(None)
         copied = False
         with selectors.DefaultSelector() as ready:
@@ -386,7 +465,8 @@ class _Request(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
 
 class _Refused(Exception):
@@ -403,6 +483,22 @@ def _receive(remote: socket.socket) -> bytes:
         return remote.recv(_CHUNK)
     except OSError:
         return b""
+
+
+def _too_large() -> _Refused:
+    most = _MAX_BODY_BYTES >> 10
+    return _Refused(413, Problem("engine.http.large_body", ExitCode.CONFIG, most=most))
+
+
+def _not_http() -> _Refused:
+    return _Refused(400, Problem("engine.http.not_http", ExitCode.CONFIG))
+
+
+def _parse_size(given: str, base: int) -> int:
+    """A length of HTTP: digits alone, which int() does not ask for; _Refused for anything else."""
+    if _SIZE[base].fullmatch(given) is None:
+        raise _not_http()
+    return int(given, base)
 
 
 def _away(server: VoiceServer) -> _Refused:

@@ -15,7 +15,8 @@ def decode_plain(data: bytes) -> tuple[str, str]:
     """The text of a file, and the encoding that was guessed for it, "" for UTF-8."""
     guessed = guess_encoding(data)
     codec = ENCODINGS[guessed] if guessed else "utf-8"
-    return data.decode(codec, "replace").removeprefix("\ufeff"), guessed or ""
+    text = data.decode(codec, "replace").removeprefix("\ufeff")
+    return text.replace("\r\r\n", "\n"), guessed or ""  # a line's end that was written twice over
 
 
 def decode_markup(data: bytes) -> str:

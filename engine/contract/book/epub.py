@@ -21,7 +21,8 @@ MAX_PAGE_BYTES = 8 << 20  # of one member, unpacked
 MAX_TEXT_BYTES = 64 << 20  # of all pages, unpacked
 _CONTAINER = "META-INF/container.xml"
 _ENCRYPTION = "META-INF/encryption.xml"
-_PAGE_TYPES = ("application/xhtml+xml", "text/html", "application/xml")
+_PAGE_TYPES = ("application/xhtml+xml", "text/html", "application/xml", "text/x-oeb1-document")
+_ENCRYPTED = 0x1  # of a member's flags
 
 
 def read_epub(path: Path) -> tuple[str, list[RawChapter]]:
@@ -45,6 +46,9 @@ class _EpubReader:
         if len(archive.namelist()) > MAX_MEMBERS:
             raise _broken(file, f"more than {MAX_MEMBERS} members")
         self._names = set(archive.namelist())
+        self._name_of_small = {name.lower(): name for name in archive.namelist()}
+        if any(member.flag_bits & _ENCRYPTED for member in archive.infolist()):
+            raise self._protected()
 
     def read(self) -> tuple[str, list[RawChapter]]:
         """Read what the package lists, in its order."""
@@ -52,11 +56,14 @@ class _EpubReader:
         folder = posixpath.dirname(package)
         tags = read_tags(self._text(package))
         items = {tag.attributes.get("id", ""): tag for tag in tags if tag.name == "item"}
-        order = [tag.attributes.get("idref", "") for tag in tags if tag.name == "itemref"]
+        spine = [tag.attributes.get("idref", "") for tag in tags if tag.name == "itemref"]
+        contents = [key for key, item in items.items() if "nav" in _properties(item)]
+        # Without a list of what is read, all pages in their order, but the table of contents.
+        order = spine or [key for key in items if key not in contents]
         pages = [
             self._inside(folder, items[one].attributes.get("href", ""))
             for one in order
-            if one in items and items[one].attributes.get("media-type", "") in _PAGE_TYPES
+            if one in items and items[one].attributes.get("media-type", "").lower() in _PAGE_TYPES
         ]
         self._refuse_protected(pages)
         titles = self._titles(folder, items, tags)
@@ -83,7 +90,10 @@ class _EpubReader:
             return
         for tag in read_tags(self._text(_ENCRYPTION)):
             if self._inside("", tag.attributes.get("uri", "")) in pages:
-                raise Problem("engine.book.protected", ExitCode.DATA, file=self._file)
+                raise self._protected()
+
+    def _protected(self) -> Problem:
+        return Problem("engine.book.protected", ExitCode.DATA, file=self._file)
 
     def _titles(
         self, folder: str, items: dict[str, MarkupTag], tags: list[MarkupTag]
@@ -91,8 +101,7 @@ class _EpubReader:
         """Titles of pages by the table of contents: EPUB 3's page, else EPUB 2's list."""
         ncx = {tag.attributes.get("toc", "") for tag in tags if tag.name == "spine"}
         for key, item in items.items():
-            properties = item.attributes.get("properties", "").split()
-            if "nav" not in properties and key not in ncx:
+            if "nav" not in _properties(item) and key not in ncx:
                 continue
             name = self._inside(folder, item.attributes.get("href", ""))
             if name in self._names:
@@ -106,25 +115,26 @@ class _EpubReader:
         words: list[str] = []
         target = ""
         for tag in read_tags(self._text(contents)):
-            if tag.name == "navpoint":
-                words = []
-            if tag.name == "a":
-                target, words = tag.attributes.get("href", ""), []
-            words.append(tag.text)
+            if tag.name in ("navpoint", "a"):
+                words, target = [], tag.attributes.get("href", "")
             if tag.name == "content":  # of an EPUB 2 list, behind the words
                 target = tag.attributes.get("src", "")
-            title = " ".join(" ".join(words).split())
-            if target and title:
+            if tag.text.strip():
+                words.append(tag.text)
+            if target and words:
                 page = self._inside(posixpath.dirname(contents), target)
-                titles.setdefault(page, title)
-                if tag.name in ("content", "a"):
-                    target = ""
+                titles.setdefault(page, " ".join(" ".join(words).split()))
+                words, target = [], ""
         return titles
 
     def _inside(self, folder: str, reference: str) -> str:
         """The member that a reference means; a name that leaves the archive is none of it."""
         path = unquote(reference.partition("#")[0])
-        return posixpath.normpath(posixpath.join(folder, path)) if path else ""
+        if not path:
+            return ""
+        name = posixpath.normpath(posixpath.join(folder, path)).lstrip("/")
+        # Programs that do not tell capitals apart write them as they like.
+        return name if name in self._names else self._name_of_small.get(name.lower(), name)
 
     def _text(self, name: str) -> str:
         limit = min(MAX_PAGE_BYTES, self._bytes_left)
@@ -139,3 +149,7 @@ class _EpubReader:
             )
         self._bytes_left -= len(data)
         return decode_markup(data)
+
+
+def _properties(item: MarkupTag) -> list[str]:
+    return item.attributes.get("properties", "").split()

@@ -6,6 +6,7 @@ anything, and it opens nothing.
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
@@ -22,6 +23,8 @@ _HEADINGS = ("h1", "h2", "h3")
 _UNREAD = frozenset(
     ("head", "script", "style", "rt", "rp", "svg", "math", "audio", "video", "template")
 )
+_CDATA = "<![CDATA["
+_DECLARATIONS = {"<!--": "-->", _CDATA: "]]>", "<!": ">"}  # and their ends; the last fits all
 _RUBY_PARTS = ("rt", "rp")
 _NOTE = "noteref"
 
@@ -46,7 +49,7 @@ class MarkupTag:
 def read_page(source: str) -> MarkupText:
     """Read the paragraphs of an HTML page."""
     reader = _PageReader()
-    reader.feed(source)
+    reader.feed(_without_declarations(source))
     reader.close()
     reader.end_paragraph()
     return reader.found
@@ -55,9 +58,31 @@ def read_page(source: str) -> MarkupText:
 def read_tags(source: str) -> list[MarkupTag]:
     """Read all start tags of an XML file, in order."""
     reader = _TagReader()
-    reader.feed(source)
+    reader.feed(_without_declarations(source))
     reader.close()
     return [MarkupTag(name, values, "".join(text)) for name, values, text in reader.found]
+
+
+def _without_declarations(source: str) -> str:
+    """The source without comments and declarations; the text of CDATA sections stays.
+
+    The reader fails at some of them, and looks for the end of each anew: of many that never end,
+    for ever. Behind the last `>` no tag ends, for the same reason.
+    """
+    kept, at = [], 0
+    while (begin := source.find("<!", at)) >= 0:
+        kept.append(source[at:begin])
+        start = next(one for one in _DECLARATIONS if source.startswith(one, begin))
+        end = source.find(_DECLARATIONS[start], begin + len(start))
+        if end < 0:
+            source, at = "", 0
+            break
+        if start == _CDATA:
+            kept.append(html.escape(source[begin + len(start) : end]))
+        at = end + len(_DECLARATIONS[start])
+    plain = "".join(kept) + source[at:]
+    last = plain.rfind(">") + 1
+    return plain[:last] + plain[last:].replace("<", " ")
 
 
 class _PageReader(HTMLParser):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from sovdeck.engine.contract.book.chapters import RawChapter
 
@@ -19,7 +21,9 @@ _HEADING = re.compile(
     re.IGNORECASE,
 )
 _ENDS_SENTENCE = re.compile(r"[.!?。！？…:：;；\"”’」』)）]\s*$")
-_CUE_TIMES = re.compile(r"\s*\d+:\d{2}(?::\d{2})?[,.]\d{1,3}\s*-->\s*\d+:")
+_TIME = r"((?:\d{1,4}\s*:\s*)?\d{1,2}\s*:\s*\d{1,2}\s*[,.]\s*\d{1,3})"
+_CUE_TIMES = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}")
+_ABUTTING_S = 0.05
 _STYLE = re.compile(r"<[^<>]{0,200}>|\{\\[^{}]{0,200}\}")
 
 
@@ -56,24 +60,76 @@ def read_chapters(text: str) -> list[RawChapter]:
     return chapters
 
 
+@dataclass
+class _Cue:
+    """One subtitle: its times in seconds, and its lines without marks of style."""
+
+    start: float
+    end: float
+    lines: list[str] = field(default_factory=list)
+
+
 def read_subtitles(text: str) -> list[RawChapter]:
-    """The words of SRT or WebVTT cues; a sentence may go on in the next cue."""
+    """The words of SRT or WebVTT cues by their times; a sentence may go on in the next cue."""
     paragraphs: list[str] = []
     waiting: list[str] = []
-    in_cue = False
-    for line in text.splitlines():
-        if _CUE_TIMES.match(line):
-            in_cue = True
-        elif not line.strip():
-            in_cue = False
-            if waiting and _ENDS_SENTENCE.search(waiting[-1]):
-                paragraphs.append(_join(waiting))
-                waiting = []
-        elif in_cue and (words := _STYLE.sub("", line).strip()):
-            waiting.append(words)
+    for lines in _without_rolled_lines(sorted(_read_cues(text), key=lambda cue: cue.start)):
+        waiting += lines
+        if waiting and _ENDS_SENTENCE.search(waiting[-1]):
+            paragraphs.append(_join(waiting))
+            waiting = []
     if waiting:
         paragraphs.append(_join(waiting))
     return [RawChapter("", tuple(paragraphs))]
+
+
+def _read_cues(text: str) -> Iterator[_Cue]:
+    """The cues as they stand. Their end is a blank line, or the number and times of the next."""
+    cue: _Cue | None = None
+    for line in text.splitlines():
+        times = _CUE_TIMES.match(line)
+        if times is not None:
+            if cue is not None:
+                if cue.lines and cue.lines[-1].isdecimal():
+                    cue.lines.pop()  # the next cue's number: no blank line stands before it
+                yield cue
+            cue = _Cue(_seconds(times[1]), _seconds(times[2]))
+        elif cue is not None and not line.strip() and cue.lines:
+            yield cue
+            cue = None
+        elif cue is not None and (words := html.unescape(_STYLE.sub("", line)).strip()):
+            cue.lines.append(words)
+    if cue is not None:
+        yield cue
+
+
+def _without_rolled_lines(cues: list[_Cue]) -> Iterator[list[str]]:
+    """The lines of each cue, but for those that only roll on from the one before.
+
+    Captions made while somebody speaks show each line twice: below, then above the next one. The
+    same line in a cue of its own is said again.
+    """
+    before = _Cue(0.0, float("-inf"))
+    for cue in cues:
+        kept = cue.lines
+        if cue.start <= before.end + _ABUTTING_S:
+            is_flash = cue.end - cue.start <= _ABUTTING_S
+            for count in range(min(len(before.lines), len(cue.lines)), 0, -1):
+                is_rolled = before.lines[-count:] == cue.lines[:count]
+                if is_rolled and (count < len(cue.lines) or is_flash):
+                    kept = cue.lines[count:]
+                    break
+        if cue.lines:
+            before = cue
+        yield kept
+
+
+def _seconds(time: str) -> float:
+    whole, _, thousandths = re.sub(r"\s", "", time).replace(",", ".").partition(".")
+    seconds = 0
+    for part in whole.split(":"):
+        seconds = 60 * seconds + int(part)
+    return seconds + int(thousandths) / 10 ** len(thousandths)
 
 
 def _join_lines(blocks: list[list[str]]) -> Iterator[str]:

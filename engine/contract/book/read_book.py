@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ MAX_CHARACTERS = 8_000_000  # two weeks of speech
 # A longer chapter is parted: one file of sound for all of it would be hard to find one's way in.
 MAX_CHAPTER_CHARACTERS = 60_000
 _LONGEST_TITLE = 120
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def read_book(path: Path) -> Book:
@@ -62,7 +64,7 @@ def _number(raw: list[RawChapter], title: str) -> Iterator[BookChapter]:
         for part, paragraphs in enumerate(_part(chapter.paragraphs)):
             sentences = []
             for paragraph in paragraphs:
-                texts = cut_sentences(paragraph)
+                texts = cut_sentences(_CONTROL.sub(" ", paragraph))
                 for index, text in enumerate(texts):
                     sentence_number += 1
                     sentences.append(BookSentence(sentence_number, text, index == len(texts) - 1))

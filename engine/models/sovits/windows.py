@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 
 from torch import Tensor
 
-# The first window is over a second long; each next one is twice as long, since a join costs two
-# receptive fields and there is more to listen to meanwhile.
-_FIRST_FRAMES = 64
+# The first window is two thirds of a second long, with what it needs behind it just the shortest
+# one that bfloat16 decodes without compiling (see cpu_decoder.py). Each next one is twice as long,
+# since a join costs two receptive fields and there is more to listen to meanwhile.
+_FIRST_FRAMES = 31
 
 
 def growing_ends(frames: int, first: int = _FIRST_FRAMES) -> list[int]:

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.speaking.http.access import AccessControl, AccessPolicy
 from sovdeck.engine.speaking.http.errors import Refusal
 from sovdeck.engine.speaking.http.openai_api import parse_openai
 from sovdeck.engine.speaking.http.request_body import read_json_body
-from sovdeck.engine.speaking.http.speech_answer import answer_speech, busy, client_of
+from sovdeck.engine.speaking.http.speech_answer import (
+    CLOSED_REQUEST,
+    answer_speech,
+    busy,
+    client_of,
+)
 from sovdeck.engine.speaking.http.speech_query import SpeechQuery
 from sovdeck.engine.speaking.http.speech_queue import QueueFull, SpeechJob, SpeechQueue
 from sovdeck.engine.speaking.http.tts_api import parse_tts, parse_v1
@@ -28,6 +35,7 @@ from sovdeck.engine.speaking.voice_pool import VoicePool
 _Parse = Callable[[Any, VoicePool], SpeechQuery]
 _Endpoint = Callable[[Request], Awaitable[Response]]
 _SUCCESS = {"message": "success"}
+_SLASHES = re.compile("/{2,}")
 
 
 def build_app(
@@ -50,7 +58,6 @@ class _Endpoints:
             yield
             await asyncio.to_thread(self._jobs.close)
 
-        both = ["GET", "POST"]
         app = Starlette(
             routes=[
                 Route("/v1/audio/speech", self._speech(parse_openai), methods=["POST"]),
@@ -59,22 +66,24 @@ class _Endpoints:
                 Route("/v1/audio/voices", self.list_audio_voices),
                 Route("/v1/audio/models", self.list_audio_models),
                 Route("/speakers", self.list_speakers),
-                Route("/tts", self._speech(parse_tts), methods=both),
-                Route("/set_gpt_weights", self._set_weights("gpt"), methods=both),
-                Route("/set_sovits_weights", self._set_weights("sovits"), methods=both),
-                Route("/set_refer_audio", self.set_reference, methods=both),
-                Route("/control", self.control, methods=both),
-                Route("/", self._speech(parse_v1), methods=both),
+                _acting("/tts", self._speech(parse_tts)),
+                _acting("/set_gpt_weights", self._set_weights("gpt")),
+                _acting("/set_sovits_weights", self._set_weights("sovits")),
+                _acting("/set_refer_audio", self.set_reference),
+                _acting("/control", self.control),
+                _acting("/", self._speech(parse_v1)),
             ],
             exception_handlers={
                 Refusal: _answer_refusal,
                 Problem: _answer_refusal,
                 HTTPException: _answer_http_exception,
+                ClientDisconnect: _answer_nobody,
                 Exception: _answer_fault,
             },
             lifespan=lifespan,
         )
         app.add_middleware(AccessControl, policy=policy)
+        app.add_middleware(_SingleSlashes)
         return app
 
     def _speech(self, parse: _Parse) -> _Endpoint:
@@ -153,6 +162,26 @@ class _Endpoints:
         await done
 
 
+class _SingleSlashes:
+    """ASGI middleware: an address that ends in a slash, joined with `/tts`, is no other path."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope = {**scope, "path": _SLASHES.sub("/", scope["path"])}
+        await self._app(scope, receive, send)
+
+
+def _acting(path: str, endpoint: _Endpoint) -> Route:
+    """A path where GET does something, as api_v2 has it: HEAD asks for no such thing."""
+    route = Route(path, endpoint, methods=["GET", "POST"])
+    assert route.methods is not None
+    route.methods.discard("HEAD")
+    return route
+
+
 def _model(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "sovdeck"}
 
@@ -192,6 +221,11 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
     facts = {"path": request.url.path[:80], "method": request.method}
     problem = Problem(f"engine.http.{entry}", ExitCode.CONFIG, **facts)
     return Refusal(problem, error.status_code, headers=error.headers).response()
+
+
+async def _answer_nobody(_: Request, __: Exception) -> Response:
+    """A client that left in the middle of its body: no fault, and nobody reads this."""
+    return Response(status_code=CLOSED_REQUEST)
 
 
 async def _answer_fault(_: Request, error: Exception) -> Response:

@@ -26,7 +26,7 @@ from sovdeck.engine.text.reader import LostCharacter
 
 _MAX_NAMED = 32  # lost characters that the header names
 _STALLED_S = 300.0  # a connection that takes nothing for so long is given up
-_CLOSED_REQUEST = 499  # nobody is left to read it
+CLOSED_REQUEST = 499  # nobody is left to read it
 
 
 async def answer_speech(
@@ -57,7 +57,7 @@ async def answer_speech(
         raise busy(full) from None
     except ListenerGone:
         _close(channel, gone)
-        return Response(status_code=_CLOSED_REQUEST)
+        return Response(status_code=CLOSED_REQUEST)
     except Problem as problem:
         _close(channel, gone)
         raise refuse(problem, query.fields) from None

@@ -129,7 +129,10 @@ def _query(
     if named is not None:
         params["ref_audio"] = ""
     called = voices.default if named is None else named[1]
-    voice, reference = voices.find_reference(called)
+    try:
+        voice, reference = voices.find_reference(called)
+    except Problem as problem:
+        raise Refusal(problem, 404, fields["ref_audio"]) from None
     if params.get("ref_audio", "") == "":
         # The words belong to the clip: with the voice's own clip, so do its own words.
         for name in ("ref_audio", "ref_text", "ref_lang"):

@@ -10,7 +10,7 @@ import pytest
 
 from sovdeck.engine.contract.book import epub, read_book
 from sovdeck.engine.contract.book.chapters import Book
-from sovdeck.engine.contract.book.markup import read_page
+from sovdeck.engine.contract.book.markup import read_page, read_tags
 from sovdeck.engine.contract.book.sentences import LONGEST, cut_sentences
 from sovdeck.engine.contract.problem import Problem
 
@@ -149,6 +149,59 @@ def test_subtitles_are_joined_to_sentences(write: Write) -> None:
     assert words(write("x.vtt", vtt)) == [["It rained all day."]]
 
 
+CUES = """1
+00:00:01,000 --> 00:00:02,500
+It rained
+
+2
+00:00:02,600 --> 00:00:04,000
+all day.
+
+3
+00:00:03,000 --> 00:00:06,000
+Then the sun came out.
+"""
+
+
+@pytest.mark.parametrize(
+    "srt",
+    [
+        "\ufeff" + CUES.replace("\n", "\r\n"),
+        CUES.replace("\n", "\r"),
+        CUES.replace("\n", "\r\r\n"),
+        CUES.replace("\n\n", "\n"),  # no blank line before the next number
+        CUES.replace(",500\n", ",500\n\n").replace(",000\n", ",000\n \n"),
+        CUES.replace("00:00:0", "0:0:").replace(",", " . "),
+        CUES[CUES.index("3\n") :] + "\n" + CUES[: CUES.index("3\n")],
+        "7\n00:00:00,100 --> 00:00:00,900\n\n\n" + CUES,
+    ],
+    ids=["BOM, CRLF", "CR", "CR CR LF", "close", "blank", "short times", "order", "empty cue"],
+)
+def test_subtitles_of_any_make_are_read_by_their_times(write: Write, srt: str) -> None:
+    assert words(write("x.srt", srt)) == [["It rained all day.", "Then the sun came out."]]
+
+
+def test_captions_that_roll_are_read_once_and_what_is_said_twice_twice(write: Write) -> None:
+    def cue(start: float, end: float, *lines: str) -> str:
+        return f"00:0{start:.3f} --> 00:0{end:.3f}\n" + "\n".join(lines) + "\n\n"
+
+    rolled = (
+        cue(1, 2, "It rained all")
+        + cue(2, 2.01, "It rained all")
+        + cue(2.01, 3, "It rained all", "day &amp; night")
+        + cue(3, 4, "day &amp; night", "without an end.")
+    )
+    assert words(write("x.vtt", "WEBVTT\n\n" + rolled)) == [
+        ["It rained all day & night without an end."]
+    ]
+    said = cue(1, 2, "Nobody slept.") + cue(2, 3, "Nobody slept.") + cue(4, 5, "Nobody slept.")
+    assert words(write("y.vtt", "WEBVTT\n\n" + said)) == [["Nobody slept."] * 3]
+
+
+def test_signs_that_nothing_shows_are_in_no_sentence(write: Write) -> None:
+    assert words(write("x.txt", b"It rained\0 all\x7f day\x1b.\0")) == [["It rained all day ."]]
+
+
 def test_a_long_chapter_is_parted_between_paragraphs(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,6 +233,28 @@ def test_an_epub_2_has_its_titles_in_a_list(tmp_path: Path) -> None:
     )
     path = make_epub(tmp_path / "b.epub", **{"OEBPS/book.opf": package, "OEBPS/toc.ncx": ncx})
     assert [one.title for one in read_book.read_book(path).chapters] == ["First", "Other"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("application/xhtml+xml", "text/x-oeb1-document"),
+        ("application/xhtml+xml", "application/XHTML+XML"),
+        ('href="text/one', 'href="Text/One'),
+        (PACKAGE[PACKAGE.index("<spine") :], "</package>"),  # all pages in their order
+    ],
+    ids=["older type", "capitals of the type", "capitals of the name", "no spine"],
+)
+def test_odd_packages_are_read_whole(tmp_path: Path, old: str, new: str) -> None:
+    package = PACKAGE.replace(old, new)
+    assert package != PACKAGE
+    book = read_book.read_book(make_epub(tmp_path / "b.epub", **{"OEBPS/book.opf": package}))
+    assert [chapter[0] for chapter in words(book)] == ["One", "Second day"]
+
+
+def test_pictures_alone_are_no_words(tmp_path: Path) -> None:
+    pages = {"OEBPS/text/one.xhtml": "<img src='1.jpg'/>", "OEBPS/text/two b.xhtml": "<svg></svg>"}
+    assert problem_of(make_epub(tmp_path / "b.epub", **pages)) == "engine.book.no_words"
 
 
 def problem_of(path: Path) -> str:
@@ -219,9 +294,41 @@ def test_a_protected_epub_is_named_as_one(tmp_path: Path) -> None:
     encryption = '<encryption><CipherReference URI="OEBPS/text/one.xhtml"/></encryption>'
     path = make_epub(tmp_path / "b.epub", **{"META-INF/encryption.xml": encryption})
     assert problem_of(path) == "engine.book.protected"
+    rooted = encryption.replace('"OEBPS', '"/OEBPS')
+    path = make_epub(tmp_path / "d.epub", **{"META-INF/encryption.xml": rooted})
+    assert problem_of(path) == "engine.book.protected"
     fonts = encryption.replace("text/one.xhtml", "font.otf")
     path = make_epub(tmp_path / "c.epub", **{"META-INF/encryption.xml": fonts})
     assert len(read_book.read_book(path).chapters) == 2
+
+
+def test_an_epub_with_a_password_is_named_as_protected(tmp_path: Path) -> None:
+    path = make_epub(tmp_path / "b.epub")
+    data = bytearray(path.read_bytes())
+    for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = -1
+        while (at := data.find(mark, at + 1)) >= 0:
+            data[at + flags] |= 1
+    path.write_bytes(data)
+    assert problem_of(path) == "engine.book.protected"
+
+
+@pytest.mark.parametrize(
+    "begun",
+    ["<!--", "<![CDATA[", "<![", "<!x", "<!", "<?", "<a ", "</a ", "<a x='", "<", "&#", "<script"],
+)
+@pytest.mark.parametrize("end", ["", ">"])
+def test_beginnings_without_an_end_are_read_once(begun: str, end: str) -> None:
+    """Each was looked for to the end of the page anew: minutes for 1 MB, hours for the limit."""
+    page = read_page("<p>It rained all day.</p>" + begun * 100_000 + end)
+    assert page.paragraphs[0] == "It rained all day."
+    read_tags(begun * 100_000 + end)
+
+
+def test_a_table_of_contents_of_many_tags_is_read_once(tmp_path: Path) -> None:
+    contents = NAV + "<b>x " * 100_000
+    book = read_book.read_book(make_epub(tmp_path / "b.epub", **{"OEBPS/nav.xhtml": contents}))
+    assert book.chapters[0].title == "Wind & rain"
 
 
 def test_what_is_no_book_is_refused_with_a_reason(tmp_path: Path) -> None:
@@ -248,6 +355,14 @@ def test_damaged_bytes_of_an_epub_end_in_a_sentence(tmp_path: Path) -> None:
             read_book.read_book(path)
         except Problem as problem:
             assert problem.key.startswith("engine.book.")
+
+
+def test_declarations_are_not_read_and_cdata_is() -> None:
+    page = read_page(
+        "<!DOCTYPE html><p>one <!-- no > no --> two<![if !x]> three<![endif]><![odd]>"
+        "<![CDATA[ a < b & c ]]> four <! five"
+    )
+    assert page.paragraphs == ["one two three a < b & c four"]
 
 
 def test_a_page_without_end_tags_is_read() -> None:

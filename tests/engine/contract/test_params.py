@@ -100,6 +100,14 @@ def test_what_a_person_types_is_understood(name: str, typed: str, value: object)
     assert check_value(name, typed) == value
 
 
+@pytest.mark.parametrize("name", ["infer.colour", "colour", "infer." + "a" * 1_000_000])
+def test_an_unknown_name_that_is_like_none_gets_no_guess(name: str) -> None:
+    with pytest.raises(Problem) as caught:
+        check_value(name, 1)
+    assert caught.value.key == "engine.params.unknown_name"
+    assert "sovdeck params" in caught.value.hint.en and len(caught.value.message.en) < 120
+
+
 def test_an_unknown_name_gets_the_nearest() -> None:
     with pytest.raises(Problem, match="sovits.epoch") as caught:
         check_value("sovits.epoch", 1)

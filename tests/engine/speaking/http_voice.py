@@ -18,6 +18,7 @@ from sovdeck.engine.commands.serve import bind_loopback
 from sovdeck.engine.runtime.selected_weights import list_voices
 from sovdeck.engine.speaking.http.access import AccessPolicy
 from sovdeck.engine.speaking.http.app import build_app
+from sovdeck.engine.speaking.http.protocol import SpeechProtocol
 from sovdeck.engine.speaking.http.speech_queue import SpeechQueue
 from sovdeck.engine.speaking.service import SpeechService
 from sovdeck.engine.speaking.voice_loader import VoiceLoader
@@ -98,7 +99,10 @@ def serve(
     jobs = jobs or SpeechQueue()
     listener = bind_loopback(0)
     config = uvicorn.Config(
-        build_app(voices, policy, jobs), log_level="error", timeout_graceful_shutdown=2
+        build_app(voices, policy, jobs),
+        http=SpeechProtocol,
+        log_level="error",
+        timeout_graceful_shutdown=2,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

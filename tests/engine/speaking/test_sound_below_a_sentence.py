@@ -12,7 +12,9 @@ import torch
 from tiny_voice import Models
 
 from sovdeck.engine.audio.pcm import SPEECH_SAMPLE_RATE
+from sovdeck.engine.models.sovits import cpu_decoder
 from sovdeck.engine.models.sovits.config import SovitsConfig
+from sovdeck.engine.models.sovits.decoder import Decoder
 from sovdeck.engine.models.sovits.flow import Flow
 from sovdeck.engine.models.sovits.synthesizer import Synthesizer
 from sovdeck.engine.models.sovits.windows import decode_windows, growing_ends
@@ -90,12 +92,17 @@ def test_the_flow_in_windows_of_43_frames_is_exact_too() -> None:
             assert (torch.allclose(joined, whole, atol=1e-12)) is exact, reach
 
 
-@pytest.mark.parametrize(("frames", "ends"), [(1, [1]), (96, [96]), (97, [64, 97]), (600, None)])
+@pytest.mark.parametrize(("frames", "ends"), [(1, [1]), (46, [46]), (47, [31, 47]), (600, None)])
 def test_windows_grow_and_end_with_the_sentence(frames: int, ends: list[int] | None) -> None:
     found = growing_ends(frames)
     assert found[-1] == frames and found == sorted(set(found))
     assert ends is None or found == ends
-    assert len(found) <= 4  # each join costs two receptive fields
+    assert len(found) <= 5  # each join costs two receptive fields
+
+
+def test_the_first_window_is_the_shortest_one_that_bfloat16_has_code_for() -> None:
+    reach = Decoder(SovitsConfig.v2()).receptive_frames
+    assert growing_ends(600)[0] + reach == min(cpu_decoder._WINDOW_FRAMES)
 
 
 def test_a_take_is_what_its_listener_heard(speaker: SpeechPipeline, ask: Ask) -> None:

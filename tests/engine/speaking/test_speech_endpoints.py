@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import io
 import json
+import socket
 import urllib.parse
 import wave
 from collections.abc import Callable, Iterator
@@ -481,6 +483,54 @@ def test_odd_bodies_and_paths_are_answered_in_the_same_shape(
     answer = voice.ask(path, data)
     assert answer.status == status
     check_shape(answer.json)
+
+
+NO_HTTP = [
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 TLS, as https:// begins\r\n\r\n",
+    b"GET /v1/models\r\n\r\n",
+    b"GET /v1/models HTTP/1.1\r\n\r\n",  # no Host
+    b"POST /tts HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
+    b"POST /tts HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n",
+]
+
+
+@pytest.mark.parametrize("sent", NO_HTTP)
+def test_what_is_no_http_is_answered_in_the_same_shape(voice: Endpoint, sent: bytes) -> None:
+    host, port = urllib.parse.urlsplit(voice.address).netloc.split(":")
+    with socket.create_connection((host, int(port)), timeout=60) as client:
+        client.sendall(sent)
+        answer = http.client.HTTPResponse(client)
+        answer.begin()
+        assert answer.status == 400
+        found = json.loads(answer.read())
+    check_shape(found)
+    assert found["error"]["code"] == "engine.http.not_http"
+
+
+def test_head_speaks_and_changes_nothing(voice: Endpoint) -> None:
+    before = kept(voice)
+    for path in ("/tts?text=Hello.", "/?text=Hello.", "/set_gpt_weights?weights_path=Test-e2.ckpt"):
+        answer = voice.ask(path, method="HEAD")
+        assert answer.status == 405 and "GET" in answer.headers["Allow"]
+    assert kept(voice) == before
+    assert voice.ask("/v1/models", method="HEAD").status == 200
+
+
+@pytest.mark.parametrize("path", ["//tts", "//v1/audio/speech", "/v1//audio/speech"])
+def test_an_address_that_ends_in_a_slash_is_no_other_path(voice: Endpoint, path: str) -> None:
+    assert voice.ask(path, {"text": TEXT, "input": TEXT}).status == 200
+
+
+def test_a_client_that_leaves_in_its_body_is_no_fault(
+    voice: Endpoint, caplog: pytest.LogCaptureFixture
+) -> None:
+    host, port = urllib.parse.urlsplit(voice.address).netloc.split(":")
+    with socket.create_connection((host, int(port)), timeout=60) as client:
+        client.sendall(b"POST /tts HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{")
+        client.shutdown(socket.SHUT_WR)
+        assert not client.recv(100)
+    assert voice.ask("/v1/models").status == 200
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 def test_a_fault_of_ours_is_an_answer_too(voice: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:

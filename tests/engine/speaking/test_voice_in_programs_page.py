@@ -77,4 +77,4 @@ def test_each_program_saves_a_sound(
 def test_both_pages_show_the_same_requests() -> None:
     kinds = ("http", "sh", "python")
     english, chinese = ([blocks(page, kind) for kind in kinds] for page in PAGES)
-    assert english == chinese and [len(one) for one in english] == [9, 2, 1]
+    assert english == chinese and [len(one) for one in english] == [10, 2, 1]

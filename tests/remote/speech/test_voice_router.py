@@ -32,6 +32,7 @@ class Engine:
 
     def __init__(self, name: str, *voices: str, token: str = "") -> None:
         self.asked: list[tuple[str, Any]] = []
+        self.voices = list(voices)
         self.gone = threading.Event()
         self.awake = threading.Event()
         self.awake.set()
@@ -72,7 +73,9 @@ class Engine:
                     self.set_weights(urllib.parse.parse_qs(query)["weights_path"][0])
                     return
                 lists: dict[str, Any] = {
-                    "/v1/models": {"data": [{"id": one, "object": "model"} for one in voices]},
+                    "/v1/models": {
+                        "data": [{"id": one, "object": "model"} for one in engine.voices]
+                    },
                     "/v1/audio/voices": {"voices": [{"id": one, "name": one} for one in voices]},
                     "/v1/audio/models": {"models": [{"id": one, "name": one} for one in bases]},
                     "/speakers": [{"name": one, "voice_id": one} for one in voices],
@@ -193,6 +196,34 @@ def test_a_name_that_several_servers_have_is_refused_with_both(served: Served) -
     assert not served.gpu.asked and not served.lab.asked
 
 
+def test_an_unknown_voice_is_answered_with_those_of_all_servers(served: Served) -> None:
+    clip = {"text": "Hello.", "ref_audio_path": "./参考音频/Zoe.wav"}
+    for field, (status, answer) in {
+        "voice": served.speak("Zoe"),
+        "model": served.speak("alloy", model="Zoe"),
+        "ref_audio_path": served.ask("/tts", clip),
+    }.items():
+        assert (status, answer["error"]["param"]) == (404, field)
+        assert answer["error"]["code"] == "engine.http.no_voice"
+        assert "Zoe" in answer["message"] and ", ".join(served.models) in answer["message"]
+    for called in ("Zoe", "tts-1"):
+        status, answer = served.ask(f"/v1/models/{called}")
+        assert (status, answer["error"]["param"]) == (404, "model")
+    served.at_lab.problem = lost()
+    answer = served.speak("Zoe")[1]
+    assert "gpu/Anna, gpu/Anna:happy, Bella." in answer["message"], "as the lists show it"
+    assert not served.gpu.asked and not served.lab.asked
+
+
+def test_a_voice_trained_a_moment_ago_is_no_unknown_one(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert served.speak("Zoe")[0] == 404
+    served.lab.voices.append("Zoe")
+    monkeypatch.setattr(server_voices, "_AGAIN_S", 0.0)
+    assert served.speak("Zoe") == (200, "lab")
+
+
 def test_the_other_endpoints_are_shared_out_too(served: Served) -> None:
     clip = {"text": "Hello.", "ref_audio_path": "./参考音频/lab/Anna.wav"}
     assert served.ask("/", clip) == (200, "lab")
@@ -246,6 +277,71 @@ def test_bodies_in_chunks_are_read_and_endless_ones_are_not(served: Served) -> N
         "invalid_request_error",
     )
     connection.close()
+
+
+def raw_answer(served: Served, sent: bytes) -> tuple[int, Any]:
+    with socket.create_connection(("127.0.0.1", served.router.port), timeout=60) as client:
+        client.sendall(sent)
+        answer = http.client.HTTPResponse(client)
+        answer.begin()
+        return answer.status, json.loads(answer.read())
+
+
+HEAD = b"POST /tts HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 TLS\r\n\r\n", 400, "not_http"),
+        (b"GET /tts HTTP/9.1\r\n\r\n", 505, "not_http"),
+        (b"GET /?text=" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n", 414, "long_head"),
+        (b"GET / HTTP/1.1\r\nX-A: " + b"a" * 70_000 + b"\r\n\r\n", 431, "long_head"),
+        (b"BREW /tts HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 405, "no_method"),
+        (HEAD + b"Content-Length: -5\r\n\r\n", 400, "not_http"),
+        (HEAD + b"Content-Length: \xb2\r\n\r\n", 400, "not_http"),
+        (HEAD + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n", 400, "not_http"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n", 400, "not_http"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}x\r\n0\r\n\r\n", 400, "not_http"),
+        # Sent whole before the answer is read.
+        (HEAD + b"Content-Length: 80000000\r\n\r\n" + b"a" * 80_000_000, 413, "large_body"),
+    ],
+    ids=lambda given: str(given)[:30],
+)
+def test_what_no_server_is_asked_is_refused_in_the_shape_of_all_refusals(
+    served: Served, sent: bytes, status: int, code: str
+) -> None:
+    found, answer = raw_answer(served, sent)
+    assert (found, answer["error"]["code"]) == (status, f"engine.http.{code}")
+    assert set(answer) == {"error", "message", "exception"} and not served.gpu.asked
+
+
+def test_a_body_that_drips_is_given_up(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(voice_router, "_BODY_S", 0.0)
+    status, answer = raw_answer(served, HEAD + b"Content-Length: 99\r\n\r\n{")
+    assert (status, answer["error"]["code"]) == (408, "engine.http.slow_body")
+
+
+@pytest.mark.parametrize("voice", ["\ud800", "Zoe\udfff", "lab/Anna", "Anna"])
+def test_half_a_surrogate_is_for_the_engine_to_refuse(served: Served, voice: str) -> None:
+    assert served.speak(voice, input="\ud800") == (200, "gpu")
+    assert served.gpu.asked[-1][1]["voice"] == voice, "as it came"
+
+
+def test_head_is_answered_without_a_body_and_other_methods_by_the_server(served: Served) -> None:
+    for command in ("HEAD", "PUT", "PATCH", "DELETE"):
+        connection = http.client.HTTPConnection("127.0.0.1", served.router.port, timeout=30)
+        connection.request(command, "/v1/models/Zoe")
+        answer = connection.getresponse()
+        assert answer.status == 404
+        assert bool(answer.read()) is (command != "HEAD")
+        connection.close()
+
+
+def test_an_address_that_ends_in_a_slash_reaches_the_voice_too(served: Served) -> None:
+    body = {"voice": "Clara", "input": "x"}
+    assert served.ask("//v1//audio/speech", body) == (200, "lab")
+    assert served.lab.asked[-1][0] == "/v1/audio/speech"
 
 
 def lost() -> Problem:
@@ -317,6 +413,17 @@ def test_strangers_learn_not_what_is_away() -> None:
             assert served.speak(called)[0] == 401
         status, answer = served.ask("/tts", {"text": "Hello."}, Authorization=f"Bearer {TOKEN}")
         assert (status, answer["error"]["code"]) == (503, "remote.speak.voices_away")
+        served.at_lab.problem = lost()
+        for path in ("/v1/models", "/v1/models/Bella", "/nowhere", "/set_gpt_weights"):
+            status, answer = served.ask(path, Authorization="Bearer wrong")
+            assert (status, answer["error"]["code"]) == (401, "engine.http.token"), path
+            assert served.headers["WWW-Authenticate"] == "Bearer"
+            assert "gpu" not in str(answer) and "lab" not in str(answer)
+            assert served.ask(path, Authorization=f"Bearer {TOKEN}")[0] == 503, path
+        for called in ("Bella", "alloy", "nobody"):
+            for header in ({}, {"Authorization": f"Basic {TOKEN}"}, {"Authorization": "Bearer é"}):
+                assert served.speak(called)[0] == 401
+                assert served.ask("/v1/audio/voices", **header)[0] == 401
     finally:
         served.close()
 
