@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
-from sovdeck.engine.contract.foreign_values import parse_json_object
+from sovdeck.engine.contract.foreign_values import LATEST_MS, parse_json_object
 
 EVENT_VERSION = 1
 
@@ -113,6 +113,7 @@ def to_event(raw: object) -> Event | None:
     if (
         not _is_int(seq)
         or not _is_int(t)
+        or not 0 <= t < LATEST_MS
         or not isinstance(run, str)
         or not isinstance(type_, str)
         or type_ not in REQUIRED_FIELDS

@@ -74,6 +74,24 @@ def test_no_payload_of_a_server_crashes_the_fold(type_: str, data: st.DataObject
     fold(RunState(), [one])
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"t": 32_503_680_000_000},
+        {"t": -1},
+        {"seq": 10**400},
+        {"metrics": {"loss": 10**400}},
+        {"metrics": {"loss": -(10**301)}},
+    ],
+    ids=["after the year 3000", "before 1970", "seq", "400 digits", "302 characters"],
+)
+def test_no_number_of_a_server_is_beyond_arithmetic(change: dict[str, object]) -> None:
+    whole = {"v": 1, "seq": 0, "t": 1, "run": "r", "type": "validation", "epoch": 1}
+    line = json.dumps({**whole, "metrics": {"loss": 10**299}})
+    assert parse_event(line) is not None
+    assert parse_event(json.dumps({**json.loads(line), **change})) is None
+
+
 def test_state_is_the_same_however_the_stream_is_cut() -> None:
     events = small_run()
     whole = fold(RunState(), events)
