@@ -13,10 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
-from sovdeck.engine.contract.foreign_values import parse_json_object
+from sovdeck.engine.contract.foreign_values import LATEST_MS, parse_json_object
 
 EVENT_VERSION = 1
-LATEST_T = 32_503_680_000_000  # the year 3000, the last that every system's clock can show
 
 REQUIRED_FIELDS: dict[str, tuple[str, ...]] = {
     # voice: str, stages: [str], device: {kind, name, memory_total}, engine: version
@@ -112,9 +111,13 @@ def to_event(raw: object) -> Event | None:
     if not isinstance(raw, dict) or raw.get("v") != EVENT_VERSION:
         return None
     seq, t, run, type_ = raw.get("seq"), raw.get("t"), raw.get("run"), raw.get("type")
-    if not _is_int(seq) or not _is_int(t) or not isinstance(run, str) or not isinstance(type_, str):
-        return None
-    if not 0 <= t < LATEST_T:
+    if (
+        not _is_int(seq)
+        or not _is_int(t)
+        or not 0 <= t < LATEST_MS
+        or not isinstance(run, str)
+        or not isinstance(type_, str)
+    ):
         return None
     attempt, stage = raw.get("attempt", 1), raw.get("stage")
     if not _is_int(attempt) or not isinstance(stage, (str, type(None))):

@@ -9,18 +9,27 @@ from typing import Any
 from sovdeck.engine.contract.problem import ExitCode, Problem
 
 _LONGEST_NUMBER = 19  # digits; more are no size, time or count of anything
+_LONGEST_INTEGER = 300  # digits of JSON; a longer one is beyond what arithmetic with floats takes
+# Milliseconds since 1970: the year 3000, the last whose days every system can name.
+LATEST_MS = 32_503_680_000_000
 
 
 def parse_json(text: str | bytes) -> Any:
     """Return the value of `text`; ValueError for what is no JSON.
 
     Nesting too deep for the reader is one too, which the standard library raises as
-    RecursionError; so are numbers of thousands of digits and bytes that are no UTF-8.
+    RecursionError; so are integers that no float can hold and bytes that are no UTF-8.
     """
     try:
-        return json.loads(text)
+        return json.loads(text, parse_int=_parse_integer)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+
+
+def _parse_integer(digits: str) -> int:
+    if len(digits) > _LONGEST_INTEGER:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
 
 
 def parse_json_object(text: str | bytes) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any, TypeGuard
 from sovdeck.engine.contract.curves import Curves, with_points
 from sovdeck.engine.contract.events import Event, to_event, without_nan
 from sovdeck.engine.contract.fold import RunState, StageState, fold
+from sovdeck.engine.contract.foreign_values import parse_json
 from sovdeck.engine.contract.saved_losses import SavedLosses, with_saved_losses
 from sovdeck.engine.contract.series import LIMIT, Series
 
@@ -102,8 +103,8 @@ def parse_summary(data: bytes, limit: int = LIMIT) -> RunSummary | None:
     if whole.endswith(b","):
         whole = whole[:-1] + b"}"
     try:
-        raw = json.loads(whole)
-    except (ValueError, RecursionError):
+        raw = parse_json(whole)
+    except ValueError:
         return None
     if not isinstance(raw, dict) or raw.get("v") != SUMMARY_VERSION:
         return None

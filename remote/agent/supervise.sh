@@ -10,7 +10,7 @@
 # Where the supervisor of an engine was killed and the engine lives on, that engine is adopted
 # instead of a second one being started: watched from here on, its exit taken from its own events.
 #
-#   DIR/lock.N      one for each attempt; made atomically, so a second start is refused (98), also
+#   DIR/lock.N      one for each attempt; linked into its place, so a second start is refused (98), also
 #                   while a command works on whose supervisor was killed
 #   DIR/engine.lock held by the command itself, when it is the engine: "PID ATTEMPT", the second as
 #                   its events count them
@@ -55,20 +55,36 @@ if [ "$attempt" -gt 1 ]; then
     if alive "${pid:-0}" "${start:-0}" "${its_boot:-}"; then exit 98; fi
     # field NAME: a number of pid.json
     field() { sed -n "s/.*\"$1\":\([0-9]*\)[,}].*/\1/p" pid.json 2>/dev/null; }
-    child=$(field child)
-    if [ "${child:-0}" -gt 0 ] && alive "$child" "$(field child_start)" "${its_boot:-}"; then
+    child=$(field child); child_start=$(field child_start)
+    if [ "${child:-0}" -gt 0 ] && alive "$child" "$child_start" "${its_boot:-}"; then
         [ -e engine.lock ] || exit 98  # no engine: nobody could tell how it ends
         adopted=$child
-    # Its supervisor may have died before it wrote the number down. The engine holds this lock while
-    # it lives (engine/runs/run_lock.py); where nothing can ask for it the next engine refuses.
-    elif [ -e engine.lock ] && command -v flock >/dev/null 2>&1; then
-        flock -n engine.lock true 2>/dev/null
-        [ "$?" -eq 1 ] && exit 98
     fi
 fi
-# 99: the lock is ours, but nothing can be written, as on a full disk.
-(set -C; exec 5>"lock.$attempt"; echo "$me $mine $boot" >&5 || exit 99) 2>/dev/null
-case $? in 0) ;; 99) exit 99 ;; *) exit 98 ;; esac
+# Its supervisor may have died before it wrote the number down, or it never had one. The engine holds
+# this lock while it lives (engine/runs/run_lock.py) and writes its number there; where nothing can
+# ask for the lock the next engine refuses.
+if [ -z "$adopted" ] && [ -e engine.lock ] && command -v flock >/dev/null 2>&1; then
+    flock -n engine.lock true 2>/dev/null
+    if [ "$?" -eq 1 ]; then
+        read -r child its_attempt <engine.lock
+        # Adopted only where that number is surely its own: on a disk that several machines share it
+        # may be another process here.
+        # shellcheck disable=SC2154
+        child_start=$(start_of "${child:-0}") &&
+            [ "$(cd "$proc/$child/cwd" 2>/dev/null && pwd -P)" = "$(pwd -P)" ] || exit 98
+        adopted=$child
+    fi
+fi
+# link(2) makes the lock appear whole or not at all: no other start can read it half written, and
+# take it for one whose holder is gone.
+echo "$me $mine $boot" 2>/dev/null >"lock.new.$me" || { rm -f "lock.new.$me"; exit 99; }
+ln "lock.new.$me" "lock.$attempt" 2>/dev/null && locked=yes || locked=
+rm -f "lock.new.$me"
+if [ -z "$locked" ]; then
+    [ -e "lock.$attempt" ] && exit 98
+    exit 99
+fi
 
 # A file is written beside its place and renamed, so a reader never sees half of it.
 write_atomic() {
@@ -104,7 +120,6 @@ forward_signal() {
 }
 trap forward_signal TERM INT
 if [ -n "$child" ]; then
-    child_start=$(field child_start)
     wait=  # it works already: later ones wait for it, it for none
     write_pid "$child" "$child_start" || exit 99
 else

@@ -99,6 +99,7 @@ class Authenticator:
         # Public blobs, so that a key of the agent and of a file is tried once.
         self._offered_blobs: set[bytes] = set()
         self._agent_keys: dict[bytes, Any] = {}
+        self._gave_up = False  # a person left a hidden question without an answer
         self._unusable: Problem | None = None  # the first named key file that cannot be used
         self._tried_stored_password = False  # the keyring's password was used
         self._used_last_password = False  # no further source of a password
@@ -236,7 +237,15 @@ class Authenticator:
         self._used_last_password = True
         if credentials.password is not None:
             return credentials.password
-        return credentials.prompt(self._spec.name, prompt) if credentials.prompt else None
+        return self._ask_hidden(prompt)
+
+    def _ask_hidden(self, prompt: str) -> Secret | None:
+        """A person's answer; None without one, and then nothing more is asked in this log-in."""
+        if self._gave_up or not self._credentials.prompt:
+            return None
+        secret = self._credentials.prompt(self._spec.name, prompt)
+        self._gave_up = secret is None
+        return secret
 
     def _try_password(self) -> bool:
         while True:
@@ -258,7 +267,10 @@ class Authenticator:
                 secret = self._next_password(prompt) if first else None
                 seen_prompts.append(prompt)
                 more = shown or not first or self._sent_secret
-                if secret is None and more and self._credentials.prompt:
+                if secret is None and more and not shown:
+                    secret = self._ask_hidden(prompt)
+                elif shown and self._credentials.prompt and not self._gave_up:
+                    # Nothing may be the answer: "Press Enter to go on".
                     secret = self._credentials.prompt(self._spec.name, prompt)
                 answered.append(secret is not None)
                 replies.append(secret.reveal() if secret else "")

@@ -17,7 +17,7 @@ from sovdeck.remote.config.schema import SERVER_NAME, ProjectConfig, ServerSecti
 
 def check_name_free(app_paths: AppPaths, name: str, *, replace: bool = False) -> None:
     """Problem when a server cannot be saved under `name`; checked before connecting."""
-    if not re.match(SERVER_NAME, name):
+    if not re.fullmatch(SERVER_NAME, name):
         raise Problem("remote.config.bad_server_name", ExitCode.CONFIG, name=name)
     servers = _servers_table(_read_document(app_paths.servers_file))
     if name in servers and not replace:

@@ -14,6 +14,7 @@ from sovdeck.engine.contract.measured import Measurement
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.auth.signature import fits, sign
 from sovdeck.remote.config.paths import AppPaths
+from sovdeck.remote.locked_file import edit_lines
 from sovdeck.remote.servers.server import ServerSession
 from sovdeck.remote.speech.json_lines import run_engine_command
 from sovdeck.remote.transfer.download.part_file import disk_errors
@@ -72,10 +73,9 @@ class BenchRows:
         """Sign a row and append it."""
         public, signature = sign(_signed_bytes(row, server), self._key)
         kept = KeptRow(row, server, public, signature)
-        with disk_errors(self._file):
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            with self._file.open("ab") as file:
-                file.write(json.dumps(kept.as_json(), sort_keys=True).encode() + b"\n")
+        # Readable by its owner alone: it names the server.
+        with disk_errors(self._file), edit_lines(self._file) as lines:
+            lines.append(json.dumps(kept.as_json(), sort_keys=True) + "\n")
         return kept
 
     def read(self) -> Iterator[KeptRow]:

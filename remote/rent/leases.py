@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
-from sovdeck.engine.contract.foreign_values import parse_json
+from sovdeck.engine.contract.foreign_values import LATEST_MS, parse_json, to_number
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.locked_file import edit_lines
 from sovdeck.remote.rent.provider import STATIONS, EndAction, Offer, Station
@@ -193,7 +193,7 @@ def _format(lease: Lease) -> str:
 
 _TEXTS = ("name", "provider", "voice", "gpu", "currency", "instance", "server")
 _TIMES = ("created_at", "expires_at")
-_OPTIONAL_NUMBERS = ("price_per_hour", "home_at", "ended_at", "stopped_at")
+_OPTIONAL_TIMES = ("home_at", "ended_at", "stopped_at")
 
 
 def _parse(line: str) -> Lease | None:
@@ -206,9 +206,11 @@ def _parse(line: str) -> Lease | None:
         return None
     given = {each.name: record[each.name] for each in fields(Lease) if each.name in record}
     texts = all(isinstance(given.get(name, ""), str) for name in _TEXTS)
-    times = all(_is_number(given.get(name)) for name in _TIMES)
-    numbers = all(given.get(name) is None or _is_number(given[name]) for name in _OPTIONAL_NUMBERS)
-    idle = _is_number(given.get("idle_s", 0.0))
+    times = all(_is_time(given.get(name)) for name in _TIMES)
+    times &= all(given.get(name) is None or _is_time(given[name]) for name in _OPTIONAL_TIMES)
+    price = given.get("price_per_hour")
+    numbers = price is None or to_number(price) is not None
+    idle = _is_time(given.get("idle_s", 0.0))
     places = given.get("station", "create") in STATIONS and given.get("end") in get_args(EndAction)
     if not (texts and times and numbers and idle and places):
         return None
@@ -220,5 +222,6 @@ def _parse(line: str) -> Lease | None:
         return None
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _is_time(value: object) -> bool:
+    seconds = to_number(value)
+    return seconds is not None and 0 <= seconds < LATEST_MS / 1000

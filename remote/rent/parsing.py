@@ -12,9 +12,12 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class ProviderAnswer(BaseModel):
-    """A part of an answer; what is not named in it is left out, since providers add fields."""
+    """A part of an answer; what is not named in it is left out, since providers add fields.
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    NaN and infinity, which the reader of JSON takes, are no number of anything.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
 
 def parse_as(model: type[Model], answer: Any, provider: str) -> Model:

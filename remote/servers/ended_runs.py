@@ -38,7 +38,7 @@ class EndedRuns:
         path = self._path(job)
         if path is not None:
             line = summary.first_line().encode("utf-8")
-            write_atomic(path, _identity(job) + b"\n" + line, durable=False)
+            write_atomic(path, _identity(job) + b"\n" + line, durable=False, mode=0o600)
 
     def _path(self, job: JobState) -> Path | None:
         if not job.ended or not job.server_id:

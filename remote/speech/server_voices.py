@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sovdeck.engine.contract.foreign_values import parse_json_object
+from sovdeck.engine.contract.foreign_values import parse_json, parse_json_object
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.remote.secret import Secret
 
@@ -125,7 +125,7 @@ class ServerVoices:
         rows: list[object] = []
         for server, answer in self._ask_all(path):
             with contextlib.suppress(ValueError):
-                whole = json.loads(answer)
+                whole = parse_json(answer)
                 found = whole.get(field) if isinstance(whole, dict) and field else whole
                 for row in found if isinstance(found, list) else []:
                     if isinstance(row, dict):
@@ -133,7 +133,7 @@ class ServerVoices:
         merged: object = rows
         if field is not None:
             merged = {**({"object": "list"} if field == "data" else {}), field: rows}
-        return json.dumps(merged, ensure_ascii=False).encode()
+        return json.dumps(merged, ensure_ascii=False).encode("utf-8", "replace")
 
     def _ask_all(self, path: str) -> list[tuple[VoiceServer, bytes]]:
         """What each server that answers in time says at `path`, in the order of the servers."""

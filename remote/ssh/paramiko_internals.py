@@ -230,7 +230,12 @@ class Transport(paramiko.ServiceRequestingTransport):  # type: ignore[misc]
         # on our first channel until they are acknowledged: the system would wait 40 ms with that.
         super()._parse_global_request(message)
         if self.clear_to_send.is_set():
-            self.send_ignore()
+            # Not by send_ignore(): its random bytes are no string, and a server that reads the
+            # message (RFC 4253 section 11.2) ends the connection.
+            ignored = paramiko.Message()
+            ignored.add_byte(paramiko.common.cMSG_IGNORE)
+            ignored.add_string("")
+            self._send_user_message(ignored)
 
     def close_now(self) -> None:
         """Close at once: plain close() leaves the reading thread in recv() for a while."""

@@ -125,7 +125,7 @@ class ClipMeasurer:
             if (known := self._known.get(key)) is not None
         }
         data = json.dumps({"v": _CACHE_VERSION, "clips": clips}).encode()
-        write_atomic(self._cache_file(source), data, durable=False)
+        write_atomic(self._cache_file(source), data, durable=False, mode=0o600)
 
 
 def _version_of(path: Path) -> FileVersion:

@@ -22,6 +22,7 @@ from sovdeck.engine.contract import events as contract_events
 from sovdeck.engine.contract.dataset.items import read_dataset_list
 from sovdeck.engine.contract.dataset.measure import measure_wav
 from sovdeck.engine.contract.fold import RunState, StageState, fold
+from sovdeck.engine.contract.format import format_money
 from sovdeck.engine.contract.layout import Layout
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.engine.contract.run_summary import RunSummary, parse_summary
@@ -47,6 +48,7 @@ from sovdeck.remote.probe.facts import parse_facts
 from sovdeck.remote.probe.providers import find_profile
 from sovdeck.remote.probe.telemetry import TelemetryParser
 from sovdeck.remote.rent.leases import _parse as _parse_lease
+from sovdeck.remote.rent.rental import LookedAtLease
 from sovdeck.remote.servers.run_list import RunRow
 from sovdeck.remote.speech import json_lines, speech_session, text_reader
 from sovdeck.remote.speech.audition import _parse_update
@@ -63,7 +65,9 @@ from sovdeck.tui.cli.console import Console
 from sovdeck.tui.cli.follow_run import format_notice, format_stage_progress
 from sovdeck.tui.cli.run_table import row_json, run_failure
 from sovdeck.tui.cli.watch_runs import change_key, format_row
+from sovdeck.tui.screens.rent.text import lease_until
 from sovdeck.tui.services.converters import server_summary, to_job_status, to_telemetry
+from sovdeck.tui.services.live.rentals import _lease_row
 from sovdeck.tui.shell.settings import load_settings
 from sovdeck.tui.state import events as ev
 from sovdeck.tui.state.models import JobStatus
@@ -343,6 +347,14 @@ def read_host(data: bytes) -> None:
     resolve_host_spec("ssh box", [_scratch("config", data)])
 
 
+def read_lease(data: bytes) -> None:
+    """A line of the file of leases, to what the Rent screen says of it."""
+    lease = _parse_lease(data.decode("utf-8", "replace"))
+    if lease is not None:
+        row = _lease_row(LookedAtLease(lease, None), None)
+        lease_until(row), format_money(row.cost_at(6), row.currency)
+
+
 def read_text_file(read: Callable[[Path], object], name: str) -> Callable[[bytes], object]:
     """A reader of a whole file."""
     return lambda data: read(_scratch(name, data))
@@ -536,7 +548,7 @@ PARSERS = (
             b'{"name": "a", "provider": "p", "voice": "v", "gpu": "g", "currency": "USD", "end": "stop",'
             b' "instance": "i", "server": "s", "created_at": 1.5, "expires_at": 2.5}',
         ),
-        lambda data: _parse_lease(data.decode("utf-8", "replace")),
+        read_lease,
     ),
     Parser(
         "bench rows",

@@ -231,9 +231,12 @@ def search(trials: int, seed: int, folder: Path) -> Outcome:
     if set(kept.values()) != {PASSWORD, address, TOKEN, PROVIDER_KEY}:
         outcome.failures.append(f"kept in the keyring: {sorted(kept)}")
     outcome.failures += find_in_files(folder)
-    config = trial.laptop.home / "config"
-    files = [path for path in config.rglob("*") if path.is_file() and path.suffix != ".pub"]
-    outcome.failures += [f"others may read {p}" for p in files if p.stat().st_mode & 0o077]
+    # What is kept of servers names hosts, users and their paths; sounds and public keys do not.
+    for place in ("config", "data", "cache"):
+        for path in (trial.laptop.home / place).rglob("*"):
+            open_to_all = path.is_file() and path.stat().st_mode & 0o077
+            if open_to_all and path.suffix not in (".pub", ".wav"):
+                outcome.failures.append(f"others may read {path}")
     return outcome
 
 

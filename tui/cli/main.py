@@ -10,10 +10,11 @@ import argparse
 import importlib
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, TracebackType
 from typing import TextIO
 
 from sovdeck.engine import __version__
@@ -25,6 +26,7 @@ from sovdeck.engine.contract.catalogue import (
     to_language,
 )
 from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.remote.printable import strip_controls
 from sovdeck.tui.cli.console import Console, can_move_cursor
 from sovdeck.tui.cli.parser import LocalizedParser
 
@@ -85,6 +87,9 @@ OTHER_SPELLINGS: dict[tuple[str, ...], tuple[str, ...]] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; returns the exit code of the process."""
     open_streams()
+    if arguments is None:  # this process is the command
+        sys.excepthook = _print_traceback
+        threading.excepthook = lambda thrown: _print_traceback(*thrown[:3])
     argv = move_global_options_first(sys.argv[1:] if arguments is None else arguments)
     argv = resolve_spelling(argv)
     language = detect_language(argv)
@@ -100,6 +105,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output (`head`, a pager) has closed: no failure.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.OK)
+
+
+def _print_traceback(
+    kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
+) -> None:
+    """Print what nobody caught, as the interpreter does; its words may be a server's."""
+    import traceback  # here: it is seldom needed
+
+    lines = traceback.format_exception(kind, error, trace)
+    sys.stderr.write(strip_controls("".join(lines)))
+    sys.stderr.flush()
 
 
 def _run_command(module: ModuleType | None, args: argparse.Namespace, console: Console) -> int:

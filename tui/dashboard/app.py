@@ -31,6 +31,7 @@ from textual.widget import Widget
 
 from sovdeck.engine.contract.catalogue import LANGUAGES, Language
 from sovdeck.engine.contract.problem import ExitCode
+from sovdeck.remote.printable import strip_controls
 from sovdeck.tui.dashboard.clipboard import copy_with_system_tool
 from sovdeck.tui.dashboard.controller import Controller
 from sovdeck.tui.dashboard.signals import leave_on_signals
@@ -147,7 +148,7 @@ class SovdeckApp(BaseApp):
 
     def _fatal_error(self) -> None:
         # Textual's own shows the values of variables, and a password may be among them.
-        trace = traceback.format_exc()
+        trace = strip_controls(traceback.format_exc())  # its words may be a server's
         sentence = translate(self, "tui.notices.fatal") + "\n"
         self.panic(Text(f"{trace}\n{sentence}", no_wrap=True, overflow="ignore"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import shutil
 import subprocess
@@ -52,4 +53,5 @@ def notification_argv(title: str, message: str, platform: str = sys.platform) ->
         return ["osascript", "-e", _APPLESCRIPT, title, message]
     if platform == "win32":
         return ["powershell", "-NoProfile", "-NonInteractive", "-Command", _POWERSHELL_SCRIPT]
-    return ["notify-send", "--app-name=sovdeck", "--", title, message]
+    # The body is read as markup there: a link of a server's would look like one of ours.
+    return ["notify-send", "--app-name=sovdeck", "--", title, html.escape(message, quote=False)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from sovdeck.engine.contract.catalogue import Language
@@ -11,8 +12,11 @@ from sovdeck.engine.contract.problem import Problem
 from sovdeck.remote.auth.credentials import Keyring
 from sovdeck.remote.config.sections import NotifySection
 from sovdeck.remote.notify import webhook, wechat
+from sovdeck.remote.printable import strip_controls
 from sovdeck.tui.notify import desktop
 from sovdeck.tui.state.models import RunEnd
+
+_LONGEST_NAME = 200  # characters: no name of ours comes near, and no argument may be endless
 
 
 class RunNotifier:
@@ -31,7 +35,12 @@ class RunNotifier:
         self._show_notification = show_notification
 
     def notify(self, end: RunEnd) -> list[Problem]:
-        """Send every configured notification; one Problem for each that failed."""
+        """Send every configured notification; one Problem for each that failed.
+
+        What a server calls its runs and voices is plain text of bounded length in all of them.
+        """
+        server, run, voice = (_plain(text) for text in (end.server, end.run, end.voice))
+        end = replace(end, server=server, run=run, voice=voice)
         if end.good and self._config.on == "failure":
             return []
         senders: list[Callable[[RunEnd], None]] = []
@@ -61,6 +70,10 @@ class RunNotifier:
         token = wechat.find_token(self._keychain)
         message = end.message().get(self._language)
         wechat.send_message(token, "sovdeck", end.voice, message)
+
+
+def _plain(text: str) -> str:
+    return " ".join(strip_controls(text[:_LONGEST_NAME]).split())
 
 
 def webhook_payload(end: RunEnd, message: str) -> dict[str, Any]:

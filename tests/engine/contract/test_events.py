@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sovdeck.engine.contract.events import (
-    LATEST_T,
     REQUIRED_FIELDS,
     Event,
     check_event,
     parse_event,
 )
 from sovdeck.engine.contract.fold import RunState, fold
+from sovdeck.engine.contract.foreign_values import LATEST_MS
 
 
 def event(seq: int, type_: str, stage: str | None = None, **payload: Any) -> Event:
@@ -81,6 +81,24 @@ def test_no_payload_of_a_server_crashes_the_fold(type_: str, data: st.DataObject
     fold(RunState(), [one])
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"t": 32_503_680_000_000},
+        {"t": -1},
+        {"seq": 10**400},
+        {"metrics": {"loss": 10**400}},
+        {"metrics": {"loss": -(10**301)}},
+    ],
+    ids=["after the year 3000", "before 1970", "seq", "400 digits", "302 characters"],
+)
+def test_no_number_of_a_server_is_beyond_arithmetic(change: dict[str, object]) -> None:
+    whole = {"v": 1, "seq": 0, "t": 1, "run": "r", "type": "validation", "epoch": 1}
+    line = json.dumps({**whole, "metrics": {"loss": 10**299}})
+    assert parse_event(line) is not None
+    assert parse_event(json.dumps({**json.loads(line), **change})) is None
+
+
 def test_state_is_the_same_however_the_stream_is_cut() -> None:
     events = small_run()
     whole = fold(RunState(), events)
@@ -99,13 +117,13 @@ def test_lost_and_doubled_events_are_counted() -> None:
     assert fold(RunState(), [*events[:3], *events[2:]]).repeats == 1
 
 
-@pytest.mark.parametrize("t", [-1, LATEST_T, 10**30])
+@pytest.mark.parametrize("t", [-1, LATEST_MS, 10**30])
 def test_a_time_that_no_clock_can_show_is_no_event(t: int) -> None:
     """Windows refuses those before 1970 and after 3000, Linux those of endless years."""
     line = {"v": 1, "seq": 0, "t": t, "run": "r", "type": "stall", "seconds": 1}
     assert parse_event(json.dumps(line)) is None
-    assert parse_event(json.dumps({**line, "t": LATEST_T - 1})) is not None
-    time.localtime((LATEST_T - 1) / 1000)
+    assert parse_event(json.dumps({**line, "t": LATEST_MS - 1})) is not None
+    time.localtime((LATEST_MS - 1) / 1000)
 
 
 def test_an_event_of_a_newer_engine_is_read_over() -> None:

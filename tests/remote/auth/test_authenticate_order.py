@@ -172,6 +172,21 @@ def test_a_refused_password_is_not_offered_as_an_answer() -> None:
     assert caught.value.key == "remote.auth.refused"
 
 
+def test_whoever_leaves_a_question_is_asked_no_more() -> None:
+    """A server may ask as many questions as it likes."""
+    questions = [("Password: ", False), ("Really? ", True), *([("Code: ", False)] * 1000)]
+    door = RecordingDoor(listens=frozenset({"keyboard-interactive"}), questions=questions)
+    asked: list[str] = []
+
+    def ask(server: str, prompt: str) -> Secret | None:
+        asked.append(prompt)
+        return None
+
+    with pytest.raises(Problem, match="wants a password"):
+        login(door, prompt=ask)
+    assert asked == ["Password: "] and door.answers == [""] * 1002
+
+
 class Kept:
     def get_password(self, account: str) -> Secret | None:
         return Secret("old")

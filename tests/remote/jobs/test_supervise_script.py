@@ -112,6 +112,11 @@ def test_a_command_whose_supervisor_was_killed_is_not_joined_by_a_second(
     assert exit_of(again)["attempt"] == 2
 
 
+needs_flock = pytest.mark.skipif(
+    shutil.which("flock") is None, reason="no program asks for the lock"
+)
+
+
 # As the engine ends: it holds its lock, says so, works until it is told how to end.
 ENGINE = """
 import sys, time
@@ -211,7 +216,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-@pytest.mark.skipif(shutil.which("flock") is None, reason="no program asks for the lock")
+@needs_flock
 def test_an_engine_whose_number_nobody_wrote_down_is_not_joined_by_a_second(
     supervise: Callable[..., Any],
 ) -> None:
@@ -222,6 +227,68 @@ def test_an_engine_whose_number_nobody_wrote_down_is_not_joined_by_a_second(
     with lock_run(job.folder):
         assert supervise("true").process.wait(timeout=60) == 98
     assert supervise("true").process.wait(timeout=60) == 0
+
+
+@needs_flock
+def test_an_engine_whose_number_nobody_wrote_down_is_adopted(engine: Callable[[], Any]) -> None:
+    """Its own lock tells its number where its supervisor died before it wrote it down."""
+    job = begin(engine)
+    first = orphan(job)
+    pid_json = job.folder / "pid.json"
+    pid_json.write_text(pid_json.read_text().replace(f'"child":{first["child"]}', '"child":0'))
+    adopting = engine()
+    wait_for(lambda: json.loads(adopting.text("pid.json"))["attempt"] == 2)
+    now = pid_of(adopting)
+    assert (now["child"], now["child_start"]) == (first["child"], first["child_start"])
+    (adopting.folder / "go").write_text("0")
+    assert adopting.process.wait(timeout=60) == 0
+    end = exit_of(adopting)
+    assert (end["attempt"], end["code"]) == (2, 0)
+    assert adopting.text("events.jsonl").count("run_started") == 1
+
+
+@needs_flock
+@pytest.mark.parametrize("inside", [True, False], ids=["in its folder", "elsewhere"])
+def test_an_engine_that_was_started_by_hand_is_adopted_or_left_alone(
+    supervise: Callable[..., Any], tmp_path: Path, inside: bool
+) -> None:
+    """It never had a supervisor, and so no lock of one: its own lock says that it works."""
+    folder = tmp_path / "runs" / "run"
+    folder.mkdir(parents=True)
+    started = ENGINE if inside else ENGINE.replace("Path.cwd()", f"Path({str(folder)!r})")
+    by_hand = subprocess.Popen(
+        [sys.executable, "-c", started],
+        cwd=folder if inside else tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "dev")},
+    )
+    try:
+        events = folder / "events.jsonl"
+        wait_for(lambda: events.exists() and "run_started" in events.read_text())
+        job = supervise("true")
+        assert job.folder == folder
+        if inside:
+            wait_for((folder / "pid.json").exists)
+            assert pid_of(job)["child"] == by_hand.pid
+        else:
+            assert job.process.wait(timeout=60) == 98
+            assert not (folder / "pid.json").exists()
+        (folder / "go").write_text("0")
+        assert by_hand.wait(timeout=60) == 0
+        if inside:
+            assert exit_of(job)["code"] == 0
+    finally:
+        by_hand.kill()
+        by_hand.wait()
+
+
+def test_a_lock_that_a_full_disk_left_empty_holds_up_nobody(supervise: Callable[..., Any]) -> None:
+    job = supervise("true")
+    exit_of(job)
+    job.process.wait(timeout=60)
+    (job.folder / "lock.2").write_text("")
+    supervise("true").process.wait(timeout=60)
+    assert exit_of(job)["attempt"] == 3
+    assert sorted(path.name for path in job.folder.glob("lock*")) == ["lock.1", "lock.2", "lock.3"]
 
 
 def test_of_many_racing_starts_one_wins(supervise: Callable[..., Any]) -> None:

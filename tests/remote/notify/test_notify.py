@@ -207,3 +207,18 @@ def test_words_are_arguments_and_never_program_text(platform: str) -> None:
     words = "'; rm -rf / #"
     argv = desktop.notification_argv("title", words, platform)
     assert all(words == one or words not in one for one in argv)
+
+
+def test_names_of_a_hostile_server_are_plain_text_in_every_notification(hook: str) -> None:
+    """A NUL or half a character would end the command; markup would be a link of the server's."""
+    odd = "x\0\x1b]0;t\x07\ud800\n<a href='http://evil'>y</a>" + "z" * 1_000_000
+    shown: list[str] = []
+    ring = Ring()
+    ring.kept = {"webhook:team": Secret(hook)}
+    config = NotifySection(desktop=True, webhook="team")
+    one = RunNotifier(config, ring, "en", lambda title, message: shown.append(message))
+    assert one.notify(RunEnd("gpu", odd, odd, "failed", 4)) == []
+    _, _, record = Hook.posts[-1]
+    for text in (record["voice"], record["run"], record["text"], *shown):
+        assert len(text) < 1000 and text.isprintable() and "evil" in text
+    assert "<" not in desktop.notification_argv("sovdeck", shown[0], "linux")[-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,8 @@ def test_a_kept_row_is_read_again_with_its_signature(rows: BenchRows, tmp_path: 
     shared_row(kept, tmp_path / "row.json")
     sent = KeptRow.parse((tmp_path / "row.json").read_bytes())
     assert sent is not None and sent.signed
+    if os.name == "posix":  # it names the server
+        assert (tmp_path / "data" / "bench.jsonl").stat().st_mode & 0o077 == 0
 
 
 def test_a_changed_row_is_no_measurement(rows: BenchRows, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -77,6 +79,18 @@ def test_a_stopped_server_costs_its_disk_alone(tmp_path: Path) -> None:
     assert again.cost_at(NOW + 10 * hour) == pytest.approx(0.8)
     ended = book.change(lease.name, ended_at=NOW + 10 * hour)
     assert book.read() == [ended] and ended.cost_at(NOW + 99 * hour) == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("name", ["created_at", "expires_at", "home_at", "stopped_at", "idle_s"])
+@pytest.mark.parametrize("odd", [1e300, 1e12, -1.0, float("inf"), float("nan"), 10**400, "1", True])
+def test_a_time_that_no_clock_shows_is_none(tmp_path: Path, name: str, odd: object) -> None:
+    """What names the days of a lease would raise, and end the dashboard."""
+    book = LeaseBook(tmp_path / "leases.jsonl")
+    lease = new_lease(OFFER, voice(), NOW, 12, "stop")
+    book.add(lease)
+    with (tmp_path / "leases.jsonl").open("a") as file:
+        file.write(json.dumps({**asdict(lease), "rented": None, name: odd}) + "\n")
+    assert book.read() == [lease]
 
 
 def test_what_it_was_rented_for_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import pytest
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.secret import Secret
 from sovdeck.remote.speech import server_voices, voice_router
-from sovdeck.remote.speech.server_voices import VoiceServer
+from sovdeck.remote.speech.server_voices import ServerVoices, VoiceServer
 from sovdeck.remote.speech.voice_router import VoiceRouter
 
 TOKEN = "a-long-secret-of-letters-42"
@@ -171,6 +171,31 @@ def test_lists_name_the_voices_of_all_servers(served: Served) -> None:
     assert [row["voice_id"] for row in speakers] == served.models
     _, bases = served.ask("/v1/audio/models")
     assert [row["id"] for row in bases["models"]] == ["gpu/Anna", "Bella", "lab/Anna", "Clara"]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b'{"data": ' + b"[" * 100_000,
+        b'{"data": [{"id": 1' + b"0" * 400 + b"}]}",
+        b'{"data": "x"}',
+        b'{"data": [7, {"id": [1]}]}',
+        b'{"data": [{"id": "\\ud800"}]}',
+        b"\xff",
+    ],
+    ids=["nested", "400 digits", "text", "other types", "half a character", "no UTF-8"],
+)
+def test_the_list_of_a_server_that_lies_holds_up_no_other(
+    monkeypatch: pytest.MonkeyPatch, odd: bytes
+) -> None:
+    good = b'{"data": [{"id": "Anna"}]}'
+    monkeypatch.setattr(
+        ServerVoices, "_ask", lambda self, server, path: odd if server.name == "bad" else good
+    )
+    voices = ServerVoices([VoiceServer("bad"), VoiceServer("good")])
+    rows = json.loads(voices.merge_lists("/v1/models", "data"))["data"]
+    assert {"id": "Anna"} in rows
+    assert [found.server.name for found in voices.find("Anna")] == ["good"]
 
 
 def test_a_request_goes_to_the_server_of_its_voice(served: Served) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import paramiko
 import pytest
+from asyncssh.packet import SSHPacket
 from paramiko import agent, auth_handler, buffered_pipe, client
 
 from sovdeck.remote.ssh.paramiko_internals import CHECKED_WITH, OrderedChannel, Transport
@@ -106,6 +107,25 @@ def test_the_transport_takes_our_order_and_packet_layer(transport: Transport) ->
     overridden = {"_parse_disconnect", "_send_message", "ensure_session", "_parse_global_request"}
     known = {name for kind in paramiko.ServiceRequestingTransport.__mro__ for name in vars(kind)}
     assert overridden | {"_parse_service_accept", "_key_info"} <= known, TOLD
+
+
+def test_a_question_of_the_server_is_followed_by_a_message_that_servers_can_read(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """asyncssh asks whoever was silent for 15 s, and ends a connection with a broken message."""
+    sent: list[paramiko.Message] = []
+    monkeypatch.setattr(transport, "_send_message", sent.append)
+    transport.clear_to_send.set()
+    monkeypatch.setattr(transport, "active", True)
+    asked = paramiko.Message()
+    asked.add_string("keepalive@openssh.com")
+    asked.add_boolean(True)
+    asked.rewind()
+    transport._parse_global_request(asked)
+    answer, ignored = (SSHPacket(message.asbytes()) for message in sent)
+    assert (answer.get_byte(), answer.get_remaining_payload()) == (82, b"")  # REQUEST_FAILURE
+    assert (ignored.get_byte(), ignored.get_string()) == (2, b"")  # IGNORE: one string
+    ignored.check_end()
 
 
 def test_what_a_server_says_at_its_end_is_kept(transport: Transport) -> None:

@@ -80,3 +80,15 @@ def test_a_list_of_such_lines_alone_says_why(shared: Path) -> None:
     made.write_text("/etc/passwd|Mei|zh|早上好\n", encoding="utf-8")
     with pytest.raises(Problem, match="outside the folder"):
         read_recordings("Mei", made, None, unmeasured)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+@pytest.mark.timeout(120)
+def test_what_is_no_ordinary_file_is_not_opened(shared: Path) -> None:
+    """To open a pipe waits until somebody writes into it: most likely nobody ever does."""
+    os.mkfifo(shared / "wavs" / "pipe.wav")
+    (shared / "wavs" / "zero.wav").symlink_to("/dev/zero")
+    (shared / "wavs" / "folder.wav").mkdir()
+    expected = ["engine.data.no_sound", "engine.data.outside", "engine.data.no_sound"]
+    odd = ("wavs/pipe.wav", "wavs/zero.wav", "wavs/folder.wav")
+    assert recordings(shared, *odd) == ({"wavs/a.wav"}, expected)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sovdeck.engine.contract.format import format_bytes, format_short_duration
+from sovdeck.remote.printable import strip_controls
 from sovdeck.tui.cli.console import display_width
 from sovdeck.tui.cli.main import (
     CLI_COMMANDS,
@@ -236,3 +237,14 @@ def test_a_mistyped_line_is_told_in_plain_words(
 )
 def test_a_command_is_known_by_the_words_people_try(typed: str, meant: str) -> None:
     assert resolve_spelling(typed.split()) == meant.split()
+
+
+def test_a_traceback_holds_nothing_that_a_terminal_obeys(tmp_path: Path) -> None:
+    """With --debug a failure is one, and what it says may be a server's words."""
+    odd = "x\x1b]0;PWNED\x07\x9b2J\u202e.toml"
+    argv = [sys.executable, "-m", "sovdeck.tui", "--debug", "--config", odd, "ps"]
+    environ = {**os.environ, "PYTHONUTF8": "1", "SOVDECK_HOME": str(tmp_path)}
+    done = subprocess.run(argv, capture_output=True, cwd=tmp_path, env=environ, check=False)
+    said = done.stderr.decode()
+    assert done.returncode == 1 and "Traceback" in said and "PWNED" in said
+    assert strip_controls(said) == said
