@@ -108,6 +108,7 @@ def pull_files(
             cancel=cancel,
             bandwidth=bandwidth,
             name=item.local.name,
+            size=item.size,
             tuning=tuning,
         )
         assert done.sha256 is not None
