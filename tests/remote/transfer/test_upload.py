@@ -265,6 +265,8 @@ def test_a_large_file_goes_while_it_is_hashed(server: Server, laptop: Path) -> N
     done = send(server, files, tuning=CALM)
     assert there(server) == {"big": noise(BIG, 1), "small": b"1", "other": b"stays"}
     assert (done.sent_files, done.sent_bytes, done.kept_files) == (2, BIG + 1, 0)
+    # The small one alone is asked about; what places them hashes the large one while it comes.
+    assert agent_commands(server) == ["begin", "place", "have", "take"]
     assert not list((server.home / "data/声 1").glob(".sovdeck*"))
     again = send(server, files, tuning=CALM)
     assert (again.sent_files, again.sent_bytes, again.kept_files) == (0, 0, 2)
