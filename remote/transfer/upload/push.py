@@ -16,18 +16,18 @@ from typing import TypeVar
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.transfer.agent import staging
 from sovdeck.remote.transfer.agent.staging import STAGING, StagingRecord, StagingStatus
-from sovdeck.remote.transfer.core.batch_queue import BatchQueue
-from sovdeck.remote.transfer.core.concurrency import NEAR_RTT
+from sovdeck.remote.transfer.core.batch_queue import BatchQueue, fair_batch
+from sovdeck.remote.transfer.core.concurrency import NEAR_RTT, initial_connections
 from sovdeck.remote.transfer.core.context import TransferContext, wait_for
 from sovdeck.remote.transfer.core.hashing import differing_blocks
 from sovdeck.remote.transfer.core.interfaces import Connect, TransferConnection
 from sovdeck.remote.transfer.core.progress import Report
 from sovdeck.remote.transfer.core.ranges import Range, RangeQueue
-from sovdeck.remote.transfer.core.tuning import Tuning
+from sovdeck.remote.transfer.core.tuning import STREAM_BYTES, Tuning
 from sovdeck.remote.transfer.core.worker_pool import WorkerPool
 from sovdeck.remote.transfer.sftp.worker import TransferWorker
 from sovdeck.remote.transfer.upload.local_files import file_sizes, hash_ahead, provisional_name
-from sovdeck.remote.transfer.upload.queue import SMALL_BYTES, Content, LargeFile, UploadQueue
+from sovdeck.remote.transfer.upload.queue import Content, LargeFile, UploadQueue
 from sovdeck.remote.transfer.upload.workers import Sender
 
 MAX_REPAIRS = 3
@@ -209,11 +209,11 @@ class _Push:
     def _send(self, lacking: Mapping[str, StagingStatus], found: Mapping[str, Content]) -> None:
         """Send the contents, by SHA-256, that are not staged yet."""
         contents = [found[sha256] for sha256 in lacking]
-        small = [one for one in contents if one.size <= SMALL_BYTES]
+        small = [one for one in contents if one.size <= STREAM_BYTES]
         large = [
             LargeFile(one, RangeQueue(self._missing(one, lacking[one.sha256])))
             for one in contents
-            if one.size > SMALL_BYTES
+            if one.size > STREAM_BYTES
         ]
         if contents:
             self._move(small, large)
@@ -227,7 +227,10 @@ class _Push:
             self._transfer.await_answer(opening, first) if opening else self._transfer.ask(first)
         )
         rtt = worker.connection.rtt
-        batches = BatchQueue(small, NEAR_BATCH_BYTES if rtt < NEAR_RTT else BATCH_BYTES)
+        most = NEAR_BATCH_BYTES if rtt < NEAR_RTT else BATCH_BYTES
+        size = sum(one.size for one in small)
+        connections = initial_connections(rtt, size, self._tuning.max_connections)
+        batches = BatchQueue(small, fair_batch(size, connections, most))
         queue = UploadQueue(batches, large)
         self._meter.phase, self._meter.protocol = "send", worker.protocol
         self._meter.total = max(self._meter.total, self._meter.moved + queue.left)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.remote.transfer.core import part_journal
+from sovdeck.remote.transfer.core.batch_queue import fair_batch
 from sovdeck.remote.transfer.core.concurrency import (
     MEASURE_SECONDS,
     ConcurrencyController,
@@ -20,7 +21,7 @@ from sovdeck.remote.transfer.core.part_journal import JournalRecord, PartJournal
 from sovdeck.remote.transfer.core.progress import TransferMeter
 from sovdeck.remote.transfer.core.ranges import RangeQueue, RangeSet
 from sovdeck.remote.transfer.core.rate_limit import RateLimiter
-from sovdeck.remote.transfer.core.tuning import Tuning
+from sovdeck.remote.transfer.core.tuning import MIN_BATCH_BYTES, Tuning
 from sovdeck.remote.transfer.sftp import packets
 from sovdeck.remote.transfer.sftp.session import SftpSession
 
@@ -69,6 +70,16 @@ def test_a_queue_hands_out_every_byte_once(
         if middle == start and not next(fate, False):
             fate = iter(())
     assert sorted(got) == sorted(want) and queue.left == 0 and queue.moved_before(99) == 99
+
+
+@given(st.integers(0, 1 << 34), st.integers(1, 16), st.integers(1 << 20, 1 << 27))
+def test_every_connection_gets_as_many_batches(size: int, connections: int, most: int) -> None:
+    batch = fair_batch(size, connections, most)
+    assert MIN_BATCH_BYTES <= batch <= most + 1
+    batches = -(-size // batch)
+    assert batches <= connections * -(-size // (connections * most))
+    if batch > MIN_BATCH_BYTES:  # none has more than one less than another
+        assert batches > connections * (-(-size // (connections * most)) - 1)
 
 
 @given(RANGES, st.none() | st.just("ab" * 32), st.data())
