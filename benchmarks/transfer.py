@@ -2,8 +2,8 @@
 
     python benchmarks/transfer.py [--quick] [--json] [--rtt 0,50,200] [--rounds N]
 
-Far lines move less and once, IPv6 only beside scp, so that all of it ends within twelve minutes
-on a quiet machine. Files lie where TMPDIR says: /dev/shm keeps the disk out of the figures.
+Far lines move less and once, IPv6 and what people move over a far line only beside scp, so that all
+of it ends within twelve minutes on a quiet machine. Files lie where TMPDIR says: /dev/shm keeps the disk out of the figures.
 Every method of a case runs in turn, round after round, so that a busy machine hits all alike;
 rows give medians. `ratio` is peer seconds over ours: above 1 we are faster. Our rows include
 SHA-256 on both sides unless they say otherwise; no peer verifies.
@@ -42,6 +42,9 @@ SLOW_WITH_MANY = ("scp", "sftp", "asyncssh", "paramiko", "lftp")
 PART = 8  # files of the part that those move over a far line
 # A far line is slow, not noisy: a share of the bytes, once.
 SHARES = ((10, 1), (1000, 4))  # round trip below so many ms: one part in so many
+# What people move over a line of so many ms, at its true size: a part would show the ramp alone.
+TRUE_SIZE_MS = 200
+TRUE_SIZES = (("pull", "240 MiB pack", 240 * MIB), ("push", "500 MB file", 500_000_000))
 
 
 @dataclass(frozen=True)
@@ -289,6 +292,14 @@ def lay_out(folder: Path, big: int, files: int) -> list[Case]:
     ]
 
 
+def true_sizes(folder: Path) -> list[Case]:
+    cases = []
+    for what, label, count in TRUE_SIZES:
+        write_noise(folder / f"{what}.bin", count, random.Random(2))
+        cases.append(Case(f"{what} {label}", what, folder / f"{what}.bin", count))
+    return cases
+
+
 def rows_of(
     case: Case, hosts: BenchHosts, results: dict[str, Times]
 ) -> Iterator[dict[str, object]]:
@@ -337,10 +348,13 @@ def main() -> int:
             made = lay_out(files_at, big // share, files)
             cases = [case for case in made if args.only in case.name]
             turns = rounds if share == 1 else 1
+            beside = [name for name in methods if name in ("ours", "scp")]
             v4, v6 = ("127.0.0.1", "::1") if rtt == 0 else ("10.99.0.2", "fd99::2")
             go(cases, rtt, v4, folder, turns, methods, say)
-            beside = [name for name in methods if name in ("ours", "scp")]
             plain = [case for case in cases if case.what != "voice"]
+            if rtt >= TRUE_SIZE_MS and not args.quick:
+                real = [case for case in true_sizes(files_at) if args.only in case.name]
+                go(real, rtt, v4, folder, 1, beside, say)
             go(plain, rtt, v6, folder, 1, beside, say)
             shutil.rmtree(files_at)
     return 0

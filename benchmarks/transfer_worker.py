@@ -73,7 +73,8 @@ def ours(args: argparse.Namespace) -> Callable[[], None]:
         elif args.folder and args.what == "pull":
             download_folder()
         elif args.what == "pull":
-            pull(connect, args.source, Path(args.target), verify=args.verify, **common)
+            size = Path(args.source).stat().st_size  # a pack's is known before it is pulled
+            pull(connect, args.source, Path(args.target), verify=args.verify, size=size, **common)
         else:
             files = _files(Path(args.source))
             push(connect, files, args.target, **common)

@@ -11,18 +11,20 @@ so it imports what starts fast and works with plain paths.
                         ->  HEX SIZE PATH records in the same order; HEX is - without a file
     send FOLDER         <-  PATH records as above
                         ->  for each: HEX SIZE, a newline, and so many bytes of the file
+    begin FOLDER        <-  NAME SIZE PATH lines on stdin
+                        ->  begun N, one a line, for what nothing is there of / end COUNT
     have BLOCK FOLDER   <-  HEX SIZE PATH lines on stdin
                         ->  present N | staged N | block N INDEX HEX, one a line / end COUNT
     take FOLDER         <-  a tar of contents to stage, each named by its HEX
     keep FOLDER NAME OFFSET  <-  bytes on stdin, written into the staged content from OFFSET on
-    place FOLDER        <-  HEX SIZE PATH lines on stdin
+    place FOLDER        <-  +NAME END lines, then HEX SIZE PATH lines on stdin
                         ->  placed N | bad N, one a line / end COUNT
 
 N counts records from 0. A PART is a file or a folder below FOLDER; missing ones hold nothing.
 Contents on their way lie in FOLDER/.sovdeck-push under their SHA-256. One that is still being
 hashed here lies there under another NAME, and a record that begins HEX=NAME tells what it was
-from then on. What was hashed while it was written stands in the notes there, so that `place` need
-not read it again.
+from then on. What was hashed while it was written stands in the notes there, and `place` hashes
+what it hears of while it comes: up to END its bytes stand. So it need not read them again.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ import sys
 TYPE_CHECKING = False  # known to type checkers without importing anything
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from typing import BinaryIO
 
     Record = tuple[str, int, str]
 
@@ -167,6 +170,25 @@ def file_matches(path: str, size: int, sha256: str) -> bool:
         return False
 
 
+def begin_contents(folder: str) -> None:
+    """Carry out `begin`: make files for contents of which nothing is there, each for one push."""
+    staging = folder + "/" + STAGING_FOLDER
+    os.makedirs(staging, exist_ok=True)
+    # Anything that is staged may be any of them, under its SHA-256.
+    empty = set(os.listdir(staging)) <= {NOTES_FILE}
+    records = read_records(folder)
+    for number, (name, size, path) in enumerate(records):
+        target = folder + "/" + path
+        if not empty or (os.path.isfile(target) and os.stat(target).st_size == size):
+            continue
+        try:
+            os.close(os.open(staging + "/" + name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
+        except FileExistsError:  # another push has just begun it
+            continue
+        write_line("begun", number)
+    write_line("end", len(records))
+
+
 def report_present(block: str, folder: str) -> None:
     """Answer `have`: which records are present, staged whole, or staged in blocks."""
     staging = folder + "/" + STAGING_FOLDER
@@ -196,12 +218,11 @@ def inspect_staged(staging: str, size: int, sha256: str, block: int) -> list[tup
     path = staging + "/" + sha256
     if not os.path.isfile(path):
         return []
-    whole, blocks = hash_file(path, block)
     stat = os.stat(path)
-    if whole == sha256 and stat.st_size == size:
+    if file_matches(path, size, sha256):
         append_notes(staging, [format_note(sha256, stat)])
         return [("staged",)]
-    return [("block", index, part) for index, part in enumerate(blocks)]
+    return [("block", index, part) for index, part in enumerate(hash_file(path, block)[1])]
 
 
 def remove_empty_staging(staging: str) -> None:
@@ -274,8 +295,9 @@ def write_range(folder: str, name: str, offset: str) -> None:
 
 def place_files(folder: str) -> None:
     """Carry out `place`: move what is staged whole to the paths of the records."""
-    records, staging = read_records(folder), folder + "/" + STAGING_FOLDER
-    notes = read_notes(staging)
+    staging = folder + "/" + STAGING_FOLDER
+    followed = follow_contents(staging)
+    records, notes = read_records(folder), followed | read_notes(staging)
     uses: dict[str, int] = {}
     for sha256, _, _ in records:
         uses[sha256] = uses.get(sha256, 0) + 1
@@ -305,6 +327,31 @@ def place_files(folder: str) -> None:
     write_line("end", len(records))
 
 
+def follow_contents(staging: str) -> set[str]:
+    """Hash staged contents as far as the +NAME END lines say that they came; return their notes."""
+    followed: dict[bytes, tuple[BinaryIO, hashlib._Hash]] = {}
+    notes: dict[bytes, str] = {}
+    while STDIN.peek(1)[:1] == b"+":
+        line = STDIN.readline()
+        if not line.endswith(b"\n"):
+            break  # cut
+        name, end = line[1:].split()
+        path = staging + "/" + name.decode()
+        if name not in followed:
+            if not os.path.isfile(path):  # another push knows it by its SHA-256
+                continue
+            followed[name] = open(path, "rb", 0), hashlib.sha256()  # noqa: SIM115 - to the end
+        file, whole = followed[name]
+        while file.tell() < int(end):
+            data = file.read(min(CHUNK_BYTES, int(end) - file.tell()))
+            if not data:
+                break
+            whole.update(data)
+        # Now, not at the end: what is written after the last line must not pass for hashed.
+        notes[name] = format_note(whole.hexdigest(), os.fstat(file.fileno()))
+    return set(notes.values())
+
+
 def read_notes(staging: str) -> set[str]:
     """Read the notes of verified staged files; none where the file is missing."""
     try:
@@ -329,6 +376,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "names": list_files,
     "sums": report_sums,
     "send": send_files,
+    "begin": begin_contents,
     "have": report_present,
     "take": receive_tar,
     "keep": write_range,

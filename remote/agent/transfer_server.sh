@@ -63,6 +63,22 @@ digest() {
   say_file "$2"
 }
 
+# begin FOLDER: -C makes a file only where there is none, so that one push alone begins it.
+begin() {
+  mkdir -p -- "$1/$staging" || exit 1
+  found=$(ls -A -- "$1/$staging")
+  number=0
+  while IFS= read -r line; do
+    split "$1" "$line"
+    if [ -z "$found" ] && { [ ! -f "$1/$path" ] || [ "$(size_of "$1/$path")" != "$size" ]; } &&
+      (set -C && : >"$1/$staging/$hex") 2>/dev/null; then
+      echo "begun $number"
+    fi
+    number=$((number + 1))
+  done
+  echo "end $number"
+}
+
 have() {
   mkdir -p -- "$2/$staging" || exit 1
   number=0
@@ -96,6 +112,7 @@ place() {
   number=0
   used=
   while IFS= read -r line; do
+    case $line in +*) continue ;; esac # how far a content has come: here it is hashed at the end
     split "$1" "$line"
     place_one "$1"
     used="$used $hex"

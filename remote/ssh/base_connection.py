@@ -37,6 +37,7 @@ class SSHTransport(Protocol):
     """The part of the SSH library's connection used here; see `sovdeck.remote.ssh.client`."""
 
     broken: tuple[type[BaseException], ...]  # what its calls raise when they fail
+    rtt: float  # seconds to the server and back, as the log-in found
 
     @property
     def failure(self) -> BaseException | None:
@@ -65,7 +66,7 @@ class BaseConnection:
         self.spec = spec
         self.name = spec.name
         self.method = method  # how we got in: "publickey", "password", ...
-        self._rtt = math.inf
+        self._rtt = transport.rtt
         self._transport = transport
         self._prestarted: dict[tuple[str, ...], ChannelStream] = {}
         self._streams: WeakSet[ChannelStream] = WeakSet()
@@ -88,9 +89,7 @@ class BaseConnection:
 
     @property
     def rtt(self) -> float:
-        """Seconds to the server and back: the quickest opening of a channel so far."""
-        if self._rtt == math.inf:
-            self._preopened.open()
+        """Seconds to the server and back: its quickest answer to a log-in or an opening so far."""
         return self._rtt
 
     def failure_reason(self) -> str:
@@ -122,17 +121,19 @@ class BaseConnection:
             raise Problem("remote.connection.no_exec", ExitCode.UNREACHABLE, server=self.name)
         return stream
 
-    def prestart(self, argv: Sequence[str]) -> None:
+    def prestart(self, argv: Sequence[str]) -> ChannelStream | None:
         """Start argv now; the next `open_stream` or `run` of the same argv takes it over.
 
-        A server that allows no further channel starts it then.
+        None where the server allows no further channel: it starts then.
         """
         try:
-            self._prestarted[tuple(argv)] = self.open_stream(argv)
+            stream = self._prestarted[tuple(argv)] = self.open_stream(argv)
         except ConnectionLost:
             raise
         except Problem as problem:
             logging.getLogger(__name__).debug("not started ahead: %s", problem.key)
+            return None
+        return stream
 
     def open_sftp(self, *, window: int = 4 << 20) -> ChannelStream:
         """The raw bytes of the sftp subsystem; SftpUnavailable where the server has none."""

@@ -7,6 +7,7 @@ is used here, so that another version fails there first and says which one it ch
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import socket
 import sys
@@ -174,6 +175,7 @@ class Transport(paramiko.ServiceRequestingTransport):  # type: ignore[misc]
     def __init__(self, sock: Any, host_key_kinds: Sequence[str], **options: Any) -> None:
         super().__init__(sock, packetizer_class=_KeepalivePacketizer, **options)
         self._accepted = threading.Event()
+        self.rtt = math.inf  # seconds that the log-in service took to answer
         self._disconnect_reason: Exception | None = None
         order = self.get_security_options()
         order.ciphers = (*_CIPHERS, *(c for c in order.ciphers if "ctr" in c))
@@ -215,11 +217,13 @@ class Transport(paramiko.ServiceRequestingTransport):  # type: ignore[misc]
             message = paramiko.Message()
             message.add_byte(paramiko.common.cMSG_SERVICE_REQUEST)
             message.add("ssh-userauth")
+            began = time.monotonic()
             self._send_message(message)
-            deadline = time.monotonic() + self.auth_timeout
+            deadline = began + self.auth_timeout
             while not self._accepted.wait(0.1):
                 if not self.is_active() or time.monotonic() > deadline:
                     raise self.failure or paramiko.SSHException("no answer to the log-in request")
+            self.rtt = time.monotonic() - began
             self.auth_handler = _AuthHandler(self)
 
     def _parse_service_accept(self, message: Any) -> None:

@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
+from sovdeck.engine.contract.foreign_values import parse_whole_number
 from sovdeck.engine.contract.layout import check_voice_name
 from sovdeck.engine.contract.params import PARAMS
 from sovdeck.engine.contract.problem import ExitCode, Problem
@@ -26,8 +27,10 @@ from sovdeck.remote.voices.download_index import DownloadIndex
 from sovdeck.remote.voices.listing import version_of
 from sovdeck.remote.voices.transfer_options import TransferOptions
 
-# Whether the pack $1 is there, and no clip in the folder $2 was added or named after it.
-_IS_NEWEST = 'test -f "$1" && test -z "$(find "$2" -newer "$1" 2>/dev/null | head -n 1)"'
+# Bytes of the pack $1, if it is there and no clip in the folder $2 was added or named after it.
+_SIZE_OF_NEWEST = (
+    'test -f "$1" && test -z "$(find "$2" -newer "$1" 2>/dev/null | head -n 1)" && wc -c <"$1"'
+)
 PACK_TIMEOUT_S = 3600.0  # many gigabytes on a slow network disk
 
 
@@ -76,8 +79,9 @@ def download_voice(
     check_voice_name(voice)
     connection, deployed = server.connection(), server.require_deployment()
     path = deployed.layout.pack(voice)
-    whole = ["sh", "-c", _IS_NEWEST, "sh", str(path), str(deployed.layout.references(voice))]
-    if contents is not None or connection.run(whole).code:
+    newest = ["sh", "-c", _SIZE_OF_NEWEST, "sh", str(path), str(deployed.layout.references(voice))]
+    size = parse_whole_number(connection.run(newest).out.decode("ascii", "replace").strip()) or 0
+    if contents is not None or not size:
         what = ["--work", str(deployed.layout.work)]
         what += [] if contents is None else ["--contents", contents]
         _pack_on_server(server, connection, voice, what, options)
@@ -105,6 +109,7 @@ def download_voice(
         verify=verify,
         resume=resume,
         bandwidth=options.bandwidth,
+        size=size,
         tuning=options.tuning,
         accept=unpack_zip,
     )

@@ -17,8 +17,9 @@ from sovdeck.remote.ssh.client import SSHConnection
 from sovdeck.remote.ssh.retry import retry_on_new_connection
 from sovdeck.remote.transfer.core.part_journal import RemoteFile
 from sovdeck.remote.transfer.core.progress import TransferMeter
+from sovdeck.remote.transfer.core.tuning import STREAM_BYTES
 from sovdeck.remote.transfer.download.file import MAX_FILE_BYTES
-from sovdeck.remote.transfer.download.files import LARGE_BYTES, pull_files, split_missing
+from sovdeck.remote.transfer.download.files import pull_files, split_missing
 from sovdeck.remote.transfer.download.tar_batches import DownloadItem
 from sovdeck.remote.voices import listing as voice_listing
 from sovdeck.remote.voices import sync_policy
@@ -144,7 +145,7 @@ def _download_files(
         verified_files.append(
             index.verified_file(connection.name, item.path, version, item.size, sha256, item.local)
         )
-        if item.size > LARGE_BYTES:  # stored at once; small ones are stored together at the end
+        if item.size > STREAM_BYTES:  # stored at once; small ones are stored together at the end
             index.add(*verified_files)
 
     def arrived(item: DownloadItem, sha256: str) -> None:

@@ -238,8 +238,8 @@ def read_autostop(data: bytes) -> None:
 def read_sftp(data: bytes) -> None:
     """An SFTP server's packets: hello, opening a file, its attributes."""
     session = SftpSession(cast(Any, Stream(data)))
-    session.open("x", packets.FOR_READING)
-    session.close_file(b"h")
+    session.close_file(session.open("x", packets.FOR_READING)[0])
+    session.open("y", packets.FOR_READING)
 
 
 def _packet(kind: int, body: bytes) -> bytes:

@@ -175,8 +175,9 @@ class LocalLink:
         self.weather.commands.append(argv)
         return self._start(argv)
 
-    def prestart(self, argv: Sequence[str]) -> None:
-        self.expected[tuple(argv)] = self.open_stream(argv)
+    def prestart(self, argv: Sequence[str]) -> LocalStream:
+        stream = self.expected[tuple(argv)] = self.open_stream(argv)
+        return stream
 
     def open_sftp(self) -> LocalStream:
         if not self.weather.sftp:

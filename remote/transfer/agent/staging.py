@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sovdeck.engine.contract.problem import Problem
 from sovdeck.remote.transfer.agent.call import (
-    BASE_TIMEOUT,
     agent_argv,
-    agent_failure,
     parse_number,
     parse_sha256,
     path_bytes,
@@ -18,7 +15,6 @@ from sovdeck.remote.transfer.agent.call import (
     split_lines,
     unexpected_answer,
 )
-from sovdeck.remote.transfer.agent.remote_files import list_files
 from sovdeck.remote.transfer.core.interfaces import CommandRunner
 
 STAGING = ".sovdeck-push"
@@ -49,6 +45,23 @@ class StagingStatus:
     present: bool = False
     staged: bool = False
     blocks: tuple[tuple[int, str], ...] = ()
+
+
+def begin_contents(
+    connection: CommandRunner, folder: str, wanted: Sequence[StagingRecord]
+) -> set[int]:
+    """Numbers of the contents of which nothing is there; they are this push's own to stage.
+
+    Their `sha256` is the name they are staged under.
+    """
+    begun: set[int] = set()
+    for words in _ask(connection, ["begin"], folder, wanted):
+        match words:
+            case ["begun", number]:
+                begun.add(parse_number(number))
+            case _:
+                raise unexpected_answer(" ".join(words))
+    return begun
 
 
 def query_staged(
@@ -110,26 +123,15 @@ def push_commands(folder: str, block: int) -> tuple[list[str], ...]:
     return (
         agent_argv("have", str(block), folder_path),
         agent_argv("take", folder_path),
-        agent_argv("place", folder_path),
+        commit_command(folder),
     )
 
 
-def absent_paths(connection: CommandRunner, folder: str, sized: Mapping[str, int]) -> set[str]:
-    """Which of these paths (and sizes) the server has nothing of, neither in place nor staged."""
-    try:
-        found = list_files(connection, folder, [STAGING, *sized])
-    except Problem as problem:
-        if problem.key == "remote.transfer.no_such_file":
-            return set(sized)
-        raise
-    if any(one.path.startswith(STAGING) and one.path != f"{STAGING}/notes" for one in found):
-        return set()
-    return sized.keys() - {one.path for one in found if one.size == sized.get(one.path)}
+def commit_command(folder: str) -> list[str]:
+    """What `commit_staged` runs; started before, it may be told how far contents have come."""
+    return agent_argv("place", plain_path(folder))
 
 
-def make_staging_folder(connection: CommandRunner, folder: str) -> None:
-    """Make the folder that contents are staged in."""
-    path = f"{plain_path(folder)}/{STAGING}"
-    result = connection.run(["mkdir", "-p", "--", path], timeout=BASE_TIMEOUT)
-    if result.code:
-        raise agent_failure(result.code, folder, result.err)
+def progress_line(name: str, end: int) -> bytes:
+    """Say to it that the content staged under `name` stands up to `end`: it is hashed so far."""
+    return f"+{name} {end}\n".encode()

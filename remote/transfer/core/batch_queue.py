@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Generic, Protocol, TypeVar
 
-from sovdeck.remote.transfer.core.tuning import BATCH_FILES
+from sovdeck.remote.transfer.core.tuning import BATCH_FILES, MIN_BATCH_BYTES
 
 
 class Sized(Protocol):
@@ -19,6 +19,12 @@ class Sized(Protocol):
 
 
 S = TypeVar("S", bound=Sized)
+
+
+def fair_batch(size: int, connections: int, most: int) -> int:
+    """Bytes of a batch, so that `size` is as many batches of at most `most` for each connection."""
+    rounds = max(1, -(-size // (connections * most)))
+    return max(MIN_BATCH_BYTES, size // (connections * rounds) + 1)
 
 
 class BatchQueue(Generic[S]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from time import monotonic
@@ -11,6 +12,7 @@ from typing import Self, TypeVar
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.errors import is_lost_line
+from sovdeck.remote.transfer.core.concurrency import initial_connections
 from sovdeck.remote.transfer.core.interfaces import Connect, TransferConnection
 from sovdeck.remote.transfer.core.progress import Report, TransferMeter
 from sovdeck.remote.transfer.core.rate_limit import RateLimiter
@@ -43,12 +45,15 @@ class TransferContext:
         self.meter = meter or TransferMeter()
         self._connection: TransferConnection | None = None
         self._give_up_after = tuning.first_contact
+        self._ahead: deque[Future[TransferConnection]] = deque()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._drop()
+        while self._ahead:  # dialled for work that did not come
+            self._ahead.popleft().add_done_callback(_hang_up)
 
     def report(self) -> None:
         """Tell how far it is."""
@@ -79,18 +84,18 @@ class TransferContext:
             pause = min(pause * 2, self.tuning.reconnect_max)
 
     def ask_beside(self, action: Callable[[TransferConnection], T]) -> Future[T]:
-        """Do `action` in a thread, over the connection that the last question opened."""
-        connection, answer = self._connection, Future[T]()
-        assert connection is not None
+        """Do `action` in a thread, over the standing connection."""
+        connection = self.ask(lambda standing: standing)
+        return _start(lambda: action(connection))
 
-        def work() -> None:
-            try:
-                answer.set_result(action(connection))
-            except BaseException as error:  # noqa: BLE001 - handed to whoever waits
-                answer.set_exception(error)
+    def dial_ahead(self, size: int) -> None:
+        """Begin to open the connections that `size` bytes will want besides the standing one.
 
-        threading.Thread(target=work, name="transfer-question", daemon=True).start()
-        return answer
+        After its log-in was answered: a refusal would come as often as it is dialled.
+        """
+        rtt = self.ask(lambda standing: standing.rtt)
+        wanted = initial_connections(rtt, size, self.tuning.max_connections)
+        self._ahead.extend(_start(self._connect) for _ in range(wanted - 1))
 
     def await_answer(self, answer: Future[T], action: Callable[[TransferConnection], T]) -> T:
         """What `ask_beside` asked for; asked again when the line was lost under it."""
@@ -104,7 +109,12 @@ class TransferContext:
 
     def open_worker(self, make: Callable[[TransferConnection], T]) -> T:
         """What `make` makes of a connection of its own, which is closed when that fails."""
-        connection = self._connect()
+        try:
+            dialled = self._ahead.popleft()
+        except IndexError:
+            connection = self._connect()
+        else:
+            connection = dialled.result()
         try:
             return make(connection)
         except BaseException:
@@ -120,6 +130,25 @@ class TransferContext:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _start(work: Callable[[], T]) -> Future[T]:
+    """Do `work` in a thread of its own."""
+    answer = Future[T]()
+
+    def run() -> None:
+        try:
+            answer.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+            answer.set_exception(error)
+
+    threading.Thread(target=run, name="transfer-question", daemon=True).start()
+    return answer
+
+
+def _hang_up(dialled: Future[TransferConnection]) -> None:
+    if dialled.exception() is None:
+        dialled.result().close()
 
 
 def wait_for(

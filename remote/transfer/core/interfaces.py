@@ -54,8 +54,8 @@ class TransferConnection(CommandRunner, Protocol):
     def open_stream(self, argv: Sequence[str], *, window: int = ...) -> TransferStream:
         """Start `argv`; `window`: bytes that may be on their way."""
 
-    def prestart(self, argv: Sequence[str]) -> None:
-        """Start `argv` now, for the next call that asks for the same."""
+    def prestart(self, argv: Sequence[str]) -> TransferStream | None:
+        """Start `argv` now, for the next call that asks for the same; None where it cannot be."""
 
     def open_sftp(self) -> TransferStream:
         """Open an SFTP channel; SftpUnavailable where there is none."""

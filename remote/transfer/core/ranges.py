@@ -77,7 +77,7 @@ class RangeQueue:
         self._lock = threading.Lock()
         self._lease = lease
         self._waiting = RangeSet(ranges)
-        self._leased = 0
+        self._leased = RangeSet()
 
     def take(self) -> Range | None:
         """The next range of at most `lease` bytes; None when nothing waits now."""
@@ -85,27 +85,32 @@ class RangeQueue:
             for start, end in self._waiting:
                 end = min(end, start + self._lease)
                 self._waiting.remove(start, end)
-                self._leased += end - start
+                self._leased.add(start, end)
                 return start, end
             return None
 
-    def done(self, count: int) -> None:
-        """Count bytes of a taken range as moved."""
+    def done(self, start: int, end: int) -> None:
+        """Note that [start, end) of a taken range was moved."""
         with self._lock:
-            self._leased -= count
+            self._leased.remove(start, end)
 
     def give_back(self, ranges: Iterable[Range]) -> None:
         """Put back ranges that were taken and not moved."""
         with self._lock:
             for start, end in ranges:
                 self._waiting.add(start, end)
-                self._leased -= end - start
+                self._leased.remove(start, end)
 
     @property
     def left(self) -> int:
         """Bytes that wait or are out with a connection."""
         with self._lock:
-            return self._waiting.size + self._leased
+            return self._waiting.size + self._leased.size
+
+    def moved_before(self, size: int) -> int:
+        """Up to where of a file of `size` bytes nothing waits or is out with a connection."""
+        with self._lock:
+            return min((start for start, _ in (*self._waiting, *self._leased)), default=size)
 
     @property
     def waiting(self) -> bool:

@@ -63,12 +63,14 @@ def pull(
     resume: bool = True,
     bandwidth: float | None = None,
     name: str | None = None,
+    size: int = 0,
     tuning: Tuning = Tuning(),  # noqa: B008 - frozen
     accept: Callable[[Path], None] = lambda path: None,
 ) -> PullResult:
     """Fetch `remote_path` into `dest_folder`; the file is there whole, or not at all.
 
-    `bandwidth` caps bytes a second. `name` replaces the remote file name. `accept` looks at the
+    `bandwidth` caps bytes a second. `name` replaces the remote file name. `size`: the bytes to
+    expect, where they are known: a far server is dialled for them at once. `accept` looks at the
     whole file before it takes its name; when it raises Problem, the file goes and an earlier one
     of that name stays. A file that was here already is not looked at. Raises Problem; an
     interrupted pull leaves `NAME.part` and its journal, from which the next call continues.
@@ -80,6 +82,9 @@ def pull(
         closing(PartFile(final)) as part,
         TransferContext(connect, report, cancel, tuning, bandwidth) as transfer,
     ):
+        # On a far line a log-in takes as long as opening and asking for the file.
+        if not (final.exists() or part.path.exists()):
+            transfer.dial_ahead(size)
         return _Pull(transfer, remote_path, part, verify).run(resume, accept)
 
 

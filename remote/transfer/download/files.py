@@ -14,23 +14,21 @@ from pathlib import Path
 
 from sovdeck.engine.contract.atomic_io import file_sha256
 from sovdeck.remote.transfer.agent import remote_files
-from sovdeck.remote.transfer.core.batch_queue import BatchQueue
+from sovdeck.remote.transfer.core.batch_queue import BatchQueue, fair_batch
 from sovdeck.remote.transfer.core.concurrency import initial_connections
 from sovdeck.remote.transfer.core.context import TransferContext
 from sovdeck.remote.transfer.core.interfaces import Connect, TransferConnection
 from sovdeck.remote.transfer.core.part_journal import RemoteFile
 from sovdeck.remote.transfer.core.progress import Report, TransferMeter, TransferProgress
-from sovdeck.remote.transfer.core.tuning import Tuning
+from sovdeck.remote.transfer.core.tuning import STREAM_BYTES, Tuning
 from sovdeck.remote.transfer.core.worker_pool import WorkerPool
 from sovdeck.remote.transfer.download.file import pull
 from sovdeck.remote.transfer.download.part_file import check_free_space, disk_errors
 from sovdeck.remote.transfer.download.tar_batches import BatchReceiver, DownloadItem, OnReceived
 from sovdeck.remote.transfer.sftp.worker import TransferWorker
 
-# Beyond this a file goes by ranges, so that a cut inside it costs little.
-LARGE_BYTES = 8 << 20
-# One stream: a file that has come whole never comes again, so only the tail must be shared.
-MIN_BATCH_BYTES, MAX_BATCH_BYTES = 1 << 20, 128 << 20
+# One stream: a file that has come whole never comes again.
+MAX_BATCH_BYTES = 128 << 20
 INCOMING = ".sovdeck-pull"
 
 
@@ -81,19 +79,19 @@ def pull_files(
     meter.total = sum(item.size for item in items)
     check_free_space(dest, meter.total)
     meter.phase = "receive"
-    small = [item for item in items if item.size <= LARGE_BYTES]
+    small = [item for item in items if item.size <= STREAM_BYTES]
     if small:
         incoming = dest / INCOMING
         size = sum(item.size for item in small)
-        share = size // initial_connections(first.rtt, size, tuning.max_connections) + 1
-        queue = BatchQueue(small, max(MIN_BATCH_BYTES, min(MAX_BATCH_BYTES, share)))
+        connections = initial_connections(first.rtt, size, tuning.max_connections)
+        queue = BatchQueue(small, fair_batch(size, connections, MAX_BATCH_BYTES))
         transfer = TransferContext(connect, report, cancel, tuning, bandwidth, meter)
         receiver = BatchReceiver(transfer, folder, queue, incoming, on_received)
         make = partial(TransferWorker, sftp=False)
         WorkerPool(transfer, queue, make, receiver.work, make(first)).run(first.rtt)
         shutil.rmtree(incoming, ignore_errors=True)  # only unfinished files are in it
     for item in items:
-        if item.size <= LARGE_BYTES:
+        if item.size <= STREAM_BYTES:
             continue
         before = meter.progress().done
 
@@ -108,6 +106,7 @@ def pull_files(
             cancel=cancel,
             bandwidth=bandwidth,
             name=item.local.name,
+            size=item.size,
             tuning=tuning,
         )
         assert done.sha256 is not None

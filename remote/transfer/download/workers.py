@@ -77,7 +77,7 @@ class DownloadWorker(TransferWorker):
                         state.mark_active()
                         write(at, memoryview(data))
                         moved(at, at + len(data))
-                        queue.done(len(data))
+                        queue.done(at, at + len(data))
                         at += len(data)
                         state.pause(limiter.delay(len(data)))
             finally:

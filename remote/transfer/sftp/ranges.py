@@ -85,7 +85,7 @@ class RangeMover:
                 (start, asked), end = take_answer()
                 self._requested -= asked - start
                 self._moved(start, end)
-                self._queue.done(end - start)
+                self._queue.done(start, end)
                 if end < asked:  # a short read: ask for the rest again
                     self._waiting.append((end, asked))
         finally:

@@ -60,6 +60,7 @@ class SftpSession:
         self._last_id = 0
         self.read_size = self.write_size = wire.DEFAULT_PAYLOAD
         self._version_received = False
+        self._to_close: list[bytes] = []
         self.send(wire.request(wire.INIT, 3, b""))  # its number is the version
 
     def receive_version(self) -> None:
@@ -108,11 +109,16 @@ class SftpSession:
         Raises Problem when the file is missing or may not be opened.
         """
         name = wire.string(path.encode("utf-8", "surrogateescape"))
-        opened, found, sizes = self.request(
+        closes = [(wire.CLOSE, wire.string(handle)) for handle in self._to_close]
+        self._to_close.clear()
+        *closed, opened, found, sizes = self.request(
+            *closes,
             (wire.OPEN, name + struct.pack(">II", flags, 0)),
             (wire.STAT, name),
             (wire.EXTENDED, wire.string(wire.LIMITS)),
         )
+        for reply in closed:
+            self.expect(wire.STATUS, "close", reply)
         handle = self.expect(wire.HANDLE, path, opened).string()
         kind, reader = sizes
         if kind == wire.EXTENDED_REPLY:  # a server that does not know the question says so
@@ -120,9 +126,8 @@ class SftpSession:
         return handle, self.expect(wire.ATTRS, path, found).attributes()
 
     def close_file(self, handle: bytes) -> None:
-        """Close and wait: the server has then taken every write. Problem when it had not."""
-        (reply,) = self.request((wire.CLOSE, wire.string(handle)))
-        self.expect(wire.STATUS, "close", reply)
+        """Close with the next `open`, or with the channel: every write was answered before."""
+        self._to_close.append(handle)
 
     def expect(self, wanted: int, path: str, reply: Reply) -> PacketReader:
         """The body of a reply of the wanted kind; raises the Problem that a STATUS says instead."""

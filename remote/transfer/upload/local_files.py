@@ -17,7 +17,8 @@ from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.transfer.core.batch_queue import BatchQueue
 from sovdeck.remote.transfer.core.context import cancelled
 from sovdeck.remote.transfer.core.hashing import STEP
-from sovdeck.remote.transfer.upload.queue import SMALL_BYTES, Content
+from sovdeck.remote.transfer.core.tuning import STREAM_BYTES
+from sovdeck.remote.transfer.upload.queue import Content
 
 # Hashed in one go: so many files, or bytes of them. AHEAD: such goes before they are taken.
 STRIDE_FILES, STRIDE_BYTES, STRIDES_AHEAD = 64, 4 << 20, 8
@@ -47,7 +48,7 @@ def hash_ahead(
         if cancel.is_set():
             raise cancelled()
         path, local = waiting.path, local_files[waiting.path]
-        if waiting.size > SMALL_BYTES:
+        if waiting.size > STREAM_BYTES:
             return path, Content(local, local.stat().st_size, file_sha256(local))
         # The bytes too, so that they are read once.
         with open(local, "rb", 0) as file:  # noqa: PTH123 - thousands, each at half the price
@@ -62,7 +63,7 @@ def hash_ahead(
     queue = BatchQueue(starmap(_Waiting, sized.items()), STRIDE_BYTES, STRIDE_FILES)
     strides = iter(queue.take, [])
     # Of many small files most is Python's own work, where a second thread only gets in the way.
-    threads = 2 if max(sized.values(), default=0) > SMALL_BYTES else 1
+    threads = 2 if max(sized.values(), default=0) > STREAM_BYTES else 1
     pool = ThreadPoolExecutor(threads, thread_name_prefix="transfer-hash")
     # Not all at once: memory that is used again costs less than memory that is asked for.
     under_way = deque(pool.submit(contents, stride) for stride in islice(strides, STRIDES_AHEAD))

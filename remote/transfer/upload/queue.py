@@ -9,8 +9,6 @@ from pathlib import Path
 from sovdeck.remote.transfer.core.batch_queue import BatchQueue
 from sovdeck.remote.transfer.core.ranges import RangeQueue
 
-# Up to here a file goes into a stream of many; beyond, it goes in ranges and can be resumed.
-SMALL_BYTES = 1 << 20
 CHUNK = 256 << 10  # bytes written at a time
 
 

@@ -79,7 +79,7 @@ class Sender:
                     self._write(stream, read(at, min(CHUNK, end - at)), state)
                 self._finish(stream)
             unsent = []
-            file.queue.done(end - start)
+            file.queue.done(start, end)
             self._moved(start, end)
         finally:
             file.queue.give_back(unsent)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import tarfile
 from collections.abc import Callable
+from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 
 import pytest
 from agent_shell import NAME, Shell, sha
 
+from sovdeck.remote.agent import transfer_agent
 from sovdeck.remote.transfer.agent import call as agent_call
 from sovdeck.remote.transfer.agent import staging as agent_staging
 from sovdeck.remote.transfer.agent.staging import STAGING, StagingRecord, StagingStatus
@@ -132,22 +136,80 @@ def test_what_was_kept_under_another_name_is_known_by_its_hash_from_then_on(shel
             assert not (shell.home / "d" / STAGING / name).exists()
 
 
-def test_untouched(shell: Shell) -> None:
-    sized = {"a": 3, "sub/b": 3, "-c": 3}
-    assert agent_staging.absent_paths(shell, "none", sized) == set(sized)
+def test_only_contents_of_which_nothing_is_there_are_begun_and_once(shell: Shell) -> None:
+    wanted = [
+        StagingRecord(path, 3, f"{number:064x}") for number, path in enumerate(("a", "sub/b", "-c"))
+    ]
     (shell.home / "d/sub").mkdir(parents=True)
     (shell.home / "d/sub/b").write_bytes(b"123")
     (shell.home / "d/a").write_bytes(b"1234")
     (shell.home / "d/-c").write_bytes(b"321")
-    assert agent_staging.absent_paths(shell, "d", sized) == {"a"}, (
-        "of another size: it must go anyway"
+    assert agent_staging.begin_contents(shell, "d", wanted) == {0}, "of another size: it must go"
+    assert [one.name for one in (shell.home / "d" / STAGING).iterdir()] == [wanted[0].sha256]
+    assert agent_staging.begin_contents(shell, "d", wanted) == set(), "another push began it"
+    assert agent_staging.begin_contents(shell, "new/folder", wanted) == {0, 1, 2}
+
+
+def test_contents_are_followed_while_they_come(shell: Shell) -> None:
+    data, gone = os.urandom(3 << 20), "f" * 64
+    name = "0" * 64
+    wanted = [StagingRecord("d/whole", len(data), sha(data), name)]
+    agent_staging.begin_contents(shell, "t", [StagingRecord("d/whole", len(data), name)])
+    staged = shell.home / "t" / STAGING / name
+    with subprocess.Popen(
+        agent_staging.commit_command("t"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=shell.home,
+        bufsize=0,
+        env={"PATH": str(shell.bin)},
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        for end in (1 << 20, 1 << 20, 2_500_000, len(data)):
+            with staged.open("r+b") as file:
+                file.write(data[:end])
+            process.stdin.write(agent_staging.progress_line(name, end))
+            process.stdin.write(agent_staging.progress_line(gone, end))
+        process.stdin.write(wanted[0].line())
+        process.stdin.close()
+        assert process.stdout.read() == b"placed 0\nend 1\n"
+    assert (shell.home / "t/d/whole").read_bytes() == data
+    assert not (shell.home / "t" / STAGING).exists()
+
+
+@pytest.mark.parametrize("harm", [False, True])
+def test_what_was_followed_is_read_again_only_if_it_changed_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], harm: bool
+) -> None:
+    data, name = b"x" * 1000, "0" * 64
+    staged = tmp_path / STAGING / name
+    staged.parent.mkdir()
+    staged.write_bytes(data)
+    record = StagingRecord("a", len(data), sha(data), name).line()
+    told = [agent_staging.progress_line(name, len(data)), record]
+
+    class Input(io.RawIOBase):
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: Any) -> int:
+            if len(told) == 1 and harm:  # what came first was hashed meanwhile
+                before = staged.stat().st_mtime_ns
+                staged.write_bytes(data[:-1] + b"y")
+                os.utime(staged, ns=(before, before + 5_000_000))
+            piece = told.pop(0) if told else b""
+            buffer[: len(piece)] = piece
+            return len(piece)
+
+    read = []
+    monkeypatch.setattr(transfer_agent, "STDIN", io.BufferedReader(Input()))
+    hash_file = transfer_agent.hash_file
+    monkeypatch.setattr(
+        transfer_agent, "hash_file", lambda path: (read.append(path), hash_file(path))[1]
     )
-    (shell.home / "d" / STAGING).mkdir()
-    assert agent_staging.absent_paths(shell, "d", sized) == {"a"}
-    (shell.home / "d" / STAGING / sha(b"1")).write_bytes(b"1")
-    assert agent_staging.absent_paths(shell, "d", sized) == set(), (
-        "a push began: it may be any of them"
-    )
+    transfer_agent.place_files(str(tmp_path))
+    assert capsys.readouterr().out == ("bad 0\nend 1\n" if harm else "placed 0\nend 1\n")
+    assert len(read) == harm
 
 
 def test_a_sender_is_heard_out_however_late_its_last_bytes_come(shell: Shell) -> None:

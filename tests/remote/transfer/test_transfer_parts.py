@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.remote.transfer.core import part_journal
+from sovdeck.remote.transfer.core.batch_queue import fair_batch
 from sovdeck.remote.transfer.core.concurrency import (
     MEASURE_SECONDS,
     ConcurrencyController,
@@ -20,7 +21,7 @@ from sovdeck.remote.transfer.core.part_journal import JournalRecord, PartJournal
 from sovdeck.remote.transfer.core.progress import TransferMeter
 from sovdeck.remote.transfer.core.ranges import RangeQueue, RangeSet
 from sovdeck.remote.transfer.core.rate_limit import RateLimiter
-from sovdeck.remote.transfer.core.tuning import Tuning
+from sovdeck.remote.transfer.core.tuning import MIN_BATCH_BYTES, Tuning
 from sovdeck.remote.transfer.sftp import packets
 from sovdeck.remote.transfer.sftp.session import SftpSession
 
@@ -62,11 +63,23 @@ def test_a_queue_hands_out_every_byte_once(
         assert 0 < end - start <= lease and queue.left > 0
         middle = (start + end) // 2 if next(fate, False) else end
         got += range(start, middle)
-        queue.done(middle - start)
+        queue.done(start, middle)
+        kept = next((n for n in sorted(want) if n not in got), 99)
+        assert queue.moved_before(99) <= kept
         queue.give_back([(middle, end)] if middle < end else [])
         if middle == start and not next(fate, False):
             fate = iter(())
-    assert sorted(got) == sorted(want) and queue.left == 0
+    assert sorted(got) == sorted(want) and queue.left == 0 and queue.moved_before(99) == 99
+
+
+@given(st.integers(0, 1 << 34), st.integers(1, 16), st.integers(1 << 20, 1 << 27))
+def test_every_connection_gets_as_many_batches(size: int, connections: int, most: int) -> None:
+    batch = fair_batch(size, connections, most)
+    assert MIN_BATCH_BYTES <= batch <= most + 1
+    batches = -(-size // batch)
+    assert batches <= connections * -(-size // (connections * most))
+    if batch > MIN_BATCH_BYTES:  # none has more than one less than another
+        assert batches > connections * (-(-size // (connections * most)) - 1)
 
 
 @given(RANGES, st.none() | st.just("ab" * 32), st.data())
@@ -222,8 +235,8 @@ HELLO = packets.request(
 def test_no_bytes_of_a_server_crash_the_session(junk: bytes, hello: bool) -> None:
     with pytest.raises(Problem) as caught:
         session = SftpSession(Tape(HELLO * hello + junk))
-        session.open("x", packets.FOR_READING)
         session.close_file(b"h")
+        session.open("x", packets.FOR_READING)
     assert caught.value.exit_code in (3, 6)
 
 
@@ -237,6 +250,24 @@ def test_a_server_that_never_says_hello_is_given_up() -> None:
     """What a login shell prints before is skipped, within a bound."""
     with pytest.raises(Problem, match="without an answer to hello"):
         SftpSession(Tape(b"\xff" * (1 << 20))).receive_version()
+
+
+def test_a_close_goes_with_the_next_open_and_a_refusal_of_it_is_said() -> None:
+    def status(number: int, code: int) -> bytes:
+        return packets.request(packets.STATUS, number, code.to_bytes(4, "big"))
+
+    def opened(number: int) -> bytes:
+        nothing = packets.request(packets.ATTRS, number + 1, bytes(4))
+        return packets.request(packets.HANDLE, number, packets.string(b"h")) + nothing
+
+    first = opened(1) + status(3, 8)
+    session = SftpSession(Tape(HELLO + first + status(4, 0) + opened(5) + status(7, 8)))
+    session.close_file(session.open("x", packets.FOR_WRITING)[0])
+    session.open("y", packets.FOR_WRITING)
+    session = SftpSession(Tape(HELLO + first + status(4, 4) + opened(5) + status(7, 8)))
+    session.close_file(session.open("x", packets.FOR_WRITING)[0])
+    with pytest.raises(Problem, match="status 4"):
+        session.open("y", packets.FOR_WRITING)
 
 
 def test_payload_sizes_are_the_servers_within_ours() -> None:
@@ -265,7 +296,7 @@ def test_a_queue_is_shared_safely() -> None:
     def work() -> None:
         while (taken := queue.take()) is not None:
             counts.append(taken[1] - taken[0])
-            queue.done(taken[1] - taken[0])
+            queue.done(*taken)
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:

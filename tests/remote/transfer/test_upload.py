@@ -145,8 +145,8 @@ def test_what_was_damaged_on_the_way_is_sent_again(
 
 
 def test_a_file_that_keeps_changing_is_not_called_sent(server: Server, laptop: Path) -> None:
-    files = lay(laptop, {"big": noise(2 * MIB)})
-    other = noise(2 * MIB, 8)
+    files = lay(laptop, {"big": noise(9 * MIB)})
+    other = noise(9 * MIB, 8)
 
     def change(progress: TransferProgress) -> None:
         if progress.phase == "compare":
@@ -210,6 +210,26 @@ def test_a_missing_local_file_is_named(server: Server, laptop: Path) -> None:
         send(server, {"a": laptop / "gone"})
 
 
+def test_a_small_file_that_changes_while_it_waits_arrives_as_it_was_hashed(
+    server: Server, laptop: Path
+) -> None:
+    files = lay(laptop, {"a": noise(2 * MIB)})
+
+    def change(progress: TransferProgress) -> None:
+        if progress.phase == "compare":
+            files["a"].write_bytes(noise(2 * MIB, 8))
+
+    assert send(server, files, report=change).sent_bytes == 2 * MIB
+    assert there(server) == {"a": noise(2 * MIB)}
+
+
+def test_files_of_some_megabytes_share_a_stream_too(server: Server, laptop: Path) -> None:
+    files = {f"{n}.wav": noise(3 * MIB + n, n) for n in range(6)}
+    assert send(server, lay(laptop, files), tuning=CALM).protocol == "sftp"
+    assert there(server) == files
+    assert agent_commands(server) == ["have", "take", "place"]
+
+
 def test_thousands_of_small_files_take_few_exchanges(server: Server, laptop: Path) -> None:
     files = {f"wavs/{n:04}.wav": noise(500, n) for n in range(2000)}
     send(server, lay(laptop, files))
@@ -265,6 +285,8 @@ def test_a_large_file_goes_while_it_is_hashed(server: Server, laptop: Path) -> N
     done = send(server, files, tuning=CALM)
     assert there(server) == {"big": noise(BIG, 1), "small": b"1", "other": b"stays"}
     assert (done.sent_files, done.sent_bytes, done.kept_files) == (2, BIG + 1, 0)
+    # The small one alone is asked about; what places them hashes the large one while it comes.
+    assert agent_commands(server) == ["begin", "place", "have", "take"]
     assert not list((server.home / "data/声 1").glob(".sovdeck*"))
     again = send(server, files, tuning=CALM)
     assert (again.sent_files, again.sent_bytes, again.kept_files) == (0, 0, 2)
