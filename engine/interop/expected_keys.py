@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.models.gpt.config import GptConfig
 from sovdeck.engine.models.gpt.text2semantic import Text2Semantic
 from sovdeck.engine.models.sovits.config import SovitsConfig
@@ -42,6 +44,17 @@ def compare_state_dict(state: Mapping[str, Tensor], shapes: Shapes) -> StateDict
             name for name in shapes if name in state and tuple(state[name].shape) != shapes[name]
         ),
     )
+
+
+def require_whole(
+    path: Path, state: Mapping[str, Tensor], shapes: Shapes, *, exactly: bool = False
+) -> None:
+    """Problem when the weights of `path` do not fit their network; `exactly`: nor hold more."""
+    difference = compare_state_dict(state, shapes)
+    fatal = difference.fatal + (difference.extra if exactly else ())
+    if fatal:
+        facts = {"path": str(path), "count": len(fatal), "first": fatal[0]}
+        raise Problem("engine.weights.incomplete", ExitCode.DATA, **facts)
 
 
 @lru_cache(maxsize=4)

@@ -13,7 +13,7 @@ from torch import Tensor
 from sovdeck.engine.contract.layout import check_voice_name, gpt_weight_filename
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.interop.atomic_export import ExportedFile, to_float16, write_weight_file
-from sovdeck.engine.interop.expected_keys import Shapes, compare_state_dict, gpt_shapes
+from sovdeck.engine.interop.expected_keys import Shapes, gpt_shapes, require_whole
 from sovdeck.engine.interop.safe_load import LoadedFile, safe_load
 from sovdeck.engine.interop.versions import other_version
 from sovdeck.engine.models.gpt.config import GptConfig
@@ -61,16 +61,7 @@ def read_gpt(path: str | Path) -> GptWeights:
     weights = parse_gpt(safe_load(path))
     if weights.version != "v2":
         raise other_version(path, weights.version)
-    difference = compare_state_dict(weights.state, weights.shapes)
-    fatal = difference.fatal + difference.extra
-    if fatal:
-        raise Problem(
-            "engine.weights.incomplete",
-            ExitCode.DATA,
-            path=str(path),
-            count=len(fatal),
-            first=fatal[0],
-        )
+    require_whole(path, weights.state, weights.shapes, exactly=True)
     return weights
 
 
@@ -132,16 +123,7 @@ def write_gpt(
     a weight is not finite or missing; OSError when the disk is full.
     """
     path = Path(folder) / gpt_weight_filename(check_voice_name(voice), epoch)
-    difference = compare_state_dict(state, gpt_shapes(config))
-    fatal = difference.fatal + difference.extra
-    if fatal:
-        raise Problem(
-            "engine.weights.incomplete",
-            ExitCode.DATA,
-            path=str(path),
-            count=len(fatal),
-            first=fatal[0],
-        )
+    require_whole(path, state, gpt_shapes(config), exactly=True)
     content = {
         "weight": {UPSTREAM_PREFIX + name: half for name, half in to_float16(state, path).items()},
         "config": config.to_upstream(),

@@ -16,9 +16,9 @@ from sovdeck.engine.interop.atomic_export import ExportedFile, to_float16, write
 from sovdeck.engine.interop.expected_keys import (
     POSTERIOR_PREFIX,
     Shapes,
-    compare_state_dict,
     discriminator_shapes,
     generator_shapes,
+    require_whole,
 )
 from sovdeck.engine.interop.safe_load import LoadedFile, safe_load
 from sovdeck.engine.interop.versions import (
@@ -74,15 +74,7 @@ def read_sovits(path: str | Path) -> SovitsWeights:
     weights = parse_sovits(safe_load(path))
     if weights.version not in VERSIONS:
         raise other_version(path, weights.version)
-    fatal = compare_state_dict(weights.state, weights.shapes).fatal
-    if fatal:
-        raise Problem(
-            "engine.weights.incomplete",
-            ExitCode.DATA,
-            path=str(path),
-            count=len(fatal),
-            first=fatal[0],
-        )
+    require_whole(path, weights.state, weights.shapes)
     return weights
 
 
@@ -171,15 +163,7 @@ def write_sovits(
     """
     path = Path(folder) / sovits_weight_filename(check_voice_name(voice), epoch, step)
     kept = {name: tensor for name, tensor in state.items() if not name.startswith(POSTERIOR_PREFIX)}
-    fatal = compare_state_dict(kept, generator_shapes(config)).fatal
-    if fatal:
-        raise Problem(
-            "engine.weights.incomplete",
-            ExitCode.DATA,
-            path=str(path),
-            count=len(fatal),
-            first=fatal[0],
-        )
+    require_whole(path, kept, generator_shapes(config))
     content: dict[str, Any] = {
         "weight": to_float16(kept, path),
         "config": {**config.to_upstream(), "name": voice},

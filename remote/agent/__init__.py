@@ -1,7 +1,8 @@
-"""The POSIX sh scripts that run on a server, and the way to read them from the package.
+"""The scripts that run on a server, and the way to read them from the package.
 
-They are dash-clean and need neither Python nor root: a rented container has a shell before it
-has anything else.
+Those in sh are POSIX and need neither Python nor root: a rented container has a shell before it
+has anything else. Those in Python (transfers, stopping a server, an index of wheels) need the
+standard library alone.
 
 May import nothing of `remote` from a layer above.
 """

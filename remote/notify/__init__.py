@@ -1,4 +1,4 @@
-"""Messages to a person from a run: webhooks.
+"""Messages to a person from a run: webhooks, and WeChat by way of AutoDL.
 
 May import, of `remote`: `auth`, `config` and the layers below.
 """

@@ -1,4 +1,4 @@
-"""Plays sound on this computer.
+"""Plays, records and measures sound on this computer.
 
 May import nothing of `tui` from a layer above.
 """
