@@ -2,8 +2,9 @@
 
     python benchmarks/transfer.py [--quick] [--json] [--rtt 0,50,200] [--rounds N]
 
-Far lines move less and once, IPv6 and what people move over a far line only beside scp, so that all
-of it ends within twelve minutes on a quiet machine. Files lie where TMPDIR says: /dev/shm keeps the disk out of the figures.
+Far lines move less and once, IPv6 and what people move over a far line only beside scp, so that
+all of it ends within twelve minutes on a quiet machine. Files lie where TMPDIR says: /dev/shm keeps
+the disk out of the figures.
 Every method of a case runs in turn, round after round, so that a busy machine hits all alike;
 rows give medians. `ratio` is peer seconds over ours: above 1 we are faster. Our rows include
 SHA-256 on both sides unless they say otherwise; no peer verifies.

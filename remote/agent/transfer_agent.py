@@ -30,6 +30,7 @@ what it hears of while it comes: up to END its bytes stand. So it need not read 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import sys
 
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     Record = tuple[str, int, str]
 
 # A pipe gives 64 kB at a time; the usual buffer would ask for eight.
-STDIN = os.fdopen(0, "rb", 1 << 20, closefd=False)
+STDIN = io.BufferedReader(io.FileIO(0, closefd=False), 1 << 20)
 STAGING_FOLDER = ".sovdeck-push"
 NOTES_FILE = "notes"
 CHUNK_BYTES = 1 << 20

@@ -165,6 +165,7 @@ class _Push:
 
         Returns their paths. They are hashed there while they come.
         """
+        self._transfer.dial_ahead(sum(sized.values()))
         self._opening = self._transfer.ask_beside(partial(TransferWorker, keeps_connection=True))
         records = [StagingRecord(path, sized[path], names[path]) for path in sized]
         begun = self._ask(partial(staging.begin_contents, wanted=records))
