@@ -39,6 +39,8 @@ from sovdeck.remote.voices.listing import newest_run
 
 # Ends of a run that say nothing of the voice: its server went down, or its process was killed.
 _BROKEN_OFF = frozenset({"lost", "killed", "preempted"})
+# A line that drops for a moment leaves no server running.
+_HOME_TRIES, _HOME_PAUSE_S = 5, 5.0
 
 
 class StepFailed(Exception):
@@ -249,17 +251,25 @@ class RentalJourney:
     def _finish(self) -> int:
         """Bring everything home, then end as agreed; else say what it costs to wait."""
         self._enter("home")
-        try:
-            is_home = self.steps.bring_home(self.name)
-        except Problem as problem:
-            self.steps.report_problem(problem)
-            is_home = False
-        if not is_home:
+        if not self._bring_home():
             self.steps.left_running(self.lease)
             return int(ExitCode.UNREACHABLE)
         self.lease = self.book.change(self.lease.name, home_at=self.clock.now())
         self._end(self.lease.end)
         return 0
+
+    def _bring_home(self) -> bool:
+        """Bring everything home, again where the line drops; whether it is here."""
+        for _ in range(_HOME_TRIES - 1):
+            try:
+                return self.steps.bring_home(self.name)
+            except Problem:  # the last one is told
+                self.clock.sleep(_HOME_PAUSE_S)
+        try:
+            return self.steps.bring_home(self.name)
+        except Problem as problem:
+            self.steps.report_problem(problem)
+            return False
 
     def _end(self, action: EndAction, *, confirmed: bool = False) -> None:
         self._enter("end")

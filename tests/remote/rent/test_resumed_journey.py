@@ -48,6 +48,7 @@ class RecordingSteps:
         self.leave_at = self.fail_at = ""
         self.problems: list[str] = []
         self.is_home = True
+        self.lines_lost = 0
 
     def enter(self, station: Station, lease: Lease) -> None:
         if station == self.leave_at:
@@ -84,6 +85,9 @@ class RecordingSteps:
 
     def bring_home(self, server: str) -> bool:
         self._note("home")
+        if self.lines_lost:
+            self.lines_lost -= 1
+            raise Problem("remote.config.no_runs", ExitCode.UNREACHABLE, name=server)
         return self.is_home
 
     def report_problem(self, problem: Problem) -> None:
@@ -205,6 +209,19 @@ def test_what_fails_later_leaves_the_server(laptop: Callable[..., Laptop]) -> No
     assert here.steps.done[-1] == "left running" and len(here.cloud.billing()) == 1
     here.steps.is_home = True
     assert here.resume() == 0 and here.cloud.billing() == []
+
+
+@pytest.mark.parametrize(("lost", "home"), [(1, True), (4, True), (5, False)])
+def test_a_line_that_drops_is_tried_again(
+    laptop: Callable[..., Laptop], lost: int, home: bool
+) -> None:
+    here = laptop()
+    here.leave_at("home")
+    here.steps.lines_lost = lost
+    assert (here.resume() == 0) is home
+    assert here.steps.done.count("home") == min(lost + 1, 5)
+    assert here.steps.problems == ([] if home else ["remote.config.no_runs"])
+    assert bool(here.cloud.billing()) is not home
 
 
 def test_an_end_after_a_failure_is_carried_out(laptop: Callable[..., Laptop]) -> None:

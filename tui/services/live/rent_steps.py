@@ -41,7 +41,6 @@ Result = TypeVar("Result")
 _POLL_S = 3.0
 _PULL_POLLS = 20  # between two looks for new saves
 _LOST_POLLS = 200  # a server that is not reached for ten minutes is not waited for
-_HOME_TRIES, _HOME_PAUSE_S = 5, 5.0
 
 
 class RentedServerPrompts:
@@ -189,16 +188,8 @@ class DashboardSteps:
             self._follow(server, training.run, pull_each_save)
 
     def bring_home(self, server: str) -> bool:
-        """Download what is new until nothing would be lost with the server."""
-        for attempt in range(1, _HOME_TRIES + 1):
-            try:
-                if self._do(lambda: self._sync(server, background=False)):
-                    return True
-            except Problem:
-                if attempt == _HOME_TRIES:
-                    raise
-            self._pause(_HOME_PAUSE_S)
-        return False
+        """Download what is new, and tell whether nothing would be lost with the server."""
+        return self._do(lambda: self._sync(server, background=False))
 
     def show_problem(self, problem: Problem) -> None:
         """Show it with the journey."""
