@@ -129,7 +129,7 @@ def _seconds(time: str) -> float:
     seconds = 0
     for part in whole.split(":"):
         seconds = 60 * seconds + int(part)
-    return seconds + int(thousandths) / 10 ** len(thousandths)
+    return seconds + float(f"0.{thousandths}")
 
 
 def _join_lines(blocks: list[list[str]]) -> Iterator[str]:
