@@ -14,7 +14,8 @@ Curves = Mapping[str, Mapping[str, Series]]
 def with_points(curves: Curves, points: Iterable[LossPoint], limit: int = LIMIT) -> Curves:
     """Return `curves` grown by `points`; stages and losses appear as they are first seen.
 
-    At most MOST_NAMES of each: no engine of ours has as many. limit: how many points a new series keeps at most.
+    At most MOST_NAMES of each: no engine of ours has as many. limit: how many points a new series
+    keeps at most.
     """
     batches: dict[str, dict[str, list[tuple[float, float | None]]]] = {}
     for point in points:

@@ -52,8 +52,8 @@ REQUIRED_FIELDS: dict[str, tuple[str, ...]] = {
 STAGES = ("prepare", "sovits", "gpt", "proof", "pack")
 STATUSES = ("succeeded", "failed", "stopped", "preempted", "no_op")
 
-# What a state keeps of a run, whatever its server sends: as many stages, and losses of a stage; of each
-# type the newest events, each as long a line.
+# What a state keeps of a run, whatever its server sends: as many stages, and losses of a stage; of
+# each type the newest events, each as long a line.
 MOST_NAMES = 50
 MOST_KEPT = 1000
 LONGEST_KEPT = 32 << 10

@@ -112,7 +112,7 @@ def _many(kind: str, number: int) -> Event:
         "step": {"step": number, "total": 9, "losses": loss},
         "export": {"path": f"p{number}", "kind": f"s{number}", "bytes": 1, "sha256": "0"},
     }
-    payload = payloads.get(kind, {name: number for name in REQUIRED_FIELDS[kind]})
+    payload = payloads.get(kind, dict.fromkeys(REQUIRED_FIELDS[kind], number))
     stage = f"s{number}" if number % 2 else "gpt"
     return Event(number, number, "r", kind, 1, stage, {"engine": "1", **payload})
 
@@ -134,7 +134,7 @@ def test_what_is_kept_of_a_run_has_an_end(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", sorted(KEPT_TYPES))
 def test_an_event_that_is_kept_is_no_long_line(kind: str) -> None:
-    fields = {name: 1 for name in REQUIRED_FIELDS[kind]}
+    fields = dict.fromkeys(REQUIRED_FIELDS[kind], 1)
     line = {"v": 1, "seq": 0, "t": 1, "run": "r", "type": kind, **fields}
     assert parse_event(json.dumps(line)) is not None
     assert parse_event(json.dumps({**line, "more": "x" * LONGEST_KEPT})) is None
