@@ -119,11 +119,12 @@ def install_engine(work: Path, evil: Evil) -> None:
 def rent_one(laptop: Laptop, evil: Evil) -> None:
     """A lease as another provider and another version of ours may have written it."""
     now = time.time()
-    names = {"voice": evil("leasevoice"), "gpu": evil("leasegpu"), "currency": evil("EUR")}
     lease = Lease(
-        **names,
         name=evil("leasename"),
         provider=evil("provider"),
+        voice=evil("leasevoice"),
+        gpu=evil("leasegpu"),
+        currency=evil("EUR"),
         price_per_hour=1.0,
         created_at=now,
         expires_at=now + 3600,
