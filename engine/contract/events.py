@@ -53,6 +53,15 @@ REQUIRED_FIELDS: dict[str, tuple[str, ...]] = {
 STAGES = ("prepare", "sovits", "gpt", "proof", "pack")
 STATUSES = ("succeeded", "failed", "stopped", "preempted", "no_op")
 
+# What a state keeps of a run, whatever its server sends: as many stages, and losses of a stage; of
+# each type the newest events, each as long a line.
+MOST_NAMES = 50
+MOST_KEPT = 1000
+LONGEST_KEPT = 32 << 10
+KEPT_TYPES = frozenset(
+    {"validation", "sample", "export", "warning", "error", "oom_recovered", "stall"}
+)
+
 
 @dataclass(frozen=True)
 class Event:
@@ -101,9 +110,12 @@ def parse_event(line: str | bytes) -> Event | None:
     skipped by the reader (which then sees the gap in `seq`), never raised.
     """
     try:
-        return to_event(parse_json_object(line))
+        event = to_event(parse_json_object(line))
     except ValueError:
         return None
+    if event is not None and event.type in KEPT_TYPES and len(line) > LONGEST_KEPT:
+        return None
+    return event
 
 
 def to_event(raw: object) -> Event | None:

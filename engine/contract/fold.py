@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
-from sovdeck.engine.contract.events import Event
+from sovdeck.engine.contract.events import MOST_KEPT, MOST_NAMES, Event
 from sovdeck.engine.contract.foreign_values import to_number
+
+Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def _with_steps(state: RunState, steps: Mapping[str, dict[str, Any]]) -> RunStat
 def _run_started(state: RunState, event: Event) -> RunState:
     payload = event.payload
     kept = {stage.name: stage for stage in state.stages}
-    names = [str(name) for name in _to_list(payload["stages"])]
+    names = [str(name) for name in _to_list(payload["stages"])[:MOST_NAMES]]
     return replace(
         state,
         voice=str(payload["voice"]),
@@ -152,7 +154,7 @@ def _run_started(state: RunState, event: Event) -> RunState:
 
 
 def _plan(state: RunState, event: Event) -> RunState:
-    for item in map(_to_dict, _to_list(event.payload["stages"])):
+    for item in map(_to_dict, _to_list(event.payload["stages"])[:MOST_NAMES]):
         state = _update_stage(
             state,
             str(item.get("name")),
@@ -211,20 +213,24 @@ def _memory(state: RunState, event: Event) -> RunState:
     return replace(state, memory=event.payload)
 
 
+def _newest(kept: tuple[Kept, ...], fresh: Kept) -> tuple[Kept, ...]:
+    return (*kept, fresh)[-MOST_KEPT:]
+
+
 def _sample(state: RunState, event: Event) -> RunState:
-    return replace(state, samples=(*state.samples, event.payload))
+    return replace(state, samples=_newest(state.samples, event.payload))
 
 
 def _export(state: RunState, event: Event) -> RunState:
-    return replace(state, exports=(*state.exports, event.payload))
+    return replace(state, exports=_newest(state.exports, event.payload))
 
 
 def _validation(state: RunState, event: Event) -> RunState:
-    return replace(state, validations=(*state.validations, event))
+    return replace(state, validations=_newest(state.validations, event))
 
 
 def _notice(state: RunState, event: Event) -> RunState:
-    return replace(state, notices=(*state.notices, event))
+    return replace(state, notices=_newest(state.notices, event))
 
 
 # Those that change what steps change too.
@@ -253,6 +259,8 @@ def _update_stage(run: RunState, name: str | None, /, **changes: Any) -> RunStat
         return run
     stages = run.stages
     if run.stage(name) is None:
+        if len(stages) >= MOST_NAMES:
+            return run
         stages = (*stages, StageState(name))
     return replace(
         run,

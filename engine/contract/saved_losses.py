@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from sovdeck.engine.contract.events import Event
+from sovdeck.engine.contract.events import MOST_KEPT, MOST_NAMES, Event
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,15 @@ def with_saved_losses(known: SavedLosses, events: Iterable[Event]) -> SavedLosse
         stage, path = event.stage or "", event.payload.get("path")
         if event.type == "step":
             loss = _total(event.payload["losses"])
-            if loss is not None:
+            if loss is not None and (stage in pending or len(pending) < MOST_NAMES):
                 total, count = pending.get(stage, (0.0, 0))
                 pending[stage] = (total + loss, count + 1)
         elif event.type == "export" and event.payload["kind"] == stage and isinstance(path, str):
             total, count = pending.pop(stage, (0.0, 0))
             if count:
                 by_path[path] = total / count
+                if len(by_path) > MOST_KEPT:
+                    del by_path[next(iter(by_path))]  # the oldest
     return SavedLosses(by_path, pending)
 
 

@@ -15,6 +15,7 @@ from sovdeck.remote.ssh.channel_stream import ChannelStream
 LOOK_INTERVAL_S = 3
 # One look: the state of tens of thousands of runs. What is longer is no answer of ours.
 _LOOK_LIMIT = 32 << 20
+_MOST_RUNS = 2000  # of one look: the newest by their names
 _HEADER_KEYS = ("boot ", "server ")
 
 
@@ -49,7 +50,7 @@ class RunWatch:
                 with self._reader.open(argv) as stream:
                     for look in _read_looks(stream):
                         failures = 0
-                        yield known_runs(parse_snapshots(look))
+                        yield known_runs(parse_snapshots(look))[-_MOST_RUNS:]
             except Problem as problem:
                 if problem.exit_code is not ExitCode.UNREACHABLE:
                     raise

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import asyncssh
-from laptop import Laptop, deployed_laptop, write_project
+from hostile_dashboard import install_engine, rent_one, show_all
+from laptop import VOICE, Laptop, deployed_laptop, write_project
 from parsers import _PAYLOADS
 from servers import start_embedded
 from ssh_thread import ssh_server
@@ -46,13 +47,17 @@ FORBIDDEN = (
     b"\x0e",
     *(mark.encode() for mark in ("\u202e", "\u2066")),
 )
-VOICE = "Tiny"
+
+
+def evil(word: str) -> str:
+    """The hostile text behind a word that tells where it was painted."""
+    return f"{word} {EVIL}"
 
 
 def evil_fields(value: Any) -> Any:
-    """The same value with the hostile text in place of every text of its own."""
+    """The same value with hostile text in place of every text of its own."""
     if isinstance(value, str):
-        return EVIL
+        return evil("eviltext")
     if isinstance(value, dict):
         return {key: evil_fields(item) for key, item in value.items()}
     return [evil_fields(item) for item in value] if isinstance(value, list) else value
@@ -78,9 +83,12 @@ def lay_out(work: Path) -> None:
     (run / "pid.json").write_text('{"attempt":1,"pid":1,"start":1,"boot":"x"}\n')
     (run / "exit.json").write_text('{"attempt":1,"code":3,"t":1700000000}\n')
     (run / "events.jsonl").write_bytes(evil_events(run.name))
-    (run / "log.txt").write_text(f"{EVIL}\n" * 5, encoding="utf-8")
-    name = EVIL.replace("/", "_")[:60]
-    for place in (f"GPT_weights/{VOICE}/{name}.ckpt", f"SoVITS_weights/{name}/{name}.pth"):
+    (run / "log.txt").write_text(f"{evil('evillog')}\n" * 5, encoding="utf-8")
+    other = work / "runs" / "20260102-000000-tiny"
+    shutil.copytree(run, other)
+    (other / "spec.json").write_text(json.dumps({"run": other.name, "voice": evil("evilvoice")}))
+    name = evil("evilname").replace("/", "_")[:60]
+    for place in (f"GPT_weights/{VOICE}/{name}-e1.ckpt", f"SoVITS_weights/{name}/{name}.pth"):
         (work / place).parent.mkdir(parents=True, exist_ok=True)
         (work / place).write_bytes(b"x")
     (run / "samples" / f"{name}.wav").write_bytes(b"RIFF")
@@ -89,7 +97,7 @@ def lay_out(work: Path) -> None:
 def install_smi(folder: Path) -> None:
     """Put an nvidia-smi into a folder of PATH; its one GPU has the hostile name."""
     program = folder / "nvidia-smi"
-    row = f"0, GPU-1, 535.1, 24564, 3, 24000, 0, 0, 30, 20.5, [N/A], {EVIL}"
+    row = f"0, GPU-1, 535.1, 24564, 3, 24000, 0, 0, 30, 20.5, [N/A], {evil('evilgpu')}"
     (folder / "rows").write_text(row + "\n", encoding="utf-8")
     source = Path(__file__).parents[1] / "remote" / "probe" / "fake_nvidia_smi"
     program.write_text(source.read_text("utf-8").replace("$FAKE_SMI_ROWS", f"{folder}/rows"))
@@ -141,18 +149,9 @@ def on_command_line(laptop: Laptop) -> Iterator[tuple[str, list[str]]]:
 
 
 def on_dashboard(laptop: Laptop) -> list[str]:
-    """Wrong bytes of the dashboard while it shows the run, its log, the voices and the server."""
-    with laptop.on_terminal() as program:
-        program.wait_for("box", LIMIT_S)
-        for keys in ("\r", "2", "3", "4", "5", "6", "7", "8", "1"):
-            program.settle(0.5, 2.0)
-            os.write(program.fd, keys.encode())
-        program.settle(0.5, 2.0)
-        assert program.exit_code() is None, program.text[-2000:]
-        os.write(program.fd, b"\x11")
-        raw = until_end(program)
-        assert program.exit_code() == 0, program.text[-2000:]
-    return wrong_bytes(raw)
+    """Wrong bytes of the dashboard while each of its screens shows what the server says."""
+    with ssh_server(AskingServer) as (port, _fingerprint):
+        return wrong_bytes(show_all(laptop, f"ssh -p {port} me@127.0.0.1"))
 
 
 class AskingServer(asyncssh.SSHServer):
@@ -169,7 +168,8 @@ class AskingServer(asyncssh.SSHServer):
         return True
 
     def get_kbdint_challenge(self, username: str, lang: str, submethods: str) -> Any:
-        return EVIL, EVIL, "en", [(EVIL + ": ", False), (EVIL + "? ", True)]
+        asked = evil("evilprompt")
+        return asked, asked, "en", [(asked + ": ", False), (asked + "? ", True)]
 
     def validate_kbdint_response(self, username: str, responses: Any) -> bool:
         return False
@@ -209,6 +209,8 @@ def hostile_text(folder: Path) -> tuple[int, list[str]]:
         for command, found in on_command_line(laptop):
             tried += 1
             wrong += [f"{command}: {one}" for one in found]
+        install_engine(laptop.work, evil)
+        rent_one(laptop, evil)
         tried += 1
         wrong += [f"dashboard: {one}" for one in on_dashboard(laptop)]
     finally:

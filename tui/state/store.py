@@ -119,12 +119,20 @@ def _telemetry_values(sample: Telemetry) -> list[tuple[str, float | None]]:
     return rows
 
 
+MOST_RUNS = 2000  # of all servers together, unless there are more servers than that
+
+
 def _run(state: State, server: str, run: str) -> RunView:
     return state.runs.get((server, run)) or RunView(server, run)
 
 
 def _with_run(state: State, view: RunView) -> State:
     runs = {**state.runs, view.key: view}
+    if view.key not in state.runs and len(runs) > MOST_RUNS:
+        # A server may name new runs without end: the oldest of its own go.
+        others = [key for key in runs if key[0] == view.server and key not in (view.key, state.run)]
+        if others:
+            del runs[min(others, key=lambda key: key[1])]
     # Unless the person chose one, a run at work is shown before one that has ended.
     shown = runs.get(state.run) if state.run is not None else None
     better = shown is None or (not state.run_pinned and shown.ended and not view.ended)

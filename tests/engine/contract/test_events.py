@@ -10,7 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sovdeck.engine.contract.curves import with_points
 from sovdeck.engine.contract.events import (
+    KEPT_TYPES,
+    LONGEST_KEPT,
+    MOST_KEPT,
+    MOST_NAMES,
     REQUIRED_FIELDS,
     Event,
     check_event,
@@ -18,6 +23,7 @@ from sovdeck.engine.contract.events import (
 )
 from sovdeck.engine.contract.fold import RunState, fold
 from sovdeck.engine.contract.foreign_values import LATEST_MS
+from sovdeck.engine.contract.saved_losses import SavedLosses, with_saved_losses
 
 
 def event(seq: int, type_: str, stage: str | None = None, **payload: Any) -> Event:
@@ -97,6 +103,43 @@ def test_no_number_of_a_server_is_beyond_arithmetic(change: dict[str, object]) -
     line = json.dumps({**whole, "metrics": {"loss": 10**299}})
     assert parse_event(line) is not None
     assert parse_event(json.dumps({**json.loads(line), **change})) is None
+
+
+def _many(kind: str, number: int) -> Event:
+    """Event `number` of a server that has a new name in each of its events."""
+    loss = {f"loss{number}": 1.0, "total": 1.0}
+    payloads: dict[str, dict[str, Any]] = {
+        "run_started": {"voice": "v", "stages": [f"s{i}" for i in range(999)], "device": {}},
+        "plan": {"stages": [{"name": f"p{number}-{one}"} for one in range(99)]},
+        "step": {"step": number, "total": 9, "losses": loss},
+        "export": {"path": f"p{number}", "kind": f"s{number}", "bytes": 1, "sha256": "0"},
+    }
+    payload = payloads.get(kind, dict.fromkeys(REQUIRED_FIELDS[kind], number))
+    stage = f"s{number}" if number % 2 else "gpt"
+    return Event(number, number, "r", kind, 1, stage, {"engine": "1", **payload})
+
+
+@pytest.mark.parametrize("kind", sorted(REQUIRED_FIELDS))
+def test_what_is_kept_of_a_run_has_an_end(kind: str) -> None:
+    events = [_many(kind, number) for number in range(3 * MOST_KEPT)]
+    state = fold(RunState(), events)
+    kept = (state.samples, state.exports, state.validations, state.notices)
+    assert max(map(len, kept)) <= MOST_KEPT and len(state.stages) <= MOST_NAMES
+    curves = with_points({}, state.points)
+    assert len(curves) <= MOST_NAMES and all(len(one) <= MOST_NAMES for one in curves.values())
+    saved = with_saved_losses(SavedLosses(), events)
+    assert len(saved.by_path) <= MOST_KEPT and len(saved.pending) <= MOST_NAMES
+    if kind in KEPT_TYPES:
+        newest = (kept[0] or kept[1] or kept[2] or kept[3])[-1]
+        assert newest in (events[-1], events[-1].payload)
+
+
+@pytest.mark.parametrize("kind", sorted(KEPT_TYPES))
+def test_an_event_that_is_kept_is_no_long_line(kind: str) -> None:
+    fields = dict.fromkeys(REQUIRED_FIELDS[kind], 1)
+    line = {"v": 1, "seq": 0, "t": 1, "run": "r", "type": kind, **fields}
+    assert parse_event(json.dumps(line)) is not None
+    assert parse_event(json.dumps({**line, "more": "x" * LONGEST_KEPT})) is None
 
 
 def test_state_is_the_same_however_the_stream_is_cut() -> None:

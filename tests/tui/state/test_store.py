@@ -191,3 +191,12 @@ def test_what_was_pushed_is_among_the_servers_datasets() -> None:
     assert store.state.datasets == {"box": ("Anna",)}
     changed = store.apply([ev.TransferChanged(Transfer("push:box", "push", "box", "Bea", "done"))])
     assert store.state.datasets == {"box": ("Anna", "Bea")} and "plan" in changed
+
+
+def test_a_server_that_names_runs_without_end_fills_no_memory(store: Store) -> None:
+    for number in range(store_module.MOST_RUNS + 50):
+        job = JobStatus("lab-a100", f"run-{number:06}", "failed")
+        store.apply([ev.JobSeen(job, NOW + number)])
+    names = [run for server, run in store.state.runs if server == "lab-a100"]
+    assert len(store.state.runs) == store_module.MOST_RUNS
+    assert f"run-{number:06}" in names and "run-000003" not in names
