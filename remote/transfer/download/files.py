@@ -6,8 +6,11 @@ Every file is whole and verified, or absent; what is here already is not fetched
 from __future__ import annotations
 
 import shutil
+import tempfile
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -29,7 +32,9 @@ from sovdeck.remote.transfer.sftp.worker import TransferWorker
 
 # One stream: a file that has come whole never comes again.
 MAX_BATCH_BYTES = 128 << 20
-INCOMING = ".sovdeck-pull"
+# Each pull has a folder of its own for what is not whole yet: two at once never share a file.
+INCOMING_PREFIX = ".sovdeck-pull-"
+_ABANDONED_S = 86_400.0  # a folder without a new file for so long is one of a pull that was killed
 
 
 def split_missing(
@@ -81,15 +86,14 @@ def pull_files(
     meter.phase = "receive"
     small = [item for item in items if item.size <= STREAM_BYTES]
     if small:
-        incoming = dest / INCOMING
         size = sum(item.size for item in small)
         connections = initial_connections(first.rtt, size, tuning.max_connections)
         queue = BatchQueue(small, fair_batch(size, connections, MAX_BATCH_BYTES))
         transfer = TransferContext(connect, report, cancel, tuning, bandwidth, meter)
-        receiver = BatchReceiver(transfer, folder, queue, incoming, on_received)
-        make = partial(TransferWorker, sftp=False)
-        WorkerPool(transfer, queue, make, receiver.work, make(first)).run(first.rtt)
-        shutil.rmtree(incoming, ignore_errors=True)  # only unfinished files are in it
+        with _incoming_folder(dest) as incoming:
+            receiver = BatchReceiver(transfer, folder, queue, incoming, on_received)
+            make = partial(TransferWorker, sftp=False)
+            WorkerPool(transfer, queue, make, receiver.work, make(first)).run(first.rtt)
     for item in items:
         if item.size <= STREAM_BYTES:
             continue
@@ -113,3 +117,18 @@ def pull_files(
         on_received(item, done.sha256)
         meter.add(item.size)
         meter.retries += done.retries
+
+
+@contextmanager
+def _incoming_folder(dest: Path) -> Iterator[Path]:
+    """A new folder below `dest` for the files of one pull; removed with what is unfinished."""
+    with disk_errors(dest):
+        for old in dest.glob(f"{INCOMING_PREFIX}*"):
+            with suppress(FileNotFoundError):  # its pull has just ended
+                if time.time() - old.stat().st_mtime > _ABANDONED_S:
+                    shutil.rmtree(old, ignore_errors=True)
+        incoming = Path(tempfile.mkdtemp(prefix=INCOMING_PREFIX, dir=dest))
+    try:
+        yield incoming
+    finally:
+        shutil.rmtree(incoming, ignore_errors=True)

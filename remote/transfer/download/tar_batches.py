@@ -62,8 +62,6 @@ class BatchReceiver:
         self._on_received = on_received
         self._numbers = itertools.count()
         self._folders: set[str] = set()
-        with disk_errors(incoming):
-            incoming.mkdir(parents=True, exist_ok=True)
 
     def work(self, worker: TransferWorker, state: WorkerState) -> None:
         """Receive batches until none waits."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ from sovdeck.engine.contract.problem import Problem
 from sovdeck.remote import filenames
 from sovdeck.remote.transfer.agent import remote_files
 from sovdeck.remote.transfer.core.progress import TransferMeter
-from sovdeck.remote.transfer.download.files import pull_files, split_missing
+from sovdeck.remote.transfer.download.files import INCOMING_PREFIX, pull_files, split_missing
 from sovdeck.remote.transfer.download.tar_batches import DownloadItem
 
 MIB = 1 << 20
@@ -48,21 +51,21 @@ class PulledFolder:
     kept_files: int
 
 
-def fetch(server: Server, laptop: Path, **options: Any) -> PulledFolder:
+def fetch(server: Server, laptop: Path, folder: str = "out", **options: Any) -> PulledFolder:
     """List, compare and pull a folder, as a sync does."""
     options = {"report": lambda p: None, "cancel": threading.Event(), "tuning": QUICK, **options}
     link = server.connect()
     try:
-        found = remote_files.list_files(link, "out")
+        found = remote_files.list_files(link, folder)
         items = []
         for one in found:
             path = filenames.safe_relative_path(one.path)
             assert path is not None
             items.append(DownloadItem(one.path, one.size, laptop / "got" / path))
-        missing, same = split_missing(link, "out", found, items)
+        missing, same = split_missing(link, folder, found, items)
         pull_files(
             server.connect,
-            "out",
+            folder,
             missing,
             laptop / "got",
             first=link,
@@ -163,3 +166,31 @@ def test_a_missing_and_an_empty_folder(server: Server, laptop: Path) -> None:
     assert caught.value.key == "remote.transfer.no_such_file"
     (server.home / "out").mkdir()
     assert fetch(server, laptop).files == 0
+
+
+def test_two_pulls_into_one_folder_share_no_file_that_is_on_its_way(
+    server: Server, laptop: Path
+) -> None:
+    theirs = {
+        f"{folder}/{folder}-{number}": noise(2_000, 1000 * seed + number)
+        for seed, folder in enumerate(("out", "more"))
+        for number in range(150)
+    }
+    for name, data in theirs.items():
+        server.put(name, data)
+    with ThreadPoolExecutor() as pool:
+        both = [pool.submit(fetch, server, laptop, folder) for folder in ("out", "more")]
+        assert [one.result().files for one in both] == [150, 150]
+    assert here(laptop) == {name.partition("/")[2]: data for name, data in theirs.items()}
+
+
+def test_what_a_killed_pull_left_goes_a_day_later(server: Server, laptop: Path) -> None:
+    lay(server, {"a.txt": b"a"})
+    old, young = (laptop / "got" / f"{INCOMING_PREFIX}{name}" for name in ("old", "young"))
+    for one in (old, young):
+        one.mkdir(parents=True)
+        (one / "0").write_bytes(b"half")
+    yesterday = time.time() - 90_000
+    os.utime(old, (yesterday, yesterday))
+    fetch(server, laptop)
+    assert here(laptop) == {"a.txt": b"a", f"{young.name}/0": b"half"}
