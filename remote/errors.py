@@ -17,6 +17,16 @@ class ConnectionLost(Problem):
         return (ConnectionLost, (self.facts["server"], self.facts["why"]))
 
 
+class InputClosed(Problem):
+    """A program on the server takes no more input; what can still be read of it may say why."""
+
+    def __init__(self, server: str) -> None:
+        super().__init__("remote.connection.input_closed", ExitCode.INTERNAL, server=server)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (InputClosed, (self.facts["server"],))
+
+
 class SftpUnavailable(Problem):
     """The server refuses the sftp subsystem, as RunPod's ssh proxy does."""
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.agent import read_script
 from sovdeck.remote.agent.code_archive import build_code_archive
-from sovdeck.remote.errors import ConnectionLost, SftpUnavailable
+from sovdeck.remote.errors import ConnectionLost, InputClosed, SftpUnavailable
 from sovdeck.remote.probe.engine_requirements import requirement_name
 from sovdeck.remote.probe.facts import ServerFacts, parse_facts
 from sovdeck.remote.probe.nvidia_smi import GPU_FIELDS
@@ -101,7 +101,7 @@ class _Access:
                 with connection.open_stream(["true"]):
                     pass
                 self.sftp = _answers_sftp(sftp)
-        except (SftpUnavailable, TimeoutError):
+        except (SftpUnavailable, InputClosed, TimeoutError):
             self.sftp = False
         except ConnectionLost:
             raise

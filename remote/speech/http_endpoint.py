@@ -11,11 +11,12 @@ import ipaddress
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Self
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.agent.deployment import Deployed
-from sovdeck.remote.errors import ConnectionLost
+from sovdeck.remote.errors import ConnectionLost, InputClosed
 from sovdeck.remote.secret import Secret
 from sovdeck.remote.speech.engine_end import ended_problem
 from sovdeck.remote.speech.http_unavailable import respond_unavailable
@@ -174,7 +175,8 @@ class HttpEndpoint:
         self._stream = connection.open_stream(self._argv)
         try:
             if self._token is not None:
-                self._stream.write(self._token.reveal().encode() + b"\n")
+                with suppress(InputClosed):  # it has ended, and its stderr says why
+                    self._stream.write(self._token.reveal().encode() + b"\n")
             if self._closed.is_set():  # closed meanwhile: nobody else would end this one
                 self._stream.close()
             self._engine, self._unavailable = _EngineProcess(connection, self._stream), None

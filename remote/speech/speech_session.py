@@ -19,6 +19,7 @@ from typing import Any
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.contract.voice_assets import WeightFile
 from sovdeck.remote.agent.deployment import Deployed
+from sovdeck.remote.errors import InputClosed
 from sovdeck.remote.speech.engine_end import ended_problem
 from sovdeck.remote.speech.json_lines import (
     JsonLines,
@@ -250,10 +251,7 @@ class SpeechSession:
     def _write(self, request: Mapping[str, Any]) -> None:
         try:
             self._stream.write(json.dumps(request, ensure_ascii=False).encode() + b"\n")
-        except Problem as problem:
-            if problem.key != "remote.connection.input_closed":
-                raise
-            # It has ended: the end of its stderr says why.
+        except InputClosed:  # it has ended: the end of its stderr says why
             while self._read_message(STOP_TIMEOUT_S) is not None:
                 pass
             raise ended_problem(self._stream, self._server) from None

@@ -10,11 +10,13 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.agent.deployment import Deployed
+from sovdeck.remote.errors import InputClosed
 from sovdeck.remote.speech.engine_end import ended_problem
 from sovdeck.remote.speech.json_lines import (
     EngineProblem,
@@ -58,7 +60,8 @@ class TextReader:
         Problem of the engine for a language it does not know; Problem when it is gone or silent.
         """
         line = _LINE_END.sub(" ", text[:MAX_CHARACTERS])
-        self._stream.write(f"{language}\t{line}\n".encode())
+        with suppress(InputClosed):  # it has ended, and its stderr says why
+            self._stream.write(f"{language}\t{line}\n".encode())
         try:
             message = self._lines.next(time.monotonic() + ANSWER_TIMEOUT_S)
         except TimeoutError:

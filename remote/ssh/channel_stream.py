@@ -8,8 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from sovdeck.engine.contract.problem import ExitCode, Problem
-from sovdeck.remote.errors import ConnectionLost
+from sovdeck.remote.errors import ConnectionLost, InputClosed
 from sovdeck.remote.ssh.login_shell import refusal, split_output
 
 STDERR_LIMIT = 64 << 10
@@ -232,7 +231,7 @@ class ChannelStream:
             yield rest
 
     def write(self, data: bytes) -> None:
-        """Send all of `data`; ConnectionLost, or Problem `input_closed`, when it cannot be."""
+        """Send all of `data`; ConnectionLost, or InputClosed, when it cannot be."""
         view = memoryview(data)
         while view:
             try:
@@ -243,11 +242,7 @@ class ChannelStream:
                 sent = 0
             if not sent:  # how paramiko says that the channel closed meanwhile
                 self._raise_if_lost()
-                raise Problem(
-                    "remote.connection.input_closed",
-                    ExitCode.INTERNAL,
-                    server=self._connection.name,
-                )
+                raise InputClosed(self._connection.name)
             view = view[sent:]
 
     def close_write(self) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
-from sovdeck.remote.errors import ConnectionLost, SftpUnavailable
+from sovdeck.remote.errors import ConnectionLost, InputClosed, SftpUnavailable
 from sovdeck.remote.ssh.command import CommandResult
 from sovdeck.remote.transfer.core.tuning import Tuning
 
@@ -105,9 +105,7 @@ class LocalStream:
         except (BrokenPipeError, ValueError):
             if self.connection.broken or self.ended.is_set():
                 raise ConnectionLost("test", "cut") from None
-            raise Problem(
-                "remote.connection.input_closed", ExitCode.INTERNAL, server="test"
-            ) from None
+            raise InputClosed("test") from None
 
     @property
     def exit_code(self) -> int | None:

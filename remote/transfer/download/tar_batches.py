@@ -6,10 +6,12 @@ import hashlib
 import itertools
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.remote.errors import InputClosed
 from sovdeck.remote.transfer.agent.call import (
     agent_argv,
     agent_failure,
@@ -70,7 +72,8 @@ class BatchReceiver:
             try:
                 argv = agent_argv("send", self._folder)
                 with worker.command(argv, state, WINDOW) as stream, disk_errors(self._incoming):
-                    stream.write(path_records(item.path for item in batch))
+                    with suppress(InputClosed):  # the agent has ended, and its code says why
+                        stream.write(path_records(item.path for item in batch))
                     stream.close_write()
                     came = ReceiveBuffer(
                         stream,

@@ -11,8 +11,12 @@ import pytest
 from servers import Place, start_sshd, stop_sshd
 
 from sovdeck.engine.contract.problem import Problem
+from sovdeck.remote.errors import InputClosed
+from sovdeck.remote.probe import probe as probe_module
+from sovdeck.remote.probe.probe import probe_server
 from sovdeck.remote.ssh import base_connection
 from sovdeck.remote.ssh.base_connection import BaseConnection
+from sovdeck.remote.ssh.channel_stream import ChannelStream
 
 pytestmark = pytest.mark.sshd
 
@@ -120,3 +124,20 @@ def test_without_a_further_connection_the_next_waits(
         monkeypatch.setattr(base_connection, "_WAIT_FOR_SESSION_S", 30.0)
         threading.Timer(0.3, streams[0].close).start()
         assert connection.run(["echo", "next"]).out == b"next\n"
+
+
+def test_an_sftp_program_that_has_ended_at_once_is_none(
+    strict: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the account's shell is nologin: whether it took the hello is a matter of time."""
+    write = ChannelStream.write
+
+    def refuse(stream: ChannelStream, data: bytes) -> None:
+        if data == probe_module._SFTP_INIT:
+            raise InputClosed("box")
+        write(stream, data)
+
+    monkeypatch.setattr(ChannelStream, "write", refuse)
+    with strict.connect() as connection:
+        facts = probe_server(connection, check_access=True)
+    assert facts.sftp is False and facts.machine
