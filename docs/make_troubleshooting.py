@@ -19,11 +19,11 @@ TITLE = Text("Troubleshooting by message", "按提示排查故障")
 ABOUT = Text(
     "Search this page for the words of the message you see. Capital letters stand for what the "
     "message names: a server, a file, a number. The line below it says what to do; the code is "
-    "`code` in `--json`. `sovdeck doctor` looks a whole server over. Made from the catalogue by "
-    "`make docs`.",
+    "`code` in `--json`. `sovdeck doctor` looks a whole server over; in the dashboard F9 lists "
+    "what was said. Made from the catalogue by `make docs`.",
     "在本页搜索您看到的提示。大写字母代表提示中的名字：服务器、文件、数字。"
-    "下面一行是处理办法；代号是 `--json` 中的 `code`。`sovdeck doctor` 会检查整台服务器。"
-    "由 `make docs` 从句子目录生成。",
+    "下面一行是处理办法；代号是 `--json` 中的 `code`。`sovdeck doctor` 会检查整台服务器；"
+    "仪表盘中按 F9 查看消息记录。由 `make docs` 从句子目录生成。",
 )
 # What a person is doing when the message comes, by the beginnings of its keys; the last takes
 # what is left.
