@@ -36,7 +36,7 @@ GPU_REPORT ?= gpu_report.json
 
 .DEFAULT_GOAL := help
 .PHONY: help env demo test test-long test-gpu zoo proof rent-proof rehearsal lint format lock docs docs-pages docs-site \
-  release-check bench-env clean
+  release-check laptop-check bench-env clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -119,6 +119,10 @@ docs-site: env  ## build the documentation's site in build/site, English and Chi
 
 release-check: env  ## build what would be published, install it as a stranger would, run the demo from it
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) dev/release_check.py $(ARGS)
+
+# Without `env`, whose torch no laptop needs: uv alone has to be there.
+laptop-check:  ## the same without the demo, for each Python 3.11-3.13 on this machine
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PYTHON) dev/release_check.py --no-demo
 
 # Names and versions only: no index address is written.
 lock:  ## write requirements.lock from pyproject.toml
