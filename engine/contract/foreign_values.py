@@ -18,7 +18,8 @@ def parse_json(text: str | bytes) -> Any:
     """Return the value of `text`; ValueError for what is no JSON.
 
     Nesting too deep for the reader is one too, which the standard library raises as
-    RecursionError; so are integers that no float can hold and bytes that are no UTF-8.
+    RecursionError, and bytes that are no UTF-8. An integer that no float can hold is infinite, as
+    1e999 is.
     """
     try:
         return json.loads(text, parse_int=_parse_integer)
@@ -26,10 +27,8 @@ def parse_json(text: str | bytes) -> Any:
         raise ValueError("nested too deeply") from error
 
 
-def _parse_integer(digits: str) -> int:
-    if len(digits) > _LONGEST_INTEGER:
-        raise ValueError(f"a number of {len(digits)} digits")
-    return int(digits)
+def _parse_integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _LONGEST_INTEGER else float(digits)
 
 
 def parse_json_object(text: str | bytes) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from textual.widget import Widget
 from textual.widgets import Button, DataTable
 
 from sovdeck.engine.contract.format import UNKNOWN, format_bytes, format_gib, format_money
-from sovdeck.remote.jobs.state import ENDED_STATES
 from sovdeck.tui.screens.base.sortable_table import SortableTableScreen
 from sovdeck.tui.screens.deploy import DeployScreen
 from sovdeck.tui.screens.dialogs.add_server import AddServerScreen
@@ -262,11 +261,7 @@ class ServersScreen(SortableTableScreen):
         server = self.base_app.state.chosen_server
         if server is None:
             return
-        busy = [
-            run.voice
-            for run in self.base_app.state.runs_of(server.name)
-            if run.status not in ENDED_STATES
-        ]
+        busy = [run.voice for run in self.base_app.state.runs_of(server.name) if not run.ended]
         key = "tui.servers.remove_busy" if busy else "tui.servers.remove"
         facts = {"name": server.name, "voice": ", ".join(busy)}
 

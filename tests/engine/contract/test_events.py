@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from typing import Any
 
@@ -24,6 +25,9 @@ from sovdeck.engine.contract.events import (
 from sovdeck.engine.contract.fold import RunState, fold
 from sovdeck.engine.contract.foreign_values import LATEST_MS
 from sovdeck.engine.contract.saved_losses import SavedLosses, with_saved_losses
+
+VALIDATION = {"v": 1, "seq": 0, "t": 1, "run": "r", "type": "validation", "epoch": 1}
+VALIDATION |= {"metrics": {"loss": 1.0}}
 
 
 def event(seq: int, type_: str, stage: str | None = None, **payload: Any) -> Event:
@@ -89,20 +93,19 @@ def test_no_payload_of_a_server_crashes_the_fold(type_: str, data: st.DataObject
 
 @pytest.mark.parametrize(
     "change",
-    [
-        {"t": 32_503_680_000_000},
-        {"t": -1},
-        {"seq": 10**400},
-        {"metrics": {"loss": 10**400}},
-        {"metrics": {"loss": -(10**301)}},
-    ],
-    ids=["after the year 3000", "before 1970", "seq", "400 digits", "302 characters"],
+    [{"t": 32_503_680_000_000}, {"t": -1}, {"seq": 10**400}],
+    ids=["after the year 3000", "before 1970", "seq"],
 )
-def test_no_number_of_a_server_is_beyond_arithmetic(change: dict[str, object]) -> None:
-    whole = {"v": 1, "seq": 0, "t": 1, "run": "r", "type": "validation", "epoch": 1}
-    line = json.dumps({**whole, "metrics": {"loss": 10**299}})
-    assert parse_event(line) is not None
-    assert parse_event(json.dumps({**json.loads(line), **change})) is None
+def test_an_event_out_of_time_is_none(change: dict[str, object]) -> None:
+    assert parse_event(json.dumps({**VALIDATION, **change})) is None
+
+
+@pytest.mark.parametrize(
+    ("loss", "read"), [(10**299, 1e299), (10**400, math.inf), (-(10**301), -1e301)]
+)
+def test_no_number_of_a_server_is_beyond_arithmetic(loss: int, read: float) -> None:
+    found = parse_event(json.dumps({**VALIDATION, "metrics": {"loss": loss}}))
+    assert found is not None and found.payload["metrics"]["loss"] * 1.0 == read
 
 
 def _many(kind: str, number: int) -> Event:
