@@ -51,6 +51,16 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let what may take an hour begin first: at the end it would run alone."""
+
+    def is_short(item: pytest.Item) -> bool:
+        limit = item.get_closest_marker("timeout")
+        return limit is None or limit.args[0] < 3600
+
+    items.sort(key=is_short)
+
+
 @pytest.fixture(scope="session")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """The embedded server on ::1 (127.0.0.1 without IPv6), one for the whole run."""
