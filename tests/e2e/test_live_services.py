@@ -102,6 +102,7 @@ def test_a_no_to_the_host_key_saves_nothing(session: tuple[Services, Path], sshd
     assert [one.name for one in reported.all(ev.ServersLoaded)[-1].servers] == ["box"]
 
 
+@pytest.mark.long
 def test_deploy_then_watch_then_voices(session: tuple[Services, Path], recorded: Recorded) -> None:
     services, work = session
     reported, cancel = Reported(), threading.Event()

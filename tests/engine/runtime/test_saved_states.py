@@ -86,6 +86,7 @@ def test_the_same_step_may_be_saved_again(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["step-00000001"]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked writers, which needs fork")
 def test_kills_at_fifty_moments_inside_saves_always_leave_a_state(tmp_path: Path) -> None:
     chance_of_kill = random.Random(4)

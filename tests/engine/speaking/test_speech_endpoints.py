@@ -7,6 +7,7 @@ import http.client
 import io
 import json
 import socket
+import threading
 import urllib.parse
 import wave
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from http_voice import TEXT, Endpoint, serve
 
 from sovdeck.engine.commands.serve import bind_loopback
 from sovdeck.engine.contract.problem import Problem
+from sovdeck.engine.speaking.listener import Listener
 
 LONGER = TEXT + "お茶をどうぞ。"
 
@@ -101,9 +103,20 @@ def test_pcm_is_24_khz_and_the_same_take(client: openai.OpenAI, tts_wav: bytes) 
 
 
 def test_openais_streaming_client_hears_before_the_end(
-    client: openai.OpenAI, voice: Endpoint
+    client: openai.OpenAI, voice: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without any field of ours: the first bytes are there while the rest is still text."""
+    """Without any field of ours: the voice is held at its first sound until the client has it."""
+    service = voice.voices.service("Test")
+    speak, heard = service.speak_by_chunk, threading.Event()
+
+    def speak_once_heard(params: Any, listener: Listener) -> Any:
+        def hear(samples: Any) -> None:
+            listener.on_sound(samples)
+            assert heard.wait(60), "the first sound reaches nobody before the take is whole"
+
+        return (yield from speak(params, Listener(hear, listener.is_there, listener.on_start)))
+
+    monkeypatch.setattr(service, "speak_by_chunk", speak_once_heard)
     before = kept(voice)
     with client.audio.speech.with_streaming_response.create(
         model="gpt-4o-mini-tts", voice="coral", input=LONGER * 3, response_format="wav"
@@ -111,6 +124,7 @@ def test_openais_streaming_client_hears_before_the_end(
         parts = answer.iter_bytes(4096)
         assert next(parts)[:4] == b"RIFF"
         assert kept(voice) == before, "the take was whole before its first byte came"
+        heard.set()
         total = 4096 + sum(map(len, parts))
     assert total > 32_000 and len(kept(voice)) == len(before) + 1
 

@@ -8,6 +8,8 @@ import sys
 import threading
 from typing import Any
 
+import pytest
+
 from sovdeck.engine.text.en.dictionary import load_pronunciations
 from sovdeck.engine.text.zh import segmenter
 from sovdeck.engine.text.zh.segmenter import WordList, find_states, load_segmenter
@@ -21,6 +23,7 @@ SENTENCES = (
 )
 
 
+@pytest.mark.long
 def test_states_are_those_of_jiebas_own_search() -> None:
     load_segmenter()
     from jieba import posseg

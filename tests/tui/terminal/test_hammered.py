@@ -137,6 +137,7 @@ def test_hammered_for_long(seed: int) -> None:
     hammer(seed, seconds=20)
 
 
+@pytest.mark.long
 def test_screens_and_languages_switched_fast() -> None:
     keys = {**ESCAPES, "Escape": b"\x1b"}
     with PtyProgram(HAMMERED, columns=130, rows=40) as program:

@@ -165,9 +165,8 @@ def test_v2pro_golden_discriminators(version, close) -> None:
 
 # The two have the same discriminators and, but for its widths, the same decoder; the arrays of
 # each part are compared above for both.
-@pytest.mark.parametrize(
-    "version", ["v2Pro", pytest.param("v2ProPlus", marks=pytest.mark.long)], indirect=True
-)
+@pytest.mark.long
+@pytest.mark.parametrize("version", ["v2Pro", "v2ProPlus"], indirect=True)
 def test_v2pro_golden_training_step(version, close) -> None:
     """Forward, every loss, every gradient's norm and the first AdamW step."""
     sizes, scene, want = version.sizes, version.scene, version.want
