@@ -40,13 +40,14 @@ PARAMS: dict[str, ParamValue] = {
 }
 
 KINDS = [
-    pytest.param("embedded", id="embedded", marks=pytest.mark.long),
-    pytest.param("sshd_v4", id="openssh-ipv4", marks=(pytest.mark.sshd, pytest.mark.long)),
+    pytest.param("embedded", id="embedded"),
+    pytest.param("sshd_v4", id="openssh-ipv4", marks=pytest.mark.sshd),
     pytest.param("sshd_v6", id="openssh-ipv6", marks=pytest.mark.sshd),
 ]
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_voice_is_trained_through_a_cut_line_and_comes_home(
     kind: str,

@@ -6,6 +6,7 @@ import pytest
 from rent_proof import run_journeys
 
 
+@pytest.mark.long
 def test_fifty_journeys_keep_every_promise() -> None:
     outcomes = run_journeys(range(50))
     assert {one.seed: one.broken for one in outcomes if one.broken} == {}

@@ -201,6 +201,7 @@ async def test_without_a_voice_the_proposed_key_is_not_typed(make_app: Make) -> 
         await until(pilot, lambda: app.current_mode == "train", "the way to a voice")
 
 
+@pytest.mark.long
 async def test_every_screen_is_a_click_away(make_app: Make, world: FakeWorld) -> None:
     app = make_app(world)
     async with app.run_test(size=(80, 24)) as pilot:
