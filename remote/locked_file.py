@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sovdeck.engine.contract.atomic_io import write_atomic
+from sovdeck.remote.file_lock import FileLock
 
-_STALE_S = 10.0  # a rewrite takes milliseconds; an older lock was left by a crash
+_WAIT_S = 10.0  # a rewrite takes milliseconds
 
 
 @contextmanager
@@ -18,11 +17,11 @@ def edit_lines(path: Path) -> Iterator[list[str]]:
     """Yield the file's lines with their ends, to be changed in place; written on a clean exit.
 
     A missing file has no lines, and bytes that are no UTF-8 stay as they are. The file is replaced
-    by `write_atomic`, while a lock file beside it holds off other processes.
+    by `write_atomic`, while a lock file beside it holds off other processes. Problem when one of
+    them holds it for ten seconds.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = path.with_name(path.name + ".lock")
-    _acquire_lock(lock)
+    lock = FileLock(path.with_name(path.name + ".lock"), _WAIT_S)
     try:
         lines = []
         if path.exists():
@@ -36,28 +35,4 @@ def edit_lines(path: Path) -> Iterator[list[str]]:
         if lines != before:
             write_atomic(path, "".join(lines).encode("utf-8", "surrogateescape"), mode=0o600)
     finally:
-        lock.unlink(missing_ok=True)
-
-
-def _acquire_lock(lock: Path) -> None:
-    while True:
-        try:
-            os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-            return
-        except FileExistsError:
-            _remove_stale_lock(lock)
-            time.sleep(0.01)
-        except PermissionError:
-            # Windows, while another process is just removing the lock.
-            if not lock.exists():
-                raise
-            time.sleep(0.01)
-
-
-def _remove_stale_lock(lock: Path) -> None:
-    try:
-        age = time.time() - lock.stat().st_mtime
-    except FileNotFoundError:
-        return
-    if age > _STALE_S:
-        lock.unlink(missing_ok=True)
+        lock.release(remove=True)

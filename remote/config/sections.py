@@ -139,7 +139,9 @@ class PullSection(Section):
         "off", description="Pull by itself while a run is followed: at each save, or the best."
     )
     limit_mbit: float = Field(0, ge=0, description="Megabits a second at most; 0: no limit.")
-    connections: int = Field(0, ge=0, le=8, description="Connections at once; 0: chosen by speed.")
+    connections: int = Field(
+        0, ge=0, le=8, description="Connections at once; 0: chosen by distance."
+    )
     verify: bool = Field(True, description="Compare SHA-256 with the server's.")
 
 

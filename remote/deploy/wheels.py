@@ -14,9 +14,9 @@ from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.deploy.apply import ReportStep, StepReport
 from sovdeck.remote.deploy.interpreter import NEW_PYTHON
 from sovdeck.remote.deploy.steps import DeployOptions, DeployStep, MakeEnvironment
+from sovdeck.remote.file_lock import FileLock
 from sovdeck.remote.probe.facts import ServerFacts
 from sovdeck.remote.ssh.remote_tail import clean_line
-from sovdeck.remote.transfer.core.transfer_lock import TransferLock
 from sovdeck.remote.transfer.download.part_file import disk_errors
 
 _OLDEST_GLIBC_MINOR = 17
@@ -37,7 +37,7 @@ def download_wheels(
     argv = pip_download_argv(facts, make, config, folder)
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = TransferLock(folder / "download.lock")
+        lock = FileLock(folder / "download.lock")
     try:
         _download(argv, report)
     finally:

@@ -18,10 +18,10 @@ from typing import Any, get_args
 
 from sovdeck.engine.contract.foreign_values import LATEST_MS, parse_json, to_number
 from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.remote.file_lock import FileLock
 from sovdeck.remote.locked_file import edit_lines
 from sovdeck.remote.rent.provider import STATIONS, EndAction, Offer, Station
 from sovdeck.remote.rent.rented_voice import RentedVoice, parse_rented_voice
-from sovdeck.remote.transfer.core.transfer_lock import TransferLock
 
 NAME_PREFIX = "sovdeck-"
 DEFAULT_HOURS = 12.0  # after which a server stops itself, as far as it can
@@ -158,7 +158,7 @@ class LeaseBook:
         path = self._path.with_name(f"{self._path.stem}-{digest}.lock")
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            lock = TransferLock(path)
+            lock = FileLock(path)
         except Problem:
             raise Problem("remote.rent.followed", ExitCode.CONFIG, name=name) from None
         try:

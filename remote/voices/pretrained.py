@@ -25,11 +25,11 @@ from sovdeck.engine.contract.pretrained_set import (
     unpack_set,
 )
 from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.remote.file_lock import FileLock
 from sovdeck.remote.hosts.address import MAX_REASON, to_printable
 from sovdeck.remote.transfer.core.context import cancelled
 from sovdeck.remote.transfer.core.progress import Report, TransferMeter
 from sovdeck.remote.transfer.core.rate_limit import RateLimiter
-from sovdeck.remote.transfer.core.transfer_lock import TransferLock
 from sovdeck.remote.transfer.download.part_file import disk_errors
 
 # SHA-256 of each file as it was first fetched: a copy that rotted on disk is fetched again.
@@ -55,7 +55,7 @@ def fetch_pretrained(
     """
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = TransferLock(folder / LOCK_FILE)
+        lock = FileLock(folder / LOCK_FILE)
     try:
         return _fetch_all(folder, sources, version, report, cancel, bandwidth)
     finally:

@@ -13,7 +13,7 @@ from sovdeck.remote.transfer.core.tuning import Tuning, bandwidth_limit, transfe
 # Called with each file that was received: its path on the server and its bytes.
 OnReceived = Callable[[str, int], None]
 # For downloads beside a training: two connections leave bandwidth for its events and telemetry.
-BACKGROUND_TUNING = Tuning(max_connections=2)
+BACKGROUND_TUNING = Tuning(connections=2)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Self, TypeVar
 
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.errors import is_lost_line
-from sovdeck.remote.transfer.core.concurrency import initial_connections
+from sovdeck.remote.transfer.core.concurrency import connections_for
 from sovdeck.remote.transfer.core.interfaces import Connect, TransferConnection
 from sovdeck.remote.transfer.core.progress import Report, TransferMeter
 from sovdeck.remote.transfer.core.rate_limit import RateLimiter
@@ -94,7 +94,7 @@ class TransferContext:
         After its log-in was answered: a refusal would come as often as it is dialled.
         """
         rtt = self.ask(lambda standing: standing.rtt)
-        wanted = initial_connections(rtt, size, self.tuning.max_connections)
+        wanted = connections_for(rtt, size, self.tuning.connections)
         self._ahead.extend(_start(self._connect) for _ in range(wanted - 1))
 
     def await_answer(self, answer: Future[T], action: Callable[[TransferConnection], T]) -> T:

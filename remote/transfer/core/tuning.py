@@ -25,13 +25,13 @@ MIN_BATCH_BYTES = 1 * MIB
 class Tuning:
     """How a transfer uses the line. Bytes and seconds.
 
-    `stall`: no byte for so long while some are owed means a dead line. `first_contact`: a server
-    that never answered is given up sooner. `give_up`: seconds without one byte of progress before
-    the transfer stops trying (and stays resumable). `reconnect`: first wait between attempts,
-    doubled up to `reconnect_max`.
+    `connections`: at once; 0: as many as the distance wants. `stall`: no byte for so long while
+    some are owed means a dead line. `first_contact`: a server that never answered is given up
+    sooner. `give_up`: seconds without one byte of progress before the transfer stops trying (and
+    stays resumable). `reconnect`: first wait between attempts, doubled up to `reconnect_max`.
     """
 
-    max_connections: int = 8
+    connections: int = 0
     stall: float = 15.0
     first_contact: float = 4.0
     give_up: float = 90.0
@@ -48,6 +48,5 @@ def bandwidth_limit(config: ProjectConfig, option_mbit: float | None = None) -> 
 
 
 def transfer_tuning(config: ProjectConfig) -> Tuning:
-    """The tuning for `config`: with its number of connections, else chosen by speed."""
-    max_connections = config.pull.connections
-    return Tuning(max_connections=max_connections) if max_connections else Tuning()
+    """The tuning for `config`: with its number of connections."""
+    return Tuning(connections=config.pull.connections)

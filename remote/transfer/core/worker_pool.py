@@ -12,7 +12,7 @@ from typing import Generic, Protocol, TypeVar
 
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.remote.errors import is_lost_line
-from sovdeck.remote.transfer.core.concurrency import ConcurrencyController, initial_connections
+from sovdeck.remote.transfer.core.concurrency import connections_for
 from sovdeck.remote.transfer.core.context import TransferContext
 from sovdeck.remote.transfer.core.interfaces import TransferConnection
 
@@ -47,8 +47,7 @@ W = TypeVar("W", bound=Worker)
 class WorkerState:
     """`awaiting_data`: the server owes bytes; `last_active`: when some last came (monotonic s).
 
-    The pool reads both to notice a dead line. It sets `stop_requested` to end the worker after
-    what is on the way has arrived.
+    The pool reads both to notice a dead line, and sets `stop_requested` when all is over.
     """
 
     awaiting_data: bool = False
@@ -75,7 +74,7 @@ class WorkerState:
 @dataclass
 class _PoolMember(Generic[W]):
     ready: W | None  # what it begins with, where that stands already
-    state: WorkerState = field(default_factory=WorkerState)
+    state: WorkerState
     worker: W | None = None
     stalled: bool = False
     thread: threading.Thread = field(init=False)
@@ -90,12 +89,13 @@ class _PoolMember(Generic[W]):
 
 
 class WorkerPool(Generic[W]):
-    """Runs `work` on as many connections as the controller wants until the queue is over.
+    """Runs `work` on as many connections as the distance wants until the queue is over.
 
     `make_worker` makes one of a fresh connection; `first` is one that stands already. A connection
     that is lost is opened again with growing waits; only when no byte moved for `tuning.give_up`
-    seconds does the loss become the transfer's own Problem. Any other Problem ends the transfer at
-    once. No thread moves bytes once `run` has returned or raised.
+    seconds does the loss become the transfer's own Problem. One that the server turns away while
+    others work is one too many. Any other Problem ends the transfer at once. No thread moves bytes
+    once `run` has returned or raised.
     """
 
     def __init__(
@@ -118,6 +118,7 @@ class WorkerPool(Generic[W]):
         self._failure: BaseException | None = None
         self._stop = threading.Event()
         self._wake = threading.Event()
+        self._wanted = 1
         self._moved = 0
         self._moved_at = monotonic()
 
@@ -126,21 +127,15 @@ class WorkerPool(Generic[W]):
 
         rtt: seconds to the server and back.
         """
-        most = self._tuning.max_connections
-        controller = ConcurrencyController(
-            initial_connections(rtt, self._queue.left, most), self._tuning
-        )
+        self._wanted = connections_for(rtt, self._queue.left, self._tuning.connections)
         try:
             while not self._queue.over:
                 self._check()
                 if self._meter.moved != self._moved:
                     self._moved, self._moved_at = self._meter.moved, monotonic()
                 alive = self._alive()
-                wanted = controller.target(monotonic(), self._meter.moved, len(alive))
-                while len(self._members) < wanted and self._queue.waiting:
-                    self._start(controller)
-                for member in alive[wanted:]:
-                    member.state.stop_requested.set()
+                while len(self._members) < self._wanted and self._queue.waiting:
+                    self._start()
                 self._close_stalled()
                 self._meter.connections = len(alive)
                 self._transfer.report()
@@ -158,16 +153,12 @@ class WorkerPool(Generic[W]):
     def _alive(self) -> list[_PoolMember[W]]:
         with self._lock:
             self._members = [m for m in self._members if m.thread.is_alive()]
-            return [
-                m
-                for m in self._members
-                if m.worker is not None and not m.state.stop_requested.is_set()
-            ]
+            return [m for m in self._members if m.worker is not None]
 
-    def _start(self, controller: ConcurrencyController) -> None:
-        member, self._first = _PoolMember(self._first), None
+    def _start(self) -> None:
+        member, self._first = _PoolMember(self._first, WorkerState(stop_requested=self._stop)), None
         member.thread = threading.Thread(
-            target=self._run_member, args=(member, controller), name="transfer", daemon=True
+            target=self._run_member, args=(member,), name="transfer", daemon=True
         )
         with self._lock:
             self._members.append(member)
@@ -182,10 +173,10 @@ class WorkerPool(Generic[W]):
                 member.stalled = True
                 member.close()
 
-    def _run_member(self, member: _PoolMember[W], controller: ConcurrencyController) -> None:
+    def _run_member(self, member: _PoolMember[W]) -> None:
         """One connection's thread: open, work, open again when it is lost."""
         wait = self._tuning.reconnect
-        while not self._stop.is_set() and not member.state.stop_requested.is_set():
+        while not self._stop.is_set():
             moved = self._meter.moved
             try:
                 self._run_worker(member)
@@ -198,7 +189,8 @@ class WorkerPool(Generic[W]):
                     self._fail(problem)
                     return
                 if member.worker is None and self._others_connected(member):
-                    controller.record_refusal()  # the others work; this one is too many
+                    with self._lock:
+                        self._wanted = max(1, self._wanted - 1)
                     return
             except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
                 self._fail(error)
@@ -218,7 +210,7 @@ class WorkerPool(Generic[W]):
         member.stalled = False
         member.state.set_awaiting_data(False)
         member.worker = worker
-        while not (self._stop.is_set() or member.state.stop_requested.is_set()):
+        while not self._stop.is_set():
             if self._queue.over:
                 return
             if self._queue.waiting:
@@ -240,7 +232,6 @@ class WorkerPool(Generic[W]):
         """Stop every thread: closing a worker wakes whoever waits for bytes."""
         self._stop.set()
         for member in self._members:
-            member.state.stop_requested.set()
             member.close()
         for member in self._members:
             # One that is still dialling cannot be woken; it will find the stop and hang up.

@@ -18,7 +18,7 @@ from pathlib import Path
 from sovdeck.engine.contract.atomic_io import file_sha256
 from sovdeck.remote.transfer.agent import remote_files
 from sovdeck.remote.transfer.core.batch_queue import BatchQueue, fair_batch
-from sovdeck.remote.transfer.core.concurrency import initial_connections
+from sovdeck.remote.transfer.core.concurrency import connections_for
 from sovdeck.remote.transfer.core.context import TransferContext
 from sovdeck.remote.transfer.core.interfaces import Connect, TransferConnection
 from sovdeck.remote.transfer.core.part_journal import RemoteFile
@@ -87,7 +87,7 @@ def pull_files(
     small = [item for item in items if item.size <= STREAM_BYTES]
     if small:
         size = sum(item.size for item in small)
-        connections = initial_connections(first.rtt, size, tuning.max_connections)
+        connections = connections_for(first.rtt, size, tuning.connections)
         queue = BatchQueue(small, fair_batch(size, connections, MAX_BATCH_BYTES))
         transfer = TransferContext(connect, report, cancel, tuning, bandwidth, meter)
         with _incoming_folder(dest) as incoming:

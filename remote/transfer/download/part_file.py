@@ -14,10 +14,10 @@ from typing import BinaryIO
 from sovdeck.engine.contract.atomic_io import fsync_folder
 from sovdeck.engine.contract.format import format_bytes
 from sovdeck.engine.contract.problem import ExitCode, Problem
+from sovdeck.remote.file_lock import FileLock
 from sovdeck.remote.transfer.core import part_journal
 from sovdeck.remote.transfer.core.part_journal import JournalRecord, PartJournal, RemoteFile
 from sovdeck.remote.transfer.core.ranges import Range, RangeSet
-from sovdeck.remote.transfer.core.transfer_lock import TransferLock
 
 # Left free on the disk besides the file itself: a full system disk breaks more than a pull.
 FREE_SPACE_RESERVE = 16 << 20
@@ -61,7 +61,7 @@ class PartFile:
         self.path = final.with_name(final.name + ".part")
         self._journal_path = final.with_name(final.name + ".part.journal")
         with disk_errors(final):
-            self._lock_file = TransferLock(final.with_name(final.name + ".part.lock"))
+            self._lock_file = FileLock(final.with_name(final.name + ".part.lock"))
         self._mutex = threading.Lock()
         self._handles: dict[int, BinaryIO] = {}  # by thread
         self._journal: PartJournal | None = None

@@ -17,7 +17,7 @@ from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.transfer.agent import staging
 from sovdeck.remote.transfer.agent.staging import STAGING, StagingRecord, StagingStatus
 from sovdeck.remote.transfer.core.batch_queue import BatchQueue, fair_batch
-from sovdeck.remote.transfer.core.concurrency import NEAR_RTT, initial_connections
+from sovdeck.remote.transfer.core.concurrency import NEAR_RTT, connections_for
 from sovdeck.remote.transfer.core.context import TransferContext, wait_for
 from sovdeck.remote.transfer.core.hashing import differing_blocks
 from sovdeck.remote.transfer.core.interfaces import Connect, TransferConnection
@@ -230,7 +230,7 @@ class _Push:
         rtt = worker.connection.rtt
         most = NEAR_BATCH_BYTES if rtt < NEAR_RTT else BATCH_BYTES
         size = sum(one.size for one in small)
-        connections = initial_connections(rtt, size, self._tuning.max_connections)
+        connections = connections_for(rtt, size, self._tuning.connections)
         batches = BatchQueue(small, fair_batch(size, connections, most))
         queue = UploadQueue(batches, large)
         self._meter.phase, self._meter.protocol = "send", worker.protocol

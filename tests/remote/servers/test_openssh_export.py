@@ -111,13 +111,3 @@ def test_a_failed_change_leaves_the_file(tmp_path: Path) -> None:
         raise RuntimeError
     assert path.read_text() == "old\n"
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
-
-
-def test_a_lock_left_by_a_crash_is_taken_over(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "file.lock").touch()
-    monkeypatch.setattr("sovdeck.remote.locked_file._STALE_S", 0.05)
-    with edit_lines(tmp_path / "file") as lines:
-        lines.append("x\n")
-    assert (tmp_path / "file").read_text() == "x\n"

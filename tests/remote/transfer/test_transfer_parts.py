@@ -12,16 +12,12 @@ from hypothesis import strategies as st
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.remote.transfer.core import part_journal
 from sovdeck.remote.transfer.core.batch_queue import fair_batch
-from sovdeck.remote.transfer.core.concurrency import (
-    MEASURE_SECONDS,
-    ConcurrencyController,
-    initial_connections,
-)
+from sovdeck.remote.transfer.core.concurrency import connections_for
 from sovdeck.remote.transfer.core.part_journal import JournalRecord, PartJournal, RemoteFile
 from sovdeck.remote.transfer.core.progress import TransferMeter
 from sovdeck.remote.transfer.core.ranges import RangeQueue, RangeSet
 from sovdeck.remote.transfer.core.rate_limit import RateLimiter
-from sovdeck.remote.transfer.core.tuning import MIN_BATCH_BYTES, Tuning
+from sovdeck.remote.transfer.core.tuning import MIN_BATCH_BYTES
 from sovdeck.remote.transfer.sftp import packets
 from sovdeck.remote.transfer.sftp.session import SftpSession
 
@@ -125,52 +121,23 @@ def test_no_bytes_are_a_dangerous_journal(
 
 
 @pytest.mark.parametrize(
-    ("rtt", "size", "most", "workers"),
+    ("rtt", "size", "chosen", "connections"),
     [
-        (0.0002, 1 << 30, 8, 1),
-        (0.05, 1 << 30, 8, 4),
-        (0.2, 1 << 30, 8, 8),
-        (0.2, 9 << 20, 8, 3),
-        (0.2, 10, 8, 1),
+        (0.0002, 1 << 30, 0, 1),
+        (0.05, 1 << 30, 0, 4),
+        (0.2, 1 << 30, 0, 8),
+        (0.2, 9 << 20, 0, 3),
+        (0.2, 10, 0, 1),
         (0.2, 1 << 30, 2, 2),
-        (0.2, 0, 8, 1),
+        (0.0002, 1 << 30, 5, 5),
+        (0.2, 9 << 20, 5, 3),
+        (0.2, 0, 0, 1),
     ],
 )
-def test_the_first_guess_follows_distance_and_size(
-    rtt: float, size: int, most: int, workers: int
+def test_connections_follow_distance_and_size_or_who_chose_them(
+    rtt: float, size: int, chosen: int, connections: int
 ) -> None:
-    assert initial_connections(rtt, size, most) == workers
-
-
-def settle(speed_of: dict[int, float], start: int, most: int = 8) -> int:
-    """Where a ramp ends on a line whose speed depends on the number of connections."""
-    ramp = ConcurrencyController(start, Tuning(max_connections=most))
-    moved, workers = 0.0, start
-    for tick in range(1, 300):
-        moved += speed_of[workers] * 0.5
-        workers = ramp.target(tick * 0.5, int(moved), workers)
-    return workers
-
-
-def test_connections_follow_the_measured_gain() -> None:
-    grows = {n: 10e6 * n for n in range(1, 9)}
-    flat = dict.fromkeys(range(1, 9), 10e6)
-    bounded = {n: 10e6 * min(n, 3) for n in range(1, 9)}
-    assert settle(grows, 1) == 8
-    assert settle(flat, 1) == 1
-    assert settle(flat, 4) == 4  # fewer is not tried: they do no harm
-    assert settle(bounded, 1) == 3
-    assert settle(grows, 1, most=2) == 2
-
-
-def test_a_refusal_steps_down_for_good() -> None:
-    ramp = ConcurrencyController(4, Tuning())
-    ramp.record_refusal()
-    for tick in range(100):
-        assert ramp.target(tick * MEASURE_SECONDS, tick * 1000 * tick, 3) == 3
-    for _ in range(9):
-        ramp.record_refusal()
-    assert ramp.current_target == 1
+    assert connections_for(rtt, size, chosen) == connections
 
 
 def test_progress_has_speed_and_time_left() -> None:

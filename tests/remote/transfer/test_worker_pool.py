@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from sovdeck.remote.transfer.core.progress import TransferMeter
 from sovdeck.remote.transfer.core.tuning import Tuning
 from sovdeck.remote.transfer.core.worker_pool import WorkerPool, WorkerState
 
-TUNING = Tuning(max_connections=1, reconnect=0.01, reconnect_max=0.02, tick=0.01)
+TUNING = Tuning(connections=1, reconnect=0.01, reconnect_max=0.02, tick=0.01)
 
 
 def cut_off() -> Problem:
@@ -61,14 +63,40 @@ class Line:
         WorkerPool(transfer(connect, self.meter), self, lambda _: self, self.work).run(0.0)
 
 
-def transfer(connect: Callable[[], Any], meter: TransferMeter) -> TransferContext:
-    return TransferContext(connect, lambda _: None, threading.Event(), TUNING, meter=meter)
+def transfer(
+    connect: Callable[[], Any], meter: TransferMeter, tuning: Tuning = TUNING
+) -> TransferContext:
+    return TransferContext(connect, lambda _: None, threading.Event(), tuning, meter=meter)
 
 
 def test_a_log_in_cut_off_in_the_middle_of_a_transfer_is_tried_again() -> None:
     line = Line(3, ConnectionLost("box", "cut"))
     line.run(lambda number: cut_off() if number in (2, 3) else None)
     assert line.left == 0 and line.opened == 4 and line.meter.retries == 3
+
+
+def test_a_connection_that_is_turned_away_while_others_work_is_one_too_many() -> None:
+    line, refused, lock = Line(400 << 20), threading.Event(), threading.Lock()
+
+    def connect() -> Any:
+        with lock:
+            line.opened += 1
+            number = line.opened
+        if number > 2:
+            refused.set()
+            raise ConnectionLost("box", "MaxStartups")
+        return line
+
+    def work(worker: Line, state: WorkerState) -> None:
+        state.mark_active()
+        refused.wait(10)  # both stand until the third has come and gone
+        time.sleep(0.001)
+        with lock:
+            line.left -= 1 << 20
+
+    one = transfer(connect, line.meter, replace(TUNING, connections=3))
+    WorkerPool(one, line, lambda _: line, work).run(0.2)
+    assert line.over and line.opened == 3 and line.meter.retries == 0
 
 
 def test_a_first_log_in_that_is_cut_off_ends_the_transfer() -> None:
