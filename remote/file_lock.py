@@ -63,16 +63,9 @@ def _lock(path: Path) -> BinaryIO | None:
             return None
         raise
     try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-            return file
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Its last holder may have removed the file between our opening and locking it.
-        if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+        _try(file)
+        # On POSIX its last holder may have removed the file between our opening and locking it.
+        if sys.platform == "win32" or os.path.samestat(os.fstat(file.fileno()), path.stat()):
             return file
     except (BlockingIOError, PermissionError, FileNotFoundError):
         pass  # held, or removed
@@ -83,3 +76,14 @@ def _lock(path: Path) -> BinaryIO | None:
         raise
     file.close()
     return None
+
+
+def _try(file: BinaryIO) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -28,45 +28,36 @@ _CONTENT_SECURITY_POLICY = (
 
 
 class GuardedServer(Server):
-    """Serves `command`, one process a page, to requests that the guard lets pass."""
+    """Serves `command`, one process a page, to requests that the guard lets pass.
+
+    port: 0 for any that is free. Problem when it is taken.
+    """
 
     def __init__(
         self, command: Sequence[str], host: str, port: int, language: Language = "en"
     ) -> None:
-        self.request_guard = RequestGuard(loopback_address(host), port)
+        host = loopback_address(host)
+        self._listener = _listen(host, port)
+        self.request_guard = RequestGuard(host, self._listener.getsockname()[1])
         self.language: Language = language
         super().__init__(
             _command_line(command),
             host=self.request_guard.host,
-            port=port,
+            port=self.request_guard.port,
             title="sovdeck",
             public_url=self.request_guard.origin,
             templates_path=_PAGE_FOLDER,
         )
 
     def run(self, on_listening: Callable[[], None]) -> None:
-        """Serve until interrupted; `on_listening` is called once the port answers.
-
-        Problem when the port is taken.
-        """
-        family = socket.AF_INET6 if ":" in self.request_guard.host else socket.AF_INET
-        with socket.socket(family, socket.SOCK_STREAM) as listener:
-            if sys.platform != "win32":  # there the option would let two programs share a port
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                listener.bind((self.request_guard.host, self.request_guard.port))
-            except OSError as error:
-                where = f"{bracket_ipv6(self.request_guard.host)}:{self.request_guard.port}"
-                raise Problem(
-                    "tui.web.port_taken", ExitCode.CONFIG, where=where, why=error.strerror or "?"
-                ) from error
-            listener.listen()
+        """Serve until interrupted; `on_listening` is called once the port answers."""
+        with self._listener:
             logging.getLogger("aiohttp.server").addFilter(_is_no_refusal)
             on_listening()
             # Requests are not logged: the first one carries the token.
             web.run_app(
                 self._make_app(),
-                sock=listener,
+                sock=self._listener,
                 access_log=None,
                 shutdown_timeout=_SHUTDOWN_TIMEOUT_S,
                 print=None,
@@ -116,6 +107,20 @@ class GuardedServer(Server):
             return response
 
         return check_access
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    if sys.platform != "win32":  # there the option would let two programs share a port
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen()
+    except (OSError, OverflowError) as error:  # taken, or no port at all
+        listener.close()
+        where, why = f"{bracket_ipv6(host)}:{port}", getattr(error, "strerror", None) or str(error)
+        raise Problem("tui.web.port_taken", ExitCode.CONFIG, where=where, why=why) from error
+    return listener
 
 
 def _is_no_refusal(record: logging.LogRecord) -> bool:

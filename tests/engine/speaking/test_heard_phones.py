@@ -76,6 +76,7 @@ def faults(count: int) -> Iterator[tuple[str, str, str, list[str], list[str]]]:
         yield kind, language, joined, expected, mishear(said, rng)
 
 
+@pytest.mark.long
 def test_of_500_faults_at_most_one_of_a_hundred_is_missed() -> None:
     missed = [
         (kind, text)

@@ -28,7 +28,7 @@ def make(which: str, clips: list[TrainingClip], **options: Any) -> Any:
     return task
 
 
-@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("precision", ["fp32", pytest.param("fp16", marks=pytest.mark.long)])
 @pytest.mark.parametrize("which", OPTIMIZERS)
 def test_a_torn_update_leaves_no_trace(
     which: str, precision: str, clips: list[TrainingClip], tmp_path: Path

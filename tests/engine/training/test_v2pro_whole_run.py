@@ -52,6 +52,7 @@ def test_every_promise_of_a_v2pro_run(trained_pro: Path) -> None:
     assert rate == 32000 and abs(samples).max() > 0
 
 
+@pytest.mark.long
 def test_a_voice_keeps_v2_beside_v2pro_and_each_goes_on_from_its_own_state(
     trained_pro: Path,
 ) -> None:

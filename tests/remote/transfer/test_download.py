@@ -251,7 +251,7 @@ def test_two_pulls_of_one_file_do_not_mix(server: Server, laptop: Path) -> None:
     server.put("voice.zip", noise(MIB))
     first = PartFile(laptop / "voice.zip")
     try:
-        with pytest.raises(Problem, match="Another transfer"):
+        with pytest.raises(Problem, match="Another sovdeck"):
             fetch(server, laptop)
     finally:
         first.close()

@@ -352,7 +352,9 @@ async def test_jump_goes_to_a_place_by_letter(make_app: Make, world: FakeWorld) 
         await until(pilot, lambda: app.focused is target)
 
 
-@pytest.mark.parametrize("size", [(60, 16), (300, 80), (20, 6)])
+@pytest.mark.parametrize(
+    "size", [(60, 16), pytest.param((300, 80), marks=pytest.mark.long), (20, 6)]
+)
 async def test_every_screen_stands_any_window(
     make_app: Make, world: FakeWorld, size: tuple[int, int]
 ) -> None:

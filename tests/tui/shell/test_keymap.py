@@ -125,6 +125,7 @@ async def test_jump_mode_reaches_what_can_be_focused(make_app: Make, world: Fake
             await until(pilot, lambda target=target: app.focused is target, "the focus")  # type: ignore[misc]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("language", ["en", "zh"])
 async def test_the_way_to_help_never_falls_off_the_footer(
     make_app: Make, world: FakeWorld, language: str

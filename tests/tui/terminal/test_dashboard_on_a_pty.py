@@ -124,7 +124,11 @@ def test_input_that_is_no_text_is_ignored(strange: bytes) -> None:
         assert until_it_ends(program) == 0
 
 
-@pytest.mark.parametrize("exported", [{}, {"COLUMNS": "80", "LINES": "24"}], ids=["not", "size"])
+@pytest.mark.parametrize(
+    "exported",
+    [pytest.param({}, marks=pytest.mark.long), {"COLUMNS": "80", "LINES": "24"}],
+    ids=["not", "size"],
+)
 def test_a_resized_window_is_drawn_anew(
     exported: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

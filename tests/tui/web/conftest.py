@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from web_page import Page, free_port, open_page  # noqa: E402
+from web_page import Page, open_page  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    process = open_page(tmp_path_factory.mktemp("home"), free_port())
+    process = open_page(tmp_path_factory.mktemp("home"))
     assert process.stdout is not None
     reported = json.loads(process.stdout.readline())
     yield Page(reported["address"], process)

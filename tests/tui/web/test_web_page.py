@@ -21,7 +21,7 @@ import aiohttp
 import psutil
 import pytest
 from chromium import Tab, with_tab
-from web_page import ROOT, Page, free_port, open_page
+from web_page import ROOT, Page, open_page
 
 BROWSER = next((p for n in ("chromium", "chromium-browser") if (p := shutil.which(n))), None)
 
@@ -111,7 +111,7 @@ def _answer(port: int, request: bytes) -> bytes:
 @pytest.fixture
 def own_page(tmp_path: Path) -> Iterator[Page]:
     """A page of this test alone, which may end it."""
-    process = open_page(tmp_path, free_port())
+    process = open_page(tmp_path)
     try:
         assert process.stdout is not None
         yield Page(json.loads(process.stdout.readline())["address"], process)
@@ -253,6 +253,15 @@ def test_the_token_leaves_the_address_at_once(page: Page) -> None:
     asyncio.run(visit())
 
 
+@pytest.mark.parametrize("port", [70_000, -1])
+def test_what_is_no_port_is_one_sentence(tmp_path: Path, port: int) -> None:
+    page = open_page(tmp_path, port)
+    out, err = page.communicate(timeout=120)
+    assert page.returncode == 2
+    assert f"127.0.0.1:{port} cannot be used" in json.loads(out)["message"]["en"]
+    assert "Traceback" not in err
+
+
 def test_a_taken_port_is_one_sentence(page: Page, tmp_path: Path) -> None:
     second = open_page(tmp_path, page.port)
     out, err = second.communicate(timeout=120)
@@ -263,7 +272,7 @@ def test_a_taken_port_is_one_sentence(page: Page, tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_interrupting_ends_the_page_and_its_dashboards(tmp_path: Path) -> None:
-    process = open_page(tmp_path, free_port())
+    process = open_page(tmp_path)
     assert process.stdout is not None
     reported = json.loads(process.stdout.readline())
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -28,13 +27,7 @@ class Page:
         return int(self.origin.rpartition(":")[2])
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def open_page(home: Path, port: int) -> subprocess.Popen[str]:
+def open_page(home: Path, port: int = 0) -> subprocess.Popen[str]:
     env = {
         **os.environ,
         "SOVDECK_HOME": str(home),

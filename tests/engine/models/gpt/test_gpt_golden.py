@@ -140,6 +140,7 @@ def test_greedy_tokens(full: Text2Semantic) -> None:
     assert alone[:4].tolist() == [155, 277, 827, 958]
 
 
+@pytest.mark.long
 def test_golden_generation(full: Text2Semantic) -> None:
     golden = np.load(DATA / "golden/gpt_infer.npz")
     phones, bert, prompt = spoken()

@@ -51,12 +51,16 @@ class Version:
         np.testing.assert_allclose(stats(got), want, rtol=1e-4, atol=2e-5, err_msg=name)
 
 
+PLUS_LATER = ["v2Pro", pytest.param("v2ProPlus", marks=pytest.mark.long)]
+
+
 @pytest.fixture(scope="module", params=PRO_VERSIONS)
 def version(request: pytest.FixtureRequest) -> Version:
     torch.set_num_threads(1)
     return Version(request.param)
 
 
+@pytest.mark.parametrize("version", PLUS_LATER, indirect=True)
 @torch.no_grad()
 def test_v2pro_golden_conditioning(version, close) -> None:
     want = version.want
@@ -108,6 +112,7 @@ def test_v2pro_golden_posterior_flow_and_decoder(version, close) -> None:
     close(wav, want["dec_wav"])
 
 
+@pytest.mark.parametrize("version", PLUS_LATER, indirect=True)
 def test_v2pro_golden_decode(version, close) -> None:
     sizes, want = version.sizes, version.want
     codes = sizes.integers("decode_codes", (1, 1, sizes.codes), 0, 1024)
