@@ -12,6 +12,7 @@ import json
 import os
 import shlex
 import time
+import wave
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,25 @@ def rent_one(laptop: Laptop, evil: Evil) -> None:
     LeaseBook(AppPaths.below(laptop.home).leases_file).add(lease)
 
 
+def share_recordings(laptop: Laptop, evil: Evil) -> Path:
+    """A folder of recordings as a stranger sends it: names and words are hostile."""
+    folder = laptop.home / "shared"
+    folder.mkdir()
+    lines = []
+    for name in (evil("listname").replace("/", "_"), "plain"):
+        with wave.open(str(folder / f"{name}.wav"), "wb") as sound:
+            sound.setparams((1, 2, RATE, 0, "NONE", ""))
+            sound.writeframes(b"\x01\x00" * RATE * 4)
+        lines.append(f"{name}.wav|{evil('listspeaker')}|en|{evil('listtext')}\n")
+    (folder / "voice.list").write_text("".join(lines).replace("\x0b", ""), "utf-8")
+    return folder
+
+
+def paste(path: Path) -> str:
+    """The path as a terminal sends what was dropped on it."""
+    return f"\x1b[200~{path}\x1b[201~"
+
+
 def show(program: PtyProgram, keys: str, *words: str) -> None:
     """Press keys, and wait until each of `words` is painted; AssertionError with the screen."""
     program.text = b""
@@ -147,10 +167,10 @@ def show(program: PtyProgram, keys: str, *words: str) -> None:
         program.pump(0.1)
 
 
-def show_all(laptop: Laptop, log_in: str) -> bytes:
+def show_all(laptop: Laptop, log_in: str, recordings: Path) -> bytes:
     """Everything the dashboard wrote while each screen and dialog showed what the server says.
 
-    log_in: an ssh line to a server that asks hostile questions.
+    log_in: an ssh line to a server that asks hostile questions. recordings: of a stranger.
     """
     log_in = log_in.replace(" ", "SPACE")
     with laptop.on_terminal(columns=COLUMNS, rows=ROWS) as program:
@@ -169,7 +189,11 @@ def show_all(laptop: Laptop, log_in: str) -> bytes:
         show(program, ESCAPE, "celltext")
         show(program, "8", "evillog")  # Logs
         show(program, "4", "Plan for box")  # Train
+        show(program, f"5 {paste(recordings)} {ENTER}", "listtext", "listname")  # Dataset
+        show(program, f"{ESCAPE} 9", "settings.toml")  # Settings
         show(program, "1", "evilgpu")
+        show(program, "d", "Deploy the engine to")  # Deploy
+        show(program, ESCAPE, "evilgpu")
         show(program, "f", "evilname")  # Disk
         show(program, f"j SPACE {DELETE}", "to remove it", "evilname")
         show(program, ESCAPE, "evilname")

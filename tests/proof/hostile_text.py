@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncssh
-from hostile_dashboard import install_engine, rent_one, show_all
+from hostile_dashboard import install_engine, rent_one, share_recordings, show_all
 from laptop import VOICE, Laptop, deployed_laptop, write_project
 from parsers import _PAYLOADS
 from servers import start_embedded
@@ -151,7 +151,8 @@ def on_command_line(laptop: Laptop) -> Iterator[tuple[str, list[str]]]:
 def on_dashboard(laptop: Laptop) -> list[str]:
     """Wrong bytes of the dashboard while each of its screens shows what the server says."""
     with ssh_server(AskingServer) as (port, _fingerprint):
-        return wrong_bytes(show_all(laptop, f"ssh -p {port} me@127.0.0.1"))
+        line, recordings = f"ssh -p {port} me@127.0.0.1", share_recordings(laptop, evil)
+        return wrong_bytes(show_all(laptop, line, recordings))
 
 
 class AskingServer(asyncssh.SSHServer):
