@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from pipe_server import QUICK, LocalLink, LocalStream, Server
 
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.remote import filenames
+from sovdeck.remote.errors import InputClosed
 from sovdeck.remote.transfer.agent import remote_files
 from sovdeck.remote.transfer.core.progress import TransferMeter
 from sovdeck.remote.transfer.download.files import INCOMING_PREFIX, pull_files, split_missing
@@ -166,6 +168,25 @@ def test_a_missing_and_an_empty_folder(server: Server, laptop: Path) -> None:
     assert caught.value.key == "remote.transfer.no_such_file"
     (server.home / "out").mkdir()
     assert fetch(server, laptop).files == 0
+
+
+def test_an_agent_that_ended_before_it_read_says_why(
+    server: Server, laptop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder went meanwhile: whether the names still reach the agent is a matter of time."""
+    lay(server, {"a.txt": b"a"})
+    write = LocalStream.write
+
+    def refuse(stream: LocalStream, data: bytes) -> None:
+        if b"a.txt" in data:
+            shutil.rmtree(server.home / "out", ignore_errors=True)
+            raise InputClosed("test")
+        write(stream, data)
+
+    monkeypatch.setattr(LocalStream, "write", refuse)
+    with pytest.raises(Problem) as caught:
+        fetch(server, laptop)
+    assert caught.value.key == "remote.transfer.no_such_file"
 
 
 def test_two_pulls_into_one_folder_share_no_file_that_is_on_its_way(
