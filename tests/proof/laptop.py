@@ -75,10 +75,12 @@ class Laptop:
         assert done.returncode == 0, (arguments, done.returncode, done.stdout, done.stderr)
         return done.stdout
 
-    def on_terminal(self, *arguments: str, columns: int = 120, rows: int = 36) -> PtyProgram:
-        """Begin a command on a pseudo-terminal; everything it writes is kept."""
+    def on_terminal(
+        self, *arguments: str, columns: int = 120, rows: int = 36, keep_raw: bool = True
+    ) -> PtyProgram:
+        """Begin a command on a pseudo-terminal; with `keep_raw` everything it writes is kept."""
         setting = {k: v for k, v in self.settings().items() if os.environ.get(k) != v}
-        return PtyProgram(self.argv(*arguments), columns, rows, environ=setting, keep_raw=True)
+        return PtyProgram(self.argv(*arguments), columns, rows, environ=setting, keep_raw=keep_raw)
 
 
 def write_project(laptop: Laptop, more: str = "") -> None:

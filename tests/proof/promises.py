@@ -135,13 +135,6 @@ def kill_dashboards(trials: int, seed: int, folder: Path) -> Outcome:
 
 PROMISES = (
     Promise(
-        "fuzz",
-        "No foreign text raises anything but a sentence of ours, or takes a second.",
-        4_600,
-        1_000_000,
-        fuzz_readers,
-    ),
-    Promise(
         "hostile-text",
         "A terminal is sent no character of a server's that it would obey.",
         1,
@@ -154,13 +147,6 @@ PROMISES = (
         len(hostile_server.LIES),
         len(hostile_server.LIES),
         hostile_server.tell_lies,
-    ),
-    Promise(
-        "journeys",
-        "Whatever is cut, killed or lost on the way, the same weights come home.",
-        1,
-        200,
-        training_journeys.travel,
     ),
     Promise(
         "transfers",
@@ -178,6 +164,21 @@ PROMISES = (
         1,
         2,
         secrets_kept.search,
+    ),
+    Promise(
+        "journeys",
+        "Whatever is cut, killed or lost on the way, the same weights come home.",
+        1,
+        200,
+        training_journeys.travel,
+    ),
+    Promise(
+        "fuzz",
+        "No foreign text raises anything but a sentence of ours, or takes a second.",
+        4_600,
+        1_000_000,
+        fuzz_readers,
+        beside=True,
     ),
     Promise(
         "soak",

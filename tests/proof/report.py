@@ -26,13 +26,17 @@ Run = Callable[[int, int, Path], Outcome]
 
 @dataclass(frozen=True)
 class Promise:
-    """A sentence of ours, and what tries it: `quick` or `full` so many trials."""
+    """A sentence of ours, and what tries it: `quick` or `full` so many trials.
+
+    `beside`: it asks for one core and nothing else, so others are tried meanwhile.
+    """
 
     name: str
     sentence: str
     quick: int
     full: int
     run: Run
+    beside: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,12 @@ def format_row(row: Row) -> str:
     mark = "FAILED" if row.failures else "held"
     counts = f"{row.trials:>8} trials {row.failures:>4} failed  seed {row.seed:<6}"
     return f"{mark:<7}{row.name:<16}{counts}{row.seconds:>8.1f} s  {row.promise}"
+
+
+def read_json(path: Path) -> list[Row]:
+    """Read a table that `write_json` wrote."""
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    return [Row(**{**row, "notes": tuple(row["notes"])}) for row in rows]
 
 
 def write_json(rows: Iterable[Row], path: Path) -> None:

@@ -6,11 +6,11 @@ import contextlib
 import json
 import os
 import random
+import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from functools import partial
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
@@ -35,6 +35,9 @@ MOST_CPU_PERCENT = 10.0
 WARM_UP_S = 20.0  # connections, screens and threads of the first look
 # After warm-up: what a curve of its own may take, and the noise of a measurement.
 MOST_GROWTH_MB_A_MINUTE, NOISE_MB = 0.1, 8.0
+SAMPLE_EVERY_S = 10.0
+# From so many seconds on the second half shows what stays: MB in ten minutes.
+SLOPE_AFTER_S, MOST_SLOPE_MB = 1700.0, 1.0
 
 
 class Writer:
@@ -117,75 +120,120 @@ def watched_servers(folder: Path, count: int) -> Iterator[tuple[Laptop, Place]]:
         stop_sshd(place)
 
 
-def sample(program: PtyProgram, cutter: LineCutter, count: int) -> tuple[float, int, int]:
-    """(MB of memory, threads, descriptors) of the program, once all `count` lines stand again."""
-    process = psutil.Process(program.pid)
+@dataclass
+class Watched:
+    """A program on a terminal, and what it takes as time passes."""
+
+    label: str
+    program: PtyProgram
+    memory: list[tuple[float, float]] = field(default_factory=list)  # (s, MB)
+
+    def sample(self) -> Sample:
+        process = psutil.Process(self.program.pid)
+        return Sample(
+            process.memory_info().rss / 2**20,
+            process.num_threads(),
+            process.num_fds(),
+            self.program.cpu(),
+            time.monotonic(),
+        )
+
+    def slope(self) -> float:
+        """MB more in ten minutes, by the second half of what was seen: a straight line through it.
+
+        Curves of 8,192 points have filled up by then, in a soak of half an hour.
+        """
+        times, sizes = zip(*self.memory[len(self.memory) // 2 :], strict=True)
+        return statistics.linear_regression(times, sizes).slope * 600
+
+
+@dataclass(frozen=True)
+class Sample:
+    """MB of memory, threads, descriptors, CPU seconds so far, and when."""
+
+    megabytes: float
+    threads: int
+    descriptors: int
+    cpu: float
+    at: float
+
+
+def pump(watched: Sequence[Watched], seconds: float) -> None:
+    """Read what the programs paint, as a terminal does; AssertionError when one has ended."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for one in watched:
+            one.program.pump(0.1)
+    for one in watched:
+        assert one.program.exit_code() is None, f"{one.label} ended: {one.program.text[-500:]!r}"
+
+
+def calm(watched: Sequence[Watched], cutter: LineCutter, lines: int) -> list[Sample]:
+    """What each takes, once all `lines` stand again and nothing has come or gone for a while."""
     cutter.paused, limit = True, time.monotonic() + CALM_LIMIT_S
-    before, since = (0, 0), time.monotonic()
+    before, since = list[tuple[int, int]](), time.monotonic()
     while time.monotonic() < min(since + CALM_S, limit):
-        program.pump(0.2)
-        now = process.num_threads(), process.num_fds()
-        if now != before or len(cutter.lines()) < count:
+        pump(watched, 0.2)
+        now = [(one.threads, one.descriptors) for one in (each.sample() for each in watched)]
+        if now != before or len(cutter.lines()) < lines:
             before, since = now, time.monotonic()
     cutter.paused = False
-    return process.memory_info().rss / 2**20, *before
+    return [one.sample() for one in watched]
 
 
-def watch(
-    label: str,
-    start: Callable[[], PtyProgram],
-    word: str,
-    count: int,
-    seconds: float,
-    cutter: LineCutter,
-    outcome: Outcome,
-) -> None:
-    """Run a program on `count` lines, let it warm up, and hold the ends of `seconds` together."""
-    with start() as program:
-        program.wait_for(word, 90.0)
-        end = time.monotonic() + max(WARM_UP_S, seconds / 5)
-        while time.monotonic() < end:
-            program.pump(0.2)
-        before, cpu, began = sample(program, cutter, count), program.cpu(), time.monotonic()
-        while time.monotonic() < began + seconds:
-            program.pump(0.2)
-        passed = time.monotonic() - began
-        percent = (program.cpu() - cpu) / passed * 100
-        after = sample(program, cutter, count)
-        outcome.trials += 1
-        assert program.exit_code() is None, program.text[-500:]
-    outcome.notes.append(
-        f"{label}: {before[0]:.1f} to {after[0]:.1f} MB, {before[1]} to {after[1]} threads,"
-        f" {before[2]} to {after[2]} descriptors, {percent:.1f} % of a core in {passed:.0f} s"
-    )
-    most = NOISE_MB + MOST_GROWTH_MB_A_MINUTE * passed / 60
-    if after[0] - before[0] > most:
-        outcome.failures.append(f"{label}: {before[0]:.1f} MB became {after[0]:.1f} MB")
-    for name, one, other in zip(("threads", "descriptors"), before[1:], after[1:], strict=True):
-        if other > one + MOST_MORE:
-            outcome.failures.append(f"{label}: {one} {name} became {other}")
-    if percent > MOST_CPU_PERCENT and passed > 60:  # before that its start is most of it
-        outcome.failures.append(f"{label}: {percent:.0f} % of a core")
+def watch(watched: Sequence[Watched], lines: int, seconds: float, cutter: LineCutter) -> Outcome:
+    """Let programs warm up, and hold the ends of `seconds` together."""
+    pump(watched, max(WARM_UP_S, seconds / 5))
+    before, outcome = calm(watched, cutter, lines), Outcome(len(watched))
+    while time.monotonic() < before[-1].at + seconds:
+        pump(watched, min(SAMPLE_EVERY_S, seconds / 10))
+        for one in watched:
+            now = one.sample()
+            one.memory.append((now.at, now.megabytes))
+    busy = [one.sample() for one in watched]
+    after = calm(watched, cutter, lines)
+    for one, first, end, last in zip(watched, before, busy, after, strict=True):
+        passed = end.at - first.at
+        percent, slope = (end.cpu - first.cpu) / passed * 100, one.slope()
+        trend = f" ({slope:+.2f} in ten minutes)" if passed >= SLOPE_AFTER_S else ""
+        outcome.notes.append(
+            f"{one.label}: {first.megabytes:.1f} to {last.megabytes:.1f} MB{trend},"
+            f" {first.threads} to {last.threads} threads,"
+            f" {first.descriptors} to {last.descriptors} descriptors,"
+            f" {percent:.1f} % of a core in {passed:.0f} s"
+        )
+        grown = last.megabytes - first.megabytes
+        if grown > NOISE_MB + MOST_GROWTH_MB_A_MINUTE * passed / 60:
+            outcome.failures.append(f"{one.label}: {grown:.1f} MB more")
+        if passed >= SLOPE_AFTER_S and slope > MOST_SLOPE_MB:
+            outcome.failures.append(f"{one.label}: {slope:.2f} MB more every ten minutes")
+        for name in ("threads", "descriptors"):
+            was, became = getattr(first, name), getattr(last, name)
+            if became > was + MOST_MORE:
+                outcome.failures.append(f"{one.label}: {was} {name} became {became}")
+        if percent > MOST_CPU_PERCENT and passed > 60:  # before that its start is most of it
+            outcome.failures.append(f"{one.label}: {percent:.0f} % of a core")
+    return outcome
 
 
 def soak(trials: int, seed: int, folder: Path) -> Outcome:
-    """`ps --watch` and the dashboard for `trials` seconds in all, at cut lines."""
-    outcome = Outcome()
+    """`ps --watch` and the dashboard side by side for `trials` seconds, at cut lines."""
     long = trials >= LONG_S
     count = SERVERS if long else FEW_SERVERS
-    with watched_servers(folder, count) as (laptop, place):
+    with watched_servers(folder, count) as (laptop, place), contextlib.ExitStack() as ends:
         writer = Writer(laptop.work)
+        ends.callback(writer.end)
         cutter = LineCutter(place, seed, CUT_EVERY_S if long else FEW_CUT_EVERY_S)
-        try:
-            for label, word, words in (
-                ("ps --watch", "tiny", ("ps", "--watch")),
-                ("dashboard", "box1", ()),
-            ):
-                start = partial(laptop.on_terminal, *words)
-                watch(label, start, word, count, trials / 2, cutter, outcome)
-        finally:
-            cutter.end()
-            writer.end()
+        ends.callback(cutter.end)
+        watched = []
+        for label, word, words in (
+            ("ps --watch", "tiny", ("ps", "--watch")),
+            ("dashboard", "box1", ()),
+        ):
+            program = ends.enter_context(laptop.on_terminal(*words, keep_raw=False))
+            program.wait_for(word, 90.0)
+            watched.append(Watched(label, program))
+        outcome = watch(watched, count * len(watched), trials, cutter)
     speed = f"{EVENTS_A_SECOND} events a second each"
     outcome.notes.append(f"{count} servers, {speed}, {cutter.cuts} cuts")
     return outcome
