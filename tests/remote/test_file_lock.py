@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -82,17 +83,35 @@ def test_a_file_that_a_killed_process_left_locked_is_edited(tmp_path: Path) -> N
     assert (tmp_path / "file").read_text() == "x\n" and len(list(tmp_path.iterdir())) == 1
 
 
-def test_no_line_of_many_editors_is_lost(tmp_path: Path) -> None:
+def test_writers_wait_for_each_other(tmp_path: Path) -> None:
     path = tmp_path / "file"
 
-    def edit(name: int) -> None:
-        for turn in range(20):
-            with edit_lines(path) as lines:
-                lines.append(f"{name} {turn}\n")
+    def add(number: int) -> None:
+        with edit_lines(path) as lines:
+            time.sleep(0.002)
+            lines.append(f"{number}\n")
 
-    editors = [threading.Thread(target=edit, args=(name,)) for name in range(8)]
-    for editor in editors:
-        editor.start()
-    for editor in editors:
-        editor.join()
-    assert len(set(path.read_text().splitlines())) == 160
+    threads = [threading.Thread(target=add, args=(n,)) for n in range(20)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert sorted(map(int, path.read_text().split())) == list(range(20))
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_file_without_a_last_newline_keeps_its_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("old")
+    with edit_lines(tmp_path / "file") as lines:
+        lines.append("new\n")
+    assert (tmp_path / "file").read_text() == "old\nnew\n"
+
+
+def test_a_failed_change_leaves_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old\n")
+    with pytest.raises(RuntimeError), edit_lines(path) as lines:
+        lines[:] = ["new\n"]
+        raise RuntimeError
+    assert path.read_text() == "old\n"
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,6 @@ from servers import Place
 from sovdeck.remote.hosts.spec import HostSpec
 from sovdeck.remote.hosts.ssh_config import resolve_host_spec
 from sovdeck.remote.hosts.ssh_config_export import add_include, remove_include, write_host_blocks
-from sovdeck.remote.locked_file import edit_lines
 from sovdeck.remote.ssh.client import HostKeyPolicy, SSHConnection
 
 needs_ssh = pytest.mark.skipif(shutil.which("ssh") is None, reason="no ssh client here")
@@ -77,37 +74,3 @@ def test_the_include_goes_on_top_once_and_out_again(tmp_path: Path) -> None:
     assert config.read_text() == "Host *\n  User x\n"
     if sys.platform != "win32":
         assert config.stat().st_mode & 0o777 == 0o640
-
-
-def test_writers_wait_for_each_other(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-
-    def add(number: int) -> None:
-        with edit_lines(path) as lines:
-            time.sleep(0.002)
-            lines.append(f"{number}\n")
-
-    threads = [threading.Thread(target=add, args=(n,)) for n in range(20)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
-    assert sorted(map(int, path.read_text().split())) == list(range(20))
-    assert [p.name for p in tmp_path.iterdir()] == ["file"]
-
-
-def test_a_file_without_a_last_newline_keeps_its_line(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("old")
-    with edit_lines(tmp_path / "file") as lines:
-        lines.append("new\n")
-    assert (tmp_path / "file").read_text() == "old\nnew\n"
-
-
-def test_a_failed_change_leaves_the_file(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_text("old\n")
-    with pytest.raises(RuntimeError), edit_lines(path) as lines:
-        lines[:] = ["new\n"]
-        raise RuntimeError
-    assert path.read_text() == "old\n"
-    assert [p.name for p in tmp_path.iterdir()] == ["file"]
