@@ -22,10 +22,11 @@ T = TypeVar("T")
 
 
 class TransferContext:
-    """How a transfer connects, is stopped, limited and reported, and the connection it asks over.
+    """How a transfer connects, is stopped, limited and reported, and its connections.
 
-    `bandwidth` caps bytes a second; None is no cap. The connection stands from the first question
-    to the end of the `with` block.
+    `bandwidth` caps bytes a second; None is no cap. `standing`: one that is open already. The
+    connection it asks over stands from the first question to the end of the `with` block; those
+    that are idle between two files too.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class TransferContext:
         tuning: Tuning,
         bandwidth: float | None = None,
         meter: TransferMeter | None = None,
+        standing: TransferConnection | None = None,
     ) -> None:
         self._connect = connect
         self._report = report
@@ -43,17 +45,16 @@ class TransferContext:
         self.tuning = tuning
         self.limiter = RateLimiter(bandwidth)
         self.meter = meter or TransferMeter()
-        self._connection: TransferConnection | None = None
+        self._connection = standing
         self._give_up_after = tuning.first_contact
-        self._ahead: deque[Future[TransferConnection]] = deque()
+        self._idle: deque[Future[TransferConnection]] = deque()  # or about to stand
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._drop()
-        while self._ahead:  # dialled for work that did not come
-            self._ahead.popleft().add_done_callback(_hang_up)
+        self.hang_up_idle()
 
     def report(self) -> None:
         """Tell how far it is."""
@@ -70,12 +71,13 @@ class TransferContext:
             self.check_cancelled()
             try:
                 if self._connection is None:
-                    self._connection = self._connect()
+                    self._connection = self._take()
                 answer = action(self._connection)
                 self._give_up_after = self.tuning.give_up
                 return answer
             except Problem as problem:
                 self._drop()
+                self.hang_up_idle()
                 late = monotonic() - began + pause > self._give_up_after
                 if late or not is_lost_line(problem, worked=self.meter.moved > 0):
                     raise
@@ -95,7 +97,7 @@ class TransferContext:
         """
         rtt = self.ask(lambda standing: standing.rtt)
         wanted = connections_for(rtt, size, self.tuning.connections)
-        self._ahead.extend(_start(self._connect) for _ in range(wanted - 1))
+        self._idle.extend(_start(self._connect) for _ in range(wanted - 1 - len(self._idle)))
 
     def await_answer(self, answer: Future[T], action: Callable[[TransferConnection], T]) -> T:
         """What `ask_beside` asked for; asked again when the line was lost under it."""
@@ -109,17 +111,30 @@ class TransferContext:
 
     def open_worker(self, make: Callable[[TransferConnection], T]) -> T:
         """What `make` makes of a connection of its own, which is closed when that fails."""
-        try:
-            dialled = self._ahead.popleft()
-        except IndexError:
-            connection = self._connect()
-        else:
-            connection = dialled.result()
+        connection = self._take()
         try:
             return make(connection)
         except BaseException:
             connection.close()
             raise
+
+    def _take(self) -> TransferConnection:
+        try:
+            idle = self._idle.popleft()
+        except IndexError:
+            return self._connect()
+        return idle.result()
+
+    def keep_idle(self, connection: TransferConnection) -> None:
+        """Take a connection whose work is done: the next file's first worker has it."""
+        idle = Future[TransferConnection]()
+        idle.set_result(connection)
+        self._idle.append(idle)
+
+    def hang_up_idle(self) -> None:
+        """Close the idle ones: their work did not come, or they may be as dead as one that was."""
+        while self._idle:
+            self._idle.popleft().add_done_callback(_hang_up)
 
     def check_cancelled(self) -> None:
         """Raise `cancelled` when the user stopped it."""

@@ -36,6 +36,9 @@ class WorkQueue(Protocol):
 class Worker(Protocol):
     """A connection that is ready to work."""
 
+    def release(self) -> TransferConnection | None:
+        """End its channels; the connection, where it is this worker's own to give on."""
+
     def close(self) -> None:
         """End it; may be called from another thread to wake whoever waits for its bytes."""
 
@@ -77,11 +80,12 @@ class _PoolMember(Generic[W]):
     state: WorkerState
     worker: W | None = None
     stalled: bool = False
+    closed: bool = False
     thread: threading.Thread = field(init=False)
 
     def close(self) -> None:
         """Close the worker, which wakes its thread."""
-        worker = self.worker
+        self.closed, worker = True, self.worker
         if worker is not None:
             # A dead connection cannot say goodbye; it is gone all the same.
             with contextlib.suppress(OSError, EOFError, Problem):
@@ -180,8 +184,10 @@ class WorkerPool(Generic[W]):
             moved = self._meter.moved
             try:
                 self._run_worker(member)
+                self._keep_connection(member)
                 return
             except Problem as problem:
+                self._transfer.hang_up_idle()
                 lost = member.stalled or is_lost_line(problem, worked=self._meter.moved > 0)
                 if self._stop.is_set():
                     return
@@ -207,7 +213,7 @@ class WorkerPool(Generic[W]):
     def _run_worker(self, member: _PoolMember[W]) -> None:
         worker = member.ready or self._transfer.open_worker(self._make_worker)
         member.ready = None
-        member.stalled = False
+        member.stalled = member.closed = False
         member.state.set_awaiting_data(False)
         member.worker = worker
         while not self._stop.is_set():
@@ -218,6 +224,14 @@ class WorkerPool(Generic[W]):
                 self._wake.set()
             else:  # the last ranges are with others, and may come back
                 self._stop.wait(self._tuning.tick)
+
+    def _keep_connection(self, member: _PoolMember[W]) -> None:
+        """All work is done, and nothing is owed: another file may want the connection."""
+        if self._queue.over and not member.closed and member.worker is not None:
+            connection = member.worker.release()
+            member.worker = None
+            if connection is not None:
+                self._transfer.keep_idle(connection)
 
     def _others_connected(self, member: _PoolMember[W]) -> bool:
         with self._lock:
@@ -231,6 +245,9 @@ class WorkerPool(Generic[W]):
     def _stop_all(self) -> None:
         """Stop every thread: closing a worker wakes whoever waits for bytes."""
         self._stop.set()
+        for member in self._members:
+            if self._queue.over and member.worker is not None:  # it waits for none, and gives it on
+                member.thread.join(1.0)
         for member in self._members:
             member.close()
         for member in self._members:

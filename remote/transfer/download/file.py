@@ -76,12 +76,26 @@ def pull(
     interrupted pull leaves `NAME.part` and its journal, from which the next call continues.
     """
     final = dest_folder / filenames.safe_name(name or PurePosixPath(remote_path).name)
-    with disk_errors(dest_folder):
-        dest_folder.mkdir(parents=True, exist_ok=True)
-    with (
-        closing(PartFile(final)) as part,
-        TransferContext(connect, report, cancel, tuning, bandwidth) as transfer,
-    ):
+    with TransferContext(connect, report, cancel, tuning, bandwidth) as transfer:
+        return pull_over(transfer, remote_path, final, verify, resume, size, accept)
+
+
+def pull_over(
+    transfer: TransferContext,
+    remote_path: str,
+    final: Path,
+    verify: bool = True,
+    resume: bool = True,
+    size: int = 0,
+    accept: Callable[[Path], None] = lambda path: None,
+) -> PullResult:
+    """Fetch `remote_path` as the file `final`, as `pull` does, over the connections of a transfer.
+
+    Its meter counts this file alone.
+    """
+    with disk_errors(final):
+        final.parent.mkdir(parents=True, exist_ok=True)
+    with closing(PartFile(final)) as part:
         # On a far line a log-in takes as long as opening and asking for the file.
         if not (final.exists() or part.path.exists()):
             transfer.dial_ahead(size)

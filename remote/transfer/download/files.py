@@ -25,7 +25,7 @@ from sovdeck.remote.transfer.core.part_journal import RemoteFile
 from sovdeck.remote.transfer.core.progress import Report, TransferMeter, TransferProgress
 from sovdeck.remote.transfer.core.tuning import STREAM_BYTES, Tuning
 from sovdeck.remote.transfer.core.worker_pool import WorkerPool
-from sovdeck.remote.transfer.download.file import pull
+from sovdeck.remote.transfer.download.file import pull_over
 from sovdeck.remote.transfer.download.part_file import check_free_space, disk_errors
 from sovdeck.remote.transfer.download.tar_batches import BatchReceiver, DownloadItem, OnReceived
 from sovdeck.remote.transfer.sftp.worker import TransferWorker
@@ -84,39 +84,43 @@ def pull_files(
     meter.total = sum(item.size for item in items)
     check_free_space(dest, meter.total)
     meter.phase = "receive"
+    before = 0  # bytes of the files that were done before a large one
+
+    def report_all(progress: TransferProgress) -> None:
+        report(replace(progress, done=before + progress.done, total=meter.total))
+
     small = [item for item in items if item.size <= STREAM_BYTES]
-    if small:
-        size = sum(item.size for item in small)
-        connections = connections_for(first.rtt, size, tuning.connections)
-        queue = BatchQueue(small, fair_batch(size, connections, MAX_BATCH_BYTES))
-        transfer = TransferContext(connect, report, cancel, tuning, bandwidth, meter)
-        with _incoming_folder(dest) as incoming:
-            receiver = BatchReceiver(transfer, folder, queue, incoming, on_received)
-            make = partial(TransferWorker, sftp=False)
-            WorkerPool(transfer, queue, make, receiver.work, make(first)).run(first.rtt)
-    for item in items:
-        if item.size <= STREAM_BYTES:
-            continue
-        before = meter.progress().done
+    with TransferContext(connect, report_all, cancel, tuning, bandwidth, meter, first) as transfer:
+        if small:
+            _pull_small(transfer, folder, small, dest, on_received)
+        for item in items:
+            if item.size <= STREAM_BYTES:
+                continue
+            before, transfer.meter = meter.progress().done, TransferMeter()
+            remote_path = f"{folder.rstrip('/')}/{item.path}"
+            done = pull_over(transfer, remote_path, item.local, size=item.size)
+            assert done.sha256 is not None
+            on_received(item, done.sha256)
+            meter.add(item.size)
+            meter.retries += done.retries
 
-        def inner(progress: TransferProgress, before: int = before) -> None:
-            report(replace(progress, done=before + progress.done, total=meter.total))
 
-        done = pull(
-            connect,
-            f"{folder.rstrip('/')}/{item.path}",
-            item.local.parent,
-            report=inner,
-            cancel=cancel,
-            bandwidth=bandwidth,
-            name=item.local.name,
-            size=item.size,
-            tuning=tuning,
-        )
-        assert done.sha256 is not None
-        on_received(item, done.sha256)
-        meter.add(item.size)
-        meter.retries += done.retries
+def _pull_small(
+    transfer: TransferContext,
+    folder: str,
+    items: Sequence[DownloadItem],
+    dest: Path,
+    on_received: OnReceived,
+) -> None:
+    """Fetch files many to a stream."""
+    size, rtt = sum(item.size for item in items), transfer.ask(lambda standing: standing.rtt)
+    connections = connections_for(rtt, size, transfer.tuning.connections)
+    queue = BatchQueue(items, fair_batch(size, connections, MAX_BATCH_BYTES))
+    make = partial(TransferWorker, sftp=False)
+    first = transfer.ask(partial(make, keeps_connection=True))
+    with _incoming_folder(dest) as incoming:
+        receiver = BatchReceiver(transfer, folder, queue, incoming, on_received)
+        WorkerPool(transfer, queue, make, receiver.work, first).run(rtt)
 
 
 @contextmanager

@@ -48,11 +48,16 @@ class TransferWorker:
         finally:
             state.set_awaiting_data(False)
 
-    def close(self) -> None:
-        """End the channels, and the connection unless it is kept."""
-        if not self._keeps_connection:
-            self.connection.close()
-            return
+    def release(self) -> TransferConnection | None:
+        """End the channels; the connection, unless another has it too."""
         for channel in (self._stream, self.session):
             if channel is not None:
                 channel.close()
+        return None if self._keeps_connection else self.connection
+
+    def close(self) -> None:
+        """End the channels, and the connection unless it is kept."""
+        if self._keeps_connection:
+            self.release()
+        else:
+            self.connection.close()

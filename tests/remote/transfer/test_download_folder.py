@@ -8,7 +8,7 @@ import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +160,31 @@ def test_a_small_file_damaged_on_the_way_is_not_taken(
     with pytest.raises(Problem) as caught:
         fetch(server, laptop)
     assert caught.value.key == "remote.transfer.changed" and "a" not in here(laptop)
+
+
+def test_large_files_share_their_connections(server: Server, laptop: Path) -> None:
+    """On a far line a log-in takes a second, and servers count them."""
+    files = {f"{n}.pth": noise(20 * MIB + n, n) for n in range(4)}
+    lay(server, {**files, "small": b"s"})
+    fetch(server, laptop, tuning=replace(QUICK, connections=3))
+    assert here(laptop) == {**files, "small": b"s"}
+    assert len(server.weather.links) == 3 and not server.weather.alive()
+
+
+def test_a_large_file_after_a_cut_has_connections_of_its_own(server: Server, laptop: Path) -> None:
+    files = {f"{n}.pth": noise(12 * MIB, n) for n in range(3)}
+    lay(server, files)
+    cut = threading.Event()
+
+    def weather(link: LocalLink, total: int) -> None:
+        if total > 14 * MIB and not cut.is_set():
+            cut.set()
+            for one in server.weather.alive():
+                one.cut()
+
+    server.weather.on_bytes = weather
+    fetch(server, laptop, tuning=replace(QUICK, connections=2))
+    assert here(laptop) == files and cut.is_set() and not server.weather.alive()
 
 
 def test_a_missing_and_an_empty_folder(server: Server, laptop: Path) -> None:

@@ -49,6 +49,9 @@ class Line:
         if problem is not None:
             raise problem
 
+    def release(self) -> None:
+        """Nothing is held."""
+
     def close(self) -> None:
         """Nothing is held."""
 
