@@ -1,6 +1,6 @@
 """Files up and down over real SSH, beside scp, sftp, rsync, lftp, asyncssh and plain Paramiko.
 
-    python benchmarks/transfer.py [--quick] [--json] [--rtt 0,50,200] [--rounds N]
+    python benchmarks/transfer.py [--quick] [--json] [--rtt 0,50,200] [--rounds N] [--states]
 
 Far lines move less and once, IPv6 and what people move over a far line only beside scp, so that
 all of it ends within twelve minutes on a quiet machine. Files lie where TMPDIR says: /dev/shm keeps
@@ -46,6 +46,7 @@ SHARES = ((10, 1), (1000, 4))  # round trip below so many ms: one part in so man
 # What people move over a line of so many ms, at its true size: a part would show the ramp alone.
 TRUE_SIZE_MS = 200
 TRUE_SIZES = (("pull", "240 MiB pack", 240 * MIB), ("push", "500 MB file", 500_000_000))
+STATES = ("pull", "2 GiB of states", 2048 * MIB)  # what a run goes on from elsewhere
 
 
 @dataclass(frozen=True)
@@ -293,11 +294,12 @@ def lay_out(folder: Path, big: int, files: int) -> list[Case]:
     ]
 
 
-def true_sizes(folder: Path) -> list[Case]:
+def true_sizes(folder: Path, states: bool) -> list[Case]:
     cases = []
-    for what, label, count in TRUE_SIZES:
-        write_noise(folder / f"{what}.bin", count, random.Random(2))
-        cases.append(Case(f"{what} {label}", what, folder / f"{what}.bin", count))
+    for what, label, count in (*TRUE_SIZES, *((STATES,) if states else ())):
+        source = folder / f"{what}-{count}.bin"
+        write_noise(source, count, random.Random(2))
+        cases.append(Case(f"{what} {label}", what, source, count))
     return cases
 
 
@@ -332,6 +334,7 @@ def main() -> int:
     parser.add_argument("--mib", type=int, default=512)
     parser.add_argument("--peers", default=",".join(PEERS), help="whom to run beside us")
     parser.add_argument("--only", default="", help="cases whose name holds this")
+    parser.add_argument("--states", action="store_true", help="2 GiB too, six minutes more")
     args = parser.parse_args()
     big, files, rounds = args.mib * MIB, 2000, args.rounds
     if args.quick:
@@ -354,7 +357,9 @@ def main() -> int:
             go(cases, rtt, v4, folder, turns, methods, say)
             plain = [case for case in cases if case.what != "voice"]
             if rtt >= TRUE_SIZE_MS and not args.quick:
-                real = [case for case in true_sizes(files_at) if args.only in case.name]
+                real = [
+                    case for case in true_sizes(files_at, args.states) if args.only in case.name
+                ]
                 go(real, rtt, v4, folder, 1, beside, say)
             go(plain, rtt, v6, folder, 1, beside, say)
             shutil.rmtree(files_at)
