@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sovdeck.engine.contract.layout import Layout
+from sovdeck.engine.contract.number_options import amount, whole
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.contract.reference_segment import is_reference_length
 from sovdeck.engine.contract.settings import SpeakSettings
@@ -35,9 +36,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sovits", nargs="*", default=[], help="SoVITS files (newest three)")
     parser.add_argument("--text", action="append", default=[], help="a sentence; repeatable")
     parser.add_argument("--text-lang", default="auto", help="language of --text")
-    parser.add_argument("--references", type=int, default=1, help="how many clips to imitate")
-    parser.add_argument("--seed", type=int, default=1234, help="the same for every cell")
-    parser.add_argument("--pitch", type=float, default=0.0, help="semitones, in every cell")
+    parser.add_argument(
+        "--references", type=whole(1, 100), default=1, help="how many clips to imitate"
+    )
+    parser.add_argument(
+        "--seed", type=whole(-1, 2**32 - 1), default=1234, help="the same for every cell"
+    )
+    parser.add_argument(
+        "--pitch", type=amount(-24, 24), default=0.0, help="semitones, in every cell"
+    )
     parser.add_argument(
         "--similarity",
         type=Path,
@@ -48,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--verify",
-        type=int,
+        type=whole(0, 100),
         default=0,
         metavar="N",
         help="speak a sentence again, at most N times, when recognition misses words",

@@ -11,6 +11,7 @@ from typing import Any
 
 from sovdeck.engine.contract.catalogue import LANGUAGES
 from sovdeck.engine.contract.layout import Layout
+from sovdeck.engine.contract.number_options import amount
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.engine.contract.spec import RunSpec
 from sovdeck.engine.runtime.console import output_language
@@ -22,7 +23,9 @@ HELP = "read a spec.json from standard input and say what would keep the run fro
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `check`."""
     parser.add_argument("--work", type=Path, default=Path(), help="work folder (default: here)")
-    parser.add_argument("--price", type=float, help="price of the server an hour, for the plan")
+    parser.add_argument(
+        "--price", type=amount(0, 1e6), help="price of the server an hour, for the plan"
+    )
     parser.add_argument("--currency", default="", help="of the price, e.g. CNY")
 
 

@@ -8,6 +8,7 @@ import json
 from sovdeck.engine.commands.spec_arguments import add_spec_arguments, make_spec
 from sovdeck.engine.contract.events import STAGES
 from sovdeck.engine.contract.layout import Layout
+from sovdeck.engine.contract.number_options import amount
 from sovdeck.engine.runtime.console import output_language
 
 NAME = "plan"
@@ -17,7 +18,7 @@ HELP = "say what training would do: updates, time, cost, memory, disk; refuse wh
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `plan`."""
     add_spec_arguments(parser)
-    parser.add_argument("--price", type=float, help="price of the server an hour")
+    parser.add_argument("--price", type=amount(0, 1e6), help="price of the server an hour")
     parser.add_argument("--currency", default="", help="of the price, e.g. CNY")
 
 

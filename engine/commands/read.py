@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sovdeck.engine.contract.atomic_io import file_sha256
 from sovdeck.engine.contract.book.chapters import Book
 from sovdeck.engine.contract.book.read_book import read_book
+from sovdeck.engine.contract.number_options import whole
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.contract.settings import SpeakSettings, convert_speak_params
 from sovdeck.engine.speaking.arguments import (
@@ -48,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reference", metavar="NAME", help="a reference that was added: a mood")
     parser.add_argument(
         "--redo",
-        type=int,
+        type=whole(1, 10_000_000),
         action="append",
         default=[],
         metavar="SENTENCE",
@@ -56,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--keep",
-        type=int,
+        type=whole(1, 10_000_000),
         action="append",
         default=[],
         metavar="SENTENCE",

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from sovdeck.engine.contract.number_options import PORT_RANGE, amount, whole
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.speaking.arguments import add_voice_arguments, open_voice_loader
 from sovdeck.engine.speaking.stdin_reader import StdinReader
@@ -35,10 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `serve`."""
     add_voice_arguments(parser)
     parser.add_argument("--precision", default="fp32", choices=("fp32", "bf16", "int8"))
-    parser.add_argument("--port", type=int, default=9880, help="0 takes a free one")
+    parser.add_argument("--port", type=whole(*PORT_RANGE), default=9880, help="0 takes a free one")
     parser.add_argument(
         "--attached",
-        type=float,
+        type=amount(0, 1e7),
         metavar="SECONDS",
         help="end with standard input, or so long after its last line",
     )
@@ -61,14 +62,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--keep-takes",
-        type=float,
+        type=amount(0, 1e7),
         default=_KEPT_TAKES_MB,
         metavar="MB",
         help="how much the takes spoken here may fill, the oldest go (default: %(default)g)",
     )
     parser.add_argument(
         "--memory",
-        type=float,
+        type=amount(0.1, 10_000),
         metavar="GIB",
         help="weights kept loaded at most (default: half of what is free)",
     )

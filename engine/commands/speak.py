@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sovdeck.engine.contract.atomic_io import write_atomic
+from sovdeck.engine.contract.number_options import amount
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.engine.speaking.arguments import (
     add_infer_arguments,
@@ -36,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--serve", action="store_true", help="stay and answer JSON lines")
     parser.add_argument(
         "--idle",
-        type=float,
+        type=amount(0, 1e7),
         default=900.0,
         metavar="SECONDS",
         help="with --serve: end after so long without a line",

@@ -6,6 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
+from sovdeck.engine.contract.number_options import amount
+
 NAME = "voice-assets"
 HELP = "list weights and reference clips of a voice; add a recording, or name a clip"
 
@@ -21,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", default="", help="what requests call it: VOICE:NAME")
     parser.add_argument(
         "--window",
-        type=float,
+        type=amount(0, 1e6),
         nargs=2,
         metavar=("START", "END"),
         help="seconds of the recording to keep",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sovdeck.engine.contract.format import format_bytes, format_short_duration
+from sovdeck.engine.contract.number_options import amount
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.transfer.core.progress import TransferProgress
 from sovdeck.tui.cli.console import Console
@@ -18,14 +19,7 @@ REPORT_INTERVAL_S = 0.5
 
 def add_limit_option(parser: argparse.ArgumentParser) -> None:
     """Add `--limit MBIT`."""
-    parser.add_argument("--limit", type=_parse_mbit, metavar="MBIT")
-
-
-def _parse_mbit(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < 1e6:
-        raise ValueError(text)
-    return value
+    parser.add_argument("--limit", type=amount(0, 1e6), metavar="MBIT")
 
 
 @contextmanager

@@ -18,6 +18,9 @@ _MISTAKES = {
         r"argument (?P<option>.+?): ignored explicit argument (?P<value>.+)"
     ),
     "bad_value": re.compile(r"argument (?P<option>.+?): invalid \S+ value: (?P<value>.+)"),
+    "out_of_range": re.compile(
+        r"argument (?P<option>.+?): (?P<value>.+) is not from (?P<low>\S+) to (?P<high>\S+)"
+    ),
     "not_together": re.compile(
         r"argument (?P<option>.+?): not allowed with argument (?P<other>.+)"
     ),

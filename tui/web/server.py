@@ -116,9 +116,9 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen()
-    except (OSError, OverflowError) as error:  # taken, or no port at all
+    except OSError as error:
         listener.close()
-        where, why = f"{bracket_ipv6(host)}:{port}", getattr(error, "strerror", None) or str(error)
+        where, why = f"{bracket_ipv6(host)}:{port}", error.strerror or "?"
         raise Problem("tui.web.port_taken", ExitCode.CONFIG, where=where, why=why) from error
     return listener
 

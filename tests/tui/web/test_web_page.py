@@ -253,15 +253,6 @@ def test_the_token_leaves_the_address_at_once(page: Page) -> None:
     asyncio.run(visit())
 
 
-@pytest.mark.parametrize("port", [70_000, -1])
-def test_what_is_no_port_is_one_sentence(tmp_path: Path, port: int) -> None:
-    page = open_page(tmp_path, port)
-    out, err = page.communicate(timeout=120)
-    assert page.returncode == 2
-    assert f"127.0.0.1:{port} cannot be used" in json.loads(out)["message"]["en"]
-    assert "Traceback" not in err
-
-
 def test_a_taken_port_is_one_sentence(page: Page, tmp_path: Path) -> None:
     second = open_page(tmp_path, page.port)
     out, err = second.communicate(timeout=120)

@@ -8,6 +8,7 @@ from typing import Any
 
 from sovdeck.engine.contract.audition import AuditionCell
 from sovdeck.engine.contract.catalogue import text
+from sovdeck.engine.contract.number_options import amount, whole
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.contract.settings import SpeakSettings
 from sovdeck.remote.preflight.audition import check_audition
@@ -54,12 +55,12 @@ def add_arguments(parser: LocalizedParser) -> None:
     parser.add_argument("--sovits", nargs="+", default=[])
     parser.add_argument("--text", action="append", default=[])
     parser.add_argument("--text-lang", default="auto")
-    parser.add_argument("--references", type=int, default=1, metavar="N")
-    parser.add_argument("--seed", type=int, default=1234)
-    parser.add_argument("--pitch", type=float, default=0.0, metavar="SEMITONES")
+    parser.add_argument("--references", type=whole(1, 100), default=1, metavar="N")
+    parser.add_argument("--seed", type=whole(-1, 2**32 - 1), default=1234)
+    parser.add_argument("--pitch", type=amount(-24, 24), default=0.0, metavar="SEMITONES")
     parser.add_argument("--device", default="auto", choices=("auto", "cuda", "cpu"))
     parser.add_argument("--pretrained", metavar="SET")
-    parser.add_argument("--verify", type=int, default=0, metavar="N")
+    parser.add_argument("--verify", type=whole(0, 100), default=0, metavar="N")
     parser.add_argument("--saved", action="store_true")
     parser.add_argument("--similarity", action="store_true")
     parser.add_argument("--show", action="store_true")

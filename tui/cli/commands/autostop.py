@@ -6,6 +6,7 @@ import argparse
 
 from sovdeck.engine.contract.catalogue import hint, text
 from sovdeck.engine.contract.format import format_short_duration
+from sovdeck.engine.contract.number_options import amount, whole
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.autostop import watchdog
 from sovdeck.remote.autostop.policy import AutostopPolicy, running_cost
@@ -25,9 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for reason in STOP_REASONS:
         parser.add_argument(f"--{reason.replace('_', '-')}", metavar="10m")
     parser.add_argument("--on", action="store_true")
-    parser.add_argument("--gpu-percent", type=int)
+    parser.add_argument("--gpu-percent", type=whole(0, 100))
     parser.add_argument("--after", metavar="6h", dest="max_time")
-    parser.add_argument("--max-cost", type=float)
+    parser.add_argument("--max-cost", type=amount(0, 1e6))
     parser.add_argument("--pull-deadline", metavar="2h")
     parser.add_argument("--without-pull", action="store_true")
     parser.add_argument("--poweroff", action="store_true")

@@ -7,6 +7,7 @@ import contextlib
 import re
 import time
 
+from sovdeck.engine.contract.number_options import PORT_RANGE, whole
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.jobs import tensorboard
 from sovdeck.remote.servers.server import ServerSession
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `sovdeck forward`."""
     add_server_argument(parser)
     parser.add_argument("target", metavar="tensorboard|PORT|LOCAL:REMOTE")
-    parser.add_argument("--local", type=int, default=0)
+    parser.add_argument("--local", type=whole(*PORT_RANGE), default=0)
 
 
 def run(args: argparse.Namespace, console: Console) -> int:

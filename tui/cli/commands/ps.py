@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 from sovdeck.engine.contract.catalogue import text
 from sovdeck.engine.contract.format import format_short_duration
+from sovdeck.engine.contract.number_options import whole
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.remote.servers.run_list import RunList, RunRow
 from sovdeck.tui.cli.console import Console
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `sovdeck ps`."""
     add_server_argument(parser)
     parser.add_argument("--watch", action="store_true")
-    parser.add_argument("--last", type=int, default=10, metavar="N")
+    parser.add_argument("--last", type=whole(1, 10_000), default=10, metavar="N")
 
 
 def run(args: argparse.Namespace, console: Console) -> int:

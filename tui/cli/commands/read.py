@@ -12,6 +12,7 @@ from sovdeck.engine.contract.book.chapters import Book
 from sovdeck.engine.contract.book.read_book import read_book
 from sovdeck.engine.contract.catalogue import text
 from sovdeck.engine.contract.format import format_duration
+from sovdeck.engine.contract.number_options import whole
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.jobs.client import RunHandle
 from sovdeck.remote.preflight.other_runs import beside_text, find_active_runs
@@ -44,8 +45,12 @@ def add_arguments(parser: LocalizedParser) -> None:
     parser.add_argument("--format", default="mp3", choices=("wav", "mp3"))
     parser.add_argument("--whole", action="store_true")
     parser.add_argument("--reference", metavar="NAME")
-    parser.add_argument("--redo", type=int, action="append", default=[], metavar="SENTENCE")
-    parser.add_argument("--keep", type=int, action="append", default=[], metavar="SENTENCE")
+    parser.add_argument(
+        "--redo", type=whole(1, 10_000_000), action="append", default=[], metavar="SENTENCE"
+    )
+    parser.add_argument(
+        "--keep", type=whole(1, 10_000_000), action="append", default=[], metavar="SENTENCE"
+    )
     parser.add_argument("--stop", action="store_true")
     add_engine_options(parser)
     add_param_options(parser, without=NOT_OF_A_BOOK)

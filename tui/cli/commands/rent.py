@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sovdeck.engine.contract.catalogue import hint, text
 from sovdeck.engine.contract.format import format_money, format_percent
+from sovdeck.engine.contract.number_options import amount, whole
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.contract.settings import parse_train_options
 from sovdeck.engine.contract.spec import PRESETS
@@ -52,9 +53,9 @@ def add_arguments(parser: LocalizedParser) -> None:
     """Add the actions and options of `sovdeck rent`."""
     parser.set_defaults(params=[])
     _add_voice_options(parser)
-    parser.add_argument("--offer", type=int, metavar="NUMBER")
+    parser.add_argument("--offer", type=whole(1, 10_000), metavar="NUMBER")
     parser.add_argument("--end", choices=("stop", "destroy"), default="stop")
-    parser.add_argument("--hours", type=float, default=DEFAULT_HOURS)
+    parser.add_argument("--hours", type=amount(0.5, 720), default=DEFAULT_HOURS)
     parser.add_argument("--yes", action="store_true")
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
 

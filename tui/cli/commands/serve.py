@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Sequence
 
+from sovdeck.engine.contract.number_options import PORT_RANGE, amount, whole
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.auth.keyring_store import SystemKeyring
 from sovdeck.remote.secret import Secret
@@ -42,13 +43,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("voice", nargs="?", metavar="VOICE")
     parser.add_argument("others", nargs="*", metavar="SERVER")
     parser.add_argument("--also", action="append", default=[], metavar="SERVER")
-    parser.add_argument("--port", type=int, default=PORT)
+    parser.add_argument("--port", type=whole(*PORT_RANGE), default=PORT)
     parser.add_argument("--bind", default=LOOPBACK, metavar="ADDRESS")
     parser.add_argument("--token", action="store_true")
     parser.add_argument("--allow-host", action="append", default=[], metavar="NAME")
     parser.add_argument("--allow-origin", action="append", default=[], metavar="URL")
-    parser.add_argument("--keep-takes", type=float, default=KEPT_TAKES_MB, metavar="MB")
-    parser.add_argument("--memory", type=float, metavar="GIB")
+    parser.add_argument("--keep-takes", type=amount(0, 1e7), default=KEPT_TAKES_MB, metavar="MB")
+    parser.add_argument("--memory", type=amount(0.1, 10_000), metavar="GIB")
     add_engine_options(parser)
 
 

@@ -7,6 +7,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from sovdeck.engine.contract.number_options import amount
 from sovdeck.remote.config import servers_file
 from sovdeck.remote.config.load import load_config
 from sovdeck.remote.config.paths import AppPaths
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = actions.add_parser("add")
     add.add_argument("line", metavar="LINE")
     add.add_argument("--name")
-    add.add_argument("--price", type=float, metavar="PER_HOUR")
+    add.add_argument("--price", type=amount(0, 1e6), metavar="PER_HOUR")
     add.add_argument("--currency", default="USD")
     add.add_argument("--profile", default="auto")
     add.add_argument("--replace", action="store_true")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from sovdeck.engine.contract.number_options import amount
 from sovdeck.remote.jobs.client import STOP_GRACE_S
 from sovdeck.tui.cli.console import Console
 from sovdeck.tui.cli.server_argument import add_server_argument, open_session
@@ -13,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `sovdeck stop`."""
     add_server_argument(parser)
     parser.add_argument("--run")
-    parser.add_argument("--grace", type=float, default=STOP_GRACE_S)
+    parser.add_argument("--grace", type=amount(0, 86_400), default=STOP_GRACE_S)
 
 
 def run(args: argparse.Namespace, console: Console) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from sovdeck.engine.contract.number_options import PORT_RANGE, whole
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.tui.cli.console import Console
 from sovdeck.tui.cli.parser import add_json_option
@@ -14,7 +15,7 @@ PORT = 8017
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `sovdeck web`."""
-    parser.add_argument("--port", type=int, default=PORT)
+    parser.add_argument("--port", type=whole(*PORT_RANGE), default=PORT)
     parser.add_argument("--host", default="127.0.0.1")
     add_json_option(parser)
 
