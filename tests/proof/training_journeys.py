@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 from laptop import Laptop
@@ -328,18 +328,29 @@ def set_up(folder: Path) -> Iterator[Setup]:
         stop_sshd(place)
 
 
-def travel_once(at: Setup, name: str, fault: Fault | None, moment: float) -> tuple[str, float]:
-    """One journey; (digest of all its weights, seconds of the first attempt)."""
+class Journey(NamedTuple):
+    """Digest of all its weights, seconds of the first attempt, whether the fault met nobody."""
+
+    digest: str
+    seconds: float
+    too_late: bool = False
+
+
+def travel_once(at: Setup, name: str, fault: Fault | None, moment: float) -> Journey:
+    """Push, train and pull a voice; `fault` comes after so many seconds of its run."""
     if fault in BEFORE and fault is not None:
         fault(at, name)
     push(at, name)
     spec = at.spec(name)
     handle = at.session.start(spec).handle
-    began = time.monotonic()
+    began, too_late = time.monotonic(), False
     if fault is not None and fault not in (*BEFORE, *AFTER):
         at.processes(name)
         time.sleep(moment)
-        fault(at, name)
+        try:
+            fault(at, name)
+        except ProcessLookupError:  # a run that was quicker than the one that was left alone
+            too_late = True
     for _ in range(MOST_ATTEMPTS):
         state = wait_for_end(at, handle)
         if state.state == "succeeded":
@@ -353,7 +364,7 @@ def travel_once(at: Setup, name: str, fault: Fault | None, moment: float) -> tup
     check_events(at.work / "runs" / spec.run / "events.jsonl")
     home = download_voice(at.session, name, at.laptop.voices, QUIET)
     assert home.verified
-    return digest_weights(home.folder), seconds
+    return Journey(digest_weights(home.folder), seconds, too_late)
 
 
 def wait_for_end(at: Setup, handle: job_client.RunHandle) -> JobState:
@@ -395,29 +406,35 @@ def travel(trials: int, seed: int, folder: Path) -> Outcome:
     """
     chance, outcome = random.Random(seed), Outcome()
     faults = chance.sample(FAULTS, len(FAULTS))
-    plan = deque((number, chance.uniform(0.0, 0.7)) for number in range(trials))
+    plan = deque(
+        (f"Voice{number}", faults[number % len(faults)], chance.uniform(0.0, 0.7))
+        for number in range(trials)
+    )
     began, made = time.monotonic(), Counter[str]()
-    alone: dict[str, Any] = {}
+    alone: list[Journey] = []
 
     def go(place: int) -> None:
         with set_up(folder / str(place)) as at:
             if place == 0:
                 try:
-                    alone["digest"], alone["seconds"] = travel_once(at, "Alone", None, 0.0)
+                    alone.append(travel_once(at, "Alone", None, 0.0))
                 finally:
                     ready.set()
             ready.wait()
             while alone and plan and time.monotonic() - began < limit_s:
-                number, share = plan.popleft()
-                fault, moment = faults[number % len(faults)], share * alone["seconds"]
-                label = f"{fault.__name__} after {moment:.1f} s"
-                made[fault.__name__] += 1
+                name, fault, share = plan.popleft()
+                moment, kind = share * alone[0].seconds, fault.__name__
+                label = f"{kind} after {moment:.1f} s"
                 try:
-                    digest, _ = travel_once(at, f"Voice{number}", fault, moment)
-                    if digest != alone["digest"]:
+                    journey = travel_once(at, name, fault, moment)
+                    if journey.too_late:
+                        plan.appendleft((name + "b", fault, share / 2))
+                        kind = "too late"
+                    if journey.digest != alone[0].digest:
                         outcome.failures.append(f"{label}: other weights")
                 except (AssertionError, Problem, TimeoutError, OSError) as error:
                     outcome.failures.append(f"{label}: {type(error).__name__}: {error}")
+                made[kind] += 1
 
     ready = threading.Event()
     with ThreadPoolExecutor(AT_ONCE) as pool:
