@@ -14,7 +14,7 @@ import numpy as np
 
 from sovdeck.engine.audio.pcm import SPEECH_SAMPLE_RATE, encode_wav
 from sovdeck.engine.contract.atomic_io import write_atomic
-from sovdeck.engine.contract.foreign_values import parse_json
+from sovdeck.engine.contract.foreign_values import parse_json, parse_whole_number
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.engine.models.gpt.sampling import Sampling
 from sovdeck.engine.speaking.asr_check import SpeechCheck
@@ -180,7 +180,8 @@ def last_take(folder: Path) -> Path:
 
 
 def _take_numbers(folder: Path) -> list[int]:
-    return sorted(int(path.stem) for path in folder.glob("*.wav") if path.stem.isdecimal())
+    numbers = (parse_whole_number(path.stem) for path in folder.glob("*.wav"))
+    return sorted(number for number in numbers if number is not None)
 
 
 def _request_json(request: SpeakRequest) -> dict[str, Any]:

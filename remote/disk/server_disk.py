@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sovdeck.engine.contract.foreign_values import parse_whole_number
 from sovdeck.engine.contract.layout import WEIGHT_FOLDERS
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.agent import read_script
@@ -84,16 +85,18 @@ def parse_usage(output: str) -> tuple[list[DiskItem], int]:
     now, times = 0, {}
     for line in output.split("\n"):
         word, _, rest = line.partition(" ")
-        if word == "now" and rest.isdigit():
-            now = int(rest)
+        if word == "now":
+            now = parse_whole_number(rest) or now
         parts = rest.split(" ", 2)
-        if word not in ("size", "time") or len(parts) < 3 or not parts[1].isdigit():
+        if word not in ("size", "time") or len(parts) < 3:
             continue
-        key = parts[0], parts[2]
+        key, number = (parts[0], parts[2]), parse_whole_number(parts[1])
+        if number is None:
+            continue
         if word == "size":
-            sizes[key] = int(parts[1]) << 10
+            sizes[key] = number << 10
         else:
-            times[key] = int(parts[1])
+            times[key] = number
     items = [
         DiskItem(kind, path, size, times.get((kind, path), now))
         for kind in KINDS

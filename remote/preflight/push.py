@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
+from sovdeck.engine.contract.foreign_values import parse_whole_number
 from sovdeck.engine.contract.format import format_bytes
 from sovdeck.engine.contract.plan import PlanClip, PlanDevice, make_plan
 from sovdeck.engine.contract.problem import ExitCode, Problem
@@ -54,9 +55,10 @@ def _require_disk_space(session: ServerSession, recordings: LocalRecordings) -> 
     folder = str(layout.dataset(recordings.voice))
     result = connection.run(["df", "-Pk", str(layout.work)])
     words = result.out.decode("utf-8", "replace").strip().rpartition("\n")[2].split()
-    if len(words) < 6 or not words[3].isdigit():
+    blocks = parse_whole_number(words[3]) if len(words) >= 6 else None
+    if blocks is None:
         return  # a df that cannot say: the disk itself will
-    free = int(words[3]) << 10
+    free = blocks << 10
     if recordings.bytes <= free:
         return
     sizes = {name: path.stat().st_size for name, path in recordings.files.items()}

@@ -96,3 +96,20 @@ def test_every_torch_load_is_weights_only() -> None:
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 names = {a.name for a in node.names} | {getattr(node, "module", None)}
                 assert not names & {"pickle", "dill", "cloudpickle", "marshal"}, path
+
+
+# No stranger's text (the reader of Japanese, tomllib's message), or one whose float is tried.
+OWN_DIGITS = {"_dictionary_entries", "_parse_toml", "_parse_price"}
+
+
+def test_no_digits_but_ascii_ones_become_a_number() -> None:
+    """isdigit() takes `²`, which int() does not: `parse_whole_number` reads what others wrote."""
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.FunctionDef) or node.name in OWN_DIGITS:
+                continue
+            calls = [one.func for one in ast.walk(node) if isinstance(one, ast.Call)]
+            asked = {call.attr for call in calls if isinstance(call, ast.Attribute)}
+            converts = any(isinstance(c, ast.Name) and c.id in ("int", "float") for c in calls)
+            if converts and asked & {"isdigit", "isdecimal", "isnumeric"}:
+                assert "isascii" in asked, f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"

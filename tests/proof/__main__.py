@@ -9,7 +9,6 @@ Everything follows from the seed: the same seed tries the same things again.
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -46,8 +45,6 @@ class Beside:
         argv = [sys.executable, str(Path(__file__).parent), *options, "--json", str(self._table)]
         with self._output.open("wb") as output:
             self.process = subprocess.Popen(argv, stdout=output, stderr=output)
-        # What is timed goes before it.
-        os.setpriority(os.PRIO_PROCESS, self.process.pid, 10)
 
     def end(self) -> Row:
         """Wait for it, and print what it printed."""

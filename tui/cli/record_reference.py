@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from sovdeck.engine.contract.catalogue import text
+from sovdeck.engine.contract.foreign_values import parse_whole_number
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.tui.audio.record import (
     SILENT_DB,
@@ -67,8 +68,8 @@ def _ask_microphone(found: list[Microphone], wanted: str, console: Console) -> M
     for number, one in enumerate(found, 1):
         console.print_line(f"{number}. {one.name}")
     typed = input("1: ").strip() or "1"
-    by_number = typed.isdecimal() and 0 < int(typed) <= len(found)
-    return found[int(typed) - 1] if by_number else choose_microphone(found, typed)
+    number = parse_whole_number(typed) or 0
+    return found[number - 1] if 0 < number <= len(found) else choose_microphone(found, typed)
 
 
 def _record_once(target: Path, microphone: Microphone, console: Console) -> None:

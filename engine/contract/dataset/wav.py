@@ -41,9 +41,10 @@ def parse_wav(raw: bytes) -> WavSamples:
     tag, channels, rate, bits, start, size = _parse_chunks(raw, len(raw))
     data = raw[start : start + size]
     samples, scale = _decode_samples(tag, bits, data)
-    if not samples:
+    whole = len(samples) - len(samples) % channels  # half a frame at the end is none
+    if not whole:
         raise ValueError("no samples")
-    return WavSamples(samples, channels, rate, scale)
+    return WavSamples(samples[:whole], channels, rate, scale)
 
 
 def wav_seconds(head: bytes, file_bytes: int) -> tuple[float, int, int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from sovdeck.engine.contract.foreign_values import parse_whole_number
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.http_json import JsonApi, RequestRefused
 from sovdeck.remote.rent.parsing import ProviderAnswer, parse_as
@@ -153,8 +154,9 @@ class _Type(ProviderAnswer):
         for text in (self.gpu_description, self.description):
             words = text.replace("(", " ").split()
             for number, unit in zip(words, words[1:], strict=False):
-                if unit.startswith("GB") and number.isdigit():
-                    return float(number)
+                gigabytes = parse_whole_number(number)
+                if unit.startswith("GB") and gigabytes is not None:
+                    return float(gigabytes)
         return 0.0
 
 

@@ -161,6 +161,15 @@ def test_paths_of_a_server_are_not_believed() -> None:
     ]
 
 
+def test_what_is_no_number_of_a_server_is_left_out() -> None:
+    """isdigit() takes a superscript, and numbers may have hundreds of digits."""
+    odd = f"size code ²9 code/a\ntime code ²9 code/c\nsize code {'9' * 400} code/b\n"
+    assert parse_usage(f"now ²9\n{odd}size code 4 code/c\n") == (
+        [DiskItem("code", "code/c", 4096, 0)],
+        0,
+    )
+
+
 def test_the_removing_script_leaves_its_folder_alone(session: Session, work: Path) -> None:
     outside = work.parent / "outside"
     fill(outside / "x")

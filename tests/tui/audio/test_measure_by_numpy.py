@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import astuple
 from pathlib import Path
 
@@ -30,7 +31,16 @@ def test_it_measures_what_the_contract_does(
 
 
 @pytest.mark.parametrize(
-    "raw", [b"", b"RIFF", b"RIFF\0\0\0\0WAVE", b"RIFF\0\0\0\0WAVEdata\4\0\0\0abcd"]
+    "raw",
+    [
+        b"",
+        b"RIFF",
+        b"RIFF\0\0\0\0WAVE",
+        b"RIFF\0\0\0\0WAVEdata\4\0\0\0abcd",
+        # 123 channels, and samples for eight of them: not one frame.
+        b"RIFF\x34\0\0\0WAVEfmt \x10\0\0\0\1\0\x7b\0\x40\x1f\0\0\x80\x3e\0\0\2\0\x10\0"
+        b"data\x10\0\0\0" + bytes(range(16)),
+    ],
 )
 def test_a_damaged_file_has_the_same_reason(tmp_path: Path, raw: bytes) -> None:
     path = tmp_path / "a.wav"
@@ -41,3 +51,13 @@ def test_a_damaged_file_has_the_same_reason(tmp_path: Path, raw: bytes) -> None:
             measure(path)
         reasons.append(caught.value.facts)
     assert reasons[0] == reasons[1]
+
+
+def test_half_a_frame_at_the_end_is_none(tmp_path: Path) -> None:
+    path = write_wav(tmp_path / "a.wav", 16, channels=2)
+    raw = path.read_bytes()
+    (size,) = struct.unpack_from("<I", raw, 40)
+    longer = raw[:40] + struct.pack("<I", size + 2) + raw[44:] + b"\1\0"
+    before = measure_wav(path), measure_file(path)
+    path.write_bytes(longer)
+    assert (measure_wav(path), measure_file(path)) == before

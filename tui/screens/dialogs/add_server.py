@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Input
@@ -161,4 +163,4 @@ def _parse_price(text: str) -> tuple[float | None, str, bool]:
         amount = float(digits)
     except ValueError:
         return None, "", False
-    return amount, currency, True
+    return (amount, currency, True) if math.isfinite(amount) else (None, "", False)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sovdeck.engine.contract.dataset.edits import LineEdit
+from sovdeck.engine.contract.foreign_values import parse_whole_number
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.tui.services.fakes import sample_data
 from sovdeck.tui.services.fakes.books import FakeBooks
@@ -127,9 +128,9 @@ class FakeServers:
         port = 22
         if "-p" in words[:-1]:
             at = words.index("-p")
-            if not words[at + 1].isdigit() or not 0 < int(words[at + 1]) < 65536:
+            port = parse_whole_number(words[at + 1]) or 0
+            if not 0 < port < 65536:
                 raise Problem("tui.servers_add.port", ExitCode.CONFIG, port=words[at + 1])
-            port = int(words[at + 1])
             del words[at : at + 2]
         if len(words) != 1 or "@" not in words[0]:
             raise Problem("tui.servers_add.unreadable", ExitCode.CONFIG, line=line)
