@@ -68,7 +68,7 @@ demo: env  ## train a tiny voice on this computer over real SSH
 	@echo 'Next, with a server of your own: $(VENV)/bin/sovdeck server add "ssh -p PORT root@HOST" --name gpu' >&2
 
 test: env $(COMPILED)  ## the tests (minutes)
-	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 test-long: env $(COMPILED)  ## the long tests: kills, whole trips, many processes
 	@$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "long and not gpu" --timeout 1200 $(ARGS)

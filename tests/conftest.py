@@ -51,8 +51,28 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+# Their networks, voices and servers take seconds to make, once a process: one process has them.
+MADE_ONCE = (
+    "engine/interop",
+    "engine/models/gpt",
+    "engine/models/sovits",
+    "engine/speaking",
+    "engine/training",
+    "remote/speech",
+)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let what may take an hour begin first: at the end it would run alone."""
+    """Keep the tests of a file, or of a folder above, in one process.
+
+    What may take an hour begins first: at the end it would run alone.
+    """
+    for item in items:
+        file = item.path.relative_to(Path(__file__).parent)
+        folder = file.parent.as_posix()
+        group = folder if folder in MADE_ONCE else file.as_posix()
+        item.add_marker(pytest.mark.xdist_group(group))
 
     def is_short(item: pytest.Item) -> bool:
         limit = item.get_closest_marker("timeout")
