@@ -43,6 +43,7 @@ from sovdeck.remote.ssh.channel_stream import ChannelStream
 from sovdeck.remote.ssh.command import CommandResult
 from sovdeck.remote.ssh.dial import dial
 from sovdeck.remote.ssh.further_connections import FurtherConnections
+from sovdeck.remote.ssh.malloc_arenas import use_one_malloc_arena
 from sovdeck.remote.ssh.paramiko_internals import BROKEN, SSHAgent, Transport
 from sovdeck.remote.ssh.port_forward import PortForward
 from sovdeck.remote.ssh.proxy_command import ProxyCommandSocket
@@ -217,6 +218,7 @@ class SSHConnection(BaseConnection):
 
         timeout: seconds for each of dialling, the server's greeting and each log-in attempt.
         """
+        use_one_malloc_arena()
         connection = cls._connect_once(spec, trust, credentials, timeout)
         connection._further = FurtherConnections(
             partial(cls._connect_once, spec, trust, credentials, timeout)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sovdeck.engine.contract.catalogue import Language
 from sovdeck.remote.config.paths import AppPaths
+from sovdeck.remote.ssh.malloc_arenas import use_one_malloc_arena
 from sovdeck.tui.dashboard.app import SovdeckApp
 from sovdeck.tui.services.connections import ConnectionRegistry
 from sovdeck.tui.services.live.services import live_services
@@ -25,6 +26,7 @@ def open_dashboard(
     language: by `--lang`; None is that of the settings, else the system's.
     start: the first screen; empty is the last one seen, and Servers where no server is saved.
     """
+    use_one_malloc_arena()
     found_paths = app_paths or AppPaths.locate()
     servers = ConnectionRegistry(project, found_paths).config().servers.values()
     any_server = any(not server.embedded for server in servers)
