@@ -123,7 +123,6 @@ class SovdeckApp(BaseApp):
         self._work_at_drain = self._last_work_s = 0.0
         self._drain_scheduled = False
         self._held: deque[Callable[[], Awaitable[object]]] = deque()
-        self._asks_before_leaving = False
         for one in theme.THEMES:
             self.register_theme(one)
         self.theme = self.settings.theme or self._default_theme()
@@ -400,15 +399,11 @@ class SovdeckApp(BaseApp):
         if question is None:
             self.exit()
             return
-        if self._asks_before_leaving:
-            return
 
         def answered(yes: bool | None) -> None:
-            self._asks_before_leaving = False
             if yes:
                 self.exit()
 
-        self._asks_before_leaving = True
         self.push_screen(question, answered)
 
     def action_go(self, name: str) -> None:
