@@ -19,17 +19,18 @@ _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 class FileLock:
     """Held from its making until `release`, by one holder on this computer, also among threads.
 
-    `wait`: seconds to wait for another holder; one that was just killed may have left a
-    half-started child that holds it a moment more. Problem `remote.transfer.busy` when it is held
-    for longer; OSError when the file cannot be made.
+    `guards`: the file or folder it stands for, which the Problem names. `wait`: seconds to wait
+    for another holder; one that was just killed may have left a half-started child that holds it
+    a moment more. Problem `remote.transfer.busy` when it is held for longer; OSError when the
+    file cannot be made.
     """
 
-    def __init__(self, path: Path, wait: float = 1.0) -> None:
+    def __init__(self, path: Path, guards: Path, wait: float = 1.0) -> None:
         self.path = path
         until = monotonic() + wait
         while (file := _lock(path)) is None:
             if monotonic() > until:
-                raise Problem("remote.transfer.busy", ExitCode.CONFIG, path=str(path))
+                raise Problem("remote.transfer.busy", ExitCode.CONFIG, path=str(guards))
             sleep(0.01)
         self._file = file
 

@@ -21,7 +21,7 @@ def edit_lines(path: Path) -> Iterator[list[str]]:
     them holds it for ten seconds.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path.with_name(path.name + ".lock"), _WAIT_S)
+    lock = FileLock(path.with_name(path.name + ".lock"), path, _WAIT_S)
     try:
         lines = []
         if path.exists():

@@ -37,7 +37,7 @@ def download_wheels(
     argv = pip_download_argv(facts, make, config, folder)
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / "download.lock")
+        lock = FileLock(folder / "download.lock", folder)
     try:
         _download(argv, report)
     finally:

@@ -158,7 +158,7 @@ class LeaseBook:
         path = self._path.with_name(f"{self._path.stem}-{digest}.lock")
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            lock = FileLock(path)
+            lock = FileLock(path, self._path)
         except Problem:
             raise Problem("remote.rent.followed", ExitCode.CONFIG, name=name) from None
         try:

@@ -55,7 +55,7 @@ def fetch_pretrained(
     """
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK_FILE)
+        lock = FileLock(folder / LOCK_FILE, folder)
     try:
         return _fetch_all(folder, sources, version, report, cancel, bandwidth)
     finally:

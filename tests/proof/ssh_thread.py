@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import asyncssh
+
+# A hostile server writes on when the laptop has hung up, and asyncio warns of every time.
+logging.getLogger("asyncio").setLevel(logging.ERROR)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ HOLD = """
 import sys
 from pathlib import Path
 from sovdeck.remote.file_lock import FileLock
-lock = FileLock(Path(sys.argv[1]))
+lock = FileLock(Path(sys.argv[1]), Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -42,20 +42,21 @@ def test_a_lock_belongs_to_one_process_until_that_dies(tmp_path: Path) -> None:
     path = tmp_path / "x.lock"
     with hold(path) as holder:
         with pytest.raises(Problem) as caught:
-            FileLock(path, 0.05)
-        assert caught.value.key == "remote.transfer.busy" and str(path) in str(caught.value)
+            FileLock(path, tmp_path / "voice.zip", 0.05)
+        assert caught.value.key == "remote.transfer.busy"
+        assert "voice.zip now" in str(caught.value), "what is written, not the lock's own file"
         holder.kill()
-        FileLock(path, 5.0).release(remove=True)
+        FileLock(path, path, 5.0).release(remove=True)
     assert not path.exists()
 
 
 def test_a_lock_belongs_to_one_holder_of_a_process(tmp_path: Path) -> None:
     path = tmp_path / "x.lock"
-    first = FileLock(path)
+    first = FileLock(path, path)
     with pytest.raises(Problem):
-        FileLock(path, 0.05)
+        FileLock(path, path, 0.05)
     first.release(remove=False)
-    second = FileLock(path)
+    second = FileLock(path, path)
     first.release(remove=True)  # a second time: it is not its own any more
     assert path.exists()
     second.release(remove=True)
@@ -68,12 +69,12 @@ def test_a_file_system_without_locks_holds_up_nobody(
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr("fcntl.flock", no_locks)
-    FileLock(tmp_path / "x.lock").release(remove=True)
+    FileLock(tmp_path / "x.lock", tmp_path).release(remove=True)
 
 
 def test_a_folder_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        FileLock(tmp_path / "none" / "x.lock", 60.0)
+        FileLock(tmp_path / "none" / "x.lock", tmp_path, 60.0)
 
 
 def test_a_file_that_a_killed_process_left_locked_is_edited(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ class PartFile:
         self.path = final.with_name(final.name + ".part")
         self._journal_path = final.with_name(final.name + ".part.journal")
         with disk_errors(final):
-            self._lock_file = FileLock(final.with_name(final.name + ".part.lock"))
+            self._lock_file = FileLock(final.with_name(final.name + ".part.lock"), final)
         self._mutex = threading.Lock()
         self._handles: dict[int, BinaryIO] = {}  # by thread
         self._journal: PartJournal | None = None
