@@ -123,6 +123,7 @@ class SovdeckApp(BaseApp):
         self._work_at_drain = self._last_work_s = 0.0
         self._drain_scheduled = False
         self._held: deque[Callable[[], Awaitable[object]]] = deque()
+        self._asks_before_leaving = False
         for one in theme.THEMES:
             self.register_theme(one)
         self.theme = self.settings.theme or self._default_theme()
@@ -394,16 +395,24 @@ class SovdeckApp(BaseApp):
         self.exit(return_code=return_code)
 
     async def action_quit(self) -> None:
-        """Leave, after a question while a rental is followed here."""
+        """Leave, after a question while a rental is followed here; the palette closes first."""
+        if isinstance(self.screen, PaletteScreen):
+            # Textual's search fails when the app ends under it.
+            self.simulate_key("escape")
+            return
         question = leaving_question(self.state)
         if question is None:
             self.exit()
             return
+        if self._asks_before_leaving:
+            return
 
         def answered(yes: bool | None) -> None:
+            self._asks_before_leaving = False
             if yes:
                 self.exit()
 
+        self._asks_before_leaving = True
         self.push_screen(question, answered)
 
     def action_go(self, name: str) -> None:

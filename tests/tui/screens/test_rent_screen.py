@@ -98,6 +98,8 @@ async def test_an_order_is_asked_for_with_its_cost_and_followed_to_its_end(
         await pilot.press("v", "ctrl+s")  # one at a time
         await pilot.press("ctrl+q")
         await until(pilot, lambda: asks(app, "tui.rent.leave"), "what leaving means")
+        await pilot.press("ctrl+q")  # once more is no answer
+        assert asks(app, "tui.rent.leave")
         await pilot.press("n")
         await until(pilot, lambda: isinstance(app.screen, RentScreen))
         assert world.calls.count("rent 1 stop") == 1
