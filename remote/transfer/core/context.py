@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from time import monotonic
 from typing import Self, TypeVar
 
@@ -48,11 +49,13 @@ class TransferContext:
         self._connection = standing
         self._give_up_after = tuning.first_contact
         self._idle: deque[Future[TransferConnection]] = deque()  # or about to stand
+        self._over = False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self._over = True
         self._drop()
         self.hang_up_idle()
 
@@ -130,11 +133,14 @@ class TransferContext:
         idle = Future[TransferConnection]()
         idle.set_result(connection)
         self._idle.append(idle)
+        if self._over:  # it was dialled slowly, and nobody waited for it
+            self.hang_up_idle()
 
     def hang_up_idle(self) -> None:
         """Close the idle ones: their work did not come, or they may be as dead as one that was."""
-        while self._idle:
-            self._idle.popleft().add_done_callback(_hang_up)
+        with suppress(IndexError):  # none is left; another thread may have taken the last
+            while True:
+                self._idle.popleft().add_done_callback(_hang_up)
 
     def check_cancelled(self) -> None:
         """Raise `cancelled` when the user stopped it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -154,3 +155,34 @@ def test_a_refusal_beside_is_not_asked_again() -> None:
     with pytest.raises(Problem) as caught:
         one.await_answer(one.ask_beside(refuse), refuse)
     assert caught.value.key == "remote.transfer.changed"
+
+
+class Spoken:
+    """A connection that knows whether it was closed."""
+
+    rtt, closed = 0.0, False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_connection_given_back_after_the_end_is_closed() -> None:
+    early, late = Spoken(), Spoken()
+    with transfer(Spoken, TransferMeter()) as one:
+        one.keep_idle(early)  # type: ignore[arg-type]
+        assert not early.closed
+    one.keep_idle(late)  # type: ignore[arg-type]
+    assert early.closed and late.closed
+
+
+class TakenMeanwhile(deque[Any]):
+    """Empty, since another thread took the last one after this one had looked."""
+
+    def __bool__(self) -> bool:
+        return True
+
+
+def test_threads_that_lose_their_lines_together_may_hang_up_together() -> None:
+    with transfer(Spoken, TransferMeter()) as one:
+        one._idle = TakenMeanwhile()
+        one.hang_up_idle()
