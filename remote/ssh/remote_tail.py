@@ -21,6 +21,8 @@ from sovdeck.remote.ssh.channel_stream import ChannelStream
 # A longer line is cut: nothing may fill the laptop's memory from a server.
 MAX_LINE_BYTES = 1 << 20
 MAX_SHOWN_CHARS = 2000
+# Places of a file that are read again before they are believed; a file with more is noise.
+MAX_DOUBTED = 1000
 _HEADER = b"sovdeck-stream-1 "
 _NOISE_LIMIT = 1 << 16  # what a server's shell start-up files may print before our header
 _NEXT_FILE, _RUN_OVER, _CHANGED = 3, 4, 5
@@ -219,6 +221,9 @@ class EventTail:
         if fits:
             return True
         key = (line.start, line.data[:256])
+        if key not in self._doubts and len(self._doubts) >= MAX_DOUBTED:
+            self.unreadable += event is None
+            return True
         doubts = self._doubts[key] = self._doubts.get(key, 0) + 1
         if doubts == 1:
             self.tail.rewind(self._last_good)

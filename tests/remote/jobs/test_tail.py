@@ -133,6 +133,21 @@ def test_a_line_that_stays_unreadable_is_counted_and_passed(link: Any, tmp_path:
     assert fold(RunState(), events).gaps == 3
 
 
+def test_a_file_of_noise_is_not_read_again_for_each_of_its_lines(
+    link: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tail_module, "MAX_DOUBTED", 3)
+    path = tmp_path / "events.jsonl"
+    noise = b"".join(b"noise %d\n" % number for number in range(5000))
+    path.write_bytes(step(0) + b"\n" + noise + step(1) + b"\n")
+    finish(tmp_path)
+    tail = event_tail(link, path)
+    rewound, rewind = [], tail.tail.rewind
+    monkeypatch.setattr(tail.tail, "rewind", lambda at: (rewound.append(at), rewind(at)))
+    assert [event.seq for event in tail] == [0, 1] and tail.unreadable == 5000
+    assert len(rewound) == 2 * 3
+
+
 def test_doubled_events_in_the_file_come_once(link: Any, tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     path.write_bytes(b"".join(step(seq) + b"\n" for seq in (0, 1, 0, 1, 2)))
