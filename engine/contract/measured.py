@@ -12,10 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sovdeck.engine.contract.spec import PRESETS
+
 BENCH_CLIP_S = 5.0  # length of the clips that `bench` measures with, usual for a voice
 _OTHER_PRESET_WEIGHT = 0.2
-_MAX_CLIP_S = 36_000.0
-_MAX_SECONDS = 3600.0  # of one update; more is no measurement
+WORK = ("sovits", "gpt", "prepare", "speech")  # of which times are measured
+_MIN_CLIP_S, _MAX_CLIP_S = 0.01, 36_000.0
+_MIN_SECONDS, _MAX_SECONDS = 1e-6, 3600.0  # of one update; anything else is no measurement
 
 
 @dataclass(frozen=True)
@@ -42,17 +45,22 @@ class Measurement:
             return None
         stage, preset, batch = raw.get("stage"), raw.get("preset"), raw.get("batch")
         seconds = raw.get("seconds")
-        if not (isinstance(stage, str) and isinstance(preset, str)):
+        # One of a newer version may have been measured with what the model here does not know.
+        if not (isinstance(stage, str) and stage in WORK):
+            return None
+        if not (isinstance(preset, str) and preset in PRESETS):
             return None
         if not isinstance(batch, int) or isinstance(batch, bool) or not 1 <= batch <= 4096:
             return None
-        if not isinstance(seconds, (int, float)) or not 0 < seconds <= _MAX_SECONDS:
+        if not isinstance(seconds, (int, float)) or not _MIN_SECONDS <= seconds <= _MAX_SECONDS:
             return None
         # A row that an older version wrote does not say how long its clips were.
         clip_seconds = raw.get("clip_seconds", BENCH_CLIP_S)
-        if not isinstance(clip_seconds, (int, float)) or not 0 < clip_seconds <= _MAX_CLIP_S:
+        if not isinstance(clip_seconds, (int, float)):
             return None
-        return cls(stage[:20], preset[:20], batch, float(seconds), clip_seconds=float(clip_seconds))
+        if not _MIN_CLIP_S <= clip_seconds <= _MAX_CLIP_S:
+            return None
+        return cls(stage, preset, batch, float(seconds), clip_seconds=float(clip_seconds))
 
 
 @dataclass(frozen=True)

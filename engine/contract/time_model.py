@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sovdeck.engine.contract import estimate
-from sovdeck.engine.contract.measured import Correction, Measurement, find_correction
+from sovdeck.engine.contract.measured import WORK, Correction, Measurement, find_correction
 from sovdeck.engine.contract.spec import TINY_PRESETS
 
 _MAX_SAMPLE_S = 8.0  # clips that last longer are not spoken as samples
-_WORK = ("sovits", "gpt", "prepare", "speech")
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class TimeModel:
     @cached_property
     def machine_factor(self) -> float:
         """What is multiplied by where nothing was measured; 1 for a GPU, whose model is known."""
-        found = [self.correction(work) for work in _WORK] if self._gpu_name is None else []
+        found = [self.correction(work) for work in WORK] if self._gpu_name is None else []
         factors = [math.log(one.factor) for one in found if one is not None]
         return math.exp(sum(factors) / len(factors)) if factors else 1.0
 

@@ -13,7 +13,7 @@ from sovdeck.engine.contract.layout import Layout
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.agent import read_script
 from sovdeck.remote.agent.deployment import Deployed
-from sovdeck.remote.autostop.policy import AutostopDecision, AutostopPolicy
+from sovdeck.remote.autostop.policy import STOP_REASONS, AutostopDecision, AutostopPolicy
 from sovdeck.remote.config.duration import parse_duration
 from sovdeck.remote.config.sections import AutostopSection
 from sovdeck.remote.jobs import client as job_client
@@ -258,8 +258,10 @@ def parse_status(
     report = stop_report or {}
     tries, reported_at = report.get("tries"), report.get("now")
 
+    said = words.get("reason", "")
+    reason = said if said in STOP_REASONS else ""
     decision = AutostopDecision(
-        words.get("stop") == "1", words.get("reason", ""), whole("at"), words.get("waiting") == "1"
+        words.get("stop") == "1", reason, whole("at"), words.get("waiting") == "1"
     )
     checked_at, current = whole("now"), whole("current")
     if checked_at is not None and isinstance(reported_at, int):

@@ -57,7 +57,8 @@ class KeptRow:
             return None
         row = BenchRow.parse(raw.get("row"))
         texts = [raw.get(name) for name in ("server", "public_key", "signature")]
-        if row is None or not all(isinstance(each, str) for each in texts):
+        # Printable: half a surrogate pair cannot be signed.
+        if row is None or not all(isinstance(one, str) and one.isprintable() for one in texts):
             return None
         return cls(row, *map(str, texts))
 

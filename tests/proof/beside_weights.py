@@ -33,8 +33,11 @@ _NAMES = (
 )
 
 
-def read_beside_weights(work: Path, data: bytes) -> None:
-    """Every one of them holds the same bytes; what reads it raises Problem alone."""
+def read_beside_weights(work: Path, data: bytes) -> int:
+    """Every one of them holds the same bytes; what reads it raises Problem alone.
+
+    Returns how many found in it what they look for.
+    """
     # Here: they load torch, which no other reader of the table needs.
     from sovdeck.engine.interop.inspection import _read_sidecar
     from sovdeck.engine.interop.set_manifest import read_manifest
@@ -57,7 +60,7 @@ def read_beside_weights(work: Path, data: bytes) -> None:
     sovits, gpt = work / "SoVITS_weights/Mei/Mei_e1_s2.pth", work / "GPT_weights/Mei/Mei-e1.ckpt"
     for path in (sovits, gpt, work / "references/Mei/calm.wav"):
         path.touch()
-    loader = VoiceLoader(work, "Mei")
+    loader, answers = VoiceLoader(work, "Mei"), []
     for read in (
         loader.prepared_reference,
         loader.gpt_weights,
@@ -76,6 +79,7 @@ def read_beside_weights(work: Path, data: bytes) -> None:
         lambda: read_chunk_tokens(work / "takes/Mei/0001.json"),
     ):
         try:
-            read()
+            answers.append(read())
         except Problem as problem:
             problem.sentence("zh")
+    return sum(bool(answer) for answer in answers)

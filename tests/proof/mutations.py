@@ -19,6 +19,7 @@ ODD_VALUES: tuple[Any, ...] = (
     10**400,
     1e308,
     -1e-300,
+    5e-324,
     "",
     "x" * 5000,
     "\x1b]0;title\x07\x1b[2J\u202e\x9b31m",

@@ -6,6 +6,9 @@ A target takes bytes and may raise Problem, which is a sentence; anything else i
 from __future__ import annotations
 
 import atexit
+import base64
+import contextlib
+import hashlib
 import io
 import json
 import shutil
@@ -14,20 +17,31 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 from beside_weights import SAMPLES, read_beside_weights
+from provider_answers import ANSWERS, read_with
+from speech_requests import SAMPLES as SAMPLES_OF_REQUESTS
+from speech_requests import read_requests
 
 from sovdeck.engine.contract import events as contract_events
+from sovdeck.engine.contract.bench_row import BenchRow, Figure
+from sovdeck.engine.contract.book.read_book import read_book
 from sovdeck.engine.contract.dataset.items import read_dataset_list
 from sovdeck.engine.contract.dataset.measure import measure_wav
 from sovdeck.engine.contract.fold import RunState, StageState, fold
+from sovdeck.engine.contract.foreign_values import parse_json_object
 from sovdeck.engine.contract.format import format_money
 from sovdeck.engine.contract.layout import Layout
+from sovdeck.engine.contract.measured import Measurement
+from sovdeck.engine.contract.plan import PlanClip, PlanDevice, make_plan
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.engine.contract.run_summary import RunSummary, parse_summary
 from sovdeck.engine.contract.spec import RunSpec
+from sovdeck.remote.agent.code_archive import build_code_archive
 from sovdeck.remote.autostop import watchdog
+from sovdeck.remote.autostop.keep import fetch_keep_status
 from sovdeck.remote.config.load import examine_config
 from sovdeck.remote.config.paths import AppPaths
 from sovdeck.remote.deploy import find_deployed
@@ -47,11 +61,18 @@ from sovdeck.remote.probe.diagnosis import diagnose
 from sovdeck.remote.probe.facts import parse_facts
 from sovdeck.remote.probe.providers import find_profile
 from sovdeck.remote.probe.telemetry import TelemetryParser
+from sovdeck.remote.rent.leases import _format as _format_lease
 from sovdeck.remote.rent.leases import _parse as _parse_lease
+from sovdeck.remote.rent.leases import new_lease
+from sovdeck.remote.rent.provider import Offer
 from sovdeck.remote.rent.rental import LookedAtLease
+from sovdeck.remote.rent.rented_voice import RentedVoice
+from sovdeck.remote.servers.machine_id import _parse_records
 from sovdeck.remote.servers.run_list import RunRow
 from sovdeck.remote.speech import json_lines, speech_session, text_reader
 from sovdeck.remote.speech.audition import _parse_update
+from sovdeck.remote.speech.book_reading import _local_name, _parse_index
+from sovdeck.remote.speech.book_reading import _parse_update as _parse_book_update
 from sovdeck.remote.speech.voice_assets import _parse_reference
 from sovdeck.remote.ssh.login_shell import refusal, split_output
 from sovdeck.remote.ssh.remote_tail import LineAssembler, clean_line
@@ -61,6 +82,8 @@ from sovdeck.remote.transfer.sftp import packets
 from sovdeck.remote.transfer.sftp.session import SftpSession
 from sovdeck.remote.voices import listing, sync_policy, unpack
 from sovdeck.remote.voices.download_index import FILE, DownloadIndex
+from sovdeck.tui.cli.commands.autostop import print_status
+from sovdeck.tui.cli.commands.bench import print_row
 from sovdeck.tui.cli.console import Console
 from sovdeck.tui.cli.follow_run import format_notice, format_stage_progress
 from sovdeck.tui.cli.run_table import row_json, run_failure
@@ -75,8 +98,18 @@ from sovdeck.tui.state.run_lines import run_lines
 from sovdeck.tui.state.server_models import SavedServer
 from sovdeck.tui.state.store import Store
 
+# Of a host, signed by an authority that was made for it.
+_CERTIFICATE = (
+    "AAAAIHNzaC1lZDI1NTE5LWNlcnQtdjAxQG9wZW5zc2guY29tAAAAIBY6COSL8noulBO8d53boimgDqrkjPZD2quelzy1"
+    "4W59AAAAIJBIiNI6Me92s1iIu/5GgVQw4kIZPzn2/FJPR8GdIMmJAAAAAAAAAAAAAAACAAAAA2JveAAAAA8AAAALYm94"
+    "LmV4YW1wbGUAAAAAXgvhAAAAAACDqn6AAAAAAAAAAAAAAAAAAAAAMwAAAAtzc2gtZWQyNTUxOQAAACCL8M183ksKv+Te"
+    "dNbFMkfjCjpQp0BQ26wDflXqDewZhgAAAFMAAAALc3NoLWVkMjU1MTkAAABAUbM8iAUzf8h9kSQO64XnVQE03/SjRDo3"
+    "Lz69qI85ZFQuct3axvjJP1qsuAdPmXwOYMtzO0YsU/39b9TtdDDCDg=="
+)
 LAYOUT = Layout.at("/w")
 CONSOLE = Console(json_output=False, language="en")
+PRICED = SimpleNamespace(name="box", server=SimpleNamespace(price_per_hour=1.5, currency="USD"))
+CLIPS = (PlanClip(5.0, 50),) * 20
 # Nothing else lies beside it: what leaves it is seen.
 SCRATCH = Path(tempfile.mkdtemp(prefix="sovdeck-proof-")) / "scratch"
 atexit.register(shutil.rmtree, SCRATCH.parent, ignore_errors=True)
@@ -84,7 +117,10 @@ atexit.register(shutil.rmtree, SCRATCH.parent, ignore_errors=True)
 
 @dataclass(frozen=True)
 class Parser:
-    """One reader: good samples of what it reads, and the call."""
+    """One reader: good samples of what it reads, and the call.
+
+    What it returns of a good sample is not empty: what comes near one is read far then.
+    """
 
     name: str
     samples: tuple[bytes, ...]
@@ -178,7 +214,7 @@ def _numbered() -> bytes:
     )
 
 
-def read_events(data: bytes) -> None:
+def read_events(data: bytes) -> object:
     """An event's whole way: line, fold, the sentences of the command line, the dashboard's store."""
     lines = LineAssembler().feed(data + b"\n")
     found = [one for line in lines if (one := contract_events.parse_event(line.data)) is not None]
@@ -197,49 +233,87 @@ def read_events(data: bytes) -> None:
     store.apply([ev.ServersLoaded((SavedServer("box", "root@h"),))])
     store.apply([ev.RunEvents("box", "r1", tuple(found), 5)])
     store.apply([ev.JobSeen(JobStatus("box", "r1", "running", "Mei"), 6)])
+    return found
 
 
-def read_snapshots(data: bytes) -> None:
+def read_snapshots(data: bytes) -> object:
     """The answer of state.sh, to the rows of `ps`."""
-    for snapshot in parse_snapshots(data.decode("utf-8", "replace")):
+    snapshots = parse_snapshots(data.decode("utf-8", "replace"))
+    for snapshot in snapshots:
         state = derive_state(snapshot)
         to_job_status("box", state)
         row = RunRow("box", state, RunState())
         json.dumps(row_json(row)), run_failure(row), format_row(row, CONSOLE)
+    return snapshots
 
 
-def read_probe(data: bytes) -> None:
+def read_probe(data: bytes) -> object:
     """The answer of probe.sh, to what doctor and the Servers screen say."""
     facts = parse_facts("\n".join(map(clean_line, data.split(b"\n"))))
     diagnose(facts, "host", find_profile("auto", "host", facts.provider_marks))
     server_summary(facts, (), None)
+    return facts.gpus and facts.disks and facts.sources and facts.pythons
 
 
-def read_telemetry(data: bytes) -> None:
+def read_telemetry(data: bytes) -> object:
     """The output of telemetry.sh in two halves, to what the gauges show."""
-    parser = TelemetryParser()
+    parser, shown = TelemetryParser(), []
     for part in (data[: len(data) // 2], data[len(data) // 2 :]):
         if (sample := parser.feed(part, 5)) is not None:
-            to_telemetry(sample)
+            shown.append(to_telemetry(sample))
+    return shown
 
 
-def read_deployed(data: bytes) -> None:
+def read_deployed(data: bytes) -> object:
     """The record of an earlier deployment."""
-    find_deployed(cast(Any, Answer(data)), DeployOptions())
+    return find_deployed(cast(Any, Answer(data)), DeployOptions())
 
 
-def read_autostop(data: bytes) -> None:
-    """The status of the watchdog."""
+def _deployed() -> bytes:
+    record = {
+        "work": "/w",
+        "python": "/w/env/bin/python",
+        "env": {"A": "b"},
+        "environment_key": DeployOptions().environment_key(build_code_archive()),
+        "build": "cu128",
+        "gpu": True,
+        "provider": "plain",
+    }
+    return b"deployed " + json.dumps(record).encode() + b"\ndriver 570.86.15\ncode\n"
+
+
+def read_autostop(data: bytes) -> object:
+    """The status of the watchdog, to what the command says of it."""
     status = watchdog.fetch_watchdog_status(cast(Any, Answer(data)), LAYOUT)
     if status is not None:
-        watchdog.running_on_warning(status, "box")
+        with contextlib.redirect_stdout(io.StringIO()):
+            print_status(cast(Any, PRICED), status, CONSOLE)
+    return status
 
 
-def read_sftp(data: bytes) -> None:
+def read_bench(data: bytes) -> object:
+    """A measured row, to its table and to the times of a plan."""
+    kept = KeptRow.parse(data)
+    if kept is None:
+        return None
+    with contextlib.redirect_stdout(io.StringIO()):
+        print_row(kept, CONSOLE)
+    for preset, gpu in (("v2", "NVIDIA L4"), ("tiny", None)):
+        device = PlanDevice(gpu, 24 << 30 if gpu else 0, 8, measured=kept.row.measurements)
+        make_plan(RunSpec("r1", "Mei", preset), CLIPS, device).format_lines("zh")
+    return kept.row.figures and kept.row.updates
+
+
+def read_sftp(data: bytes) -> object:
     """An SFTP server's packets: hello, opening a file, its attributes."""
     session = SftpSession(cast(Any, Stream(data)))
-    session.close_file(session.open("x", packets.FOR_READING)[0])
-    session.open("y", packets.FOR_READING)
+    found = session.open("x", packets.FOR_READING)
+    session.close_file(found[0])
+    try:
+        session.open("y", packets.FOR_READING)
+    except Problem as problem:
+        problem.sentence()
+    return found
 
 
 def _packet(kind: int, body: bytes) -> bytes:
@@ -260,7 +334,7 @@ _SFTP = (
 )
 
 
-def read_agent(data: bytes) -> None:
+def read_agent(data: bytes) -> object:
     """Each answer of the transfer agent; a Problem of one keeps no other from being tried."""
     link = cast(Any, Answer(data))
     files = [remote_files.RemoteFile("a", 1, 2), remote_files.RemoteFile("b", 3, 4)]
@@ -270,47 +344,109 @@ def read_agent(data: bytes) -> None:
         lambda: remote_files.fetch_identity(link, "p"),
         lambda: remote_files.list_files(link, "f"),
         lambda: remote_files.fetch_sha256_sums(link, "f", files),
+        lambda: staging.begin_contents(link, "f", wanted),
         lambda: staging.query_staged(link, "f", wanted, 4),
         lambda: staging.commit_staged(link, "f", wanted),
     )
+    answered = 0
     for call in calls:
         try:
             call()
+            answered += 1
         except Problem as problem:
             problem.sentence()
+    return answered
 
 
-def read_speech(data: bytes) -> None:
+def read_speech(data: bytes) -> object:
     """JSON lines of the engine: problems, weights, readings, auditions, references."""
     lines = json_lines.JsonLines(cast(Any, Stream(data)), "box", max_bytes=1 << 20)
+    found: list[object] = []
     while (message := lines.next()) is not None:
-        json_lines.parse_engine_problem(message)
+        found.append(json_lines.parse_engine_problem(message))
         speech_session.parse_weights(message)
         text_reader.parse_reading(message)
-        _parse_update(message)
-        _parse_reference(message)
+        found += [_parse_update(message), _parse_reference(message), _parse_book_update(message)]
+    return any(one is not None for one in found)
 
 
-def read_voice_list(data: bytes) -> None:
+def read_book_table(data: bytes) -> object:
+    """The table of a book's reading: chapters, and sentences that are doubtful."""
+    index = _parse_index(parse_object(data))
+    for chapter in index.chapters:
+        for file in chapter.files:
+            _local_name(chapter, file)
+    return index.chapters and index.doubtful
+
+
+def read_story(suffix: str) -> Callable[[bytes], object]:
+    """A reader of a book that a person chose, to its sentences."""
+
+    def read(data: bytes) -> object:
+        book = read_book(_scratch(f"story.{suffix}", data))
+        return [sentence for chapter in book.chapters for sentence in chapter.sentences]
+
+    return read
+
+
+_MARKDOWN = b"# Storm\n\n## One\n\nIt rained. *Hard.*\n\n- a\n- b\n\n[x](http://y)\n"
+_SRT = (
+    b"1\n00:00:01,000 --> 00:00:02,500\n<i>It rained.</i>\n\n"
+    b"2\n00:00:03,000 --> 00:00:04,000\nHard.\n"
+)
+_EPUB = {
+    "mimetype": "application/epub+zip",
+    "META-INF/container.xml": '<container><rootfiles><rootfile full-path="o/b.opf"/></rootfiles></container>',
+    "o/b.opf": "<package><metadata><title>Storm</title></metadata><manifest>"
+    '<item id="a" href="a.xhtml" media-type="application/xhtml+xml"/>'
+    '<item id="n" href="n.xhtml" media-type="application/xhtml+xml" properties="nav"/>'
+    '</manifest><spine><itemref idref="a"/></spine></package>',
+    "o/n.xhtml": '<html><nav><ol><li><a href="a.xhtml">One</a></li></ol></nav></html>',
+    "o/a.xhtml": "<html><head><title>x</title></head><body><h1>One</h1><p>It rained.</p></body></html>",
+}
+
+
+def read_epub_parts(data: bytes) -> object:
+    """A sound archive of documents that are none: `data` is one after another, zeros between."""
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as archive:
+        for name, document in zip(_EPUB, data.split(b"\0"), strict=False):
+            archive.writestr(name, document)
+    return read_story("epub")(whole.getvalue())
+
+
+def parse_object(data: bytes) -> dict[str, Any]:
+    """The object that `data` is; what is none is refused by its own reader, and empty here."""
+    try:
+        return parse_json_object(data)
+    except ValueError:
+        return {}
+
+
+def read_voice_list(data: bytes) -> object:
     """The files of voices on a server, and where they would go here."""
     link = cast(Any, Answer(data))
-    for voice in listing.list_voices(link, LAYOUT):
-        for file in remote_files.list_files(link, "/w"):
-            listing.as_checkpoint(file, {})
-            listing.local_path(voice, file.path)
+    places = [
+        (listing.as_checkpoint(file, {}), listing.local_path(voice, file.path))
+        for voice in listing.list_voices(link, LAYOUT)
+        for file in remote_files.list_files(link, "/w")
+    ]
+    return places
 
 
-def read_specs(data: bytes) -> None:
+def read_specs(data: bytes) -> object:
     """The specs of all runs."""
-    listing.newest_run(cast(Any, Answer(data)), LAYOUT)
+    newest = listing.newest_run(cast(Any, Answer(data)), LAYOUT)
     RunSpec.from_json(data.decode("utf-8", "replace"))
+    return newest
 
 
-def read_zip(data: bytes) -> None:
+def read_zip(data: bytes) -> object:
     """An archive of a server, unpacked."""
     target = SCRATCH / "voice"
     try:
         unpack.extract(_scratch("voice.zip", data), target, replace=True)
+        return list(target.iterdir())
     finally:
         stray = [one.name for one in SCRATCH.parent.glob("evil*")]
         assert not stray, stray
@@ -319,40 +455,86 @@ def read_zip(data: bytes) -> None:
 def _zip() -> bytes:
     whole = io.BytesIO()
     with zipfile.ZipFile(whole, "w") as archive:
-        archive.writestr("a/b.txt", b"hello" * 9)
-        archive.writestr("manifest.json", b'{"files": []}')
+        archive.writestr(zipfile.ZipInfo("a/b.txt"), b"hello" * 9)
+        promised = hashlib.sha256(b"hello" * 9).hexdigest()
+        manifest = {"files": [{"path": "a/b.txt", "sha256": promised}]}
+        archive.writestr(zipfile.ZipInfo("manifest.json"), json.dumps(manifest))
     return whole.getvalue()
 
 
-def read_config(data: bytes) -> None:
+def read_config(data: bytes) -> object:
     """A deploy.toml: every fault is a sentence with its place."""
     path = _scratch("deploy.toml", data)
-    for issue in examine_config(path, AppPaths.below(SCRATCH)).issues:
-        assert issue
+    examined = examine_config(path, AppPaths.below(SCRATCH))
+    assert all(examined.issues)
+    return not examined.issues
 
 
-def read_index(data: bytes) -> None:
+def read_index(data: bytes) -> object:
     """The index of verified downloads; a torn one costs time only."""
     _scratch(FILE, data)
-    DownloadIndex(SCRATCH).verified_on("box")
+    _scratch("x", b"1")
+    return DownloadIndex(SCRATCH).verified_on("box")
 
 
-def read_host(data: bytes) -> None:
+def read_host(data: bytes) -> object:
     """A pasted ssh line, with a configuration file that has everything in it."""
-    text = data.decode("utf-8", "replace")
-    try:
-        parse_ssh_line(text)
-    except Problem as problem:
-        problem.sentence()
-    resolve_host_spec("ssh box", [_scratch("config", data)])
+    text, found = data.decode("utf-8", "replace"), []
+    for read in (
+        lambda: parse_ssh_line(text),
+        lambda: resolve_host_spec("ssh box", [_scratch("config", data)]),
+    ):
+        try:
+            found.append(read())
+        except Problem as problem:
+            problem.sentence()
+    return found
 
 
-def read_lease(data: bytes) -> None:
+def read_lease(data: bytes) -> object:
     """A line of the file of leases, to what the Rent screen says of it."""
     lease = _parse_lease(data.decode("utf-8", "replace"))
     if lease is not None:
         row = _lease_row(LookedAtLease(lease, None), None)
         lease_until(row), format_money(row.cost_at(6), row.currency)
+    return lease
+
+
+def _lease() -> bytes:
+    rented = RentedVoice("Mei", Path("/v/Mei.list"), Path("/v"), "v2", {"gpt.epochs": 5})
+    offer = Offer("vast", "RTX 4090", 24.0, 0.4, "USD")
+    return _format_lease(new_lease(offer, rented, 1_700_000_000.0, 12.0, "stop")).encode()
+
+
+def _bench_row() -> bytes:
+    machine = {
+        "device": "NVIDIA L4",
+        "device_kind": "cuda",
+        "cpu": "X",
+        "torch": "2.11",
+        "cores": 8,
+    }
+    figures = (
+        Figure("tokens", 300.0, "tokens_s", "batch 1"),
+        Figure("decode", 20.0, "times_real", "v2"),
+        Figure("peak_memory", 9e9, "bytes", "v2"),
+    )
+    updates = (Measurement("gpt", "v2", 4, 0.2), Measurement("sovits", "v2", 4, 0.5))
+    row = BenchRow(1_700_000_000, "full", machine, figures, updates)
+    return json.dumps(KeptRow(row, "box", "p", "s").as_json()).encode()
+
+
+def read_settings(data: bytes) -> object:
+    """The dashboard's settings."""
+    loaded = load_settings(_scratch("settings.toml", data))
+    return loaded.keys and loaded.recipes and loaded.tables
+
+
+def read_dataset(data: bytes) -> object:
+    """A list of recordings, two of which are there."""
+    for name in ("a.wav", "b.wav"):
+        _scratch(name, b"RIFF")
+    return read_dataset_list(_scratch("Mei.list", data)).items
 
 
 def read_text_file(read: Callable[[Path], object], name: str) -> Callable[[bytes], object]:
@@ -378,9 +560,14 @@ PARSERS = (
         (
             b"begin 1\nuser root\nhome /root\nsystem Linux\nos Debian 12\nmachine x86_64\nlibc glibc 2.36\n"
             b"root\ncontainer\ncpus 8\ncpu_quota 400000 100000\nmemory_kb 1000\nmemory_limit 5000\n"
-            b"disk /root 100 50 1 ext4\nmark AUTODL\ntool tar yes\npython /usr/bin/python3 3.11.2 venv\n"
+            b"disk 99000000 50000000 9000 ext4 yes /root /root\nmark AUTODL\ntool tar yes\n"
+            b'python {"path": "/usr/bin/python3", "version": "3.11.2", "prefix": "/usr", "venv": true,'
+            b' "writable": true, "cuda": "12.8", "distributions": {"torch": "2.11.0"}}\n'
             b"gpu 0, GPU-1, 535.1, 24564 MiB, 3 MiB, 24000 MiB, 0 %, 0 %, 30, 20.5 W, [N/A], RTX 4090\n"
-            b"driver 535.1\ncuda 12.2\nsource https://x 200 0.5 1000\nenvironment {}\nwork /root\nend 2\n",
+            b"driver 535.104.05\ncapability 0, 8.9\ntable | NVIDIA-SMI 535.104.05    Driver Version:"
+            b" 535.104.05    CUDA Version: 12.2 |\ncore_speed 1.5\ncpu_model EPYC\nshell /bin/bash\n"
+            b"identity abc\ncode 0a\npretrained v2\nlist   MIG 1g.5gb     Device  0: (UUID: MIG-1)\n"
+            b"source 200 1048576 0.5 https://x\nenvironment {}\nwork /root\nend 2\n",
         ),
         read_probe,
     ),
@@ -396,9 +583,7 @@ PARSERS = (
     ),
     Parser(
         "deployment",
-        (
-            b'deployed {"work": "/w", "python": "p", "env": {"A": "b"}, "environment_key": "k"}\ncode\n',
-        ),
+        (_deployed(),),
         read_deployed,
     ),
     Parser(
@@ -431,6 +616,7 @@ PARSERS = (
             b"0" * 64 + b" 1 a\0- 0 b\0",
             b"staged 0\nblock 0 1 " + b"0" * 64 + b"\nend 1\n",
             b"placed 0\nend 1\n",
+            b"begun 0\nend 1\n",
         ),
         read_agent,
     ),
@@ -478,7 +664,7 @@ PARSERS = (
     Parser(
         "deploy.toml",
         (
-            b'version = 1\n[paths]\nwork = "/w"\n[servers.box]\nssh = "ssh -p 22 root@h"\nprice = 1.5\n'
+            b'version = 1\n[paths]\nwork = "/w"\n[servers.box]\nssh = "ssh -p 22 root@h"\nprice_per_hour = 1.5\n'
             b'[train]\nvoice = "Mei"\n[train.params]\n"gpt.epochs" = 5\n[notify]\nbell = true\n'
             b'[autostop]\nidle = "30m"\n[pull]\nauto = "best"\n',
         ),
@@ -487,15 +673,16 @@ PARSERS = (
     Parser(
         "settings",
         (
-            b'theme = "dark"\nsmoothing = 0.5\n[keys]\nquit = "ctrl+q"\n[recipes.a]\npreset = "v2"\n',
+            b'theme = "sovdeck-dark"\nsmoothing = 0.5\n[keys]\n"app.quit" = "ctrl+q"\n'
+            b'[recipes.a]\n"gpt.epochs" = 5\n[tables.servers]\nsort = "name"\n',
         ),
-        read_text_file(load_settings, "settings.toml"),
+        read_settings,
     ),
     Parser(
         "verified index",
         (
             b'{"v": 1, "files": [{"server": "box", "path": "p", "version": "v", "bytes": 1,'
-            b' "sha256": "s", "local": "a/b"}]}',
+            b' "sha256": "s", "local": "x"}]}',
         ),
         read_index,
     ),
@@ -523,16 +710,13 @@ PARSERS = (
     ),
     Parser(
         "certificates",
-        (
-            b"\0\0\0\x20ssh-ed25519-cert-v01@openssh.com\0\0\0\x04nonc\0\0\0\x04pkey"
-            b"\0\0\0\0\0\0\0\1\0\0\0\1\0\0\0\2id\0\0\0\0",
-        ),
+        (base64.b64decode(_CERTIFICATE),),
         parse_certificate,
     ),
     Parser(
         "dataset lists",
         ("\ufeffa.wav|Mei|zh|早上好\nwavs\\b.wav|Mei|JP|おはよう\n".encode(),),
-        read_text_file(read_dataset_list, "Mei.list"),
+        read_dataset,
     ),
     Parser(
         "sound files",
@@ -542,21 +726,41 @@ PARSERS = (
         ),
         read_text_file(measure_wav, "a.wav"),
     ),
-    Parser(
-        "leases",
-        (
-            b'{"name": "a", "provider": "p", "voice": "v", "gpu": "g", "currency": "USD", "end": "stop",'
-            b' "instance": "i", "server": "s", "created_at": 1.5, "expires_at": 2.5}',
-        ),
-        read_lease,
+    Parser("leases", (_lease(),), read_lease),
+    Parser("bench rows", (_bench_row(),), read_bench),
+    *(
+        Parser(f"{account.name} answers", samples, read_with(account))
+        for account, samples in ANSWERS
     ),
     Parser(
-        "bench rows",
+        "book tables",
         (
-            b'{"row": {"gpu": "L4", "torch": "2", "rows": [{"name": "a", "value": 1.5}]},'
-            b' "server": "s", "public_key": "p", "signature": "x"}',
+            b'{"title": "Storm", "checked": true, "chapters": [{"number": 1, "title": "One",'
+            b' "seconds": 5.5, "files": [{"name": "001.mp3", "bytes": 9, "sha256": "'
+            + b"0"
+            * 64
+            + b'"}]}], "doubtful": [{"sentence": 2, "chapter": 1, "start": 0.5,'
+            b' "doubts": ["long"], "text": "x", "heard": "y", "bytes": 9, "sha256": "'
+            + b"0" * 64
+            + b'"}]}',
         ),
-        KeptRow.parse,
+        read_book_table,
+    ),
+    Parser("speech requests", SAMPLES_OF_REQUESTS, read_requests),
+    Parser("stories", ("第一章\n\n早上好。\n\n第二章\n\n再见。\n".encode(),), read_story("txt")),
+    Parser("pages", (_MARKDOWN,), read_story("md")),
+    Parser("subtitles", (_SRT,), read_story("srt")),
+    Parser("web subtitles", (b"WEBVTT\n\n" + _SRT.replace(b",", b"."),), read_story("vtt")),
+    Parser("epubs", (b"\0".join(map(str.encode, _EPUB.values())),), read_epub_parts),
+    Parser(
+        "kept states",
+        (b"policy resume_states 604800\nremoved 1700000000 512 Mei\n",),
+        lambda data: fetch_keep_status(cast(Any, Answer(data)), LAYOUT).removed,
+    ),
+    Parser(
+        "machine ids",
+        (b'{"box": ["id", "h"], "lab": ["other", "h2"]}',),
+        lambda data: _parse_records(data.decode("utf-8", "replace")),
     ),
     Parser(
         "provider refusals", (b'{"error": {"message": "no"}}', b'{"detail": "no"}'), _find_detail

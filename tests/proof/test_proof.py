@@ -9,7 +9,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from promises import PROMISES  # noqa: E402 - tests/ is not a package
+from parsers import PARSERS, Parser  # noqa: E402 - tests/ is not a package
+from promises import PROMISES  # noqa: E402
+from provider_answers import ANSWERS, QUESTIONS, read_with  # noqa: E402
 from report import Outcome, Promise, format_row, try_promise  # noqa: E402
 
 
@@ -21,6 +23,18 @@ def test_promise(promise: Promise) -> None:
     row, outcome = try_promise(promise, promise.quick, seed=1)
     assert outcome.failures == [], format_row(row)
     assert outcome.trials >= 1
+
+
+@pytest.mark.parametrize("parser", PARSERS, ids=lambda parser: parser.name)
+def test_what_is_fuzzed_comes_near_what_is_understood(parser: Parser) -> None:
+    for number, sample in enumerate(parser.samples):
+        assert parser.read(sample), f"{parser.name}, sample {number}: refused at its beginning"
+
+
+def test_each_question_to_a_provider_is_answered_by_a_sample() -> None:
+    for account, samples in ANSWERS:
+        answered = [read_with(account)(sample) for sample in samples]
+        assert set().union(*answered) == {one.__name__ for one in QUESTIONS}, account.name
 
 
 def test_what_escapes_from_a_promise_is_a_failure() -> None:

@@ -24,6 +24,11 @@ async def read_json_body(request: Request) -> dict[str, Any]:
     except asyncio.TimeoutError:
         problem = Problem("engine.http.slow_body", ExitCode.CONFIG, seconds=int(_BODY_S))
         raise Refusal(problem, 408) from None
+    return parse_body(content)
+
+
+def parse_body(content: bytes) -> dict[str, Any]:
+    """Return the JSON object that `content` is; Refusal 400 for anything else."""
     try:
         body = json.loads(content)
         # A half of a surrogate pair is no text: it would only fail where it is written.

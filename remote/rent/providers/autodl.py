@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sovdeck.remote.http_json import JsonApi, RequestRefused
+from sovdeck.remote.http_json import JsonApi, RequestRefused, strange_answer
 from sovdeck.remote.rent.parsing import ProviderAnswer, parse_as
 from sovdeck.remote.rent.provider import (
     Instance,
@@ -151,10 +151,12 @@ class AutoDLAccount:
 
 def _checked(answer: Any) -> Any:
     """The answer; RequestRefused where its own code, not HTTP's, says no."""
-    code = answer.get("code") if isinstance(answer, dict) else None
+    if not isinstance(answer, dict):
+        raise strange_answer("autodl", "answer")
+    code = answer.get("code")
     if code != "Success":
         status = 401 if str(code).startswith("Authorize") else 400
-        raise RequestRefused("autodl", status, str((answer or {}).get("msg", ""))[:200])
+        raise RequestRefused("autodl", status, str(answer.get("msg", ""))[:200])
     return answer
 
 
