@@ -426,12 +426,11 @@ def parse_object(data: bytes) -> dict[str, Any]:
 def read_voice_list(data: bytes) -> object:
     """The files of voices on a server, and where they would go here."""
     link = cast(Any, Answer(data))
-    places = [
+    return [
         (listing.as_checkpoint(file, {}), listing.local_path(voice, file.path))
         for voice in listing.list_voices(link, LAYOUT)
         for file in remote_files.list_files(link, "/w")
     ]
-    return places
 
 
 def read_specs(data: bytes) -> object:

@@ -1,4 +1,4 @@
-"""What a provider of rented servers answers, to the rows of the Rent screen and the command line."""
+"""What a provider of rented servers answers, to the rows of screen and command line."""
 
 from __future__ import annotations
 
