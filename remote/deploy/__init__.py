@@ -86,8 +86,9 @@ def plan_for_server(
 ) -> DeployPlan:
     """Plan the deployment of this program's own engine on a probed server.
 
-    One round trip where torch has to be installed: the server asks the indexes. Where it reaches
-    none that does, this computer asks, and will send the packages. Problem
+    One round trip where torch has to be installed, two where an image's own cannot be completed:
+    the server asks the indexes. Where it reaches none that does, this computer asks, and will send
+    the packages. Problem
     `remote.deploy.torch_unreachable` where neither finds one.
     """
     code = build_code_archive()
@@ -99,12 +100,16 @@ def plan_for_server(
     bases, plain = torch_bases(config), plain_indexes(config)
     survey = IndexSurvey(by_laptop=True)
     if not config.relay:
-        survey = survey_from_server(connection, facts, choice.need, bases, plain)
+        asked = choice.need
+        survey = survey_from_server(connection, facts, asked, bases, plain)
         choice = choose_interpreter(facts, config, code, layout, survey)
+        if choice.need not in (None, asked):
+            # What the image's torch lacks cannot be had: of a new one nothing was asked yet.
+            survey = survey_from_server(connection, facts, choice.need, bases, plain)
     if choice.need is not None and (config.relay or needs_relay(choice, survey)):
         failed = survey.failed or {}
         survey = survey_from_laptop(choice.need, bases)
-        if survey.best() is None and choice.need.build not in PYPI_SERVES:
+        if survey.best(choice.need) is None and choice.need.build not in PYPI_SERVES:
             raise _torch_unreachable(choice.need.build, {**(survey.failed or {}), **failed})
         config = replace(config, relay=True)
     return DeployPlan(plan(facts, config, code, profile, survey), config, facts, survey)

@@ -135,7 +135,7 @@ def _overlay(
     if any(requirement_name(line) == "torchaudio" for line in missing):
         release = ".".join(python.distributions["torch"].partition("+")[0].split(".")[:3])
         need = _wheel_need(build, {"torchaudio": release}, python.version[:2], facts)
-        source = survey.best() if survey is not None else None
+        source = survey.best(need) if survey is not None else None
         from_pypi = _OLDER_PYPI_BUILDS.get(release.rpartition(".")[0], PYPI_BUILD) == build
         if source is None and not from_pypi and survey is not None:
             return None
@@ -172,7 +172,7 @@ def _own_environment(
         if (name := requirement_name(line)) in _TORCH_PACKAGES
     }
     need = _wheel_need(chosen.build, releases, version, facts) if "torch" in releases else None
-    source = survey.best() if survey is not None else None
+    source = survey.best(need) if survey is not None and need is not None else None
     pins = source.pins if source is not None else {}
     requirements = tuple(
         f"{name}=={pins[name]}" if (name := requirement_name(line)) in pins else line
@@ -247,7 +247,7 @@ def needs_relay(choice: PythonChoice, survey: IndexSurvey) -> bool:
     """
     if not isinstance(choice.action, MakeEnvironment) or choice.need is None:
         return False
-    if survey.best() is not None:
+    if survey.best(choice.need) is not None:
         return False
     return choice.action.build not in PYPI_SERVES or not survey.plain
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
-from sovdeck.engine.contract.foreign_values import parse_json
+from sovdeck.engine.contract.foreign_values import parse_json, to_number
 from sovdeck.remote.agent import read_script
 from sovdeck.remote.agent.wheel_index import find_wheels
 from sovdeck.remote.probe.facts import ServerFacts
@@ -30,6 +31,7 @@ _SURVEY_S = 25
 _SURVEY_LIMIT_S = 150.0  # uv may have to fetch a Python first
 # A source this much slower than the quickest is passed over for it.
 _MUCH_SLOWER = 2.0
+_MOST_WHEEL_BYTES = 1 << 40
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,16 @@ class IndexSurvey:
     failed: Mapping[str, str] | None = None
     by_laptop: bool = False
 
-    def best(self) -> WheelSource | None:
-        """Return the first source that is not much slower than the quickest."""
-        quickest = max((source.speed or 0.0 for source in self.sources), default=0.0)
-        return next((s for s in self.sources if (s.speed or 0.0) * _MUCH_SLOWER >= quickest), None)
+    def best(self, need: WheelNeed) -> WheelSource | None:
+        """Return the first source of what is needed that is not much slower than the quickest.
+
+        A source has it when it has that release of its first package.
+        """
+        first, release = next(iter(need.packages.items()))
+        wanted = re.compile(re.escape(release) + r"(?![0-9]).*")
+        sources = [one for one in self.sources if wanted.fullmatch(one.pins.get(first, ""))]
+        quickest = max((source.speed or 0.0 for source in sources), default=0.0)
+        return next((s for s in sources if (s.speed or 0.0) * _MUCH_SLOWER >= quickest), None)
 
 
 def survey_from_server(
@@ -121,14 +129,14 @@ def parse_survey(output: str, *, by_laptop: bool) -> IndexSurvey:
 
 
 def _parse_source(raw: Mapping[str, Any]) -> WheelSource:
-    size, speed = raw.get("bytes"), raw.get("speed")
+    size, speed = raw.get("bytes"), to_number(raw.get("speed"))
     return WheelSource(
         str(raw["base"]),
         "folder" if raw["layout"] == "folder" else "index",
         str(raw["address"]),
         {str(name): str(version) for name, version in raw["wheels"].items()},
-        size if isinstance(size, int) else None,
-        float(speed) if isinstance(speed, int | float) else None,
+        size if isinstance(size, int) and 0 < size < _MOST_WHEEL_BYTES else None,
+        speed if speed is not None and speed > 0 else None,
     )
 
 

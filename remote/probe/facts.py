@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from sovdeck.remote.probe.nvidia_smi import (
     parse_mig_instances,
 )
 
+_CUDA = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){0,3}")
 _MEASURABLE_BYTES = 128 << 10  # less than this is mostly waiting for the connection
 # As `stat -f` and mount name them.
 _NETWORK_KINDS = frozenset(
@@ -202,7 +204,7 @@ def _parse_interpreter(value: str) -> Interpreter | None:
         (numbers[0] or 0, numbers[1] or 0, numbers[2] or 0),
         str(raw.get("prefix", "")),
         {str(name): str(version) for name, version in distributions.items()},
-        cuda if isinstance(cuda, str) else None,
+        cuda if isinstance(cuda, str) and _CUDA.fullmatch(cuda) else None,
         raw.get("venv") is True,
         raw.get("writable") is True,
     )
@@ -218,7 +220,8 @@ def _parse_source(value: str) -> DownloadSource | None:
         speed = float(size) / float(seconds) if enough else None
     except ValueError:
         return None
-    return DownloadSource(url, code in ("200", "206"), speed)
+    finite = speed is not None and math.isfinite(speed)
+    return DownloadSource(url, code in ("200", "206"), speed if finite else None)
 
 
 def _count_cpus(single: Mapping[str, str]) -> int | None:

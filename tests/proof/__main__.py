@@ -9,6 +9,7 @@ Everything follows from the seed: the same seed tries the same things again.
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 import tempfile
@@ -95,6 +96,8 @@ def main() -> int:
     if args.minutes is not None:
         limit_s += args.minutes * 60 - training_journeys.limit_s
         training_journeys.limit_s = args.minutes * 60
+    # Where this was begun in the background Ctrl+C may be ignored, by its commands too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     chosen = [promise for promise in PROMISES if not wanted or promise.name in wanted]
     began, rows, left_out = time.monotonic(), list[Row](), list[str]()
     with tried_beside(chosen, args) as beside:

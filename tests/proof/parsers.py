@@ -46,8 +46,9 @@ from sovdeck.remote.config.load import examine_config
 from sovdeck.remote.config.paths import AppPaths
 from sovdeck.remote.deploy import find_deployed
 from sovdeck.remote.deploy.gpu_check import parse_check
+from sovdeck.remote.deploy.plan import plan
 from sovdeck.remote.deploy.steps import DeployOptions
-from sovdeck.remote.deploy.torch_index import parse_survey
+from sovdeck.remote.deploy.torch_index import WheelNeed, parse_survey
 from sovdeck.remote.disk.items import ServerKnowledge, mark_items
 from sovdeck.remote.disk.server_disk import parse_usage
 from sovdeck.remote.hosts.certificates import parse_certificate
@@ -98,6 +99,19 @@ from sovdeck.tui.state.run_lines import run_lines
 from sovdeck.tui.state.server_models import SavedServer
 from sovdeck.tui.state.store import Store
 
+PROBED = (
+    b"begin 1\nuser root\nhome /root\nsystem Linux\nos Debian 12\nmachine x86_64\nlibc glibc 2.36\n"
+    b"root\ncontainer\ncpus 8\ncpu_quota 400000 100000\nmemory_kb 65000000\nmemory_limit 64000000000\n"
+    b"disk 99000000 50000000 9000 ext4 yes /root /root\nmark AUTODL\ntool tar yes\n"
+    b'python {"path": "/usr/bin/python3", "version": "3.11.2", "prefix": "/usr", "venv": true,'
+    b' "writable": true, "cuda": "12.8", "distributions": {"torch": "2.11.0"}}\n'
+    b"gpu 0, GPU-1, 535.1, 24564 MiB, 3 MiB, 24000 MiB, 0 %, 0 %, 30, 20.5 W, [N/A], RTX 4090\n"
+    b"driver 535.104.05\ncapability 0, 8.9\ntable | NVIDIA-SMI 535.104.05    Driver Version:"
+    b" 535.104.05    CUDA Version: 12.2 |\ncore_speed 1.5\ncpu_model EPYC\nshell /bin/bash\n"
+    b"identity abc\ncode 0a\npretrained v2\nlist   MIG 1g.5gb     Device  0: (UUID: MIG-1)\n"
+    b"source 200 1048576 0.5 https://x\nenvironment {}\nwork /root\nend 2\n"
+)
+NEED = WheelNeed("cu128", {"torch": "2.11", "torchaudio": "2.11"}, "cp311", "x86_64")
 # Of a host, signed by an authority that was made for it.
 _CERTIFICATE = (
     "AAAAIHNzaC1lZDI1NTE5LWNlcnQtdjAxQG9wZW5zc2guY29tAAAAIBY6COSL8noulBO8d53boimgDqrkjPZD2quelzy1"
@@ -250,9 +264,27 @@ def read_snapshots(data: bytes) -> object:
 def read_probe(data: bytes) -> object:
     """The answer of probe.sh, to what doctor and the Servers screen say."""
     facts = parse_facts("\n".join(map(clean_line, data.split(b"\n"))))
-    diagnose(facts, "host", find_profile("auto", "host", facts.provider_marks))
+    profile = find_profile("auto", "host", facts.provider_marks)
+    diagnose(facts, "host", profile)
+    try:
+        plan(facts, DeployOptions(), build_code_archive(), profile)
+    except Problem as problem:
+        problem.sentence()
     server_summary(facts, (), None)
     return facts.gpus and facts.disks and facts.sources and facts.pythons
+
+
+def read_survey(data: bytes) -> object:
+    """What the package indexes answered, to the steps of a deployment."""
+    survey = parse_survey(data.decode("utf-8", "replace"), by_laptop=False)
+    facts = parse_facts(PROBED.decode())
+    profile = find_profile("auto", "host", facts.provider_marks)
+    try:
+        for step in plan(facts, DeployOptions(), build_code_archive(), profile, survey):
+            assert step.description
+    except Problem as problem:
+        problem.sentence()
+    return survey.best(NEED)
 
 
 def read_telemetry(data: bytes) -> object:
@@ -556,18 +588,7 @@ PARSERS = (
     ),
     Parser(
         "probe",
-        (
-            b"begin 1\nuser root\nhome /root\nsystem Linux\nos Debian 12\nmachine x86_64\nlibc glibc 2.36\n"
-            b"root\ncontainer\ncpus 8\ncpu_quota 400000 100000\nmemory_kb 1000\nmemory_limit 5000\n"
-            b"disk 99000000 50000000 9000 ext4 yes /root /root\nmark AUTODL\ntool tar yes\n"
-            b'python {"path": "/usr/bin/python3", "version": "3.11.2", "prefix": "/usr", "venv": true,'
-            b' "writable": true, "cuda": "12.8", "distributions": {"torch": "2.11.0"}}\n'
-            b"gpu 0, GPU-1, 535.1, 24564 MiB, 3 MiB, 24000 MiB, 0 %, 0 %, 30, 20.5 W, [N/A], RTX 4090\n"
-            b"driver 535.104.05\ncapability 0, 8.9\ntable | NVIDIA-SMI 535.104.05    Driver Version:"
-            b" 535.104.05    CUDA Version: 12.2 |\ncore_speed 1.5\ncpu_model EPYC\nshell /bin/bash\n"
-            b"identity abc\ncode 0a\npretrained v2\nlist   MIG 1g.5gb     Device  0: (UUID: MIG-1)\n"
-            b"source 200 1048576 0.5 https://x\nenvironment {}\nwork /root\nend 2\n",
-        ),
+        (PROBED,),
         read_probe,
     ),
     Parser(
@@ -593,10 +614,10 @@ PARSERS = (
     Parser(
         "package indexes",
         (
-            b'{"sources": [{"base": "b", "layout": "index", "address": "a", "wheels": {"torch": "2"},'
+            b'{"sources": [{"base": "b", "layout": "index", "address": "a", "wheels": {"torch": "2.11.0", "torchaudio": "2.11.0"},'
             b' "bytes": 5, "speed": 2.5}], "plain": ["x"], "failed": {"a": "b"}}',
         ),
-        lambda data: parse_survey(data.decode("utf-8", "replace"), by_laptop=False),
+        read_survey,
     ),
     Parser(
         "autostop",

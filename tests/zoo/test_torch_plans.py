@@ -12,7 +12,7 @@ from sovdeck.engine.contract.problem import Problem
 from sovdeck.remote.agent.code_archive import CodeArchive
 from sovdeck.remote.deploy.interpreter import choose_indexes, choose_interpreter, needs_relay
 from sovdeck.remote.deploy.steps import DeployOptions, MakeEnvironment, UsePython
-from sovdeck.remote.deploy.torch_index import PYPI_MIRRORS, IndexSurvey, WheelSource
+from sovdeck.remote.deploy.torch_index import PYPI_MIRRORS, IndexSurvey, WheelNeed, WheelSource
 from sovdeck.remote.probe.facts import Interpreter, ServerFacts
 from sovdeck.remote.probe.nvidia_smi import Gpu, cuda_of_driver, parse_gpus
 from sovdeck.remote.probe.providers import PLAIN_INDEX
@@ -209,7 +209,7 @@ def test_mirrors_come_in_order_unless_one_is_much_quicker() -> None:
         return WheelSource(base, "index", base, {"torch": "2.11.0+cu126"}, None, speed)
 
     def best(*sources: WheelSource) -> str | None:
-        found = IndexSurvey(sources).best()
+        found = IndexSurvey(sources).best(WheelNeed("cu126", {"torch": "2.11"}, "cp311", "x86_64"))
         return found.base if found else None
 
     assert best(source("own", 6e6), source("nju", 10e6)) == "own"

@@ -21,6 +21,7 @@ from sovdeck.remote.agent.code_archive import build_code_archive
 from sovdeck.remote.deploy import DeployOptions, plan_for_server
 from sovdeck.remote.deploy.steps import MakeEnvironment
 from sovdeck.remote.deploy.torch_index import (
+    IndexSurvey,
     WheelNeed,
     WheelSource,
     parse_survey,
@@ -109,7 +110,7 @@ def test_what_answers_nothing_or_rubbish_holds_nobody_up(
 
 def test_an_answer_cut_short_or_of_another_kind_finds_nothing() -> None:
     for output in ("", "noise", '{"sources": [', '{"sources": [{"base": 1}]}', "[1]", "null"):
-        assert parse_survey(output, by_laptop=False).best() is None
+        assert parse_survey(output, by_laptop=False).best(NEED) is None
     noisy = "a warning of Python\n" + json.dumps({"sources": [], "plain": ["p"], "failed": {}})
     assert parse_survey(noisy, by_laptop=False).plain == ("p",)
 
@@ -130,6 +131,40 @@ def test_a_plan_pins_what_the_server_found(link: Any, index: LoopbackIndex) -> N
     assert len(action.requirements) == len(build_code_archive().requirements)
     assert action.torch is not None and action.torch.layout == "index"
     assert not planned.options.relay
+
+
+def test_a_release_that_was_not_asked_for_is_no_source() -> None:
+    def answer(**wheels: str) -> IndexSurvey:
+        source = {"base": "b", "layout": "index", "address": "a", "wheels": wheels}
+        return parse_survey(json.dumps({"sources": [source]}), by_laptop=False)
+
+    for wheels in ({"torch": "2.11.0+cu126"}, {"torch": "2.11"}, {"torch": "2.11+cpu"}):
+        assert answer(**wheels).best(NEED) is not None
+    for wheels in ({}, {"torchaudio": "2.11.0"}, {"torch": "2.110.0"}, {"torch": "12.11"}):
+        assert answer(**wheels).best(NEED) is None
+
+
+@pytest.mark.parametrize(
+    ("size", "speed"), [(10**300, float("nan")), (-1, -1.0), ("x", "y"), (None, float("inf"))]
+)
+def test_an_odd_size_or_speed_is_none(size: Any, speed: Any) -> None:
+    source = {"base": "b", "layout": "index", "address": "a", "wheels": {"torch": "2.11"}}
+    said = json.dumps({"sources": [{**source, "bytes": size, "speed": speed}]})
+    found = parse_survey(said, by_laptop=False).best(NEED)
+    assert found is not None and found.torch_bytes is None and found.speed is None
+
+
+def test_where_an_image_cannot_be_completed_a_new_torch_is_asked_for(
+    link: Any, index: LoopbackIndex
+) -> None:
+    fill(index)
+    have = {"torch": "2.9.1+cu126", "numpy": "2.1.0", "psutil": "7.0.0"}
+    image = Interpreter(sys.executable, (3, 11, 1), "/usr", have, "12.6", venv=True)
+    facts = replace(FACTS, pythons=(image,))
+    planned = plan_for_server(link, facts, DeployOptions(torch_index=f"{index.url}/whl"))
+    action = next(s.action for s in planned.steps if isinstance(s.action, MakeEnvironment))
+    assert action.method != "overlay" and action.requirements[0] == "torch==2.11.0+cu126"
+    assert action.torch is not None and not planned.options.relay
 
 
 def test_where_the_server_reaches_nothing_this_computer_asks(
