@@ -79,8 +79,12 @@ class JsonApi:
         *,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        parts = urllib.parse.urlsplit(base)
-        if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
+        try:
+            parts = urllib.parse.urlsplit(base)
+            known = parts.scheme == "https" or parts.hostname in _LOOPBACK
+        except ValueError:
+            known = False
+        if not known:
             raise Problem("remote.rent.bad_address", ExitCode.CONFIG, provider=provider)
         self.provider = provider
         self._base, self._headers, self._sleep = base.rstrip("/"), headers, sleep

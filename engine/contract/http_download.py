@@ -137,6 +137,14 @@ def _copy_body(
         raise ConnectionError(f"it broke off at {have} of {total} bytes")
 
 
+def url_host(url: str) -> str:
+    """The host of a URL, without user and password; all of a text that is none."""
+    try:
+        return urllib.parse.urlsplit(url).hostname or url
+    except ValueError:
+        return url
+
+
 def redact_url(url: str) -> str:
     """A URL without user, password and query: those may hold a secret."""
     try:

@@ -31,6 +31,8 @@ _SURVEY_S = 25
 _SURVEY_LIMIT_S = 150.0  # uv may have to fetch a Python first
 # A source this much slower than the quickest is passed over for it.
 _MUCH_SLOWER = 2.0
+# Of a build of a release; anything else would be no requirement.
+_VERSION = re.compile(r"[0-9]+(\.[0-9]+){0,3}(\+[a-z0-9]+(\.[a-z0-9]+)*)?")
 _MOST_WHEEL_BYTES = 1 << 40
 
 
@@ -134,7 +136,11 @@ def _parse_source(raw: Mapping[str, Any]) -> WheelSource:
         str(raw["base"]),
         "folder" if raw["layout"] == "folder" else "index",
         str(raw["address"]),
-        {str(name): str(version) for name, version in raw["wheels"].items()},
+        {
+            str(name): version
+            for name, version in raw["wheels"].items()
+            if isinstance(version, str) and _VERSION.fullmatch(version)
+        },
         size if isinstance(size, int) and 0 < size < _MOST_WHEEL_BYTES else None,
         speed if speed is not None and speed > 0 else None,
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import urlsplit
 
 from sovdeck.engine.contract.catalogue import Text, hint, text
+from sovdeck.engine.contract.http_download import url_host
 from sovdeck.remote.probe.engine_requirements import (
     ENVIRONMENT_BYTES,
     ENVIRONMENT_FILES,
@@ -233,13 +233,13 @@ def _check_python(facts: ServerFacts) -> list[Diagnosis]:
 
 def _check_network(facts: ServerFacts) -> list[Diagnosis]:
     found = []
-    reached = [_host_of(source.url) for source in facts.sources if source.reached]
+    reached = [url_host(source.url) for source in facts.sources if source.reached]
     if reached:
         found.append(_make_diagnosis("good", "remote.probe.sources", hosts=", ".join(reached)))
     for source in facts.sources:
         if not source.reached:
             found.append(
-                _make_diagnosis("note", "remote.probe.source_bad", url=_host_of(source.url))
+                _make_diagnosis("note", "remote.probe.source_bad", url=url_host(source.url))
             )
         elif source.speed is not None and source.speed < _SLOW_BYTES_PER_S:
             kib = round(source.speed / 1024)
@@ -249,7 +249,3 @@ def _check_network(facts: ServerFacts) -> list[Diagnosis]:
     if facts.sources and not reached:
         found.append(_make_diagnosis("warning", "remote.probe.sources_none"))
     return found
-
-
-def _host_of(url: str) -> str:
-    return urlsplit(url).hostname or url

@@ -196,7 +196,9 @@ def _parse_interpreter(value: str) -> Interpreter | None:
     raw = _parse_json(value)
     numbers = [parse_whole_number(part) for part in str(raw.get("version", "")).split(".")]
     path, distributions = raw.get("path"), raw.get("distributions")
-    if len(numbers) != 3 or not isinstance(path, str) or not isinstance(distributions, dict):
+    if len(numbers) != 3 or not isinstance(distributions, dict):
+        return None
+    if not isinstance(path, str) or not path.startswith("/") or not path.isprintable():
         return None
     cuda = raw.get("cuda")
     return Interpreter(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sovdeck.remote.http_json import strange_answer
 
 Model = TypeVar("Model", bound=BaseModel)
+# Of a server that was created; without one nobody could end it.
+ProviderId = Annotated[str, Field(min_length=1)]
 
 
 class ProviderAnswer(BaseModel):

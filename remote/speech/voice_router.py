@@ -145,7 +145,7 @@ class _Request(http.server.BaseHTTPRequestHandler):
         self.close_connection, self.request_version = True, self.protocol_version
         problem = Problem("engine.http.not_http", ExitCode.CONFIG)
         if code == 501:
-            facts = {"path": urlsplit(self.path).path[:80], "method": str(self.command)[:20]}
+            facts = {"path": self.path.partition("?")[0][:80], "method": str(self.command)[:20]}
             code, problem = 405, Problem("engine.http.no_method", ExitCode.CONFIG, **facts)
         elif code in _LONG_HEAD:
             problem = Problem("engine.http.long_head", ExitCode.CONFIG)

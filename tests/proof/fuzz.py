@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import json
+import random
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,7 +15,8 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import FlakyFailure
-from mutations import foreign
+from hypothesis.strategies import integers
+from mutations import foreign, vary
 from parsers import PARSERS, Parser
 
 from sovdeck.engine.contract.problem import Problem
@@ -22,6 +24,7 @@ from sovdeck.engine.contract.problem import Problem
 CORPUS = Path(__file__).with_name("corpus.json")
 LIMIT_S = 1.0
 LONGEST_SHOWN = 400
+VARIANTS = 10  # inputs out of one draw of hypothesis, which takes as long as reading many
 
 
 def feed(parser: Parser, data: bytes) -> str:
@@ -61,19 +64,22 @@ def fuzz(parser: Parser, count: int, number: int, report: Callable[[bytes, str],
 
     @seed(number)
     @settings(
-        max_examples=count,
+        max_examples=max(1, count // VARIANTS),
         database=None,
         deadline=None,
         phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
     )
-    @given(foreign(parser.samples))
-    def one(data: bytes) -> None:
+    @given(foreign(parser.samples), integers(0, 1 << 32))
+    def several(drawn: bytes, variants: int) -> None:
         nonlocal fed
-        fed += 1
-        if wrong := feed(parser, data):
-            worst.append((data, wrong))
-            raise AssertionError(wrong)
+        rng = random.Random(variants)
+        near = (vary(rng.choice((drawn, *parser.samples)), rng) for _ in range(VARIANTS - 1))
+        for data in (drawn, *near):
+            fed += 1
+            if wrong := feed(parser, data):
+                worst.append((data, wrong))
+                raise AssertionError(wrong)
 
     feed(parser, parser.samples[0])  # what is loaded for it first is not its time
     for data in (*parser.samples, *kept(parser)):
@@ -81,7 +87,7 @@ def fuzz(parser: Parser, count: int, number: int, report: Callable[[bytes, str],
         if wrong := feed(parser, data):
             report(data, wrong)
     try:
-        one()
+        several()
     except AssertionError:
         report(*worst[-1])  # the last one that was shrunk
     except FlakyFailure:

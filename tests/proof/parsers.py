@@ -39,7 +39,7 @@ from sovdeck.engine.contract.plan import PlanClip, PlanDevice, make_plan
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.engine.contract.run_summary import RunSummary, parse_summary
 from sovdeck.engine.contract.spec import RunSpec
-from sovdeck.remote.agent.code_archive import build_code_archive
+from sovdeck.remote.agent.code_archive import CodeArchive, build_code_archive
 from sovdeck.remote.autostop import watchdog
 from sovdeck.remote.autostop.keep import fetch_keep_status
 from sovdeck.remote.config.load import examine_config
@@ -111,6 +111,8 @@ PROBED = (
     b"identity abc\ncode 0a\npretrained v2\nlist   MIG 1g.5gb     Device  0: (UUID: MIG-1)\n"
     b"source 200 1048576 0.5 https://x\nenvironment {}\nwork /root\nend 2\n"
 )
+# An engine that wants little: most of a plan's time would be reading what ours wants.
+CODE = CodeArchive("c0de", b"", "", ("torch==2.11.*", "torchaudio==2.11.*", "psutil>=7,<8"))
 NEED = WheelNeed("cu128", {"torch": "2.11", "torchaudio": "2.11"}, "cp311", "x86_64")
 # Of a host, signed by an authority that was made for it.
 _CERTIFICATE = (
@@ -267,7 +269,7 @@ def read_probe(data: bytes) -> object:
     profile = find_profile("auto", "host", facts.provider_marks)
     diagnose(facts, "host", profile)
     try:
-        plan(facts, DeployOptions(), build_code_archive(), profile)
+        plan(facts, DeployOptions(), CODE, profile)
     except Problem as problem:
         problem.sentence()
     server_summary(facts, (), None)
@@ -280,7 +282,7 @@ def read_survey(data: bytes) -> object:
     facts = parse_facts(PROBED.decode())
     profile = find_profile("auto", "host", facts.provider_marks)
     try:
-        for step in plan(facts, DeployOptions(), build_code_archive(), profile, survey):
+        for step in plan(facts, DeployOptions(), CODE, profile, survey):
             assert step.description
     except Problem as problem:
         problem.sentence()

@@ -9,7 +9,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from parsers import PARSERS, Parser  # noqa: E402 - tests/ is not a package
+from fuzz import feed, kept  # noqa: E402 - tests/ is not a package
+from parsers import PARSERS, Parser  # noqa: E402
 from promises import PROMISES  # noqa: E402
 from provider_answers import ANSWERS, QUESTIONS, read_with  # noqa: E402
 from report import Outcome, Promise, format_row, try_promise  # noqa: E402
@@ -29,6 +30,12 @@ def test_promise(promise: Promise) -> None:
 def test_what_is_fuzzed_comes_near_what_is_understood(parser: Parser) -> None:
     for number, sample in enumerate(parser.samples):
         assert parser.read(sample), f"{parser.name}, sample {number}: refused at its beginning"
+
+
+@pytest.mark.parametrize("parser", PARSERS, ids=lambda parser: parser.name)
+def test_what_once_broke_a_reader_does_not_any_more(parser: Parser) -> None:
+    for data in kept(parser):
+        assert feed(parser, data) == "", repr(data)[:300]
 
 
 def test_each_question_to_a_provider_is_answered_by_a_sample() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from sovdeck.engine.contract.format import format_bytes
+from sovdeck.engine.contract.http_download import url_host
 from sovdeck.engine.contract.optional_models import WHISPER, OptionalModel
 from sovdeck.engine.contract.pretrained_set import hub_urls
 from sovdeck.remote.preflight.weights import (
@@ -108,4 +108,4 @@ def _reporter(console: Console) -> Callable[[FetchProgress], None]:
 
 def _source_names(sources: Sequence[str]) -> str:
     """Where the files come from, as people call it: hosts and folders."""
-    return ", ".join(dict.fromkeys(urlsplit(one).netloc or one for one in (*sources, *hub_urls())))
+    return ", ".join(dict.fromkeys(url_host(one) for one in (*sources, *hub_urls())))

@@ -168,7 +168,11 @@ def _clean_host(given: str) -> str:
 
 
 def _clean_origin(given: str) -> str:
-    parts = urlsplit(given.strip().rstrip("/").lower())
+    bad = Problem("engine.http.bad_origin", ExitCode.CONFIG, given=given)
+    try:
+        parts = urlsplit(given.strip().rstrip("/").lower())
+    except ValueError:
+        raise bad from None
     if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query:
-        raise Problem("engine.http.bad_origin", ExitCode.CONFIG, given=given)
+        raise bad
     return f"{parts.scheme}://{parts.netloc}"

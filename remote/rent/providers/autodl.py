@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from sovdeck.remote.http_json import JsonApi, RequestRefused, strange_answer
-from sovdeck.remote.rent.parsing import ProviderAnswer, parse_as
+from sovdeck.remote.rent.parsing import ProviderAnswer, ProviderId, parse_as
 from sovdeck.remote.rent.provider import (
     Instance,
     InstanceAddress,
@@ -165,7 +165,7 @@ def _state(status: str) -> InstanceState:
 
 
 class _Created(ProviderAnswer):
-    data: str
+    data: ProviderId
 
 
 class _Row(ProviderAnswer):

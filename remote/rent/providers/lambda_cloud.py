@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from pydantic import Field
+
 from sovdeck.engine.contract.foreign_values import parse_whole_number
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.http_json import JsonApi, RequestRefused
-from sovdeck.remote.rent.parsing import ProviderAnswer, parse_as
+from sovdeck.remote.rent.parsing import ProviderAnswer, ProviderId, parse_as
 from sovdeck.remote.rent.provider import (
     Instance,
     InstanceAddress,
@@ -175,7 +177,7 @@ class _Types(ProviderAnswer):
 
 
 class _LaunchedIds(ProviderAnswer):
-    instance_ids: tuple[str, ...]
+    instance_ids: tuple[ProviderId, ...] = Field(min_length=1)
 
 
 class _Launched(ProviderAnswer):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from sovdeck.remote.http_json import JsonApi, RequestRefused
-from sovdeck.remote.rent.parsing import ProviderAnswer, parse_as
+from sovdeck.remote.rent.parsing import ProviderAnswer, ProviderId, parse_as
 from sovdeck.remote.rent.provider import (
     Instance,
     InstanceAddress,
@@ -154,7 +154,7 @@ class _Gpus(ProviderAnswer):
 
 
 class _Created(ProviderAnswer):
-    id: str
+    id: ProviderId
 
 
 class _Endpoint(ProviderAnswer):

@@ -18,7 +18,7 @@ from interop_micro import command, micro
 from micro_models import GPT_IN_FILES
 
 from sovdeck.engine.commands import pretrained as pretrained_command
-from sovdeck.engine.contract.http_download import DownloadError, download_file, redact_url
+from sovdeck.engine.contract.http_download import DownloadError, download_file, redact_url, url_host
 from sovdeck.engine.contract.pretrained_set import (
     HUBS,
     PRETRAINED_FILES,
@@ -220,6 +220,9 @@ def test_a_secret_in_an_address_is_neither_said_nor_kept(hub, tmp_path, monkeypa
         pretrained.download_pretrained(tmp_path, (asked,), version="v2", progress=nothing)
     assert "hunter2" not in caught.value.sentence() and hub.url in caught.value.sentence()
     assert "hunter2" not in redact_url("https://me:hunter2@h:8/x?token=hunter2")
+    assert url_host("https://me:hunter2@h:8/x") == "h"
+    for odd in ("https://[", "a folder", "", "file:///x"):
+        assert url_host(odd) == odd
 
 
 def refuse(*_: Any, **__: Any) -> None:

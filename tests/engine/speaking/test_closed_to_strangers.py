@@ -149,6 +149,7 @@ def test_on_another_address_an_ip_is_a_host_but_a_name_is_not() -> None:
         ([], ["127.0.0.1:8000"]),
         ([], ["ftp://a"]),
         ([], ["http://a/path"]),
+        ([], ["http://["]),
     ],
 )
 def test_what_is_no_host_and_no_page_is_said(hosts: list[str], origins: list[str]) -> None:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.remote.http_json import JsonApi, RequestRefused
 from sovdeck.remote.rent.accounts import SIMULATED_KEY
-from sovdeck.remote.rent.provider import PROVIDER_NAMES, Order, Provider, Requirements
+from sovdeck.remote.rent.provider import PROVIDER_NAMES, Offer, Order, Provider, Requirements
+from sovdeck.remote.rent.providers.autodl import AutoDLAccount
+from sovdeck.remote.rent.providers.lambda_cloud import LambdaAccount
+from sovdeck.remote.rent.providers.runpod import RunPodAccount
+from sovdeck.remote.rent.providers.vast import VastAccount
 from sovdeck.tui.cli.demo.simulated_cloud import SimulatedCloud
 
 ProviderOver = Callable[[str, SimulatedCloud], Provider]
+ACCOUNTS: dict[str, Any] = {
+    one.name: one for one in (AutoDLAccount, LambdaAccount, RunPodAccount, VastAccount)
+}
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI sovdeck"
 PRICES = {"runpod": [0.69, 0.34], "vast": [0.21, 0.38], "lambda": [0.75]}
 
@@ -136,3 +144,24 @@ def test_haste_is_slowed_down_and_a_long_wait_is_said(provider_over: ProviderOve
     with pytest.raises(RequestRefused) as tired:
         provider.list_instances()
     assert tired.value.key == "remote.rent.too_many"
+
+
+@pytest.mark.parametrize("name", PROVIDER_NAMES)
+@pytest.mark.parametrize("answer", ["x", 1, [1], {"data": ""}, {"id": ""}, {"data": {}}])
+def test_a_creation_that_names_no_server_is_a_sentence(name: str, answer: object) -> None:
+    class OddApi:
+        def ask(self, method: str, path: str, *_: object, **__: object) -> object:
+            known = {"data": [{"name": "sovdeck", "public_key": PUBLIC_KEY}]}
+            return known if path.endswith("/ssh-keys") else answer
+
+    request = {
+        "offer": 5,
+        "specification": "s",
+        "gpu": "g",
+        "cloud": "c",
+        "type": "t",
+        "region": "r",
+    }
+    offer = Offer(name, "L4", 24.0, 1.0, "USD", request=request)
+    with pytest.raises(Problem):
+        ACCOUNTS[name](OddApi()).create(Order(offer, "sovdeck-a", PUBLIC_KEY, 40))

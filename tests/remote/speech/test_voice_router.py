@@ -323,6 +323,7 @@ HEAD = b"POST /tts HTTP/1.1\r\nHost: 127.0.0.1\r\n"
         (b"GET /?text=" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n", 414, "long_head"),
         (b"GET / HTTP/1.1\r\nX-A: " + b"a" * 70_000 + b"\r\n\r\n", 431, "long_head"),
         (b"BREW /tts HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 405, "no_method"),
+        (b"BREW http://[/tts HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 405, "no_method"),
         (HEAD + b"Content-Length: -5\r\n\r\n", 400, "not_http"),
         (HEAD + b"Content-Length: \xb2\r\n\r\n", 400, "not_http"),
         (HEAD + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n", 400, "not_http"),
