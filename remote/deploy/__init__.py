@@ -103,7 +103,7 @@ def plan_for_server(
         asked = choice.need
         survey = survey_from_server(connection, facts, asked, bases, plain)
         choice = choose_interpreter(facts, config, code, layout, survey)
-        if choice.need not in (None, asked):
+        if choice.need is not None and choice.need != asked:
             # What the image's torch lacks cannot be had: of a new one nothing was asked yet.
             survey = survey_from_server(connection, facts, choice.need, bases, plain)
     if choice.need is not None and (config.relay or needs_relay(choice, survey)):

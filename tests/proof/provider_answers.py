@@ -11,7 +11,7 @@ from typing import Any, cast
 from sovdeck.engine.contract.foreign_values import parse_json
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.remote.hosts.spec import parse_ssh_line
-from sovdeck.remote.http_json import AnswerLost, JsonApi
+from sovdeck.remote.http_json import AnswerLost
 from sovdeck.remote.rent.provider import Instance, Offer, Order, Provider, Requirements
 from sovdeck.remote.rent.providers.autodl import AutoDLAccount
 from sovdeck.remote.rent.providers.lambda_cloud import LambdaAccount
@@ -94,7 +94,8 @@ _AUTODL = {
     "assets": 9000,
 }
 # Of each provider: an answer to every question that it is asked.
-ANSWERS: tuple[tuple[Callable[[JsonApi], Provider], tuple[bytes, ...]], ...] = (
+Account = type[VastAccount | LambdaAccount | RunPodAccount | AutoDLAccount]
+ANSWERS: tuple[tuple[Account, tuple[bytes, ...]], ...] = (
     (
         VastAccount,
         (
@@ -144,7 +145,7 @@ class Answers:
             raise AnswerLost("provider", "no JSON") from None
 
 
-def read_with(account: Callable[[JsonApi], Provider]) -> Callable[[bytes], set[str]]:
+def read_with(account: Account) -> Callable[[bytes], set[str]]:
     """A reader of all that a provider can be asked; the questions that were answered."""
 
     def read(data: bytes) -> set[str]:
