@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+from sovdeck.engine.contract.foreign_values import parse_whole_number
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.agent import read_script
 from sovdeck.remote.agent.code_archive import build_code_archive
@@ -129,8 +130,7 @@ def _answers_sftp(stream: ChannelStream) -> bool:
 def _clock_skew(times: dict[str, str], before: float, after: float) -> float | None:
     # The script's own times lie between ours: what sticks out on a side is skew, and whole
     # seconds are all that every `date` prints.
-    try:
-        begin, end = float(times["begin"]), float(times["end"])
-    except ValueError:
+    begin, end = map(parse_whole_number, (times["begin"].strip(), times["end"].strip()))
+    if begin is None or end is None:
         return None
     return max(begin - after, 0.0) + min(end + 1.0 - before, 0.0)

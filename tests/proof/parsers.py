@@ -60,6 +60,7 @@ from sovdeck.remote.jobs.state import derive_state, parse_snapshots
 from sovdeck.remote.preflight.bench import KeptRow
 from sovdeck.remote.probe.diagnosis import diagnose
 from sovdeck.remote.probe.facts import parse_facts
+from sovdeck.remote.probe.probe import probe_server
 from sovdeck.remote.probe.providers import find_profile
 from sovdeck.remote.probe.telemetry import TelemetryParser
 from sovdeck.remote.rent.leases import _format as _format_lease
@@ -265,7 +266,7 @@ def read_snapshots(data: bytes) -> object:
 
 def read_probe(data: bytes) -> object:
     """The answer of probe.sh, to what doctor and the Servers screen say."""
-    facts = parse_facts("\n".join(map(clean_line, data.split(b"\n"))))
+    facts = probe_server(cast(Any, Answer(data)))
     profile = find_profile("auto", "host", facts.provider_marks)
     diagnose(facts, "host", profile)
     try:
