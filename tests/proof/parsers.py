@@ -14,8 +14,9 @@ import json
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -73,7 +74,7 @@ from sovdeck.remote.servers.machine_id import _parse_records
 from sovdeck.remote.servers.run_list import RunRow
 from sovdeck.remote.speech import json_lines, speech_session, text_reader
 from sovdeck.remote.speech.audition import _parse_update
-from sovdeck.remote.speech.book_reading import _local_name, _parse_index
+from sovdeck.remote.speech.book_reading import ChapterOfBook, _local_name, _parse_index
 from sovdeck.remote.speech.book_reading import _parse_update as _parse_book_update
 from sovdeck.remote.speech.voice_assets import _parse_reference
 from sovdeck.remote.ssh.login_shell import refusal, split_output
@@ -84,20 +85,29 @@ from sovdeck.remote.transfer.sftp import packets
 from sovdeck.remote.transfer.sftp.session import SftpSession
 from sovdeck.remote.voices import listing, sync_policy, unpack
 from sovdeck.remote.voices.download_index import FILE, DownloadIndex
+from sovdeck.tui.cli.commands.audition import cell_json, print_grid, print_rerolls
 from sovdeck.tui.cli.commands.autostop import print_status
 from sovdeck.tui.cli.commands.bench import print_row
+from sovdeck.tui.cli.commands.clean import print_items
+from sovdeck.tui.cli.commands.deploy import print_step
+from sovdeck.tui.cli.commands.gpu import format_sample
+from sovdeck.tui.cli.commands.ps import print_runs
+from sovdeck.tui.cli.commands.read import print_chapter, print_doubtful
+from sovdeck.tui.cli.commands.speak import print_named, weight_row
 from sovdeck.tui.cli.console import Console
+from sovdeck.tui.cli.diagnosis_lines import print_diagnoses
 from sovdeck.tui.cli.follow_run import format_notice, format_stage_progress
-from sovdeck.tui.cli.run_table import row_json, run_failure
 from sovdeck.tui.cli.watch_runs import change_key, format_row
 from sovdeck.tui.screens.rent.text import lease_until
 from sovdeck.tui.services.converters import server_summary, to_job_status, to_telemetry
 from sovdeck.tui.services.live.rentals import _lease_row
 from sovdeck.tui.shell.settings import load_settings
 from sovdeck.tui.state import events as ev
+from sovdeck.tui.state.audition_updates import with_event
 from sovdeck.tui.state.models import JobStatus
 from sovdeck.tui.state.run_lines import run_lines
 from sovdeck.tui.state.server_models import SavedServer
+from sovdeck.tui.state.speech_models import AuditionState
 from sovdeck.tui.state.store import Store
 
 PROBED = (
@@ -124,8 +134,12 @@ _CERTIFICATE = (
     "Lz69qI85ZFQuct3axvjJP1qsuAdPmXwOYMtzO0YsU/39b9TtdDDCDg=="
 )
 LAYOUT = Layout.at("/w")
-CONSOLE = Console(json_output=False, language="en")
-PRICED = SimpleNamespace(name="box", server=SimpleNamespace(price_per_hour=1.5, currency="USD"))
+CONSOLE = Console(json_output=False, language="zh")
+CONSOLES = (CONSOLE, Console(json_output=True, language="en"))
+_PRICED = SimpleNamespace(price_per_hour=1.5, currency="USD")
+# A server's session, or its list of runs, as far as what is printed asks for it.
+BOX: Any = SimpleNamespace(name="box", server=_PRICED, running_on=None)
+BOX.session = BOX
 CLIPS = (PlanClip(5.0, 50),) * 20
 # Nothing else lies beside it: what leaves it is seen.
 SCRATCH = Path(tempfile.mkdtemp(prefix="sovdeck-proof-")) / "scratch"
@@ -175,6 +189,15 @@ class Stream:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def show(print_on: Callable[[Console], object]) -> None:
+    """Print as a command does, as words and as JSON, to where nothing but UTF-8 can go."""
+    for console in CONSOLES:
+        whole = io.TextIOWrapper(io.BytesIO(), "utf-8")
+        with contextlib.redirect_stdout(whole), contextlib.redirect_stderr(whole):
+            print_on(console)
+            whole.flush()
 
 
 def _scratch(name: str, data: bytes) -> Path:
@@ -238,19 +261,24 @@ def read_events(data: bytes) -> object:
     state = fold(RunState(), found)
     for event in found:
         run_lines([event])
-        format_notice(event, CONSOLE)
-        json.dumps({"event": event.type, "stage": event.stage, **event.payload}, default=str)
+        show(partial(_print_event, event))
     for stage in state.stages:
         format_stage_progress(stage)
     sync_policy.validation_scores(state)
     (snapshot,) = parse_snapshots("now 5\nboot b\nrun r1\n")
     row = RunRow("box", derive_state(snapshot), state)
-    json.dumps(row_json(row)), run_failure(row), change_key(row), format_row(row, CONSOLE)
+    change_key(row), format_row(row, CONSOLE)
+    show(partial(print_runs, [BOX], [(row,)]))
     store = Store()
     store.apply([ev.ServersLoaded((SavedServer("box", "root@h"),))])
     store.apply([ev.RunEvents("box", "r1", tuple(found), 5)])
     store.apply([ev.JobSeen(JobStatus("box", "r1", "running", "Mei"), 6)])
     return found
+
+
+def _print_event(event: contract_events.Event, console: Console) -> None:
+    console.print_line(format_notice(event, console))
+    console.print_json({"event": event.type, "stage": event.stage, **event.payload})
 
 
 def read_snapshots(data: bytes) -> object:
@@ -260,7 +288,8 @@ def read_snapshots(data: bytes) -> object:
         state = derive_state(snapshot)
         to_job_status("box", state)
         row = RunRow("box", state, RunState())
-        json.dumps(row_json(row)), run_failure(row), format_row(row, CONSOLE)
+        format_row(row, CONSOLE)
+        show(partial(print_runs, [BOX], [(row,)]))
     return snapshots
 
 
@@ -268,7 +297,7 @@ def read_probe(data: bytes) -> object:
     """The answer of probe.sh, to what doctor and the Servers screen say."""
     facts = probe_server(cast(Any, Answer(data)))
     profile = find_profile("auto", "host", facts.provider_marks)
-    diagnose(facts, "host", profile)
+    show(partial(print_diagnoses, diagnose(facts, "host", profile)))
     try:
         plan(facts, DeployOptions(), CODE, profile)
     except Problem as problem:
@@ -284,7 +313,7 @@ def read_survey(data: bytes) -> object:
     profile = find_profile("auto", "host", facts.provider_marks)
     try:
         for step in plan(facts, DeployOptions(), CODE, profile, survey):
-            assert step.description
+            show(partial(print_step, step))
     except Problem as problem:
         problem.sentence()
     return survey.best(NEED)
@@ -296,6 +325,7 @@ def read_telemetry(data: bytes) -> object:
     for part in (data[: len(data) // 2], data[len(data) // 2 :]):
         if (sample := parser.feed(part, 5)) is not None:
             shown.append(to_telemetry(sample))
+            format_sample(sample)
     return shown
 
 
@@ -320,9 +350,7 @@ def _deployed() -> bytes:
 def read_autostop(data: bytes) -> object:
     """The status of the watchdog, to what the command says of it."""
     status = watchdog.fetch_watchdog_status(cast(Any, Answer(data)), LAYOUT)
-    if status is not None:
-        with contextlib.redirect_stdout(io.StringIO()):
-            print_status(cast(Any, PRICED), status, CONSOLE)
+    show(partial(print_status, cast(Any, BOX), status))
     return status
 
 
@@ -331,8 +359,7 @@ def read_bench(data: bytes) -> object:
     kept = KeptRow.parse(data)
     if kept is None:
         return None
-    with contextlib.redirect_stdout(io.StringIO()):
-        print_row(kept, CONSOLE)
+    show(partial(print_row, kept))
     for preset, gpu in (("v2", "NVIDIA L4"), ("tiny", None)):
         device = PlanDevice(gpu, 24 << 30 if gpu else 0, 8, measured=kept.row.measurements)
         make_plan(RunSpec("r1", "Mei", preset), CLIPS, device).format_lines("zh")
@@ -399,10 +426,29 @@ def read_speech(data: bytes) -> object:
     found: list[object] = []
     while (message := lines.next()) is not None:
         found.append(json_lines.parse_engine_problem(message))
-        speech_session.parse_weights(message)
         text_reader.parse_reading(message)
-        found += [_parse_update(message), _parse_reference(message), _parse_book_update(message)]
+        weights = speech_session.parse_weights(message)
+        rendered, clip = _parse_update(message), _parse_reference(message)
+        told = _parse_book_update(message)
+        found += [rendered, clip, told]
+        show(partial(_print_spoken, (*weights.gpt, *weights.sovits), rendered, clip, told))
     return any(one is not None for one in found)
+
+
+def _print_spoken(
+    weights: Sequence[Any], rendered: Any, clip: Any, told: Any, console: Console
+) -> None:
+    console.print_table([weight_row(one) for one in weights])
+    if rendered is not None:
+        grid = with_event(AuditionState("box", "Mei"), rendered, Path("a.wav"))
+        print_grid(grid, console)
+        for cell in grid.cells:
+            print_rerolls(cell, console)
+            console.print_json(cell_json(cell))
+    if clip is not None:
+        print_named("Mei", clip, console)
+    if isinstance(told, ChapterOfBook):
+        print_chapter(told, [Path("1.wav")], console)
 
 
 def read_book_table(data: bytes) -> object:
@@ -411,6 +457,7 @@ def read_book_table(data: bytes) -> object:
     for chapter in index.chapters:
         for file in chapter.files:
             _local_name(chapter, file)
+    show(partial(print_doubtful, index))
     return index.chapters and index.doubtful
 
 
@@ -466,6 +513,14 @@ def read_voice_list(data: bytes) -> object:
         for voice in listing.list_voices(link, LAYOUT)
         for file in remote_files.list_files(link, "/w")
     ]
+
+
+def read_usage(data: bytes) -> object:
+    """The sizes of a server's work folder, to the lines of `clean`."""
+    found, now = parse_usage(data.decode("utf-8", "replace"))
+    items = mark_items(found, ServerKnowledge())
+    show(lambda console: print_items(console, items, now))
+    return items
 
 
 def read_specs(data: bytes) -> object:
@@ -680,7 +735,7 @@ PARSERS = (
     Parser(
         "disk usage",
         (b"now 9\nsize code 4 code/a\ntime code 5 code/a\nsize states 7 logs/Mei/states\n",),
-        lambda data: mark_items(parse_usage(data.decode("utf-8", "replace"))[0], ServerKnowledge()),
+        read_usage,
     ),
     Parser("run specs", (RunSpec("r1", "Mei").to_json().replace("\n", "").encode(),), read_specs),
     Parser("archives", (_zip(),), read_zip),
