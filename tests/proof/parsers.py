@@ -15,12 +15,13 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import screens
 from beside_weights import SAMPLES, read_beside_weights
 from provider_answers import ANSWERS, read_with
 from speech_requests import SAMPLES as SAMPLES_OF_REQUESTS
@@ -33,7 +34,6 @@ from sovdeck.engine.contract.dataset.items import read_dataset_list
 from sovdeck.engine.contract.dataset.measure import measure_wav
 from sovdeck.engine.contract.fold import RunState, StageState, fold
 from sovdeck.engine.contract.foreign_values import parse_json_object
-from sovdeck.engine.contract.format import format_money
 from sovdeck.engine.contract.layout import Layout
 from sovdeck.engine.contract.measured import Measurement
 from sovdeck.engine.contract.plan import PlanClip, PlanDevice, make_plan
@@ -98,17 +98,12 @@ from sovdeck.tui.cli.console import Console
 from sovdeck.tui.cli.diagnosis_lines import print_diagnoses
 from sovdeck.tui.cli.follow_run import format_notice, format_stage_progress
 from sovdeck.tui.cli.watch_runs import change_key, format_row
-from sovdeck.tui.screens.rent.text import lease_until
 from sovdeck.tui.services.converters import server_summary, to_job_status, to_telemetry
 from sovdeck.tui.services.live.rentals import _lease_row
 from sovdeck.tui.shell.settings import load_settings
-from sovdeck.tui.state import events as ev
 from sovdeck.tui.state.audition_updates import with_event
-from sovdeck.tui.state.models import JobStatus
 from sovdeck.tui.state.run_lines import run_lines
-from sovdeck.tui.state.server_models import SavedServer
 from sovdeck.tui.state.speech_models import AuditionState
-from sovdeck.tui.state.store import Store
 
 PROBED = (
     b"begin 1\nuser root\nhome /root\nsystem Linux\nos Debian 12\nmachine x86_64\nlibc glibc 2.36\n"
@@ -269,10 +264,7 @@ def read_events(data: bytes) -> object:
     row = RunRow("box", derive_state(snapshot), state)
     change_key(row), format_row(row, CONSOLE)
     show(partial(print_runs, [BOX], [(row,)]))
-    store = Store()
-    store.apply([ev.ServersLoaded((SavedServer("box", "root@h"),))])
-    store.apply([ev.RunEvents("box", "r1", tuple(found), 5)])
-    store.apply([ev.JobSeen(JobStatus("box", "r1", "running", "Mei"), 6)])
+    screens.show_run(found)
     return found
 
 
@@ -325,6 +317,7 @@ def read_telemetry(data: bytes) -> object:
     for part in (data[: len(data) // 2], data[len(data) // 2 :]):
         if (sample := parser.feed(part, 5)) is not None:
             shown.append(to_telemetry(sample))
+            screens.show_telemetry(shown[-1])
             format_sample(sample)
     return shown
 
@@ -439,9 +432,12 @@ def _print_spoken(
     weights: Sequence[Any], rendered: Any, clip: Any, told: Any, console: Console
 ) -> None:
     console.print_table([weight_row(one) for one in weights])
+    screens.show_voice(weights, clip)
     if rendered is not None:
         grid = with_event(AuditionState("box", "Mei"), rendered, Path("a.wav"))
         print_grid(grid, console)
+        screens.show_grid(grid)
+        screens.show_grid(replace(grid, running=True))
         for cell in grid.cells:
             print_rerolls(cell, console)
             console.print_json(cell_json(cell))
@@ -585,7 +581,7 @@ def read_lease(data: bytes) -> object:
     lease = _parse_lease(data.decode("utf-8", "replace"))
     if lease is not None:
         row = _lease_row(LookedAtLease(lease, None), None)
-        lease_until(row), format_money(row.cost_at(6), row.currency)
+        screens.show_lease(row)
     return lease
 
 

@@ -8,6 +8,8 @@ import json
 from collections.abc import Callable
 from typing import Any, cast
 
+import screens
+
 from sovdeck.engine.contract.foreign_values import parse_json
 from sovdeck.engine.contract.problem import Problem
 from sovdeck.remote.hosts.spec import parse_ssh_line
@@ -20,7 +22,6 @@ from sovdeck.remote.rent.providers.vast import VastAccount
 from sovdeck.remote.rent.rental import UnendedServer, find_offers
 from sovdeck.tui.cli.commands.rent import _print_offers
 from sovdeck.tui.cli.console import Console
-from sovdeck.tui.screens.rent.text import lease_until
 from sovdeck.tui.services.live.rentals import _unknown_row
 
 _CONSOLE = Console(json_output=False, language="en")
@@ -168,7 +169,7 @@ def _offers(provider: Provider) -> None:
 
 def _show(provider: Provider, instance: Instance | None) -> None:
     if instance is not None:
-        lease_until(_unknown_row(UnendedServer(provider, instance, None, None)))
+        screens.show_lease(_unknown_row(UnendedServer(provider, instance, None, None)))
         if instance.address is not None:
             parse_ssh_line(instance.address.ssh_line)
 
