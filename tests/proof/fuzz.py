@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import FlakyFailure
 from hypothesis.strategies import integers
 from mutations import foreign, vary
-from parsers import PARSERS, Parser
+from parsers import PARSERS
+from reading import Parser
 
 from sovdeck.engine.contract.problem import Problem
 

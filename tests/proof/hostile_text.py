@@ -18,7 +18,7 @@ from typing import Any
 import asyncssh
 from hostile_dashboard import install_engine, rent_one, share_recordings, show_all
 from laptop import VOICE, Laptop, deployed_laptop, write_project
-from parsers import _PAYLOADS
+from server_readers import PAYLOADS
 from servers import start_embedded
 from ssh_thread import ssh_server
 
@@ -67,7 +67,7 @@ def evil_events(run: str) -> bytes:
     """One event of each type; their stages have hostile names too."""
     lines = []
     for seq, kind in enumerate(REQUIRED_FIELDS):
-        payload = evil_fields(_PAYLOADS[kind])
+        payload = evil_fields(PAYLOADS[kind])
         if kind == "run_finished":
             payload = {"status": "failed", "exit_code": 3, "exports": []}
         stage = "gpt" if seq % 2 else EVIL

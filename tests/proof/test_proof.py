@@ -10,9 +10,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from fuzz import feed, kept  # noqa: E402 - tests/ is not a package
-from parsers import PARSERS, Parser  # noqa: E402
+from parsers import PARSERS  # noqa: E402
 from promises import PROMISES  # noqa: E402
 from provider_answers import ANSWERS, QUESTIONS, read_with  # noqa: E402
+from reading import Parser  # noqa: E402
 from report import Outcome, Promise, format_row, try_promise  # noqa: E402
 
 
