@@ -395,11 +395,7 @@ class SovdeckApp(BaseApp):
         self.exit(return_code=return_code)
 
     async def action_quit(self) -> None:
-        """Leave, after a question while a rental is followed here; the palette closes first."""
-        if isinstance(self.screen, PaletteScreen):
-            # Textual's search fails when the app ends under it.
-            self.simulate_key("escape")
-            return
+        """Leave, after a question while a rental is followed here."""
         question = leaving_question(self.state)
         if question is None:
             self.exit()

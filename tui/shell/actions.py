@@ -18,8 +18,7 @@ class Action:
 
     `textual_action` is the action Textual runs. `scope` is the tab of the screen that has it, `app`
     for everywhere, `screen` for every screen, or the dialog or widget it belongs to. `risky`
-    actions ask before they act, and none of them sits on a bare letter. `priority`: also while a
-    dialog is open, which hears of no other key of the dashboard.
+    actions ask before they act, and none of them sits on a bare letter.
     """
 
     text_key: str
@@ -28,7 +27,6 @@ class Action:
     scope: str = "app"
     footer: bool = True
     risky: bool = False
-    priority: bool = False
 
     @property
     def id(self) -> str:
@@ -142,7 +140,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("tui.actions.theme", "f3", "next_theme", footer=False),
     Action("tui.actions.read_only", "f4", "toggle_read_only", footer=False),
     Action("tui.actions.notices", "f9", "show_notices", footer=False),
-    Action("tui.actions.quit", "ctrl+q", "quit", priority=True),
+    Action("tui.actions.quit", "ctrl+q", "app.quit"),
     Action("tui.actions.add_server", "a", "add", "servers"),
     Action("tui.actions.try_here", "t", "try_here", "servers"),
     Action("tui.actions.use_here", "o", "use_here", "servers"),
@@ -291,12 +289,17 @@ def bindings(scope: str) -> list[BindingType]:
             action.title.en,
             id=action.id,
             show=action.footer,
-            priority=action.priority,
             tooltip=action.help.en,
         )
         for action in ACTIONS
         if action.scope == scope
     ]
+
+
+def leaving_binding() -> Binding:
+    """The way out for a dialog, which Textual gives none of the dashboard's own keys."""
+    action = ACTIONS_BY_ID["app.quit"]
+    return Binding(action.keys, action.textual_action, action.title.en, show=False, id=action.id)
 
 
 def actions_in_scope(scope: str) -> tuple[Action, ...]:

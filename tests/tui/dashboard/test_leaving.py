@@ -8,6 +8,7 @@ from concurrent.futures import Future
 import pytest
 from pilot_waits import settled, until
 from textual.screen import ModalScreen
+from textual.widgets import Input
 
 from sovdeck.tui.dashboard.app import SovdeckApp
 from sovdeck.tui.screens.base.prompt_modal import PromptModal
@@ -32,18 +33,20 @@ async def test_ctrl_q_leaves_a_dialog_and_the_dashboard(
     assert app.return_code == 0
 
 
-async def test_ctrl_q_closes_the_palette_before_the_dashboard(
+async def test_another_key_for_leaving_is_a_letter_in_the_fields_of_a_dialog(
     make_app: Make, world: FakeWorld
 ) -> None:
-    app = make_app(world)
+    app = make_app(world, keys={"app.quit": "x"})
     async with app.run_test(size=(100, 30)) as pilot:
         await settled(pilot, app, world)
-        await pilot.press("ctrl+p", "t", "h", "ctrl+q")
-        await until(pilot, lambda: not isinstance(app.screen, ModalScreen), "the palette's end")
+        await pilot.press("a")
+        await until(pilot, lambda: isinstance(app.screen, ModalScreen), "the dialog")
+        await pilot.press("x")
+        field = app.screen.query(Input).first()
+        await until(pilot, lambda: field.value == "x", "the letter")
         assert not app._exit
-        await pilot.press("ctrl+q")
+        await pilot.press("escape", "x")
         await until(pilot, lambda: app._exit, "the end")
-    assert app.return_code == 0
 
 
 async def test_ctrl_q_leaves_while_a_server_asks_for_a_password(

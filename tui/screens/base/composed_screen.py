@@ -8,16 +8,18 @@ it is composed anew in another language.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from textual._types import CallbackType
 from textual.await_complete import AwaitComplete
+from textual.binding import BindingType
 from textual.message import Message
 from textual.screen import ModalScreen, Screen
 from textual.timer import Timer
 from textual.widget import Widget
 
 from sovdeck.engine.contract.catalogue import Language
+from sovdeck.tui.shell.actions import leaving_binding
 from sovdeck.tui.shell.base_app import app_of
 from sovdeck.tui.shell.reliable_timers import ReliableTimers
 from sovdeck.tui.state.state import State, Topics
@@ -142,6 +144,7 @@ class ComposedScreen(ReliableTimers, Screen[Result], Generic[Result]):
 class Dialog(ModalScreen[Result], ComposedScreen[Result], Generic[Result]):
     """A modal screen. It keeps what is typed in it, and so the language it was opened in."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [leaving_binding()]
     keeps_language = True
 
 
