@@ -142,7 +142,7 @@ def _parse_source(raw: Mapping[str, Any]) -> WheelSource:
             if isinstance(version, str) and _VERSION.fullmatch(version)
         },
         size if isinstance(size, int) and 0 < size < _MOST_WHEEL_BYTES else None,
-        speed if speed is not None and speed > 0 else None,
+        speed if speed is not None and speed >= 1 else None,
     )
 
 
