@@ -28,6 +28,7 @@ from sovdeck.remote.speech.json_lines import (
     object_list_field,
     run_engine_command,
     text_field,
+    text_list_field,
 )
 from sovdeck.remote.transfer.core.progress import Report
 from sovdeck.remote.transfer.download.file import pull
@@ -41,6 +42,7 @@ _INDEX = "index.json"
 _CHECK_S = 300.0
 _MAX_CHAPTERS = 100_000
 _MAX_DOUBTFUL = 100_000
+_MAX_DOUBTS = 10  # of one sentence
 _SUFFIXES = (".wav", ".mp3", ".srt", ".vtt")
 _TITLE_LENGTH = 60
 
@@ -320,7 +322,7 @@ def _parse_update(row: Mapping[str, Any]) -> BookUpdate | None:
             number_field(row, "seconds") or 0.0,
             row.get("fresh") is True,
             int_field(row, "attempts") or 1,
-            _words(row, "doubts"),
+            text_list_field(row, "doubts", _MAX_DOUBTS),
             text_field(row, "text"),
         )
     if event == "chapter":
@@ -373,18 +375,12 @@ def parse_doubtful(row: Mapping[str, Any]) -> DoubtfulSentence | None:
         number,
         int_field(row, "chapter") or 0,
         number_field(row, "start") or 0.0,
-        _words(row, "doubts"),
+        text_list_field(row, "doubts", _MAX_DOUBTS),
         text_field(row, "text"),
         text_field(row, "heard"),
         int_field(row, "redo") or 0,
         wav,
     )
-
-
-def _words(row: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    value = row.get(name)
-    given = value[:10] if isinstance(value, list) else []
-    return tuple(text_field({"word": one}, "word") for one in given)
 
 
 def _odd(session: ServerSession) -> Problem:

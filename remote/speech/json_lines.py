@@ -84,6 +84,13 @@ def object_list_field(
     return [row for row in rows if isinstance(row, dict)]
 
 
+def text_list_field(data: Mapping[str, Any], name: str, limit: int = 1_000) -> tuple[str, ...]:
+    """The first `limit` elements of a list field as `text_field` reads them; () for no list."""
+    value = data.get(name)
+    rows = value[:limit] if isinstance(value, list) else []
+    return tuple(text_field({name: row}, name) for row in rows)
+
+
 class JsonLines:
     """JSON objects from a stream, one a line.
 

@@ -51,8 +51,10 @@ from sovdeck.remote.voices import listing, sync_policy
 from sovdeck.tui.cli.commands.audition import cell_json, print_grid, print_rerolls
 from sovdeck.tui.cli.commands.autostop import print_status
 from sovdeck.tui.cli.commands.clean import print_items
+from sovdeck.tui.cli.commands.data import print_reading
 from sovdeck.tui.cli.commands.deploy import print_step
 from sovdeck.tui.cli.commands.gpu import format_sample
+from sovdeck.tui.cli.commands.models import print_result
 from sovdeck.tui.cli.commands.ps import print_runs
 from sovdeck.tui.cli.commands.read import print_chapter, print_doubtful
 from sovdeck.tui.cli.commands.speak import print_named, weight_row
@@ -302,6 +304,8 @@ def read_speech(data: bytes) -> object:
         rendered, clip = _parse_update(message), _parse_reference(message)
         told = _parse_book_update(message)
         found += [rendered, clip, told]
+        show(partial(print_reading, message))
+        show(partial(print_result, "box", message, "v2"))
         show(partial(_print_spoken, (*weights.gpt, *weights.sovits), rendered, clip, told))
     return any(one is not None for one in found)
 
@@ -440,7 +444,9 @@ SERVER_PARSERS = (
         (
             b'{"code": "engine.a.b", "message": {"en": "x", "zh": "y"}, "exit_code": 3}\n'
             b'{"event": "weights", "gpt": [{"name": "a", "epoch": 1}], "loaded": ["a", "b"]}\n'
-            b'{"pieces": [{"language": "zh", "text": "x"}], "lost": [{"index": 1, "char": "y"}]}\n'
+            b'{"pieces": [{"language": "zh", "text": "x", "phones": ["a"]}],'
+            b' "lost": [{"index": 1, "char": "y"}]}\n'
+            b'{"whole": true, "files": [{"state": "there", "name": "a.pth", "bytes": 5}]}\n'
             b'{"event": "cell", "wav": "a.wav", "kind": "take", "cell": "c", "seconds": 1.5}\n'
             b'{"event": "standing", "gpt": "a", "sovits": "b", "score": 0.5}\n'
             b'{"event": "ranked", "votes": 3, "chosen": ["a", "b"]}\n'

@@ -145,7 +145,8 @@ def test_a_release_that_was_not_asked_for_is_no_source() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "speed"), [(10**300, float("nan")), (-1, -1.0), ("x", "y"), (None, float("inf")), (0, 5e-324)]
+    ("size", "speed"),
+    [(10**300, float("nan")), (-1, -1.0), ("x", "y"), (None, float("inf")), (0, 5e-324)],
 )
 def test_an_odd_size_or_speed_is_none(size: Any, speed: Any) -> None:
     source = {"base": "b", "layout": "index", "address": "a", "wheels": {"torch": "2.11"}}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from sovdeck.engine.contract.dataset.encoding import convert_list
 from sovdeck.engine.contract.dataset.items import find_list_file
@@ -69,15 +71,29 @@ def _read(args: argparse.Namespace, console: Console) -> int:
             timeout=READ_TIMEOUT_S,
         )
     for answer in answers:
-        console.print_json(answer)
-        for piece in answer.get("pieces", []):
-            console.print_line(f"{piece['language']}  {piece['text']}")
-            console.print_line(f"    {' '.join(piece['phones'])}")
-        lost = answer.get("lost", [])
-        if lost and not console.json_output:  # the object names them already
-            named = ", ".join(f"{one['char']} ({one['index'] + 1})" for one in lost)
-            console.print_message("tui.cli.data_unread", count=len(lost), characters=named)
+        print_reading(answer, console)
     return int(ExitCode.OK)
+
+
+def print_reading(answer: Mapping[str, Any], console: Console) -> None:
+    """Print the pieces of a text with their phones, and what has no sound."""
+    from sovdeck.remote.speech.json_lines import (
+        int_field,
+        object_list_field,
+        text_field,
+        text_list_field,
+    )
+
+    console.print_json(answer)
+    for piece in object_list_field(answer, "pieces"):
+        console.print_line(f"{text_field(piece, 'language')}  {text_field(piece, 'text')}")
+        console.print_line(f"    {' '.join(text_list_field(piece, 'phones'))}")
+    lost = object_list_field(answer, "lost")
+    if lost and not console.json_output:  # the object names them already
+        named = ", ".join(
+            f"{text_field(one, 'char')} ({(int_field(one, 'index') or 0) + 1})" for one in lost
+        )
+        console.print_message("tui.cli.data_unread", count=len(lost), characters=named)
 
 
 def _check(args: argparse.Namespace, console: Console) -> int:

@@ -17,7 +17,13 @@ from sovdeck.engine.contract.pretrained_set import megabytes
 from sovdeck.engine.contract.problem import ExitCode, Problem
 from sovdeck.remote.preflight.weights import find_weights, lacking_models
 from sovdeck.remote.servers.server import ServerSession
-from sovdeck.remote.speech.json_lines import EngineProblem, run_engine_command
+from sovdeck.remote.speech.json_lines import (
+    EngineProblem,
+    int_field,
+    object_list_field,
+    run_engine_command,
+    text_field,
+)
 from sovdeck.remote.transfer.core.progress import Report
 from sovdeck.remote.transfer.core.tuning import bandwidth_limit, transfer_tuning
 from sovdeck.remote.transfer.upload.push import push
@@ -81,7 +87,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
                     _fetch_models(session, models, args, console)
                 else:
                     results[session.name] = _run_pretrained(session, args, ["verify"])
-    complete = [_print_result(name, result, args, console) for name, result in results.items()]
+    complete = [print_result(name, result, args.set, console) for name, result in results.items()]
     return 0 if all(complete) or args.action == "push" else int(ExitCode.DATA)
 
 
@@ -218,16 +224,14 @@ def _push_and_import(
     return result
 
 
-def _print_result(
-    name: str, result: dict[str, Any], args: argparse.Namespace, console: Console
-) -> bool:
-    for file in result.get("files", ()):
-        console.print_line(
-            f"{file['state']:<8} {file['name']}  {format_bytes(file.get('bytes') or 0)}"
-        )
+def print_result(name: str, result: Mapping[str, Any], set_name: str, console: Console) -> bool:
+    """Print the state of each file of a set, and return whether the set is whole."""
+    for file in object_list_field(result, "files"):
+        size = format_bytes(int_field(file, "bytes") or 0)
+        console.print_line(f"{text_field(file, 'state'):<8} {text_field(file, 'name')}  {size}")
     complete = result.get("whole") is True
     key = "tui.cli.models_whole" if complete else "tui.cli.models_not_whole"
-    console.print_message(key, set=args.set, server=name)
+    console.print_message(key, set=set_name, server=name)
     console.print_json({"status": "ok" if complete else "incomplete", "server": name, **result})
     return complete
 
