@@ -28,6 +28,7 @@ from sovdeck.remote.jobs import client as job_client
 from sovdeck.remote.servers.server import ServerSession
 from sovdeck.remote.speech.json_lines import (
     int_field,
+    object_list_field,
     parse_engine_problem,
     parse_object,
     text_field,
@@ -170,8 +171,7 @@ def transcribe(
         raise Problem("remote.data.transcription_failed", ExitCode.INTERNAL, why=why)
     _fetch_clips(session, layout, recordings, written.clips, options)
     _fetch_list(session, layout, recordings, written.summary)
-    rows = written.summary.get("problems")
-    found = [parse_engine_problem(row) for row in rows if isinstance(row, dict)] if rows else []
+    found = map(parse_engine_problem, object_list_field(written.summary, "problems"))
     return TranscribedList(
         recordings.list_file,
         int_field(written.summary, "clips") or 0,
